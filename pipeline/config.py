@@ -1,0 +1,263 @@
+"""An experiment, as read from its YAML file: strict, immutable, every problem reported at once.
+
+Experiment files say *what*; ``pipeline.settings`` says *where*. A step gets only the sections it reads.
+"""
+
+from collections.abc import Mapping, Sequence
+from enum import StrEnum
+from importlib.resources import files
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import yaml
+from pydantic import Field, ValidationError, model_validator
+
+from model.config import (
+    AbsolutePath,
+    GenerationConfig,
+    ImageConfig,
+    LlmConfig,
+    RandomVisionTower,
+    Section,
+    TemplateName,
+    VisionTowerConfig,
+)
+from pipeline.errors import ConfigError
+
+
+class ExperimentName(StrEnum):
+    """The experiments that come with this project, one file each in ``pipeline/experiments``."""
+
+    DEMO_V1_0 = "demo-v1.0"
+    DEMO_V1_1 = "demo-v1.1"
+    SMOKE = "smoke"
+
+
+class ShapesJaSource(Section):
+    """Generated: coloured shapes with Japanese captions, conversations or questions."""
+
+    kind: Literal["shapes-ja"]
+    content: Literal["captions", "conversations", "questions"] = Field(description="what to say about each image")
+    num_images: int = Field(gt=0, description="images to draw")
+    seed: int = Field(0, ge=0, description="seed of the scenes")
+
+
+class LocalSource(Section):
+    """Your own data: LLaVA-style records and a folder of images."""
+
+    kind: Literal["local"]
+    annotations: AbsolutePath = Field(description=".json (an array) or .jsonl with id, image, conversations")
+    images: AbsolutePath = Field(description="folder that the records' image paths start from")
+
+
+DatasetSource = Annotated[ShapesJaSource | LocalSource, Field(discriminator="kind")]
+
+
+class DatasetsConfig(Section):
+    """The training data of the two stages."""
+
+    pretrain: DatasetSource = Field(description="captions, for the projector")
+    finetune: DatasetSource = Field(description="conversations, for projector and LLM")
+
+
+class TranslationConfig(Section):
+    """Which translation checks reject samples."""
+
+    ignored_checks: tuple[str, ...] = Field((), description="checks in sql/checks/translation that are not run")
+
+
+class LimitsConfig(Section):
+    """Gates between steps. They stop a run; they never change what a step makes."""
+
+    max_rejected_fraction: float = Field(0.05, ge=0, le=1, description="largest part of a dataset that may be rejected")
+
+
+class FeatureConfig(ImageConfig):
+    """How an image becomes cached features."""
+
+    images_per_shard: int = Field(256, gt=0, description="images in one Parquet shard")
+
+
+class StageConfig(Section):
+    """One training stage."""
+
+    template: TemplateName = Field(description="conversation template")
+    num_epochs: int = Field(1, gt=0, description="passes over the data")
+    learning_rate: float = Field(gt=0, description="peak learning rate")
+    warmup_fraction: float = Field(0.03, ge=0, lt=1, description="part of the optimizer steps in which the rate rises")
+    global_batch_size: int = Field(gt=0, description="samples per optimizer step, over all devices")
+    micro_batch_size: int = Field(gt=0, description="samples per forward pass on one device, at most")
+    max_length: int = Field(1532, gt=1, description="longest sequence, vision tokens included, in tokens")
+    optimizer: Literal["adamw", "adamw-8bit"] = Field("adamw", description="adamw-8bit needs bitsandbytes")
+    weight_decay: float = Field(0.0, ge=0, description="decoupled weight decay")
+    max_gradient_norm: float = Field(1.0, gt=0, description="gradients are clipped to this norm")
+    precision: Literal["float32", "bfloat16"] = Field("bfloat16", description="number format of the engine")
+    gradient_checkpointing: bool = Field(False, description="recompute activations to save memory")
+    seed: int = Field(42, ge=0, description="seed of data order, projector weights and dropout")
+
+
+MetricName = Literal["exact_match", "rouge_l"]
+
+
+class BenchmarkConfig(Section):
+    """One benchmark: the first exchange of every sample is an item."""
+
+    name: str = Field(pattern=r"^[\w.-]+$", description="name in tables, charts and MLflow")
+    source: DatasetSource = Field(description="where the items come from")
+    metrics: tuple[MetricName, ...] = Field(min_length=1, description="how answers are scored")
+
+
+class EvaluationConfig(Section):
+    """The benchmarks and how answers are made."""
+
+    benchmarks: tuple[BenchmarkConfig, ...] = Field((), description="benchmarks to answer")
+    generation: GenerationConfig = Field(GenerationConfig(), description="how answers are generated")
+    batch_size: int = Field(16, gt=0, description="items answered together")
+
+    @model_validator(mode="after")
+    def _names_differ(self) -> "EvaluationConfig":
+        names = [benchmark.name for benchmark in self.benchmarks]
+        if len(set(names)) != len(names):
+            raise ValueError(f"benchmark names must differ: {names}")
+        return self
+
+
+class ExperimentConfig(Section):
+    """Everything that decides the result of an experiment."""
+
+    name: str = Field(pattern=r"^[\w.-]+$", description="name of the experiment")
+    description: str = Field(description="one sentence")
+    datasets: DatasetsConfig
+    translation: TranslationConfig = TranslationConfig()
+    limits: LimitsConfig = LimitsConfig()
+    vision_tower: VisionTowerConfig
+    features: FeatureConfig
+    llm: LlmConfig
+    pretrain: StageConfig
+    finetune: StageConfig
+    evaluation: EvaluationConfig
+
+    @model_validator(mode="after")
+    def _tiles_fit(self) -> "ExperimentConfig":
+        weights = self.vision_tower.weights
+        if isinstance(weights, RandomVisionTower):
+            for scale, side in zip(self.features.scales, self.features.sides, strict=True):
+                if side % weights.tile_size:
+                    raise ValueError(
+                        f"scale {scale} gives {side} pixels, which is not a multiple of tile_size={weights.tile_size}"
+                    )
+        return self
+
+
+def load_experiment(name_or_path: str, overrides: Sequence[str] = ()) -> ExperimentConfig:
+    """Read an experiment by name or from a YAML file, apply ``a.b=c`` overrides, and check everything.
+
+    A file may start from another experiment with ``extends: NAME``. Paths in a file start at the file's folder.
+
+    Raises:
+        ConfigError: no such experiment, not YAML, or any number of invalid fields, all of them named.
+    """
+    values = _read(name_or_path)
+    for override in overrides:
+        _apply(values, override)
+    return validate_experiment(values, source=" ".join([name_or_path, *overrides]))
+
+
+def validate_experiment(values: Mapping[str, Any], *, source: str) -> ExperimentConfig:
+    """Check plain values; ``source`` names them in the error.
+
+    Raises:
+        ConfigError: with every problem on a line of its own.
+    """
+    try:
+        return ExperimentConfig.model_validate(values)
+    except ValidationError as error:
+        raise ConfigError(explain(error, source)) from error
+
+
+def explain(error: ValidationError, source: str) -> str:
+    """All problems of a validation, one line each, with the value that was given."""
+    problems = [
+        f"  {'.'.join(map(str, item['loc'])) or 'experiment'}: {item['msg']} (got {_short(item['input'])})"
+        for item in error.errors()
+    ]
+    return "\n".join([f"{source} is not valid:", *problems])
+
+
+def _short(value: object) -> str:
+    text = repr(value)
+    return text if len(text) <= 80 else text[:79] + "…"
+
+
+def _read(name_or_path: str, *, extended_by: tuple[str, ...] = ()) -> dict[str, Any]:
+    if name_or_path in extended_by:
+        raise ConfigError(f"experiments extend each other in a circle: {' -> '.join([*extended_by, name_or_path])}")
+    path = _experiment_file(name_or_path)
+    try:
+        values = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{name_or_path} is not YAML: {error}") from error
+    if not isinstance(values, dict):
+        raise ConfigError(f"{name_or_path} must hold the fields of an experiment, not {_short(values)}")
+    values = _with_absolute_paths(values, path.parent.resolve())
+    base = values.pop("extends", None)
+    if base is None:
+        return values
+    start = str(base) if base in set(ExperimentName) else str(path.parent.resolve() / str(base))
+    return _merged(_read(start, extended_by=(*extended_by, name_or_path)), values)
+
+
+def _experiment_file(name_or_path: str) -> Path:
+    if name_or_path in set(ExperimentName):
+        return Path(str(files("pipeline.experiments") / f"{name_or_path}.yaml"))
+    path = Path(name_or_path)
+    if path.suffix in (".yaml", ".yml"):
+        if not path.is_file():
+            raise ConfigError(f"there is no experiment file {path}")
+        return path
+    known = ", ".join(ExperimentName)
+    raise ConfigError(f"no experiment is named {name_or_path!r}; there are: {known}; or give the path of a .yaml file")
+
+
+PATH_FIELDS = {"annotations", "images", "folder"}
+
+
+def _with_absolute_paths(value: Any, folder: Path) -> Any:
+    """The same values with the path fields starting at the folder of their file."""
+    if isinstance(value, dict):
+        return {
+            key: str(folder / Path(item).expanduser())
+            if key in PATH_FIELDS and isinstance(item, str)
+            else _with_absolute_paths(item, folder)
+            for key, item in value.items()
+        }
+    if isinstance(value, list):
+        return [_with_absolute_paths(item, folder) for item in value]
+    return value
+
+
+def _merged(base: dict[str, Any], change: dict[str, Any]) -> dict[str, Any]:
+    """``base`` with the fields of ``change``; a section of another kind replaces the old one whole."""
+    merged = dict(base)
+    for key, value in change.items():
+        old = merged.get(key)
+        both = isinstance(old, dict) and isinstance(value, dict)
+        merged[key] = _merged(old, value) if both and value.get("kind", old.get("kind")) == old.get("kind") else value
+    return merged
+
+
+def _apply(values: dict[str, Any], override: str) -> None:
+    """Set ``a.b=c`` in place; the value is YAML, with ``2e-5`` read as the number it is meant to be."""
+    key, sign, text = override.partition("=")
+    if not sign or not key:
+        raise ConfigError(f"--set {override!r} is not of the form section.field=value")
+    *parents, last = key.split(".")
+    section = values
+    for parent in parents:
+        section = section.setdefault(parent, {})
+        if not isinstance(section, dict):
+            raise ConfigError(f"--set {override!r}: {parent!r} is not a section")
+    try:
+        section[last] = yaml.safe_load(text)
+    except yaml.YAMLError as error:
+        raise ConfigError(f"--set {override!r}: the value is not YAML: {error}") from error

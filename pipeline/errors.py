@@ -1,0 +1,25 @@
+"""The errors a user can act on. Each message says what is wrong, where, and what to do."""
+
+
+class PipelineError(Exception):
+    """Base of all errors that time does not cure: a retry would fail in the same way."""
+
+
+class ConfigError(PipelineError):
+    """An experiment file, an override or a setting is wrong."""
+
+
+class DataError(PipelineError):
+    """The input data is not fit for what was asked."""
+
+
+class StoreError(PipelineError):
+    """The artifact store cannot be written, or what it holds is damaged."""
+
+
+class TrainingError(PipelineError):
+    """A training process stopped and would stop again."""
+
+
+class QueryError(PipelineError):
+    """A query does not exist or was called with wrong parameters."""

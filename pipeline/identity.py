@@ -1,0 +1,78 @@
+"""What a config section means, independent of where its files lie: paths are replaced by digests of their content."""
+
+import hashlib
+import os
+import sqlite3
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel
+
+from pipeline.config import PATH_FIELDS
+from pipeline.errors import DataError
+from pipeline.manifest import sha256_of_file
+from pipeline.settings import load_settings
+
+
+def identity(section: BaseModel) -> dict[str, Any]:
+    """The section as JSON values in which every path is the sha256 of what lies there.
+
+    Raises:
+        DataError: a path does not exist.
+    """
+    resolved = _resolve(section.model_dump(mode="json"))
+    assert isinstance(resolved, dict)
+    return resolved
+
+
+def _resolve(value: Any) -> Any:
+    if isinstance(value, dict):
+        is_local = value.get("kind") == "local"
+        return {
+            f"{key}_sha256" if is_local and key in PATH_FIELDS else key: content_digest(Path(item))
+            if is_local and key in PATH_FIELDS
+            else _resolve(item)
+            for key, item in value.items()
+        }
+    return [_resolve(item) for item in value] if isinstance(value, list) else value
+
+
+def content_digest(path: Path) -> str:
+    """sha256 of a file, or of the names and contents of all files below a folder.
+
+    Unchanged files (same size, time and inode, as git's index does it) are not read again.
+    """
+    if path.is_file():
+        return _digests([path])[0]
+    if not path.is_dir():
+        raise DataError(f"{path} does not exist; check the paths of the experiment")
+    found = sorted(Path(folder) / name for folder, _, names in os.walk(path) for name in names)
+    lines = [f"{file.relative_to(path).as_posix()}\0{digest}\n" for file, digest in zip(found, _digests(found), strict=True)]
+    return hashlib.sha256("".join(lines).encode("utf-8", "surrogateescape")).hexdigest()
+
+
+def _digests(paths: list[Path]) -> list[str]:
+    """sha256 of each file, through a small database of what was read before."""
+    root = load_settings().store_root
+    root.mkdir(parents=True, exist_ok=True)
+    with closing(sqlite3.connect(root / "file_digests.sqlite", timeout=60)) as database, database:
+        database.execute("create table if not exists digests (key text primary key, sha256 text not null)")
+        keys = [_stat_key(path) for path in paths]
+        known: dict[str, str] = {}
+        for key in keys:
+            row = database.execute("select sha256 from digests where key = ?", (key,)).fetchone()
+            if row:
+                known[key] = row[0]
+        unknown = {key: path for key, path in zip(keys, paths, strict=True) if key not in known}
+        with ThreadPoolExecutor() as pool:
+            new = dict(zip(unknown, pool.map(sha256_of_file, unknown.values()), strict=True))
+        database.executemany("insert or replace into digests values (?, ?)", new.items())
+    known |= new
+    return [known[key] for key in keys]
+
+
+def _stat_key(path: Path) -> str:
+    stat = path.stat()
+    return f"{path}\0{stat.st_size}\0{stat.st_mtime_ns}\0{stat.st_ino}"

@@ -1,0 +1,88 @@
+"""Progress of a long step: done, total, rate, time left. A line in the log every few seconds, and whoever listens.
+
+The flows listen to draw a bar and to keep MLflow and the Prefect page up to date; the steps do not know who listens.
+"""
+
+import logging
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from contextvars import ContextVar
+from dataclasses import dataclass, field
+
+log = logging.getLogger(__name__)
+
+SECONDS_BETWEEN_LINES = 5.0
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """One report; ``metrics`` belong to the position ``done`` (an optimizer step in training)."""
+
+    name: str
+    done: int
+    total: int
+    unit: str
+    metrics: Mapping[str, float] = field(default_factory=dict)
+
+
+Listener = Callable[[Event], None]
+
+_listeners: ContextVar[tuple[Listener, ...]] = ContextVar("progress_listeners", default=())
+
+
+@contextmanager
+def listening(listener: Listener) -> Iterator[None]:
+    """Send every event of the enclosed work to ``listener`` as well."""
+    token = _listeners.set((*_listeners.get(), listener))
+    try:
+        yield
+    finally:
+        _listeners.reset(token)
+
+
+class Progress:
+    """Counts the units of one piece of work."""
+
+    def __init__(self, name: str, *, total: int, unit: str, start: int = 0) -> None:
+        self.name = name
+        self.total = total
+        self.unit = unit
+        self.done = start
+        self._start = start
+        self._started = self._last_line = time.monotonic()
+
+    def advance(self, count: int = 1, *, metrics: Mapping[str, float] | None = None, note: str = "") -> None:
+        """``count`` more units are done."""
+        self.done += count
+        for listener in _listeners.get():
+            listener(Event(self.name, self.done, self.total, self.unit, metrics or {}))
+        if time.monotonic() - self._last_line >= SECONDS_BETWEEN_LINES:
+            self._last_line = time.monotonic()
+            log.info("%s", self.line(note))
+
+    def finish(self, note: str = "") -> None:
+        """Say how long it took."""
+        seconds = time.monotonic() - self._started
+        count = self.done - self._start
+        rate = f", {count / seconds:.1f} {self.unit}/s" if seconds > 0 and count else ""
+        log.info("%s: %d %s in %s%s%s", self.name, self.done, self.unit, duration(seconds), rate, f", {note}" if note else "")
+
+    def line(self, note: str = "") -> str:
+        """``name: 120/400 images (30%), 61.3 images/s, 5 s left``."""
+        seconds = time.monotonic() - self._started
+        rate = (self.done - self._start) / seconds if seconds > 0 else 0.0
+        parts = [f"{self.name}: {self.done}/{self.total} {self.unit} ({100 * self.done / max(self.total, 1):.0f}%)"]
+        if rate > 0:
+            parts.append(f"{rate:.1f} {self.unit}/s, {duration((self.total - self.done) / rate)} left")
+        return ", ".join([*parts, note] if note else parts)
+
+
+def duration(seconds: float) -> str:
+    """``45 s``, ``3 min 20 s``, ``5 h 10 min``."""
+    if seconds < 99.5:
+        return f"{seconds:.1f} s" if seconds < 9.95 else f"{seconds:.0f} s"
+    minutes = round(seconds / 60)
+    if minutes < 60:
+        return f"{int(seconds // 60)} min {int(seconds % 60)} s"
+    return f"{minutes // 60} h {minutes % 60} min"

@@ -1,0 +1,47 @@
+"""This machine: where things are and how many devices there are. From the environment, never fingerprinted."""
+
+from functools import cached_property
+from pathlib import Path
+
+from pydantic import Field, ValidationError
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from pipeline.config import explain
+from pipeline.errors import ConfigError
+
+
+class Settings(BaseSettings):
+    """Each field is read from ``LLAVA_JP_<FIELD>``."""
+
+    model_config = SettingsConfigDict(env_prefix="LLAVA_JP_", frozen=True)
+
+    store: Path = Field(Path("store"), description="folder of all artifacts")
+    tracking_uri: str = Field("", description="MLflow server or database; empty: SQLite in the store")
+    num_processes: int = Field(1, gt=0, description="training processes on this machine, one per device")
+    zero_stage: int | None = Field(None, ge=0, le=3, description="DeepSpeed ZeRO; default 0 on one device, 2 on more")
+    checkpoint_every: int = Field(500, gt=0, description="optimizer steps between two training checkpoints")
+    master_port: int | None = Field(None, gt=0, lt=65536, description="port of the training group; default: a free one")
+
+    @cached_property
+    def store_root(self) -> Path:
+        return self.store.expanduser().resolve()
+
+    @property
+    def mlflow_uri(self) -> str:
+        return self.tracking_uri or f"sqlite:///{self.store_root / 'mlflow.db'}"
+
+    @property
+    def effective_zero_stage(self) -> int:
+        return self.zero_stage if self.zero_stage is not None else (0 if self.num_processes == 1 else 2)
+
+
+def load_settings() -> Settings:
+    """The settings of this process's environment.
+
+    Raises:
+        ConfigError: a variable has a value out of range.
+    """
+    try:
+        return Settings()
+    except ValidationError as error:
+        raise ConfigError(explain(error, "the environment (LLAVA_JP_*)")) from error
