@@ -19,8 +19,7 @@ IGNORED_LABEL = -100
 """Label of a token that is not supervised."""
 
 SYSTEM_TEXT = (
-    "これは好奇心旺盛なユーザーと人工知能システムのチャットです。"
-    "システムはユーザーの質問に親切、詳細、丁寧に答える。"
+    "これは好奇心旺盛なユーザーと人工知能システムのチャットです。システムはユーザーの質問に親切、詳細、丁寧に答える。"
 )
 USER, ASSISTANT = "ユーザー", "システム"
 
@@ -72,9 +71,9 @@ def encode_prompt(
 ) -> tuple[int, ...]:
     """Token ids up to where the answer begins; an end-of-text that the tokenizer adds by itself is dropped."""
     if template == "plain":
-        ids = _tokenised(_plain_text([(question, "")], has_image=has_image), tokenizer).input_ids
-        return ids[:1] if has_image and ids[0] == IMAGE_TOKEN_ID else ids[:2] if has_image else ids[:-1]
-    opened = _v1_text([(question, "")], has_image=has_image, end_of_answer="")
+        opened = _Text(IMAGE_TOKEN if has_image else "", ())
+    else:
+        opened = _v1_text([(question, "")], has_image=has_image, end_of_answer="")
     ids = _tokenised(opened, tokenizer).input_ids
     return ids[:-1] if ids and ids[-1] == tokenizer.eos_token_id else ids
 
@@ -109,7 +108,7 @@ def _v1_text(exchanges: Sequence[Exchange], *, has_image: bool, end_of_answer: s
 
 
 def _tokenised(source: _Text, tokenizer: PreTrainedTokenizerBase) -> Encoded:
-    """Tokenise the pieces around the image; special tokens that the tokenizer adds to a piece stay, except a second BOS."""
+    """Tokenise the pieces around the image; special tokens added to a piece stay, except a second BOS."""
     input_ids: list[int] = []
     labels: list[int] = []
     begin = 0
@@ -117,8 +116,10 @@ def _tokenised(source: _Text, tokenizer: PreTrainedTokenizerBase) -> Encoded:
         if index:
             input_ids.append(IMAGE_TOKEN_ID)
             labels.append(IGNORED_LABEL)
-        tokens = tokenizer(piece, return_offsets_mapping=True, return_special_tokens_mask=True)
-        for position, (token, (start, end)) in enumerate(zip(tokens["input_ids"], tokens["offset_mapping"], strict=True)):
+        tokens = tokenizer(piece, return_offsets_mapping=True)
+        for position, (token, (start, end)) in enumerate(
+            zip(tokens["input_ids"], tokens["offset_mapping"], strict=True)
+        ):
             if index and position == 0 and token == tokenizer.bos_token_id and end == 0:
                 continue
             span = (begin + start, begin + end)

@@ -4,7 +4,14 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer, PreTrainedModel, PreTrainedTokenizerBase
+from transformers import (
+    AutoConfig,
+    AutoModelForCausalLM,
+    AutoTokenizer,
+    PreTrainedConfig,
+    PreTrainedModel,
+    PreTrainedTokenizerBase,
+)
 
 from model.config import HubFolder, LlmConfig, LocalFolder, RandomLlm
 
@@ -32,17 +39,24 @@ def build_llm(config: LlmConfig, tokenizer: PreTrainedTokenizerBase) -> PreTrain
         return AutoModelForCausalLM.from_pretrained(weights.id, revision=weights.revision, dtype=torch.float32)
     if isinstance(weights, LocalFolder):
         return AutoModelForCausalLM.from_pretrained(weights.folder, dtype=torch.float32)
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(weights.seed)
+        return AutoModelForCausalLM.from_config(build_llm_config(config, tokenizer), dtype=torch.float32)
+
+
+def build_llm_config(config: LlmConfig, tokenizer: PreTrainedTokenizerBase) -> PreTrainedConfig:
+    """The architecture alone; no weights are read."""
+    weights = config.weights
+    if isinstance(weights, HubFolder):
+        return AutoConfig.from_pretrained(weights.id, revision=weights.revision)
+    if isinstance(weights, LocalFolder):
+        return AutoConfig.from_pretrained(weights.folder)
     special = {
         "bos_token_id": tokenizer.bos_token_id,
         "eos_token_id": tokenizer.eos_token_id,
         "pad_token_id": tokenizer.pad_token_id,
     }
-    architecture = AutoConfig.for_model(
-        weights.model_type, vocab_size=len(tokenizer), **_architecture(weights), **special
-    )
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(weights.seed)
-        return AutoModelForCausalLM.from_config(architecture, dtype=torch.float32)
+    return AutoConfig.for_model(weights.model_type, vocab_size=len(tokenizer), **_architecture(weights), **special)
 
 
 def _architecture(weights: RandomLlm) -> dict[str, Any]:

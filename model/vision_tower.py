@@ -39,14 +39,14 @@ class VisionTower(nn.Module):
         """Patches of one tile."""
         return int((self.siglip.config.image_size // self.siglip.config.patch_size) ** 2)
 
-    @torch.inference_mode()
+    @torch.no_grad()
     def forward(self, tiles_N3HW: torch.Tensor) -> torch.Tensor:
         """Features of tiles, ``[N, P, V]``."""
         output = self.siglip(pixel_values=tiles_N3HW, output_hidden_states=True)
         features_NPV: torch.Tensor = output.hidden_states[FEATURE_LAYER]
         return features_NPV
 
-    @torch.inference_mode()
+    @torch.no_grad()
     def encode(self, pixels_B3HW: torch.Tensor, config: ImageConfig) -> torch.Tensor:
         """Features of uint8 images at every scale, ``[B, S, T, V]``, in the tower's number format."""
         weight = self.siglip.embeddings.patch_embedding.weight

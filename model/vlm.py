@@ -68,7 +68,9 @@ class VisionLanguageModel(nn.Module):
         A label at position t belongs to the token at t, and is predicted from position t - 1.
         """
         embeddings_BTL = self.embed(input_ids_BT, features_NPV)
-        hidden_BTL = self.llm.base_model(inputs_embeds=embeddings_BTL, attention_mask=attention_mask_BT).last_hidden_state
+        hidden_BTL = self.llm.base_model(
+            inputs_embeds=embeddings_BTL, attention_mask=attention_mask_BT
+        ).last_hidden_state
         targets_BT = labels_BT[:, 1:]
         is_supervised = targets_BT != IGNORED_LABEL
         logits_KC = self.llm.get_output_embeddings()(hidden_BTL[:, :-1][is_supervised])

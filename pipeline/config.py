@@ -24,6 +24,9 @@ from model.config import (
 )
 from pipeline.errors import ConfigError
 
+TOKENIZER_FOLDER = Path(str(files("pipeline.tokenizers")))
+"""Where the tokenizers lie that come with this project."""
+
 
 class ExperimentName(StrEnum):
     """The experiments that come with this project, one file each in ``pipeline/experiments``."""

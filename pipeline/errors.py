@@ -23,3 +23,7 @@ class TrainingError(PipelineError):
 
 class QueryError(PipelineError):
     """A query does not exist or was called with wrong parameters."""
+
+
+class TransientError(Exception):
+    """Something that time may cure, such as a busy device or a lost connection: worth a retry."""

@@ -10,7 +10,7 @@ from typing import Any
 
 from pydantic import BaseModel
 
-from pipeline.config import PATH_FIELDS
+from pipeline.config import PATH_FIELDS, TOKENIZER_FOLDER
 from pipeline.errors import DataError
 from pipeline.manifest import sha256_of_file
 from pipeline.settings import load_settings
@@ -29,6 +29,8 @@ def identity(section: BaseModel) -> dict[str, Any]:
 
 def _resolve(value: Any) -> Any:
     if isinstance(value, dict):
+        if value.get("kind") == "bundled":
+            return {**value, "sha256": content_digest(TOKENIZER_FOLDER / value["name"])}
         is_local = value.get("kind") == "local"
         return {
             f"{key}_sha256" if is_local and key in PATH_FIELDS else key: content_digest(Path(item))
@@ -49,7 +51,9 @@ def content_digest(path: Path) -> str:
     if not path.is_dir():
         raise DataError(f"{path} does not exist; check the paths of the experiment")
     found = sorted(Path(folder) / name for folder, _, names in os.walk(path) for name in names)
-    lines = [f"{file.relative_to(path).as_posix()}\0{digest}\n" for file, digest in zip(found, _digests(found), strict=True)]
+    lines = [
+        f"{file.relative_to(path).as_posix()}\0{digest}\n" for file, digest in zip(found, _digests(found), strict=True)
+    ]
     return hashlib.sha256("".join(lines).encode("utf-8", "surrogateescape")).hexdigest()
 
 

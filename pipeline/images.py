@@ -8,8 +8,9 @@ import hashlib
 import io
 import warnings
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
+from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -43,12 +44,16 @@ class ImageRecord:
     image: str
     image_sha256: str | None = None
     file: str | None = None
-    bytes: bytes | None = None
+    content: bytes | None = None
     format: str | None = None
     width: int | None = None
     height: int | None = None
     status: str = "ok"
     reason: str | None = None
+
+    def row(self) -> dict[str, Any]:
+        """The row of ``IMAGE_SCHEMA``."""
+        return {name: self.content if name == "bytes" else getattr(self, name) for name in IMAGE_SCHEMA.names}
 
 
 def inspect_file(image: str, *, folder: Path) -> ImageRecord:
@@ -60,10 +65,7 @@ def inspect_file(image: str, *, folder: Path) -> ImageRecord:
         content = path.read_bytes()
     except OSError as error:
         return ImageRecord(image, file=str(path), status="missing", reason=f"{path}: {error.strerror}")
-    record = inspect_bytes(image, content)
-    return ImageRecord(
-        image, record.image_sha256, str(path), None, record.format, record.width, record.height, record.status, record.reason
-    )
+    return replace(inspect_bytes(image, content), file=str(path), content=None)
 
 
 def inspect_bytes(image: str, content: bytes) -> ImageRecord:

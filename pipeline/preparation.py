@@ -4,13 +4,12 @@ Counts in equal counts out: ``num_records == num_samples + num_rejected``.
 """
 
 import logging
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from itertools import islice
 from pathlib import Path
 from typing import Any
 
 from pipeline.config import DatasetSource, LocalSource, ShapesJaSource
+from pipeline.errors import DataError
 from pipeline.identity import identity
 from pipeline.images import IMAGE_SCHEMA, ImageRecord, inspect_bytes, inspect_file
 from pipeline.manifest import Manifest, Request
@@ -23,7 +22,6 @@ from pipeline.store import ArtifactStore
 log = logging.getLogger(__name__)
 
 VERSION = 1  # raise when the same request should give a different result
-IMAGES_AT_ONCE = 512
 
 
 def prepare_request(source: DatasetSource) -> Request:
@@ -36,13 +34,26 @@ def prepare_dataset(source: DatasetSource, *, store: ArtifactStore) -> Manifest:
     return store.produce(prepare_request(source), lambda directory: _prepare(source, directory))
 
 
+def require_complete(dataset: Manifest, *, name: str) -> None:
+    """A benchmark with an item missing would give a number that means something else.
+
+    Raises:
+        DataError: some of its items were rejected.
+    """
+    if rejected := dataset.summary["num_rejected"]:
+        raise DataError(
+            f"benchmark {name}: {rejected} of {dataset.summary['num_records']} items cannot be used; "
+            f"`llava-jp query finding_examples` says why. Repair the files and run again"
+        )
+
+
 def _prepare(source: DatasetSource, directory: Path) -> dict[str, Any]:
     if isinstance(source, ShapesJaSource):
         records, images = _generated(source)
     else:
         records, images = _read_local(source)
     samples, findings = _linked(records, images)
-    write_rows(directory / "images.parquet", (_image_row(image) for image in images.values()), schema=IMAGE_SCHEMA)
+    write_rows(directory / "images.parquet", (image.row() for image in images.values()), schema=IMAGE_SCHEMA)
     write_rows(directory / "findings.parquet", (finding.row() for finding in findings), schema=FINDING_SCHEMA)
     write_rows(
         directory / "samples.parquet",
@@ -57,6 +68,7 @@ def _prepare(source: DatasetSource, directory: Path) -> dict[str, Any]:
         "num_rejected": len(records) - len(samples),
         "num_text_only": sum(sample.image is None for sample in samples),
         "num_turns": sum(len(sample.turns) for sample in samples),
+        "num_characters": sum(len(turn.text) for sample in samples for turn in sample.turns),
         "num_images": len(usable),
     }
 
@@ -80,23 +92,14 @@ def _read_local(source: LocalSource) -> tuple[list[Sample | Finding], dict[str, 
     progress = Progress("decode images", total=len(names), unit="images")
     images = {}
     with ThreadPoolExecutor() as pool:
-        for batch in _batches(names):
-            for image in pool.map(lambda name: inspect_file(name, folder=source.images), batch):
-                images[image.image] = image
-                progress.advance()
+        for image in pool.map(lambda name: inspect_file(name, folder=source.images), names):
+            images[image.image] = image
+            progress.advance()
     progress.finish()
     return records, images
 
 
-def _batches(names: list[str]) -> Iterator[list[str]]:
-    remaining = iter(names)
-    while batch := list(islice(remaining, IMAGES_AT_ONCE)):
-        yield batch
-
-
-def _linked(
-    records: list[Sample | Finding], images: dict[str, ImageRecord]
-) -> tuple[list[Sample], list[Finding]]:
+def _linked(records: list[Sample | Finding], images: dict[str, ImageRecord]) -> tuple[list[Sample], list[Finding]]:
     """Samples whose image is usable and whose id is new; the rest become findings."""
     samples: dict[str, Sample] = {}
     findings: list[Finding] = []
@@ -116,7 +119,3 @@ def _linked(
 
 def _rejected(sample: Sample, check: str, evidence: str) -> Finding:
     return Finding(check, evidence, sample.sample_id, sample.record_index)
-
-
-def _image_row(image: ImageRecord) -> dict[str, Any]:
-    return {name: getattr(image, name) for name in IMAGE_SCHEMA.names}

@@ -5,25 +5,30 @@ The flows listen to draw a bar and to keep MLflow and the Prefect page up to dat
 
 import logging
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 log = logging.getLogger(__name__)
 
 SECONDS_BETWEEN_LINES = 5.0
+PERIODIC = "is_periodic"
+"""Attribute of the log records that a terminal shows as a bar instead."""
+
+
+Metrics = Sequence[tuple[int, Mapping[str, float]]]
 
 
 @dataclass(frozen=True, slots=True)
 class Event:
-    """One report; ``metrics`` belong to the position ``done`` (an optimizer step in training)."""
+    """One report; ``metrics`` are pairs of an optimizer step and its figures."""
 
     name: str
     done: int
     total: int
     unit: str
-    metrics: Mapping[str, float] = field(default_factory=dict)
+    metrics: Metrics = ()
 
 
 Listener = Callable[[Event], None]
@@ -52,21 +57,23 @@ class Progress:
         self._start = start
         self._started = self._last_line = time.monotonic()
 
-    def advance(self, count: int = 1, *, metrics: Mapping[str, float] | None = None, note: str = "") -> None:
+    def advance(self, count: int = 1, *, metrics: Metrics = (), note: str = "") -> None:
         """``count`` more units are done."""
         self.done += count
         for listener in _listeners.get():
-            listener(Event(self.name, self.done, self.total, self.unit, metrics or {}))
+            listener(Event(self.name, self.done, self.total, self.unit, metrics))
         if time.monotonic() - self._last_line >= SECONDS_BETWEEN_LINES:
             self._last_line = time.monotonic()
-            log.info("%s", self.line(note))
+            log.info("%s", self.line(note), extra={PERIODIC: True})
 
     def finish(self, note: str = "") -> None:
         """Say how long it took."""
         seconds = time.monotonic() - self._started
         count = self.done - self._start
         rate = f", {count / seconds:.1f} {self.unit}/s" if seconds > 0 and count else ""
-        log.info("%s: %d %s in %s%s%s", self.name, self.done, self.unit, duration(seconds), rate, f", {note}" if note else "")
+        log.info(
+            "%s: %d %s in %s%s%s", self.name, self.done, self.unit, duration(seconds), rate, f", {note}" if note else ""
+        )
 
     def line(self, note: str = "") -> str:
         """``name: 120/400 images (30%), 61.3 images/s, 5 s left``."""

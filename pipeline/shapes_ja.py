@@ -26,14 +26,14 @@ Turn = tuple[str, str]
 IMAGE_SIZE = 112
 """Side of an image in pixels."""
 QUADRANT_SIZE = IMAGE_SIZE // 2
-TAG_SIZE = 6
+TAG_SIZE = 14
 """Side of the tag in pixels."""
-TAG_CORNER = 32
+TAG_CORNER = 28
 """Where the tag begins in its quadrant, in pixels from its left and from its top."""
-TAG_JITTER = 2
+TAG_JITTER = 0
 SHAPE_CENTRE = 30
-SHAPE_JITTER = 3.0
-SHAPE_RADII = (17.0, 21.0)
+SHAPE_JITTER = 1.0
+SHAPE_RADII = (19.0, 21.0)
 """Smallest and largest radius in pixels."""
 
 KINDS = ("丸", "三角", "四角", "星")
@@ -165,7 +165,7 @@ def _messages(turns: list[Turn]) -> list[dict[str, str]]:
 
 
 def _draw(scene: Scene, rng: random.Random) -> bytes:
-    image = Image.new("RGB", (IMAGE_SIZE, IMAGE_SIZE), tuple(rng.randint(205, 245) for _ in range(3)))
+    image = Image.new("RGB", (IMAGE_SIZE, IMAGE_SIZE), tuple(rng.randint(112, 144) for _ in range(3)))
     canvas = ImageDraw.Draw(image)
     for shape in scene.shapes:
         column, row = POSITIONS[shape.position]

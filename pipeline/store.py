@@ -108,7 +108,9 @@ class ArtifactStore:
                 problems.append(f"{name} changed: its sha256 is not {expected[name].sha256[:12]}…")
         return tuple(problems)
 
-    def _publish(self, request: Request, directory: Path, summary: dict[str, Any], *, duration_seconds: float) -> Manifest:
+    def _publish(
+        self, request: Request, directory: Path, summary: dict[str, Any], *, duration_seconds: float
+    ) -> Manifest:
         shutil.rmtree(directory / WORK_FOLDER, ignore_errors=True)
         files = []
         for path in _files(directory):
@@ -210,5 +212,15 @@ def git_commit() -> str | None:
 @cache
 def library_versions() -> dict[str, str]:
     """Versions of the libraries that take part in results."""
-    names = ("torch", "transformers", "tokenizers", "deepspeed", "pyarrow", "pillow", "duckdb", "rouge-score", "fugashi")
+    names = (
+        "torch",
+        "transformers",
+        "tokenizers",
+        "deepspeed",
+        "pyarrow",
+        "pillow",
+        "duckdb",
+        "rouge-score",
+        "fugashi",
+    )
     return {name: importlib.metadata.version(name) for name in names}

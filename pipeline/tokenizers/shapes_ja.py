@@ -16,8 +16,7 @@ from pipeline.shapes_ja import COLOURS, COUNTS, INSTRUCTIONS, KINDS, PATTERNS, P
 DIRECTORY = Path(__file__).parent / "shapes-ja"
 SPECIAL_TOKENS = ("<unk>", "<s>", "</s>", "<pad>")
 SYSTEM_PROMPT = (
-    "これは好奇心旺盛なユーザーと人工知能システムのチャットです。"
-    "システムはユーザーの質問に親切、詳細、丁寧に答えます。"
+    "これは好奇心旺盛なユーザーと人工知能システムのチャットです。システムはユーザーの質問に親切、詳細、丁寧に答えます。"
 )
 ROLES = ("ユーザー: ", "システム: ")
 PHRASES = (

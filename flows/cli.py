@@ -1,0 +1,171 @@
+"""``llava-jp``: show, run, compare, query, verify. Heavy libraries are imported by the command that needs them."""
+
+import os
+import shutil
+from collections.abc import Callable, Sequence
+from functools import wraps
+from typing import TYPE_CHECKING, Annotated, ParamSpec, TypeVar
+
+import typer
+import yaml
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from flows.terminal import console, narrated, print_records, print_rows, size
+from pipeline.config import ExperimentConfig, load_experiment
+from pipeline.errors import PipelineError, QueryError, StoreError
+from pipeline.progress import duration
+from pipeline.settings import load_settings
+from pipeline.store import ArtifactStore
+
+if TYPE_CHECKING:
+    from pipeline.costs import Cost
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
+
+Experiment = Annotated[str, typer.Argument(help="Name of an experiment, or path of a .yaml file.")]
+Experiments = Annotated[list[str], typer.Argument(help="Names of experiments, or paths of .yaml files.")]
+Overrides = Annotated[list[str] | None, typer.Option("--set", help="Change a field: finetune.learning_rate=1e-4.")]
+
+QUIET_ENVIRONMENT = {
+    "PREFECT_LOGGING_HANDLERS_CONSOLE_LEVEL": "CRITICAL",  # our own lines go to the terminal, Prefect's to its UI
+    "PREFECT_LOGGING_EXTRA_LOGGERS": "flows,pipeline,model",
+    "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
+    "PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS": "120",  # the temporary server needs over 20 s on two busy cores
+    "HF_HUB_DISABLE_PROGRESS_BARS": "1",
+    "TRANSFORMERS_VERBOSITY": "error",
+    "TOKENIZERS_PARALLELISM": "false",
+    "MLFLOW_DISABLE_TELEMETRY": "true",
+}
+
+
+def main() -> None:
+    """Entry point of the console script."""
+    for name, value in QUIET_ENVIRONMENT.items():
+        os.environ.setdefault(name, value)
+    app()
+
+
+def explained(command: Callable[P, R]) -> Callable[P, R]:
+    """An error a user can act on is one message and exit code 1, without a traceback."""
+
+    @wraps(command)
+    def run(*args: P.args, **kwargs: P.kwargs) -> R:
+        try:
+            return command(*args, **kwargs)
+        except PipelineError as error:
+            Console(stderr=True).print(f"[bold red]error:[/] {escape(str(error))}", soft_wrap=True, highlight=False)
+            raise typer.Exit(1) from None
+
+    return run
+
+
+@app.command()
+@explained
+def show(experiment: Experiment, overrides: Overrides = None) -> None:
+    """The whole configuration; each step with its fingerprint, done or to do, and what it needs."""
+    config = load_experiment(experiment, overrides or ())
+    from pipeline.costs import estimate
+    from pipeline.plan import plan_experiment
+
+    store = ArtifactStore(load_settings().store_root)
+    costs = estimate(config, store=store)
+    console.print(yaml.safe_dump(config.model_dump(mode="json"), allow_unicode=True, sort_keys=False), markup=False)
+    table = Table(title=f"{config.name} in {store.root}", title_justify="left")
+    for heading in ("step", "fingerprint", "state", "disk", "time", "memory"):
+        table.add_column(heading, justify="right" if heading in ("disk", "time", "memory") else "left")
+    for step in plan_experiment(config):
+        state = "done" if store.find(step.request) else "to do"
+        cost = costs[step.role]
+        mark = "" if state == "done" else "~"
+        table.add_row(step.role, step.fingerprint, state, *_cost_cells(cost, mark))
+    console.print(table)
+    free = shutil.disk_usage(store.root if store.root.exists() else store.root.parent).free
+    console.print(f"~ is estimated; {size(free)} free on the disk of the store")
+
+
+@app.command()
+@explained
+def run(experiments: Experiments, overrides: Overrides = None) -> None:
+    """Run experiments, all steps; several are compared at the end. What is already done is not done again."""
+    configs = [load_experiment(experiment, overrides or ()) for experiment in experiments]
+    from flows.run_experiment import run_experiment
+
+    for config in configs:
+        console.rule(f"[bold]{config.name}", align="left")
+        with narrated():
+            run_experiment(config)
+    _compare_and_print(configs)
+
+
+@app.command()
+@explained
+def compare(experiments: Experiments, overrides: Overrides = None) -> None:
+    """Compare experiments that have been run: table, radar chart, sample answers."""
+    _compare_and_print([load_experiment(experiment, overrides or ()) for experiment in experiments])
+
+
+def _compare_and_print(configs: Sequence[ExperimentConfig]) -> None:
+    """The scores of some experiments and where their chart and sample answers are."""
+    from flows.compare import compare_flow
+    from pipeline.comparison import score_table
+
+    measured = tuple(config for config in configs if config.evaluation.benchmarks)
+    if not measured:
+        console.print("no benchmark was asked for, so there is nothing to compare")
+        return
+    with narrated():
+        comparison = compare_flow(measured)
+    print_records(score_table(comparison), title="Scores with 95 % intervals")
+    console.print(f"radar chart:    {comparison.path('radar.png')}", soft_wrap=True, highlight=False)
+    console.print(f"sample answers: {comparison.path('samples.html')}", soft_wrap=True, highlight=False)
+
+
+@app.command()
+@explained
+def query(
+    name: Annotated[str | None, typer.Argument(help="Name of a query; without it, all are listed.")] = None,
+    parameters: Annotated[list[str] | None, typer.Option("--param", "-p", help="A parameter of the query: name=value.")] = None,
+) -> None:
+    """Ask the store a question in SQL; the queries are the files in sql/queries."""
+    from pipeline.queries import describe, query_names, run_query
+
+    if name is None:
+        for known in query_names():
+            console.print(f"[bold]{known}[/]  {escape(describe(known).description)}")
+        return
+    values = dict(_key_and_value(parameter) for parameter in parameters or ())
+    result = run_query(name, store_root=load_settings().store_root, parameters=values)
+    print_rows(result.columns, result.rows)
+
+
+@app.command()
+@explained
+def verify(fingerprint: Annotated[str, typer.Argument(help="Fingerprint, or its first digits.")]) -> None:
+    """Compare every byte of an artifact with its manifest."""
+    store = ArtifactStore(load_settings().store_root)
+    manifest = store.by_fingerprint(fingerprint)
+    if problems := store.verify(manifest):
+        raise StoreError("\n".join([f"{manifest.directory} is damaged:", *(f"  {problem}" for problem in problems)]))
+    console.print(f"{manifest.directory}: {len(manifest.files)} files, {size(manifest.num_bytes)}, all as published")
+
+
+def _cost_cells(cost: "Cost", mark: str) -> tuple[str, str, str]:
+    disk = "" if cost.num_bytes is None else mark + size(cost.num_bytes)
+    seconds = "" if cost.seconds is None else mark + duration(cost.seconds)
+    return disk, seconds, "" if cost.memory_bytes is None else mark + size(cost.memory_bytes)
+
+
+def _key_and_value(parameter: str) -> tuple[str, str]:
+    name, sign, value = parameter.partition("=")
+    if not sign:
+        raise QueryError(f"--param {parameter!r} is not of the form name=value")
+    return name, value
+
+
+if __name__ == "__main__":
+    main()

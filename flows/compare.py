@@ -1,0 +1,43 @@
+"""Experiments side by side: table, radar chart, sample answers."""
+
+from collections.abc import Sequence
+
+from prefect import flow
+
+from flows.runs import prefect_tags, resolve
+from flows.tasks import as_task, show_chart, show_table, show_text
+from pipeline.comparison import ComparedExperiment, score_table
+from pipeline.comparison import compare as compare_step
+from pipeline.config import ExperimentConfig, ExperimentName
+from pipeline.manifest import Manifest
+from pipeline.plan import evaluated_experiment
+from pipeline.settings import load_settings
+from pipeline.store import ArtifactStore
+from pipeline.tracking import TrackedRun, Tracker
+
+
+@flow(name="compare")
+def compare_flow(
+    experiments: tuple[ExperimentName | ExperimentConfig, ...] = (ExperimentName.DEMO_V1_0, ExperimentName.DEMO_V1_1),
+) -> Manifest:
+    """Compare experiments that have been run.
+
+    Args:
+        experiments: files in pipeline/experiments, or whole experiments; the first is the one others are measured by.
+    """
+    settings = load_settings()
+    store = ArtifactStore(settings.store_root)
+    evaluated = [evaluated_experiment(resolve(experiment), store=store) for experiment in experiments]
+    with Tracker(settings).comparison_run([one.name for one in evaluated], tags=prefect_tags()) as tracked:
+        return compare(evaluated, tracked, store=store)
+
+
+def compare(evaluated: Sequence[ComparedExperiment], tracked: TrackedRun, *, store: ArtifactStore) -> Manifest:
+    """Make the comparison and show it in Prefect and MLflow."""
+    comparison = as_task(compare_step, name="comparison")(evaluated, store=store)
+    tracked.log_artifacts(comparison)
+    title = " and ".join(one.name for one in evaluated)
+    show_table("scores", score_table(comparison), description=f"Scores of {title}")
+    show_chart("radar", comparison.path("radar.png"), description=f"Scores of {title}")
+    show_text("report", comparison.path("report.md").read_text(encoding="utf-8"))
+    return comparison

@@ -1,0 +1,105 @@
+"""A run of an experiment: what its steps share, and how each step becomes a Prefect task tracked in MLflow."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from typing import ParamSpec
+
+from prefect.context import get_run_context
+
+from flows.tasks import as_task, progress_on_the_run_page
+from pipeline.config import ExperimentConfig, ExperimentName, load_experiment
+from pipeline.devices import exclusive_devices
+from pipeline.manifest import Manifest
+from pipeline.plan import PlannedStep, plan_experiment, write_index
+from pipeline.progress import listening
+from pipeline.settings import load_settings
+from pipeline.store import ArtifactStore
+from pipeline.tracking import TrackedRun, Tracker
+
+log = logging.getLogger(__name__)
+
+P = ParamSpec("P")
+
+RETRIES = 2
+"""For what time may cure only; see ``flows.tasks.is_transient``."""
+
+
+@dataclass(frozen=True)
+class ExperimentRun:
+    """One run of an experiment."""
+
+    config: ExperimentConfig
+    store: ArtifactStore
+    tracked: TrackedRun
+    plan: Mapping[str, PlannedStep]
+
+    def task(self, role: str, step: Callable[P, Manifest], *, on_device: bool = False) -> Callable[P, Manifest]:
+        """The step as a Prefect task named after its role, tracked in MLflow. Call it with the step's own arguments.
+
+        A step whose artifact is in the store does no work; the MLflow run links to the run that made it.
+        """
+        request = self.plan[role].request
+
+        def work(*args: P.args, **kwargs: P.kwargs) -> Manifest:
+            if self.store.find(request):
+                manifest = step(*args, **kwargs)
+                self.tracked.link(role, manifest, was_done=True)
+                return manifest
+            inputs = [value for value in _leaves([*args, *kwargs.values()]) if isinstance(value, Manifest)]
+            with ExitStack() as stack:
+                if on_device:
+                    stack.enter_context(exclusive_devices())
+                tracked = stack.enter_context(self.tracked.step(role, request, inputs))
+                stack.enter_context(listening(tracked.on_progress))
+                stack.enter_context(progress_on_the_run_page(role))
+                manifest = step(*args, **kwargs)
+                tracked.finish(manifest)
+            self.tracked.link(role, manifest, was_done=False)
+            return manifest
+
+        return as_task(work, name=role, retries=RETRIES)
+
+
+def _leaves(values: object) -> Iterator[object]:
+    if isinstance(values, Mapping):
+        values = list(values.values())
+    if isinstance(values, list | tuple):
+        for value in values:
+            yield from _leaves(value)
+    else:
+        yield values
+
+
+def resolve(experiment: ExperimentName | ExperimentConfig) -> ExperimentConfig:
+    """The experiment itself, if only its name is given."""
+    return load_experiment(experiment) if isinstance(experiment, ExperimentName) else experiment
+
+
+@contextmanager
+def experiment_run(experiment: ExperimentName | ExperimentConfig) -> Iterator[ExperimentRun]:
+    """Everything the steps of one run share; in MLflow it is the parent run.
+
+    Raises:
+        ConfigError: a setting or a path of the experiment is wrong; nothing was started.
+    """
+    config = resolve(experiment)
+    settings = load_settings()
+    plan = {step.role: step for step in plan_experiment(config)}
+    store = ArtifactStore(settings.store_root)
+    num_done = sum(store.find(step.request) is not None for step in plan.values())
+    log.info("%s: %d of %d steps are already done in %s", config.name, num_done, len(plan), store.root)
+    write_index(config, store_root=store.root)
+    with Tracker(settings).experiment_run(config, tags=prefect_tags()) as tracked:
+        yield ExperimentRun(config, store, tracked, plan)
+
+
+def prefect_tags() -> dict[str, str]:
+    """The Prefect flow run that this MLflow run belongs to."""
+    flow_run = getattr(get_run_context(), "flow_run", None)
+    if flow_run is None:
+        return {}
+    return {"prefect.flow_run_id": str(flow_run.id), "prefect.flow_run_name": flow_run.name}

@@ -1,0 +1,91 @@
+"""What a person sees in the terminal: our own log lines, a bar while something long runs, tables. No library chatter."""
+
+import logging
+import warnings
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+from rich.console import Console
+from rich.logging import RichHandler
+from rich.markup import escape
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
+from rich.table import Table
+
+from pipeline.progress import PERIODIC, Event, listening
+
+console = Console()
+
+OUR_LOGGERS = ("flows", "pipeline", "model")
+
+
+@contextmanager
+def narrated() -> Iterator[None]:
+    """Show our log lines and progress while the enclosed work runs."""
+    handler = RichHandler(console=console, show_path=False, omit_repeated_times=False, log_time_format="%H:%M:%S")
+    for name in OUR_LOGGERS:
+        logging.getLogger(name).setLevel(logging.INFO)
+        logging.getLogger(name).addHandler(handler)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            if console.is_terminal:
+                handler.addFilter(lambda record: not getattr(record, PERIODIC, False))
+                with _bars() as listener, listening(listener):
+                    yield
+            else:
+                yield
+    finally:
+        for name in OUR_LOGGERS:
+            logging.getLogger(name).removeHandler(handler)
+
+
+@contextmanager
+def _bars() -> Iterator[Any]:
+    """One bar for every piece of work that reports its progress; it goes when the work is done."""
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=console, transient=True) as bars:
+        ids: dict[str, TaskID] = {}
+
+        def show(event: Event) -> None:
+            if event.name not in ids:
+                ids[event.name] = bars.add_task(f"{event.name} ({event.unit})", total=event.total)
+            bars.update(ids[event.name], completed=event.done)
+            if event.done >= event.total:
+                bars.remove_task(ids.pop(event.name))
+
+        yield show
+
+
+def print_rows(columns: Sequence[str], rows: Sequence[Sequence[object]], *, title: str | None = None) -> None:
+    """A table of values; numbers to the right, with three decimals at most."""
+    table = Table(title=title, title_justify="left")
+    for index, column in enumerate(columns):
+        is_number = bool(rows) and all(isinstance(row[index], int | float) or row[index] is None for row in rows)
+        table.add_column(escape(column), justify="right" if is_number else "left", overflow="fold")
+    for row in rows:
+        table.add_row(*(escape(_text(value)) for value in row))
+    console.print(table)
+    if not rows:
+        console.print("no rows")
+
+
+def print_records(records: Sequence[Mapping[str, object]], *, title: str | None = None) -> None:
+    """The same for rows with names."""
+    columns = list(records[0]) if records else []
+    print_rows(columns, [[record[column] for column in columns] for record in records], title=title)
+
+
+def _text(value: object) -> str:
+    if value is None:
+        return ""
+    return f"{value:.4g}" if isinstance(value, float) else str(value)
+
+
+def size(num_bytes: float) -> str:
+    """``1.9 TB``, ``27 MB``; powers of 1,000."""
+    for unit in ("B", "kB", "MB", "GB"):
+        if abs(num_bytes) < 999.5:
+            return f"{num_bytes:.3g} {unit}"
+        num_bytes /= 1000
+    return f"{num_bytes:.3g} TB"

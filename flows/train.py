@@ -1,0 +1,39 @@
+"""Two stages: pretrain the projector, then finetune projector and LLM."""
+
+from prefect import flow
+
+from flows.cache_features import cache_features
+from flows.prepare_data import PreparedData, prepare_data
+from flows.runs import ExperimentRun, experiment_run
+from model.vlm import Stage
+from pipeline.config import ExperimentConfig, ExperimentName
+from pipeline.manifest import Manifest
+from pipeline.training import train_stage
+
+
+@flow(name="train")
+def train_flow(experiment: ExperimentName | ExperimentConfig = ExperimentName.SMOKE) -> None:
+    """Train the model of an experiment; earlier steps that are missing run first.
+
+    Args:
+        experiment: a file in pipeline/experiments, or a whole experiment.
+    """
+    with experiment_run(experiment) as run:
+        data = prepare_data(run)
+        train(run, data, cache_features(run, data))
+
+
+def train(run: ExperimentRun, data: PreparedData, features: Manifest) -> Manifest:
+    """Both stages; returns the finetuned model."""
+    projector = _train_stage(run, "pretrain", data, {"features": features})
+    return _train_stage(run, "finetune", data, {"features": features, "projector": projector})
+
+
+def _train_stage(run: ExperimentRun, stage: Stage, data: PreparedData, inputs: dict[str, Manifest]) -> Manifest:
+    config = run.config
+    stage_config = config.pretrain if stage == "pretrain" else config.finetune
+    inputs = {"dataset": data.datasets[stage], "accepted": data.accepted[stage], **inputs}
+    train_task = run.task(stage, train_stage, on_device=True)
+    return train_task(
+        stage, stage_config, config.llm, config.vision_tower, config.features, inputs=inputs, store=run.store
+    )

@@ -1,0 +1,147 @@
+"""Starts the processes of a job, one per device, through DeepSpeed's launcher; streams their progress; stops them all.
+
+A worker prints a line ``@progress {...}`` for every event. Everything else it and its libraries print goes to
+``worker.log`` beside the job file, and its end is shown when the job fails.
+"""
+
+import base64
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+from collections import deque
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+from pipeline.errors import ConfigError, DataError, PipelineError, StoreError, TrainingError
+from pipeline.progress import Progress
+
+PROGRESS_MARK = "@progress "
+ERROR_FILE = "error.json"
+FOLLOWS_STDIN = "LLAVA_JP_FOLLOWS_STDIN"
+"""Set for workers whose standard input is a pipe from the process that started them."""
+LINES_SHOWN = 15
+SECONDS_TO_STOP = 20
+RAISED_AGAIN = {error.__name__: error for error in (ConfigError, DataError, StoreError, TrainingError)}
+
+
+def launch(job: Path, *, num_processes: int, master_port: int | None) -> None:
+    """Run ``python -m pipeline.worker JOB`` on every device and wait.
+
+    Raises:
+        PipelineError: the error of the first worker that stopped with one a user can act on.
+        ConfigError: ``master_port`` is in use.
+        RuntimeError: the workers died otherwise; the end of their log is in the message.
+    """
+    port = _free_port() if master_port is None else _checked_port(master_port)
+    error_file = job.parent / ERROR_FILE
+    error_file.unlink(missing_ok=True)
+    devices = base64.urlsafe_b64encode(json.dumps({"localhost": list(range(num_processes))}).encode()).decode()
+    command = [
+        *(sys.executable, "-m", "deepspeed.launcher.launch", "--quiet", f"--world_info={devices}"),
+        *("--master_addr=127.0.0.1", f"--master_port={port}", "--no_local_rank", "--module", "pipeline.worker", str(job)),
+    ]
+    with (job.parent / "worker.log").open("a", encoding="utf-8") as log_file:
+        process = subprocess.Popen(
+            command,
+            stdin=subprocess.PIPE,  # never written to: its end tells the workers that this process is gone
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            errors="replace",
+            env=_environment(num_processes),
+            start_new_session=True,
+        )
+        last_lines: deque[str] = deque(maxlen=LINES_SHOWN)
+        with _stopped_at_the_end(process):
+            assert process.stdout is not None
+            for line in _reported(process.stdout):
+                log_file.write(line)
+                last_lines.append(line.rstrip())
+            code = process.wait()
+    if code:
+        raise _error_of(error_file) or RuntimeError(
+            f"the workers of {job} stopped with code {code}:\n" + "\n".join(last_lines)
+        )
+
+
+def _environment(num_processes: int) -> dict[str, str]:
+    """The workers' environment: quiet libraries, no more threads than cores, and whom to follow into death."""
+    threads = max(1, (os.cpu_count() or 1) // num_processes)
+    return {
+        "OMP_NUM_THREADS": str(threads),
+        **os.environ,
+        FOLLOWS_STDIN: "1",
+        "PYTHONPATH": os.pathsep.join(path for path in sys.path if path),
+        "PYTHONWARNINGS": "ignore",
+        "TOKENIZERS_PARALLELISM": "false",
+        "TRANSFORMERS_VERBOSITY": "error",
+        "DEEPSPEED_LOG_LEVEL": "error",
+    }
+
+
+def _reported(lines: Iterator[str]) -> Iterator[str]:
+    """Feed progress lines to the listeners, pass the others on."""
+    progress: dict[str, Progress] = {}
+    for line in lines:
+        if not line.startswith(PROGRESS_MARK):
+            yield line
+            continue
+        event = json.loads(line.removeprefix(PROGRESS_MARK))
+        name = event["name"]
+        if name not in progress:
+            progress[name] = Progress(name, total=event["total"], unit=event["unit"], start=event["done"] - event["count"])
+        metrics = [(int(row.pop("optimizer_step")), row) for row in event["rows"]]
+        note = f"loss {metrics[-1][1]['loss']:.3f}, {event['tokens_per_second']:.0f} tokens/s"
+        metrics[-1][1]["tokens_per_second"] = event["tokens_per_second"]
+        progress[name].advance(event["count"], metrics=metrics, note=note)
+        if event["done"] == event["total"]:
+            progress[name].finish(note)
+
+
+@contextmanager
+def _stopped_at_the_end(process: subprocess.Popen[str]) -> Iterator[None]:
+    """Whatever ends the enclosed work ends the whole process group: first politely, then not."""
+    try:
+        yield
+    finally:
+        if process.poll() is None:
+            _signal(process, signal.SIGTERM)
+            with suppress(subprocess.TimeoutExpired):
+                process.wait(SECONDS_TO_STOP)
+        _signal(process, signal.SIGKILL)
+        process.wait()
+
+
+def _signal(process: subprocess.Popen[str], number: signal.Signals) -> None:
+    with suppress(ProcessLookupError):
+        os.killpg(process.pid, number)
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+def _checked_port(port: int) -> int:
+    with socket.socket() as probe:
+        try:
+            probe.bind(("127.0.0.1", port))
+        except OSError as error:
+            raise ConfigError(
+                f"port {port} (LLAVA_JP_MASTER_PORT) cannot be used: {error.strerror}; "
+                "unset the variable to use any free port, or stop the program that holds it"
+            ) from error
+    return port
+
+
+def _error_of(error_file: Path) -> PipelineError | None:
+    if not error_file.exists():
+        return None
+    record = json.loads(error_file.read_text(encoding="utf-8"))
+    return RAISED_AGAIN[record["type"]](record["message"])

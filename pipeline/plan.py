@@ -1,0 +1,122 @@
+"""The steps of an experiment with their fingerprints, known before anything runs."""
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from pipeline.comparison import ComparedExperiment
+from pipeline.config import ExperimentConfig
+from pipeline.errors import ConfigError
+from pipeline.features import features_request
+from pipeline.manifest import Manifest, Request
+from pipeline.predictions import predictions_request
+from pipeline.preparation import prepare_request
+from pipeline.scores import score_request
+from pipeline.store import ArtifactStore, write_text
+from pipeline.training import stage_request
+from pipeline.translation import translation_request
+
+
+@dataclass(frozen=True, slots=True)
+class PlannedStep:
+    """A step in its role, such as ``dataset/pretrain`` or ``scores/shapes-ja``."""
+
+    role: str
+    request: Request
+
+    @property
+    def fingerprint(self) -> str:
+        return self.request.fingerprint
+
+
+def plan_experiment(config: ExperimentConfig) -> tuple[PlannedStep, ...]:
+    """All steps of an experiment, each after its inputs.
+
+    Raises:
+        DataError: a path of the experiment does not exist.
+    """
+    return tuple(_steps(config))
+
+
+def _steps(config: ExperimentConfig) -> Iterator[PlannedStep]:
+    sources = {"pretrain": config.datasets.pretrain, "finetune": config.datasets.finetune}
+    datasets = {role: prepare_request(source) for role, source in sources.items()}
+    accepted = {
+        role: translation_request(config.translation, dataset_fingerprint=request.fingerprint)
+        for role, request in datasets.items()
+    }
+    features = features_request(
+        config.vision_tower,
+        config.features,
+        dataset_fingerprints={role: request.fingerprint for role, request in datasets.items()},
+    )
+    for role, request in datasets.items():
+        yield PlannedStep(f"dataset/{role}", request)
+    for role, request in accepted.items():
+        yield PlannedStep(f"translation/{role}", request)
+    yield PlannedStep("features", features)
+    inputs = {
+        role: {
+            "dataset": datasets[role].fingerprint,
+            "accepted": accepted[role].fingerprint,
+            "features": features.fingerprint,
+        }
+        for role in datasets
+    }
+    pretrain = stage_request("pretrain", config.pretrain, config.llm, inputs=inputs["pretrain"])
+    yield PlannedStep("pretrain", pretrain)
+    with_projector = {**inputs["finetune"], "projector": pretrain.fingerprint}
+    finetune = stage_request("finetune", config.finetune, config.llm, inputs=with_projector)
+    yield PlannedStep("finetune", finetune)
+    yield from _evaluation_steps(config, finetune)
+
+
+def _evaluation_steps(config: ExperimentConfig, model: Request) -> Iterator[PlannedStep]:
+    evaluation = config.evaluation
+    for benchmark in evaluation.benchmarks:
+        items = prepare_request(benchmark.source)
+        yield PlannedStep(f"dataset/{benchmark.name}", items)
+        predictions = predictions_request(
+            benchmark,
+            evaluation.generation,
+            batch_size=evaluation.batch_size,
+            dataset_fingerprint=items.fingerprint,
+            model_fingerprint=model.fingerprint,
+        )
+        yield PlannedStep(f"predictions/{benchmark.name}", predictions)
+        scores = score_request(benchmark, predictions_fingerprint=predictions.fingerprint)
+        yield PlannedStep(f"scores/{benchmark.name}", scores)
+
+
+def evaluated_experiment(config: ExperimentConfig, *, store: ArtifactStore) -> ComparedExperiment:
+    """The finished evaluation of an experiment, for a comparison.
+
+    Raises:
+        ConfigError: some of it is still to do.
+    """
+    plan = {step.role: step for step in plan_experiment(config)}
+
+    def finished(kind: str) -> tuple[Manifest, ...]:
+        manifests = []
+        for benchmark in config.evaluation.benchmarks:
+            manifest = store.find(plan[f"{kind}/{benchmark.name}"].request)
+            if manifest is None:
+                raise ConfigError(
+                    f"{config.name} has not been evaluated on {benchmark.name} yet; `llava-jp run {config.name}` does it"
+                )
+            manifests.append(manifest)
+        return tuple(manifests)
+
+    return ComparedExperiment(config.name, finished("predictions"), finished("scores"), finished("dataset"))
+
+
+def write_index(config: ExperimentConfig, *, store_root: Path) -> None:
+    """Note which artifacts belong to the experiment, for queries: ``experiments/<name>.json`` in the store."""
+    steps = [
+        {"role": step.role, "step": step.request.step, "fingerprint": step.fingerprint}
+        for step in plan_experiment(config)
+    ]
+    folder = store_root / "experiments"
+    folder.mkdir(parents=True, exist_ok=True)
+    write_text(folder / f"{config.name}.json", json.dumps({"experiment": config.name, "steps": steps}, indent=2))

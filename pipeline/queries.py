@@ -1,0 +1,294 @@
+"""Questions about the store, asked in the SQL files of ``sql/``. The only module that imports DuckDB.
+
+A file's header says what one row is, its parameters and its columns; ``pipeline.queries`` reads it and tests compare it
+with what the statement really takes and gives. Values reach SQL as parameters only, the place of the store as a
+DuckDB variable.
+"""
+
+import glob
+import hashlib
+import math
+import re
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import closing
+from dataclasses import dataclass
+from functools import cache
+from importlib.resources import files
+from importlib.resources.abc import Traversable
+from pathlib import Path
+from typing import Any, Literal
+
+import duckdb
+import pyarrow as pa
+
+from pipeline.errors import QueryError
+
+Folder = Literal["views", "queries", "checks/translation", "checks/invariants"]
+
+
+@dataclass(frozen=True, slots=True)
+class Parameter:
+    """One ``$name  type  meaning (default x)`` of a header; ``none`` as default leaves the question open."""
+
+    name: str
+    type: str
+    meaning: str
+    default: str | None
+    is_required: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """One output column; ``type`` is given for views only."""
+
+    name: str
+    type: str | None
+    meaning: str
+
+
+@dataclass(frozen=True, slots=True)
+class SqlFile:
+    """One statement and what its header says. ``severity`` is given for translation checks only."""
+
+    name: str
+    text: str
+    description: str
+    severity: str | None
+    parameters: tuple[Parameter, ...]
+    columns: tuple[Column, ...]
+
+    @property
+    def sha256(self) -> str:
+        return hashlib.sha256(self.text.encode()).hexdigest()
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """The answer to a query."""
+
+    columns: tuple[str, ...]
+    rows: tuple[tuple[Any, ...], ...]
+
+
+def query_names() -> tuple[str, ...]:
+    """The questions that ``run_query`` answers."""
+    return tuple(sql_files("queries"))
+
+
+def describe(name: str) -> SqlFile:
+    """What a query answers, its parameters and its columns.
+
+    Raises:
+        QueryError: there is no such query; the message lists all.
+    """
+    queries = sql_files("queries")
+    if name not in queries:
+        raise QueryError(f"no query is named {name!r}; there are: {', '.join(queries)}")
+    return queries[name]
+
+
+def run_query(name: str, *, store_root: Path, parameters: Mapping[str, str]) -> Result:
+    """Answer a query over everything that is published in a store.
+
+    Raises:
+        QueryError: no such query or store, or a parameter is unknown, missing or not what the query expects.
+    """
+    query = describe(name)
+    values = _values(query, parameters)
+    with closing(connect(store_root)) as connection:
+        _check_experiments(connection, query, values)
+        return _answer(connection, query, values)
+
+
+def broken_invariants(store_root: Path) -> Mapping[str, Result]:
+    """What is wrong in a store: the rows of every file in ``sql/checks/invariants`` that has some."""
+    with closing(connect(store_root)) as connection:
+        results = {name: _answer(connection, check, {}) for name, check in sql_files("checks/invariants").items()}
+    return {name: result for name, result in results.items() if result.rows}
+
+
+def findings_of(checks: Iterable[SqlFile], *, samples: Path) -> Iterator[tuple[SqlFile, pa.Table]]:
+    """Run translation checks over one ``samples.parquet``; each table has sample_id, turn_index and evidence."""
+    with closing(_quiet_connection()) as connection:
+        _set_variable(connection, "samples", glob.escape(str(samples)))
+        _create_views(connection, {name: sql_files("views")[name] for name in ("samples", "turns")})
+        for check in checks:
+            yield check, connection.sql(check.text).to_arrow_table()
+
+
+def connect(store_root: Path) -> duckdb.DuckDBPyConnection:
+    """An in-memory DuckDB with every view over the store, for ``run_query`` and for people.
+
+    Raises:
+        QueryError: there is no such folder.
+    """
+    if not store_root.is_dir():
+        raise QueryError(f"there is no store at {store_root}; run an experiment first, or set LLAVA_JP_STORE")
+    store = glob.escape(str(store_root.resolve()))
+    connection = _quiet_connection()
+    _set_variable(connection, "store", store)
+    _set_variable(connection, "samples", f"{store}/artifacts/dataset/*/samples.parquet")
+    _create_views(connection, sql_files("views"))
+    return connection
+
+
+def _quiet_connection() -> duckdb.DuckDBPyConnection:
+    connection = duckdb.connect(config={"autoinstall_known_extensions": False})
+    connection.execute("set enable_progress_bar = false")
+    return connection
+
+
+def _set_variable(connection: duckdb.DuckDBPyConnection, name: Literal["store", "samples"], pattern: str) -> None:
+    connection.execute(f"set variable {name} = $pattern", {"pattern": pattern})
+
+
+def _create_views(connection: duckdb.DuckDBPyConnection, views: Mapping[str, SqlFile]) -> None:
+    """Create views that may stand on each other: one whose tables are not there yet waits for the next round."""
+    while views:
+        blocked = {}
+        for name, view in views.items():
+            try:
+                _relation(connection, view).create_view(name)
+            except duckdb.CatalogException as error:
+                blocked[name], problem = view, error
+            except duckdb.Error as error:
+                raise QueryError(f"view {name}: {error}") from error
+        if len(blocked) == len(views):
+            raise problem
+        views = blocked
+
+
+def _relation(connection: duckdb.DuckDBPyConnection, view: SqlFile) -> duckdb.DuckDBPyRelation:
+    """The view's rows; without any file yet, no rows under the columns of its header."""
+    try:
+        return connection.sql(view.text)
+    except duckdb.IOException as error:
+        if "No files found" not in str(error):  # DuckDB has no type of its own for this
+            raise
+    nothing = duckdb.ConstantExpression(None)
+    columns = [nothing.cast(duckdb.sqltype(column.type or "")).alias(column.name) for column in view.columns]
+    return connection.sql("select null").select(*columns).filter("false")
+
+
+def _answer(connection: duckdb.DuckDBPyConnection, file: SqlFile, values: Mapping[str, object]) -> Result:
+    try:
+        cursor = connection.execute(file.text, values)
+        return Result(tuple(column[0] for column in cursor.description), tuple(cursor.fetchall()))
+    except duckdb.Error as error:
+        raise QueryError(f"{file.name} with {dict(values)}: {error}") from error
+
+
+def _values(query: SqlFile, parameters: Mapping[str, str]) -> dict[str, object]:
+    known = {parameter.name: parameter for parameter in query.parameters}
+    if unknown := [name for name in parameters if name not in known]:
+        expected = "\n".join(map(_explained, query.parameters)) or "  none"
+        raise QueryError(f"query {query.name} has no parameter {', '.join(map(repr, unknown))}; it has:\n{expected}")
+    return {
+        name: _value(query, parameter, parameters.get(name, parameter.default)) for name, parameter in known.items()
+    }
+
+
+def _value(query: SqlFile, parameter: Parameter, text: str | None) -> object:
+    if text is None:
+        if parameter.is_required:
+            raise QueryError(f"query {query.name} needs a value for {parameter.name}:\n{_explained(parameter)}")
+        return None
+    try:
+        return READERS[parameter.type](text)
+    except ValueError as error:
+        problem = f"query {query.name}: {parameter.name}={text!r} is not of the type {parameter.type}"
+        raise QueryError(f"{problem}:\n{_explained(parameter)}") from error
+
+
+def _explained(parameter: Parameter) -> str:
+    default = "" if parameter.is_required else f" (default {parameter.default or 'none'})"
+    return f"  {parameter.name}  {parameter.type}  {parameter.meaning}{default}"
+
+
+def _check_experiments(connection: duckdb.DuckDBPyConnection, query: SqlFile, values: Mapping[str, object]) -> None:
+    """A misspelled experiment must not look like an experiment without results."""
+    rows = connection.execute("select distinct experiment from experiment_steps order by experiment").fetchall()
+    known = [name for (name,) in rows]
+    for parameter in query.parameters:
+        value = values[parameter.name]
+        if value is None or not parameter.type.startswith("experiment"):
+            continue
+        for name in value if isinstance(value, list) else [value]:
+            if name not in known:
+                there_are = ", ".join(known) or "none yet"
+                raise QueryError(f"the store has no experiment {name!r} ({parameter.name}); there are: {there_are}")
+
+
+def _integer(text: str) -> int:
+    number = int(text)
+    if abs(number) >= 2**63:
+        raise ValueError("does not fit into 64 bits")
+    return number
+
+
+def _double(text: str) -> float:
+    number = float(text)
+    if not math.isfinite(number):
+        raise ValueError("not finite")
+    return number
+
+
+def _names(text: str) -> list[str]:
+    return [name.strip() for name in text.split(",") if name.strip()]
+
+
+READERS: Mapping[str, Callable[[str], object]] = {
+    "integer": _integer,
+    "double": _double,
+    "string": str,
+    "experiment": str,
+    "experiments": _names,
+}
+"""How the text of a parameter becomes a value, by the type in the header."""
+
+
+@cache
+def sql_files(folder: Folder) -> Mapping[str, SqlFile]:
+    """The files of a folder of ``sql/`` by name, sorted."""
+    place = _sql_folder()
+    for part in folder.split("/"):
+        place = place / part
+    found = sorted((file for file in place.iterdir() if file.name.endswith(".sql")), key=lambda file: file.name)
+    return {
+        (name := file.name.removesuffix(".sql")): parse_sql(name, file.read_text(encoding="utf-8")) for file in found
+    }
+
+
+def _sql_folder() -> Traversable:
+    try:
+        return files("pipeline._sql")  # in an installed wheel
+    except ModuleNotFoundError:
+        return Path(__file__).parent.parent / "sql"  # in a checkout
+
+
+def parse_sql(name: str, text: str) -> SqlFile:
+    """Read a file's header: a sentence, ``severity: x``, parameter lines and column lines, with two spaces between."""
+    lines = []
+    for line in text.splitlines():
+        if not line.startswith("--"):
+            break
+        lines.append(line.removeprefix("--").strip())
+    description, severity, parameters, columns = [], None, [], []
+    for line in filter(None, lines):
+        words = re.split(" {2,}", line)
+        if line.startswith("severity: "):
+            severity = line.removeprefix("severity: ")
+        elif line.startswith("$"):
+            parameters.append(_parameter(*words))
+        elif len(words) > 1:
+            columns.append(Column(words[0], words[1] if len(words) == 3 else None, words[-1]))
+        else:
+            description.append(line)
+    return SqlFile(name, text, " ".join(description), severity, tuple(parameters), tuple(columns))
+
+
+def _parameter(name: str, kind: str, meaning: str) -> Parameter:
+    plain, has_default, default = meaning.removesuffix(")").partition(" (default ")
+    if not has_default:
+        return Parameter(name.removeprefix("$"), kind, meaning, None, is_required=True)
+    return Parameter(name.removeprefix("$"), kind, plain, None if default == "none" else default, is_required=False)

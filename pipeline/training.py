@@ -1,0 +1,103 @@
+"""Step: one training stage. The work itself runs in worker processes, one per device, started by DeepSpeed's launcher."""
+
+import json
+import logging
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Literal
+
+import pyarrow as pa
+
+from model.config import ImageConfig, LlmConfig, VisionTowerConfig
+from model.vlm import Stage
+from pipeline.config import StageConfig
+from pipeline.identity import identity
+from pipeline.launch import launch
+from pipeline.manifest import Manifest, Record, Request
+from pipeline.settings import load_settings
+from pipeline.store import WORK_FOLDER, ArtifactStore, write_text
+
+log = logging.getLogger(__name__)
+
+VERSION = 1  # raise when the same request should give a different result
+
+METRIC_SCHEMA = pa.schema(
+    [
+        pa.field("optimizer_step", pa.int64(), nullable=False),
+        pa.field("loss", pa.float64(), nullable=False),
+        pa.field("learning_rate", pa.float64(), nullable=False),
+        pa.field("gradient_norm", pa.float64(), nullable=False),
+        pa.field("num_supervised_tokens", pa.int64(), nullable=False),
+        pa.field("num_tokens", pa.int64(), nullable=False),
+    ]
+)
+
+
+class TrainingJob(Record):
+    """Everything a worker needs, as a file: ``python -m pipeline.worker job.json`` runs it by hand as well."""
+
+    kind: Literal["train"] = "train"
+    stage: Stage
+    config: StageConfig
+    vision_tower: VisionTowerConfig
+    images: ImageConfig
+    llm: LlmConfig
+    dataset: Path
+    accepted: Path
+    features: Path
+    start: Path | None
+    """Artifact of the stage before, whose projector this one starts from."""
+    directory: Path
+    """The partial directory that the result is written to."""
+    zero_stage: int
+    checkpoint_every: int
+
+
+def stage_request(stage: Stage, config: StageConfig, llm: LlmConfig, *, inputs: Mapping[str, str]) -> Request:
+    """What ``train_stage`` is asked to make. ``inputs``: fingerprints of dataset, accepted, features and, in finetuning,
+    projector."""
+    described = {"stage": identity(config), "llm": identity(llm)}
+    return Request(step=stage, version=VERSION, config=described, inputs=dict(inputs))
+
+
+def train_stage(
+    stage: Stage,
+    config: StageConfig,
+    llm: LlmConfig,
+    vision_tower: VisionTowerConfig,
+    images: ImageConfig,
+    *,
+    inputs: Mapping[str, Manifest],
+    store: ArtifactStore,
+) -> Manifest:
+    """Train the projector (``pretrain``: ``projector.safetensors``) or projector and LLM (``finetune``: a model folder).
+
+    ``vision_tower`` and ``images`` are those of the features; they are part of the features' fingerprint.
+    """
+    request = stage_request(stage, config, llm, inputs={role: manifest.fingerprint for role, manifest in inputs.items()})
+
+    def work(directory: Path) -> dict[str, Any]:
+        settings = load_settings()
+        start = inputs["projector"].directory if "projector" in inputs else None
+        job = TrainingJob(
+            stage=stage,
+            config=config,
+            vision_tower=vision_tower,
+            images=images,
+            llm=llm,
+            dataset=inputs["dataset"].directory,
+            accepted=inputs["accepted"].directory,
+            features=inputs["features"].directory,
+            start=start,
+            directory=directory,
+            zero_stage=settings.effective_zero_stage,
+            checkpoint_every=settings.checkpoint_every,
+        )
+        folder = directory / WORK_FOLDER
+        folder.mkdir(exist_ok=True)
+        write_text(folder / "job.json", job.model_dump_json(indent=2))
+        launch(folder / "job.json", num_processes=settings.num_processes, master_port=settings.master_port)
+        summary: dict[str, Any] = json.loads((folder / "summary.json").read_text(encoding="utf-8"))
+        return summary
+
+    return store.produce(request, work)

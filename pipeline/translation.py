@@ -1,0 +1,142 @@
+"""Step: run ``sql/checks/translation/*.sql`` over a dataset; keep the findings and the list of accepted samples.
+
+A check never repairs. ``require_acceptable`` is the gate after the step, so the findings of a bad dataset are published
+and can be queried, and another limit recomputes nothing.
+"""
+
+import logging
+import os
+from collections import Counter
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from pipeline.config import TranslationConfig
+from pipeline.errors import ConfigError, DataError
+from pipeline.manifest import Manifest, Request
+from pipeline.progress import Progress
+from pipeline.queries import SqlFile, findings_of, sql_files
+from pipeline.samples import FINDING_SCHEMA
+from pipeline.store import UNFINISHED_SUFFIX, ArtifactStore
+
+log = logging.getLogger(__name__)
+
+VERSION = 1  # raise when the same request should give a different result
+MAX_EVIDENCE_LENGTH = 500
+"""Characters of a finding's evidence."""
+WORST_CHECKS = 3
+"""Checks that the gate names."""
+
+ACCEPTED_SCHEMA = pa.schema([pa.field("sample_id", pa.string(), nullable=False)])
+
+
+def translation_request(config: TranslationConfig, *, dataset_fingerprint: str) -> Request:
+    """What ``check_translations`` is asked to make. An edited check is another request.
+
+    Raises:
+        ConfigError: a check to ignore does not exist.
+    """
+    return Request(
+        step="translation",
+        version=VERSION,
+        config={
+            "ignored_checks": sorted(set(config.ignored_checks)),
+            "checks": {name: check.sha256 for name, check in _checks(config).items()},
+        },
+        inputs={"dataset": dataset_fingerprint},
+    )
+
+
+def check_translations(config: TranslationConfig, *, dataset: Manifest, store: ArtifactStore) -> Manifest:
+    """Write ``findings.parquet`` and ``accepted.parquet`` of one dataset."""
+    request = translation_request(config, dataset_fingerprint=dataset.fingerprint)
+    return store.produce(request, lambda directory: _check(_checks(config), dataset.path("samples.parquet"), directory))
+
+
+def require_acceptable(dataset: Manifest, checked: Manifest, *, max_rejected_fraction: float) -> None:
+    """The gate: stop when too much of a dataset is rejected, by its own reading or by the checks.
+
+    Raises:
+        DataError: the fraction is above the limit, or no sample is left.
+    """
+    num_records, num_accepted = dataset.summary["num_records"], checked.summary["num_accepted"]
+    num_rejected = dataset.summary["num_rejected"] + checked.summary["num_rejected"]
+    if num_accepted and num_rejected / num_records <= max_rejected_fraction:
+        return
+    fraction = f"{100 * num_rejected / num_records:.1f}%" if num_records else "all"
+    limit = f"more than the allowed {100 * max_rejected_fraction:g}%" if num_accepted else "so no sample is left"
+    counts = _rejecting_checks(dataset, checked).most_common(WORST_CHECKS)
+    worst = f"; most by {', '.join(f'{check} {count}' for check, count in counts)}" if counts else ""
+    raise DataError(
+        f"dataset {dataset.fingerprint}: {num_rejected} of {num_records} records ({fraction}) are rejected, {limit}"
+        f"{worst}. `llava-jp query finding_examples` shows examples. Repair the records, name a check "
+        "in translation.ignored_checks, or raise limits.max_rejected_fraction"
+    )
+
+
+def _checks(config: TranslationConfig) -> Mapping[str, SqlFile]:
+    checks = sql_files("checks/translation")
+    if unknown := [name for name in config.ignored_checks if name not in checks]:
+        raise ConfigError(
+            f"translation.ignored_checks names {', '.join(map(repr, unknown))}; the checks are: {', '.join(checks)}"
+        )
+    return {name: check for name, check in checks.items() if name not in config.ignored_checks}
+
+
+def _check(checks: Mapping[str, SqlFile], samples_file: Path, directory: Path) -> dict[str, Any]:
+    samples = pq.read_table(samples_file, columns=["sample_id", "record_index"])
+    progress = Progress("check translations", total=len(checks), unit="checks")
+    tables = [FINDING_SCHEMA.empty_table()]
+    findings_by_check = {}
+    for check, found in findings_of(checks.values(), samples=samples_file):
+        tables.append(_findings(check, found, samples))
+        num_samples = pc.count_distinct(found["sample_id"]).as_py()
+        findings_by_check[check.name] = {"severity": check.severity, "num_samples": num_samples}
+        progress.advance(note=check.name)
+    progress.finish()
+    findings = pa.concat_tables(tables)
+    rejected = findings.filter(pc.field("severity") == "reject")["sample_id"]
+    accepted = samples.filter(pc.invert(pc.is_in(samples["sample_id"], value_set=rejected))).select(["sample_id"])
+    _write(findings, directory / "findings.parquet")
+    _write(accepted.cast(ACCEPTED_SCHEMA), directory / "accepted.parquet")
+    return {
+        "num_samples": len(samples),
+        "num_accepted": len(accepted),
+        "num_rejected": len(samples) - len(accepted),
+        "findings_by_check": findings_by_check,
+    }
+
+
+def _findings(check: SqlFile, found: pa.Table, samples: pa.Table) -> pa.Table:
+    """What a check returned, as rows of ``FINDING_SCHEMA`` in the order of the records."""
+    row_of_sample = pc.index_in(found["sample_id"], value_set=samples["sample_id"])
+    columns = {
+        "check": pa.repeat(check.name, len(found)),
+        "severity": pa.repeat(check.severity, len(found)),
+        "sample_id": found["sample_id"],
+        "record_index": samples["record_index"].take(row_of_sample),
+        "turn_index": found["turn_index"],
+        "evidence": pc.utf8_slice_codeunits(found["evidence"], 0, MAX_EVIDENCE_LENGTH),
+    }
+    table = pa.table(columns).cast(FINDING_SCHEMA)
+    return table.sort_by([("record_index", "ascending"), ("turn_index", "ascending")])
+
+
+def _write(table: pa.Table, path: Path) -> None:
+    """Write a table that appears under its name only when it is complete."""
+    unfinished = path.with_name(path.name + UNFINISHED_SUFFIX)
+    pq.write_table(table, unfinished, compression="zstd")
+    os.replace(unfinished, path)
+
+
+def _rejecting_checks(dataset: Manifest, checked: Manifest) -> Counter[str]:
+    """Samples that each rejecting check found, those of reading the dataset included."""
+    counts = Counter(pq.read_table(dataset.path("findings.parquet"), columns=["check"])["check"].to_pylist())
+    for check, found in checked.summary["findings_by_check"].items():
+        if found["severity"] == "reject" and found["num_samples"]:
+            counts[check] += found["num_samples"]
+    return counts

@@ -1,0 +1,9 @@
+-- One row per turn that says nothing. The image token alone is a question without words, which is allowed.
+-- severity: reject
+--
+-- sample_id   the sample
+-- turn_index  the turn, from 0
+-- evidence    who says nothing
+select sample_id, turn_index, 'the ' || role || ' says nothing' as evidence
+from turns
+where regexp_full_match("text", '[\s\p{Z}\p{Cf}]*');

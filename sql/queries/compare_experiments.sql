@@ -1,0 +1,53 @@
+-- One row per benchmark, metric, category and experiment; the experiments to compare stand under each other.
+--
+-- $experiments  experiments  names with commas between them (default none)
+-- $baseline     experiment   the experiment that the difference is taken to (default none)
+--
+-- benchmark            name of the benchmark
+-- dataset_fingerprint  the benchmark's items; only rows over the same items can be compared
+-- metric               name of the metric
+-- category             category of the items, or overall
+-- experiment           name of the experiment
+-- mean                 mean over the answered items, 0 to 100
+-- num_items            answered items
+-- num_failed           items without an answer; they are not in the mean
+-- difference           mean minus the baseline's mean over the same items, null without a baseline
+with items as (
+    select
+        benchmark,
+        dataset_fingerprint,
+        metric,
+        unnest(list_distinct([category, 'overall'])) as category,
+        experiment,
+        value
+    from experiment_scores
+    where $experiments is null or list_contains($experiments, experiment) or experiment = $baseline
+),
+means as (
+    select
+        benchmark,
+        dataset_fingerprint,
+        metric,
+        category,
+        experiment,
+        avg(value) as mean,
+        count(value) as num_items,
+        count(*) - count(value) as num_failed
+    from items
+    group by all
+)
+select means.*, means.mean - baseline.mean as difference
+from means
+left join means as baseline
+    on baseline.experiment = $baseline
+    and baseline.benchmark = means.benchmark
+    and baseline.dataset_fingerprint = means.dataset_fingerprint
+    and baseline.metric = means.metric
+    and baseline.category = means.category
+order by
+    means.benchmark,
+    means.dataset_fingerprint,
+    means.metric,
+    means.category <> 'overall',
+    means.category,
+    means.experiment;

@@ -1,0 +1,43 @@
+-- One row per finding, the first few of each check and dataset, with the text it is about.
+--
+-- $check       string      only this check (default none)
+-- $experiment  experiment  only the datasets of this experiment (default none)
+-- $severity    string      only reject or only warn (default none)
+-- $per_check   integer     findings of each check and dataset, at most (default 3)
+--
+-- step                 dataset (the record could not be read) or translation
+-- dataset_fingerprint  the dataset
+-- check                name of the check
+-- severity             reject or warn
+-- sample_id            the sample, null when the record has none
+-- record_index         position in the source, from 0
+-- turn_index           the turn, from 0; null when it is the whole conversation
+-- evidence             what was seen
+-- text                 the turn's text, cut to 200 characters
+with chosen as (
+    select *
+    from findings
+    where ($check is null or "check" = $check)
+        and ($severity is null or severity = $severity)
+        and (
+            $experiment is null
+            or fingerprint in (select fingerprint from experiment_steps where experiment = $experiment)
+        )
+    qualify row_number() over (partition by fingerprint, "check" order by record_index, turn_index) <= $per_check
+)
+select
+    chosen.step,
+    chosen.dataset_fingerprint,
+    chosen."check",
+    chosen.severity,
+    chosen.sample_id,
+    chosen.record_index,
+    chosen.turn_index,
+    chosen.evidence,
+    "left"(turns."text", 200) as "text"
+from chosen
+left join turns
+    on turns.fingerprint = chosen.dataset_fingerprint
+    and turns.sample_id = chosen.sample_id
+    and turns.turn_index = chosen.turn_index
+order by chosen.severity, chosen."check", chosen.dataset_fingerprint, chosen.record_index, chosen.turn_index;

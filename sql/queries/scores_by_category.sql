@@ -1,0 +1,31 @@
+-- One row per experiment, benchmark, metric and category; the category overall is all items.
+--
+-- $experiment  experiment  only this experiment (default none)
+-- $benchmark   string      only this benchmark (default none)
+-- $metric      string      only this metric (default none)
+--
+-- experiment  name of the experiment
+-- benchmark   name of the benchmark
+-- metric      name of the metric
+-- category    category of the items, or overall
+-- mean        mean over the answered items, 0 to 100
+-- num_items   answered items
+-- num_failed  items without an answer; they are not in the mean
+with items as (
+    select experiment, benchmark, metric, value, unnest(list_distinct([category, 'overall'])) as category
+    from experiment_scores
+    where ($experiment is null or experiment = $experiment)
+        and ($benchmark is null or benchmark = $benchmark)
+        and ($metric is null or metric = $metric)
+)
+select
+    experiment,
+    benchmark,
+    metric,
+    category,
+    avg(value) as mean,
+    count(value) as num_items,
+    count(*) - count(value) as num_failed
+from items
+group by experiment, benchmark, metric, category
+order by experiment, benchmark, metric, category <> 'overall', category;

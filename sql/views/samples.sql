@@ -1,0 +1,18 @@
+-- One row per training record that could be read.
+--
+-- fingerprint   varchar                                   the dataset
+-- sample_id     varchar                                   unique in its dataset
+-- record_index  bigint                                    position in the source, from 0
+-- image         varchar                                   path in the record, null for a text-only conversation
+-- image_sha256  varchar                                   hash of the image's bytes
+-- category      varchar                                   category of the record, if it has one
+-- turns         struct("role" varchar, "text" varchar)[]  the conversation
+select
+    split_part(filename, '/', -2) as fingerprint,
+    sample_id,
+    record_index,
+    image,
+    image_sha256,
+    category,
+    turns
+from read_parquet(getvariable('samples'), filename = true, hive_partitioning = false);

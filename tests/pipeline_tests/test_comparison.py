@@ -1,0 +1,324 @@
+import io
+import logging
+import re
+import warnings
+from html.parser import HTMLParser
+
+import pyarrow.parquet as pq
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from PIL import Image
+
+from pipeline.charts import Chart, draw, drawable
+from pipeline.comparison import (
+    COMPARISON_SCHEMA,
+    DIFFERENCE_SCHEMA,
+    ComparedExperiment,
+    compare,
+    comparison_request,
+    score_table,
+)
+from pipeline.config import BenchmarkConfig, ShapesJaSource
+from pipeline.errors import ConfigError, DataError
+from pipeline.images import IMAGE_SCHEMA
+from pipeline.manifest import Request
+from pipeline.parquet import write_rows
+from pipeline.prediction_rows import PREDICTION_SCHEMA, Prediction
+from pipeline.sample_sheet import SheetItem, choose
+from pipeline.scores import score_predictions
+from pipeline.store import ArtifactStore
+
+IMAGE = "1" * 64
+"""sha256 of the one image of the test dataset, by decree."""
+HOSTILE = "<script>alert('赤')</script>"
+
+REFERENCES = {"0": ("colour", "赤"), "1": ("colour", "青"), "2": ("position", "左上"), "3": ("counting", "三つ")}
+"""Category and reference of each item."""
+
+
+def png(side: int = 8) -> bytes:
+    buffer = io.BytesIO()
+    Image.new("RGB", (side, side), (214, 40, 40)).save(buffer, "PNG")
+    return buffer.getvalue()
+
+
+def dataset(store: ArtifactStore, content: bytes):
+    row = dict.fromkeys(IMAGE_SCHEMA.names) | {"image": "a", "image_sha256": IMAGE, "bytes": content, "status": "ok"}
+
+    def work(directory):
+        write_rows(directory / "images.parquet", [row], schema=IMAGE_SCHEMA)
+        return {}
+
+    return store.produce(Request(step="dataset", version=1, config={"num_bytes": len(content)}), work)
+
+
+def experiment(store: ArtifactStore, name: str, answers: dict[str, str | None], *, question="何ですか。", image=None):
+    """An experiment that gave these answers, by item; None is a failed item."""
+    items = [_item(item_id, answer, question) for item_id, answer in answers.items()]
+
+    def work(directory):
+        write_rows(directory / "predictions.parquet", [item.row() for item in items], schema=PREDICTION_SCHEMA)
+        return {}
+
+    predictions = store.produce(Request(step="predictions", version=1, config={"by": name, "asked": question}), work)
+    source = ShapesJaSource(kind="shapes-ja", content="questions", num_images=1)
+    benchmark = BenchmarkConfig(name="shapes-ja", source=source, metrics=("exact_match", "rouge_l"))
+    scores = score_predictions(benchmark, predictions=predictions, store=store)
+    return ComparedExperiment(name, (predictions,), (scores,), (dataset(store, image or png()),))
+
+
+def _item(item_id: str, answer: str | None, question: str) -> Prediction:
+    category, reference = REFERENCES[item_id]
+    error = "out of memory" if answer is None else None
+    return Prediction("shapes-ja", item_id, category, question, reference, answer, IMAGE, error)
+
+
+GOOD = {"0": "赤", "1": "青", "2": "左上", "3": "三つ"}
+BAD = {"0": HOSTILE, "1": "青。", "2": "", "3": "三つ"}
+
+
+@pytest.fixture
+def store(tmp_path):
+    return ArtifactStore(tmp_path / "store")
+
+
+@pytest.fixture
+def compared(store):
+    return compare([experiment(store, "bad", BAD), experiment(store, "good", GOOD)], store=store)
+
+
+def rows(manifest, name: str, **wanted):
+    found = pq.read_table(manifest.path(name)).to_pylist()
+    return [row for row in found if wanted.items() <= row.items()]
+
+
+def test_a_comparison_is_five_files_and_a_summary(compared):
+    names = {"comparison.parquet", "differences.parquet", "radar.png", "report.md", "samples.html"}
+    assert {file.path for file in compared.files} == names
+    assert compared.summary == {
+        "experiments": ["bad", "good"],
+        "benchmarks": ["shapes-ja"],
+        "num_items": 4,
+        "num_sample_answers": 4,
+        "num_differences": 8,
+    }
+
+
+def test_the_comparison_has_every_mean_of_every_experiment(compared):
+    assert pq.read_schema(compared.path("comparison.parquet")).equals(COMPARISON_SCHEMA)
+    found = rows(compared, "comparison.parquet", metric="exact_match", experiment="bad")
+    assert [(row["category"], row["mean"], row["num_items"]) for row in found] == [
+        ("overall", 50.0, 4),
+        ("colour", 50.0, 2),
+        ("counting", 100.0, 1),
+        ("position", 0.0, 1),
+    ]
+
+
+def test_differences_are_second_minus_first(compared):
+    assert pq.read_schema(compared.path("differences.parquet")).equals(DIFFERENCE_SCHEMA)
+    (overall,) = rows(compared, "differences.parquet", metric="exact_match", category="overall")
+    assert (overall["experiment_a"], overall["experiment_b"]) == ("bad", "good")
+    assert (overall["difference"], overall["num_items"]) == (50.0, 4)
+    assert overall["p_value"] == pytest.approx(0.5, abs=0.04)
+
+
+def test_differences_leave_out_items_that_either_experiment_failed_on(store):
+    first = experiment(store, "first", GOOD | {"0": None})
+    second = experiment(store, "second", GOOD | {"2": None})
+    manifest = compare([first, second], store=store)
+    found = rows(manifest, "differences.parquet", metric="exact_match")
+    assert [(row["category"], row["num_items"]) for row in found] == [("overall", 2), ("colour", 1), ("counting", 1)]
+    report = manifest.path("report.md").read_text(encoding="utf-8")
+    assert "first failed on 1 items of shapes-ja; they are in no mean." in report
+
+
+def test_the_score_table_has_a_column_for_each_experiment(compared):
+    assert score_table(compared)[:2] == [
+        {
+            "benchmark": "shapes-ja",
+            "metric": "exact_match",
+            "category": "overall",
+            "items": "4",
+            "bad": "50.0 [0.0, 100.0]",
+            "good": "100.0 [100.0, 100.0]",
+        },
+        {
+            "benchmark": "shapes-ja",
+            "metric": "exact_match",
+            "category": "colour",
+            "items": "2",
+            "bad": "50.0 [0.0, 100.0]",
+            "good": "100.0 [100.0, 100.0]",
+        },
+    ]
+
+
+def test_the_report_has_the_scores_and_the_differences(compared):
+    report = compared.path("report.md").read_text(encoding="utf-8")
+    assert "| shapes-ja | exact_match | overall | 4 | 50.0 [0.0, 100.0] | 100.0 [100.0, 100.0] |" in report
+    assert "| shapes-ja | exact_match | overall | bad | good | +50.0 [+0.0, +100.0] |" in report
+    assert "![exact_match on shapes-ja (percent, n=4)](radar.png)" in report
+
+
+def test_one_experiment_alone_has_no_differences(store):
+    manifest = compare([experiment(store, "good", GOOD)], store=store)
+    assert rows(manifest, "differences.parquet") == []
+    assert "Differences" not in manifest.path("report.md").read_text(encoding="utf-8")
+
+
+class Page(HTMLParser):
+    """The tags and the texts of a page."""
+
+    def __init__(self, html: str) -> None:
+        super().__init__()
+        self.tags: list[tuple[str, dict[str, str | None]]] = []
+        self.texts: list[str] = []
+        self.feed(html)
+
+    def handle_starttag(self, tag, attrs):
+        self.tags.append((tag, dict(attrs)))
+
+    def handle_data(self, data):
+        self.texts.append(data.strip())
+
+
+def sheet(manifest) -> Page:
+    return Page(manifest.path("samples.html").read_text(encoding="utf-8"))
+
+
+def test_an_answer_that_is_html_is_shown_as_text(compared):
+    page = sheet(compared)
+    assert HOSTILE in page.texts
+    assert "script" not in {tag for tag, _ in page.tags}
+
+
+def test_the_sample_sheet_marks_each_answer(compared):
+    texts = sheet(compared).texts
+    assert (texts.count("✓ 一致"), texts.count("✗ 不一致"), texts.count("（空の回答）")) == (6, 2, 1)
+
+
+def test_a_failed_item_shows_its_error_and_no_mark(store):
+    texts = sheet(compare([experiment(store, "one", GOOD | {"3": None})], store=store)).texts
+    assert (texts.count("回答なし"), texts.count("out of memory"), texts.count("✓ 一致")) == (1, 1, 3)
+
+
+def test_the_sample_sheet_loads_nothing_from_elsewhere(compared):
+    page = sheet(compared)
+    links = [value for _, attributes in page.tags for name, value in attributes.items() if name in ("src", "href")]
+    assert len(links) == 4
+    assert all(link.startswith("data:image/png;base64,") for link in links)
+    assert ("html", {"lang": "ja"}) in page.tags
+
+
+def test_large_images_are_scaled_down(store):
+    page = sheet(compare([experiment(store, "one", GOOD, image=png(2000))], store=store))
+    sources = [attributes["src"] for tag, attributes in page.tags if tag == "img"]
+    assert all(source.startswith("data:image/jpeg;base64,") and len(source) < 20_000 for source in sources)
+
+
+def test_an_image_that_is_gone_leaves_a_note_and_a_warning(store, caplog):
+    one = experiment(store, "one", GOOD)
+    without_dataset = ComparedExperiment(one.name, one.predictions, one.scores, ())
+    with caplog.at_level(logging.WARNING):
+        manifest = compare([without_dataset], store=store)
+    assert "画像なし: it is in none of the given benchmark datasets" in sheet(manifest).texts
+    assert "samples.html shows no image for item 0 of shapes-ja" in caplog.text
+
+
+def items_of(counts: dict[str, int]) -> list[SheetItem]:
+    return [
+        SheetItem("bench", f"{category}-{number}", category, "何ですか。", "赤", None, ())
+        for category, count in counts.items()
+        for number in range(count)
+    ]
+
+
+def test_samples_come_from_all_categories_alike():
+    chosen = choose(items_of({"a": 50, "b": 50, "c": 2}), num_items=10)
+    assert [item.category for item in chosen] == ["a"] * 4 + ["b"] * 4 + ["c"] * 2
+
+
+@given(st.dictionaries(st.sampled_from("abcde"), st.integers(0, 12)), st.integers(1, 24))
+def test_the_choice_of_samples_is_balanced_and_always_the_same(counts, num_items):
+    items = items_of(counts)
+    chosen = choose(items, num_items=num_items)
+    assert len(chosen) == min(num_items, len(items))
+    assert set(chosen) == set(choose(items[::-1], num_items=num_items))
+    taken = {category: sum(item.category == category for item in chosen) for category in counts}
+    unfinished = [taken[category] for category, count in counts.items() if taken[category] < count]
+    assert all(taken[category] <= fewest + 1 for fewest in unfinished for category in counts)
+
+
+def test_the_chart_is_a_png_without_warnings(compared, tmp_path):
+    with Image.open(compared.path("radar.png")) as image:
+        assert (image.format, image.size) == ("PNG", (1200, 900))
+    chart = Chart("t", ("色\nn=1", "$x^", "<b>", "x" * 300), {"_実験": (1.0, 2.0, 3.0, 4.0), "y" * 200: (0.0,) * 4})
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        draw(chart, tmp_path / "radar.png")
+        draw(Chart("t", ("色",), {"実験": (0.0,), "_b": (100.0,)}), tmp_path / "bars.png")
+    assert sorted(path.name for path in tmp_path.glob("*.png*")) == ["bars.png", "radar.png"]
+
+
+def test_names_without_glyphs_are_numbered():
+    assert drawable(["colour", "色", "small_détail\nn=3"], what="axis") == ("colour", "axis 2", "small_détail\nn=3")
+
+
+def test_the_report_explains_the_numbers_in_the_chart(store):
+    report = compare([experiment(store, "実験", GOOD)], store=store).path("report.md").read_text(encoding="utf-8")
+    assert "In the chart: experiment 1 = 実験." in report
+
+
+def test_the_request_names_experiments_in_order_and_their_scores(store):
+    a, b = experiment(store, "a", GOOD), experiment(store, "b", BAD)
+    request = comparison_request([a, b])
+    assert (request.step, request.config) == ("comparison", {"experiments": ["a", "b"]})
+    assert request.inputs == {
+        "a/shapes-ja/scores": a.scores[0].fingerprint,
+        "b/shapes-ja/scores": b.scores[0].fingerprint,
+    }
+    assert request.fingerprint != comparison_request([b, a]).fingerprint
+
+
+@pytest.mark.parametrize(
+    ("names", "message"),
+    [
+        ([], "there is no experiment to compare; name at least one"),
+        (["a", "a"], "experiments to compare need different names; named more than once: ['a']"),
+        (["items"], "an experiment cannot be named 'items'"),
+    ],
+)
+def test_experiments_that_cannot_be_told_apart_are_refused(store, names, message):
+    with pytest.raises(ConfigError, match=re.escape(message)):
+        compare([experiment(store, name, GOOD) for name in names], store=store)
+
+
+def test_an_experiment_without_scores_is_refused(store):
+    with pytest.raises(ConfigError, match=r"\['a'\] have no benchmark scores; add benchmarks under `evaluation`"):
+        compare([ComparedExperiment("a", (), (), ())], store=store)
+
+
+def test_scores_without_their_predictions_are_refused(store):
+    a = experiment(store, "a", GOOD)
+    with pytest.raises(DataError, match="a: the scores of shapes-ja belong to predictions"):
+        compare([ComparedExperiment("a", (), a.scores, a.datasets)], store=store)
+
+
+@pytest.mark.parametrize(
+    ("name", "answers", "question"),
+    [
+        ("other-questions", GOOD, "これは何ですか。"),
+        ("fewer-items", {"1": "青", "2": "左上", "3": "三つ"}, "何ですか。"),
+    ],
+)
+def test_experiments_that_answered_different_items_are_refused(store, name, answers, question):
+    a, b = experiment(store, "a", GOOD), experiment(store, name, answers, question=question)
+    with pytest.raises(DataError, match=f"shapes-ja: a and {name} answered different items, for example '0'"):
+        compare([a, b], store=store)
+
+
+def test_the_same_comparison_is_made_once(store):
+    experiments = [experiment(store, "a", GOOD)]
+    assert compare(experiments, store=store) == compare(experiments, store=store)

@@ -1,0 +1,236 @@
+"""A store small enough to check every answer by hand: two experiments over one dataset and one benchmark."""
+
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+
+from pipeline.images import IMAGE_SCHEMA
+from pipeline.manifest import Manifest, Request
+from pipeline.parquet import write_rows
+from pipeline.samples import FINDING_SCHEMA, SAMPLE_SCHEMA
+from pipeline.store import ArtifactStore
+
+FEATURE_SCHEMA = pa.schema(
+    [("image_sha256", pa.string()), ("is_finite", pa.bool_()), ("mean_norm", pa.float32()), ("features", pa.binary(4))]
+)
+FAILURE_SCHEMA = pa.schema([("image_sha256", pa.string()), ("reason", pa.string())])
+ACCEPTED_SCHEMA = pa.schema([("sample_id", pa.string())])
+METRICS_SCHEMA = pa.schema(
+    [
+        ("optimizer_step", pa.int64()),
+        ("loss", pa.float64()),
+        ("learning_rate", pa.float64()),
+        ("gradient_norm", pa.float64()),
+        ("num_supervised_tokens", pa.int64()),
+        ("num_tokens", pa.int64()),
+    ]
+)
+PREDICTION_SCHEMA = pa.schema(
+    [
+        (name, pa.string())
+        for name in ("benchmark", "item_id", "category", "question", "reference", "prediction", "image_sha256", "error")
+    ]
+)
+SCORE_SCHEMA = pa.schema(
+    [*[(name, pa.string()) for name in ("benchmark", "item_id", "category", "metric")], ("value", pa.float64())]
+)
+
+Rows = Sequence[Mapping[str, Any]]
+REFERENCES = {"i1": ("colour", "赤"), "i2": ("colour", "青"), "i3": ("counting", "二つ")}
+ANSWERS = {"one": {"i1": "赤", "i2": "緑", "i3": "二つ"}, "two": {"i1": "赤", "i2": "青", "i3": None}}
+
+
+def build(
+    root: Path,
+    *,
+    cached: Sequence[str] = ("h1",),
+    is_finite: bool = True,
+    failed: Sequence[str] = ("h2",),
+    accepted: Sequence[str] = ("a1", "a3"),
+    num_rejected: int = 1,
+    losses: Sequence[float] = (4.0, 2.0, 3.0),
+    answers: Mapping[str, Mapping[str, str | None]] = ANSWERS,
+    scored: Sequence[str] = ("i1", "i2", "i3"),
+) -> ArtifactStore:
+    """A healthy store; the keywords plant defects."""
+    store = ArtifactStore(root)
+    dataset, benchmark = _dataset(store, num_rejected), _benchmark(store)
+    translation = _translation(store, dataset, accepted)
+    features = _features(store, dataset, cached, is_finite, failed)
+    for name, predicted in answers.items():
+        stages = [_stage(store, stage, name, losses) for stage in ("pretrain", "finetune")]
+        predictions, scores = _evaluation(store, name, predicted, scored)
+        roles = {
+            "dataset/pretrain": dataset,
+            "dataset/shapes": benchmark,
+            "translation/pretrain": translation,
+            "features": features,
+            "pretrain": stages[0],
+            "finetune": stages[1],
+            "predictions/shapes": predictions,
+            "scores/shapes": scores,
+        }
+        steps = [
+            {"role": role, "step": manifest.request.step, "fingerprint": manifest.fingerprint}
+            for role, manifest in roles.items()
+        ]
+        (root / "experiments").mkdir(exist_ok=True)
+        text = json.dumps({"experiment": name, "steps": steps}, indent=2)
+        (root / "experiments" / f"{name}.json").write_text(text, encoding="utf-8")
+    return store
+
+
+def produce(
+    store: ArtifactStore,
+    step: str,
+    files: Mapping[str, tuple[Rows, pa.Schema]],
+    *,
+    summary: Mapping[str, Any] | None = None,
+    inputs: Mapping[str, str] | None = None,
+    label: str = "",
+) -> Manifest:
+    """Publish an artifact with the given tables."""
+
+    def work(directory: Path) -> dict[str, Any]:
+        for name, (rows, schema) in files.items():
+            write_rows(directory / name, rows, schema=schema)
+        return dict(summary or {})
+
+    return store.produce(Request(step=step, version=1, config={"label": label}, inputs=dict(inputs or {})), work)
+
+
+def sample(
+    sample_id: str, index: int, *texts: str, image: str | None = None, sha256: str | None = None
+) -> dict[str, Any]:
+    """A row of ``samples.parquet``; the texts are question, answer, question, ..."""
+    turns = [{"role": ("user", "assistant")[position % 2], "text": text} for position, text in enumerate(texts)]
+    row = {"sample_id": sample_id, "record_index": index, "image": image, "image_sha256": sha256, "category": None}
+    return {**row, "turns": turns}
+
+
+def _finding(
+    check: str, sample_id: str | None, index: int, turn: int | None, severity: str = "reject"
+) -> dict[str, Any]:
+    row = {"check": check, "severity": severity, "sample_id": sample_id, "record_index": index, "turn_index": turn}
+    return {**row, "evidence": f"evidence of {check}"}
+
+
+def _image(image: str, sha256: str | None, status: str = "ok") -> dict[str, Any]:
+    row = {"image": image, "image_sha256": sha256, "file": f"/{image}", "bytes": None, "format": "JPEG"}
+    return {**row, "width": 4, "height": 3, "status": status, "reason": None}
+
+
+def _dataset(store: ArtifactStore, num_rejected: int) -> Manifest:
+    samples = [
+        sample("a1", 0, "<image>\n何ですか。", "犬です。", image="1.jpg", sha256="h1"),
+        sample("a2", 1, "<image>", "a dog is running in the park", "色は。", "白。", image="2.jpg", sha256="h2"),
+        sample("a3", 2, "元気ですか。", "はい。"),
+    ]
+    images = [_image("1.jpg", "h1"), _image("2.jpg", "h2"), _image("3.jpg", None, "missing")]
+    return produce(
+        store,
+        "dataset",
+        {
+            "samples.parquet": (samples, SAMPLE_SCHEMA),
+            "findings.parquet": ([_finding("image_missing", "a4", 3, None)], FINDING_SCHEMA),
+            "images.parquet": (images, IMAGE_SCHEMA),
+        },
+        summary={"num_records": 4, "num_samples": 3, "num_rejected": num_rejected},
+    )
+
+
+def _benchmark(store: ArtifactStore) -> Manifest:
+    samples = [
+        sample(item_id, index, "<image>\n何ですか。", reference, image=f"{item_id}.png", sha256=f"h-{item_id}")
+        for index, (item_id, (_, reference)) in enumerate(REFERENCES.items())
+    ]
+    files = {
+        "samples.parquet": (samples, SAMPLE_SCHEMA),
+        "findings.parquet": ([], FINDING_SCHEMA),
+        "images.parquet": ([_image(f"{item_id}.png", f"h-{item_id}") for item_id in REFERENCES], IMAGE_SCHEMA),
+    }
+    summary = {"num_records": 3, "num_samples": 3, "num_rejected": 0}
+    return produce(store, "dataset", files, summary=summary, label="shapes")
+
+
+def _translation(store: ArtifactStore, dataset: Manifest, accepted: Sequence[str]) -> Manifest:
+    findings = [_finding("untranslated", "a2", 1, 1), _finding("html_entities", "a3", 2, 0, "warn")]
+    return produce(
+        store,
+        "translation",
+        {
+            "findings.parquet": (findings, FINDING_SCHEMA),
+            "accepted.parquet": ([{"sample_id": name} for name in accepted], ACCEPTED_SCHEMA),
+        },
+        summary={"num_samples": 3, "num_accepted": 2, "num_rejected": 1},
+        inputs={"dataset": dataset.fingerprint},
+    )
+
+
+def _features(
+    store: ArtifactStore, dataset: Manifest, cached: Sequence[str], is_finite: bool, failed: Sequence[str]
+) -> Manifest:
+    rows = [{"image_sha256": key, "is_finite": is_finite, "mean_norm": 1.5, "features": b"1234"} for key in cached]
+    failures = [{"image_sha256": key, "reason": "truncated"} for key in failed]
+    return produce(
+        store,
+        "features",
+        {"shard-00000.parquet": (rows, FEATURE_SCHEMA), "failures.parquet": (failures, FAILURE_SCHEMA)},
+        summary={"num_images": 1, "num_failed": 1},
+        inputs={"pretrain": dataset.fingerprint},
+    )
+
+
+def _stage(store: ArtifactStore, stage: str, experiment: str, losses: Sequence[float]) -> Manifest:
+    rows = [
+        {
+            "optimizer_step": index + 1,
+            "loss": loss,
+            "learning_rate": 0.001,
+            "gradient_norm": 1.0,
+            "num_supervised_tokens": 10,
+            "num_tokens": 100,
+        }
+        for index, loss in enumerate(losses)
+    ]
+    return produce(store, stage, {"metrics.parquet": (rows, METRICS_SCHEMA)}, label=experiment)
+
+
+def _evaluation(
+    store: ArtifactStore, experiment: str, predicted: Mapping[str, str | None], scored: Sequence[str]
+) -> tuple[Manifest, Manifest]:
+    rows = [
+        {
+            "benchmark": "shapes",
+            "item_id": item_id,
+            "category": REFERENCES[item_id][0],
+            "question": "何ですか。",
+            "reference": REFERENCES[item_id][1],
+            "prediction": prediction,
+            "image_sha256": f"h-{item_id}",
+            "error": None if prediction else "out of memory",
+        }
+        for item_id, prediction in predicted.items()
+    ]
+    predictions = produce(store, "predictions", {"predictions.parquet": (rows, PREDICTION_SCHEMA)}, label=experiment)
+    names = ("benchmark", "item_id", "category")
+    values = [
+        {
+            **{name: row[name] for name in names},
+            "metric": "exact_match",
+            "value": 100.0 * (row["prediction"] == row["reference"]),
+        }
+        for row in rows
+        if row["prediction"] and row["item_id"] in scored
+    ]
+    scores = produce(
+        store,
+        "scores",
+        {"scores.parquet": (values, SCORE_SCHEMA)},
+        inputs={"predictions": predictions.fingerprint},
+        label=experiment,
+    )
+    return predictions, scores

@@ -1,0 +1,236 @@
+"""The queries' answers over a store that can be checked by hand, and what a user reads when a question is wrong."""
+
+import shutil
+import subprocess
+import sys
+from datetime import datetime
+from pathlib import Path
+
+import pytest
+
+from pipeline.errors import QueryError
+from pipeline.queries import connect, describe, query_names, run_query
+from tests.sql_tests.small_store import build
+
+REPOSITORY = Path(__file__).resolve().parents[2]
+REQUIRED = {"wrong_answers": {"right": "one", "wrong": "two"}}
+
+
+@pytest.fixture(scope="module")
+def root(tmp_path_factory):
+    """The store of most tests lies where globbing and Hive partitions could go wrong."""
+    return build(tmp_path_factory.mktemp("it's [1] *") / "run=1").root
+
+
+def ask(root, name, *columns, **parameters):
+    """The given columns of a query's rows."""
+    result = run_query(name, store_root=root, parameters=parameters)
+    chosen = [result.columns.index(column) for column in columns or result.columns]
+    return [tuple(row[index] for index in chosen) for row in result.rows]
+
+
+def test_every_query_is_described():
+    assert query_names() == tuple(sorted(path.stem for path in (REPOSITORY / "sql/queries").glob("*.sql")))
+    query = describe("loss_curve")
+    assert query.description == "One row per experiment, stage and shown optimizer step."
+    assert [(p.name, p.type, p.default) for p in query.parameters][2:] == [
+        ("window", "integer", "1"),
+        ("every_nth", "integer", "1"),
+    ]
+
+
+@pytest.mark.parametrize("name", query_names())
+def test_an_empty_store_gives_empty_answers(tmp_path, name):
+    if name in REQUIRED:
+        with pytest.raises(QueryError, match=r"the store has no experiment 'one' \(right\); there are: none yet"):
+            run_query(name, store_root=tmp_path, parameters=REQUIRED[name])
+        return
+    result = run_query(name, store_root=tmp_path, parameters={})
+    assert result.columns == tuple(column.name for column in describe(name).columns)
+    assert result.rows == ()
+
+
+@pytest.mark.parametrize("name", query_names())
+def test_every_query_has_an_answer_without_optional_parameters(root, name):
+    assert ask(root, name, **REQUIRED.get(name, {}))
+
+
+def test_failures_by_check_counts_samples_of_every_experiment(root):
+    assert ask(root, "failures_by_check", "role", "check", "severity", "num_samples", "example", experiment="one") == [
+        ("dataset/pretrain", "image_missing", "reject", 1, "evidence of image_missing"),
+        ("translation/pretrain", "untranslated", "reject", 1, "evidence of untranslated"),
+        ("translation/pretrain", "html_entities", "warn", 1, "evidence of html_entities"),
+    ]
+    assert ask(root, "failures_by_check", min_samples="2") == []
+
+
+def test_finding_examples_show_the_text(root):
+    assert ask(root, "finding_examples", "sample_id", "turn_index", "text", check="untranslated") == [
+        ("a2", 1, "a dog is running in the park")
+    ]
+    assert ask(root, "finding_examples", "check", severity="warn", experiment="two") == [("html_entities",)]
+
+
+def test_cache_coverage_tells_failed_from_missing(root, tmp_path):
+    assert ask(root, "cache_coverage", experiment="one") == [("one", "dataset/pretrain", 2, 1, 1, 0)]
+    assert ask(build(tmp_path, failed=()).root, "cache_coverage", experiment="one") == [
+        ("one", "dataset/pretrain", 2, 1, 0, 1)
+    ]
+
+
+def test_scores_by_category_leaves_failed_items_out_of_the_mean(root):
+    assert ask(root, "scores_by_category", "experiment", "category", "mean", "num_items", "num_failed") == [
+        ("one", "overall", pytest.approx(200 / 3), 3, 0),
+        ("one", "colour", 50, 2, 0),
+        ("one", "counting", 100, 1, 0),
+        ("two", "overall", 100, 2, 1),
+        ("two", "colour", 100, 2, 0),
+        ("two", "counting", None, 0, 1),
+    ]
+    assert ask(root, "scores_by_category", metric="rouge_l") == []
+
+
+def test_compare_experiments_takes_the_difference_to_the_baseline(root):
+    rows = ask(root, "compare_experiments", "category", "experiment", "mean", "difference", baseline="one")
+    assert rows[:4] == [
+        ("overall", "one", pytest.approx(200 / 3), 0),
+        ("overall", "two", 100, pytest.approx(100 / 3)),
+        ("colour", "one", 50, 0),
+        ("colour", "two", 100, 50),
+    ]
+    assert {row[0] for row in ask(root, "compare_experiments", "experiment", experiments="two")} == {"two"}
+    assert {row[0] for row in ask(root, "compare_experiments", "difference", experiments="one, two")} == {None}
+
+
+def test_loss_curve_smooths_and_thins(root):
+    columns = ("stage", "optimizer_step", "loss")
+    assert ask(root, "loss_curve", *columns, experiment="one", window="2", stage="finetune") == [
+        ("finetune", 1, 4.0),
+        ("finetune", 2, 3.0),
+        ("finetune", 3, 2.5),
+    ]
+    assert ask(root, "loss_curve", *columns, experiment="two", every_nth="2") == [
+        ("pretrain", 2, 2.0),
+        ("pretrain", 3, 3.0),
+        ("finetune", 2, 2.0),
+        ("finetune", 3, 3.0),
+    ]
+
+
+def test_wrong_answers_include_items_without_an_answer(root):
+    columns = ("item_id", "right_prediction", "wrong_prediction")
+    assert ask(root, "wrong_answers", *columns, right="two", wrong="one") == [("i2", "青", "緑")]
+    assert ask(root, "wrong_answers", *columns, right="one", wrong="two") == [("i3", "二つ", None)]
+
+
+def test_turns_per_dataset_counts_turns_and_characters(root):
+    columns = ("role", "num_samples", "num_text_only", "num_turns", "max_turns", "mean_answer_characters")
+    rows = ask(root, "turns_per_dataset", *columns)
+    assert rows[0] == ("dataset/pretrain", 3, 1, 8, 4, (4 + 28 + 2 + 3) / 4)
+
+
+def test_bytes_per_step_sums_artifacts(root):
+    rows = {row[0]: row[1:] for row in ask(root, "bytes_per_step")}
+    assert {step: row[:2] for step, row in rows.items()} == {
+        "dataset": (2, 6), "translation": (1, 2), "features": (1, 2), "pretrain": (2, 2),
+        "finetune": (2, 2), "predictions": (2, 2), "scores": (2, 2),
+    }  # fmt: skip
+    files = (root / "artifacts/features").glob("*/*.parquet")
+    assert rows["features"][2] == sum(path.stat().st_size for path in files)
+    assert isinstance(rows["features"][-1], datetime)
+
+
+def test_partial_work_is_never_seen(tmp_path):
+    root = build(tmp_path).root
+    before = ask(root, "turns_per_dataset")
+    published = next((root / "artifacts/dataset").iterdir())
+    shutil.copytree(published, root / "partial/dataset" / ("f" * 16))
+    assert ask(root, "turns_per_dataset") == before
+
+
+def test_an_unknown_query_lists_all():
+    with pytest.raises(QueryError, match="no query is named 'nope'; there are: bytes_per_step, cache_coverage, "):
+        describe("nope")
+
+
+def test_an_unknown_parameter_lists_the_known(root):
+    with pytest.raises(QueryError) as caught:
+        ask(root, "cache_coverage", experimnt="one")
+    assert str(caught.value) == (
+        "query cache_coverage has no parameter 'experimnt'; it has:\n"
+        "  experiment  experiment  only this experiment (default none)"
+    )
+
+
+def test_a_missing_parameter_is_explained(root):
+    message = (
+        "query wrong_answers needs a value for wrong:\n  wrong  experiment  the experiment that got the item wrong"
+    )
+    with pytest.raises(QueryError, match=message):
+        ask(root, "wrong_answers", right="one")
+
+
+@pytest.mark.parametrize(("name", "parameter", "text"), [
+    ("loss_curve", "window", "two"),
+    ("loss_curve", "every_nth", "1.5"),
+    ("loss_curve", "every_nth", str(2**63)),
+    ("wrong_answers", "right_from", "nan"),
+])  # fmt: skip
+def test_a_badly_typed_parameter_is_explained(root, name, parameter, text):
+    kind = "double" if parameter == "right_from" else "integer"
+    with pytest.raises(
+        QueryError, match=f"query {name}: {parameter}='{text}' is not of the type {kind}:\n  {parameter} "
+    ):
+        ask(root, name, **{**REQUIRED.get(name, {}), parameter: text})
+
+
+def test_a_value_out_of_range_is_explained(root):
+    with pytest.raises(QueryError, match=r"loss_curve with .*'window': -1.*cannot be negative"):
+        ask(root, "loss_curve", window="-1")
+
+
+def test_a_misspelled_experiment_is_not_an_empty_answer(root):
+    with pytest.raises(QueryError, match=r"the store has no experiment 'thre' \(experiments\); there are: one, two"):
+        ask(root, "compare_experiments", experiments="one,thre")
+
+
+def test_a_parameter_is_data(root):
+    attempt = "untranslated' or 1 = 1; drop view samples; --"
+    assert ask(root, "finding_examples", check=attempt) == []
+    with pytest.raises(QueryError, match='the store has no experiment "one\'; drop view samples; --"'):
+        ask(root, "cache_coverage", experiment="one'; drop view samples; --")
+    assert ask(root, "turns_per_dataset")
+
+
+def test_a_missing_store_is_an_error(tmp_path):
+    with pytest.raises(
+        QueryError, match="there is no store at .*/nowhere; run an experiment first, or set LLAVA_JP_STORE"
+    ):
+        connect(tmp_path / "nowhere")
+
+
+def test_a_damaged_file_names_the_view(tmp_path):
+    root = build(tmp_path).root
+    for path in root.glob("artifacts/scores/*/scores.parquet"):
+        path.write_bytes(b"damaged")
+    with pytest.raises(QueryError, match=r"view scores: .*scores\.parquet"):
+        ask(root, "bytes_per_step")
+
+
+def test_the_payload_of_features_is_in_no_view(root):
+    with connect(root) as connection:
+        columns = connection.execute("select column_name, data_type from duckdb_columns()").fetchall()
+    assert "features" not in {name for name, _ in columns}
+    assert "BLOB" not in {kind for _, kind in columns}
+
+
+def test_the_files_are_found_in_an_installed_wheel(tmp_path):
+    package = tmp_path / "pipeline"
+    package.mkdir()
+    for name in ("__init__.py", "errors.py", "queries.py"):
+        shutil.copy(REPOSITORY / "pipeline" / name, package)
+    shutil.copytree(REPOSITORY / "sql", package / "_sql")
+    script = "from pipeline.queries import query_names, sql_files; print(*query_names(), *sql_files('views'))"
+    done = subprocess.run([sys.executable, "-c", script], cwd=tmp_path, capture_output=True, text=True, check=True)
+    assert done.stdout.split()[: len(query_names())] == list(query_names())
+    assert "samples" in done.stdout.split()
