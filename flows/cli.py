@@ -129,7 +129,9 @@ def _compare_and_print(configs: Sequence[ExperimentConfig]) -> None:
 @explained
 def query(
     name: Annotated[str | None, typer.Argument(help="Name of a query; without it, all are listed.")] = None,
-    parameters: Annotated[list[str] | None, typer.Option("--param", "-p", help="A parameter of the query: name=value.")] = None,
+    parameters: Annotated[
+        list[str] | None, typer.Option("--param", "-p", help="A parameter of the query: name=value.")
+    ] = None,
 ) -> None:
     """Ask the store a question in SQL; the queries are the files in sql/queries."""
     from pipeline.queries import describe, query_names, run_query

@@ -68,9 +68,11 @@ def progress_on_the_run_page(role: str) -> Iterator[None]:
         nonlocal last_update
         percent = 100 * event.done / max(event.total, 1)
         if event.name not in bars:
-            bars[event.name] = create_progress_artifact(
+            made = create_progress_artifact(
                 progress=percent, key=artifact_key(f"{role}-{event.name}"), description=f"{role}: {event.name}"
             )
+            assert isinstance(made, UUID)  # a coroutine in asynchronous flows only
+            bars[event.name] = made
         elif time.monotonic() - last_update > SECONDS_BETWEEN_UPDATES or event.done >= event.total:
             update_progress_artifact(bars[event.name], progress=percent)
         else:

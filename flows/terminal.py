@@ -1,4 +1,4 @@
-"""What a person sees in the terminal: our own log lines, a bar while something long runs, tables. No library chatter."""
+"""What a person sees in the terminal: our log lines, a bar while something long runs, tables; no library chatter."""
 
 import logging
 import warnings

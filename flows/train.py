@@ -5,7 +5,7 @@ from prefect import flow
 from flows.cache_features import cache_features
 from flows.prepare_data import PreparedData, prepare_data
 from flows.runs import ExperimentRun, experiment_run
-from model.vlm import Stage
+from model.config import Stage
 from pipeline.config import ExperimentConfig, ExperimentName
 from pipeline.manifest import Manifest
 from pipeline.training import train_stage

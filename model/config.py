@@ -112,6 +112,7 @@ class LlmConfig(Section):
     tokenizer: TokenizerFiles = Field(description="where the tokenizer comes from")
 
 
+Stage = Literal["pretrain", "finetune"]
 TemplateName = Literal["plain", "v1"]
 
 

@@ -25,6 +25,13 @@ class Projector(nn.Module):
         assert isinstance(first, nn.Linear)
         return first.in_features
 
+    @property
+    def weight(self) -> torch.Tensor:
+        """The first layer's weight; it tells the device and the number format."""
+        first = self.layers[0]
+        assert isinstance(first, nn.Linear)
+        return first.weight
+
     def forward(self, features_BTV: torch.Tensor) -> torch.Tensor:
         """Returns embeddings, ``[B, T, L]``."""
         embeddings_BTL: torch.Tensor = self.layers(features_BTV)

@@ -1,6 +1,7 @@
 """The frozen vision tower: images to pixels, pixels to patch features (SigLIP, the layer before the last)."""
 
-# Shape suffixes: N = tiles, P = patches per tile, V = tower width, B = images, S = scales, T = vision tokens, H/W = pixels.
+# Shape suffixes: N = tiles, P = patches per tile, V = tower width, B = images, S = scales, T = vision tokens,
+# H/W = pixels.
 
 import numpy as np
 import torch
@@ -57,7 +58,7 @@ class VisionTower(nn.Module):
 def pixels_of(image: Image.Image, *, image_size: int) -> torch.Tensor:
     """An RGB image resized to a square without keeping its aspect, uint8 ``[3, image_size, image_size]``.
 
-    Bicubic with Pillow, as Transformers' SiglipImageProcessor of LLaVA-JP's time does it (``image_aspect_ratio square``).
+    Bicubic with Pillow, as the SiglipImageProcessor of LLaVA-JP's time (there: ``image_aspect_ratio square``).
     """
     resized = image.resize((image_size, image_size), Image.Resampling.BICUBIC)
     return torch.from_numpy(np.array(resized, dtype=np.uint8)).permute(2, 0, 1).contiguous()

@@ -4,7 +4,6 @@
 # image, V = vision width, L = LLM width, K = supervised tokens, C = vocabulary.
 
 from collections.abc import Sequence
-from typing import Literal
 
 import torch
 from torch import nn
@@ -12,11 +11,9 @@ from torch.nn import functional as F
 from torch.nn.utils.rnn import pad_sequence
 from transformers import PreTrainedModel
 
-from model.config import GenerationConfig
+from model.config import GenerationConfig, Stage
 from model.conversation import IGNORED_LABEL, IMAGE_TOKEN_ID
 from model.projector import Projector
-
-Stage = Literal["pretrain", "finetune"]
 
 
 class VisionLanguageModel(nn.Module):
@@ -45,12 +42,12 @@ class VisionLanguageModel(nn.Module):
             ValueError: the placeholders and the vision tokens differ in number.
         """
         is_image_BT = input_ids_BT == IMAGE_TOKEN_ID
-        text_BTL = self.llm.get_input_embeddings()(input_ids_BT.clamp(min=0))
-        weight = self.projector.layers[0].weight
+        text_BTL: torch.Tensor = self.llm.get_input_embeddings()(input_ids_BT.clamp(min=0))
+        weight = self.projector.weight
         if not len(features_NPV):
             empty = torch.zeros(1, 1, self.projector.vision_width, dtype=weight.dtype, device=weight.device)
             return text_BTL + 0.0 * self.projector(empty).sum().to(text_BTL.dtype)
-        vision_NPL = self.projector(features_NPV.to(weight.dtype)).to(text_BTL.dtype)
+        vision_NPL: torch.Tensor = self.projector(features_NPV.to(weight.dtype)).to(text_BTL.dtype)
         vision_KL = vision_NPL.flatten(0, 1)
         if int(is_image_BT.sum()) != len(vision_KL):
             raise ValueError(f"{int(is_image_BT.sum())} image placeholders for {len(vision_KL)} vision tokens")
@@ -95,7 +92,7 @@ class VisionLanguageModel(nn.Module):
             eos_token_id: generation stops here.
             pad_token_id: filler behind shorter answers.
         """
-        device = self.projector.layers[0].weight.device
+        device = self.projector.weight.device
         rows = []
         for prompt, feature in zip(prompts, features, strict=True):
             ids = expand_image(torch.tensor(prompt), 0 if feature is None else len(feature)).to(device)

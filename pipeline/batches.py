@@ -7,6 +7,7 @@ import random
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 
 import pyarrow.parquet as pq
@@ -19,6 +20,7 @@ from model.conversation import IGNORED_LABEL, IMAGE_TOKEN_ID, Encoded, Exchange,
 from model.s2 import join_scales
 from model.vlm import expand_image
 from pipeline.feature_cache import FeatureReader
+from pipeline.samples import exchanges_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,12 +89,6 @@ def load_samples(
     return TrainingSamples(tuple(ready), num_without_features, num_too_long, num_shortened)
 
 
-def exchanges_of(turns: Sequence[dict[str, str]]) -> list[Exchange]:
-    """Turns as they are stored, as pairs of a user's message and its answer."""
-    texts = [turn["text"] for turn in turns]
-    return list(zip(texts[::2], texts[1::2], strict=True))
-
-
 def _fitted(
     exchanges: list[Exchange],
     has_image: bool,
@@ -101,16 +97,14 @@ def _fitted(
     room: int,
 ) -> tuple[Encoded | None, int]:
     for num_kept in range(len(exchanges), 0, -1):
-        encoded = encode_conversation(
-            exchanges[:num_kept], has_image=has_image, template=template, tokenizer=tokenizer
-        )
+        encoded = encode_conversation(exchanges[:num_kept], has_image=has_image, template=template, tokenizer=tokenizer)
         if len(encoded.input_ids) <= room:
             return encoded, num_kept
     return None, 0
 
 
 def global_batches(num_samples: int, *, batch_size: int, num_epochs: int, seed: int) -> list[list[int]]:
-    """Indices of the samples of every optimizer step. Each epoch has an order of its own; its last batch may be smaller."""
+    """Indices of the samples of every optimizer step. Each epoch has its own order; its last batch may be smaller."""
     batches = []
     for epoch in range(num_epochs):
         order = list(range(num_samples))
@@ -128,7 +122,7 @@ def micro_batches(batch: Sequence[int], *, count: int, rank: int, num_processes:
     """This process's part of a global batch in exactly ``count`` pieces of nearly equal size, some perhaps empty."""
     own = list(batch[rank::num_processes])
     bounds = [round(index * len(own) / count) for index in range(count + 1)]
-    return [own[start:end] for start, end in zip(bounds, bounds[1:], strict=False)]
+    return [own[start:end] for start, end in pairwise(bounds)]
 
 
 def collate(samples: Sequence[TrainingSample], *, features: FeatureReader) -> Batch:
@@ -156,6 +150,7 @@ def batches_ahead(
     plan: Sequence[Sequence[Sequence[int]]], samples: Sequence[TrainingSample], features: FeatureReader
 ) -> Iterator[list[Batch]]:
     """The micro-batches of each optimizer step; those of the next step are read while this one is computed."""
+
     def load(pieces: Sequence[Sequence[int]]) -> list[Batch]:
         return [collate([samples[index] for index in piece], features=features) for piece in pieces]
 

@@ -197,15 +197,15 @@ def _read(name_or_path: str, *, extended_by: tuple[str, ...] = ()) -> dict[str, 
         raise ConfigError(f"experiments extend each other in a circle: {' -> '.join([*extended_by, name_or_path])}")
     path = _experiment_file(name_or_path)
     try:
-        values = yaml.safe_load(path.read_text(encoding="utf-8"))
+        loaded = yaml.safe_load(path.read_text(encoding="utf-8"))
     except (yaml.YAMLError, UnicodeDecodeError) as error:
         raise ConfigError(f"{name_or_path} is not YAML: {error}") from error
-    if not isinstance(values, dict):
-        raise ConfigError(f"{name_or_path} must hold the fields of an experiment, not {_short(values)}")
-    values = _with_absolute_paths(values, path.parent.resolve())
+    if not isinstance(loaded, dict):
+        raise ConfigError(f"{name_or_path} must hold the fields of an experiment, not {_short(loaded)}")
+    values: dict[str, Any] = _with_absolute_paths(loaded, path.parent.resolve())
     base = values.pop("extends", None)
     if base is None:
-        return values
+        return dict(values)
     start = str(base) if base in set(ExperimentName) else str(path.parent.resolve() / str(base))
     return _merged(_read(start, extended_by=(*extended_by, name_or_path)), values)
 
@@ -244,8 +244,10 @@ def _merged(base: dict[str, Any], change: dict[str, Any]) -> dict[str, Any]:
     merged = dict(base)
     for key, value in change.items():
         old = merged.get(key)
-        both = isinstance(old, dict) and isinstance(value, dict)
-        merged[key] = _merged(old, value) if both and value.get("kind", old.get("kind")) == old.get("kind") else value
+        if isinstance(old, dict) and isinstance(value, dict) and value.get("kind", old.get("kind")) == old.get("kind"):
+            merged[key] = _merged(old, value)
+        else:
+            merged[key] = value
     return merged
 
 

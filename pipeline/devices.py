@@ -13,7 +13,7 @@ log = logging.getLogger(__name__)
 
 @contextmanager
 def exclusive_devices() -> Iterator[None]:
-    """Wait until no other step of this user uses the devices. The lock goes with its process, even when it is killed."""
+    """Wait until no other step of this user uses the devices. The lock goes when its process does, however it ends."""
     path = Path(tempfile.gettempdir()) / f"llava-jp-devices-{os.getuid()}.lock"
     with path.open("w") as file:
         try:

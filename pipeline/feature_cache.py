@@ -1,8 +1,7 @@
 """Cached features on disk: Parquet shards that anyone can query, read row by row with ``pread``.
 
 A row is one image, keyed by the sha256 of its bytes. Its payload is ``[S, T, V]`` (S2 scales, vision tokens, tower
-width), scale after scale, so that one scale alone is a contiguous part. The layout and its measurements are described in
-``docs/feature_cache.md``.
+width), scale after scale, so that one scale alone is a contiguous part.
 """
 
 import json

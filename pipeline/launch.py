@@ -42,7 +42,8 @@ def launch(job: Path, *, num_processes: int, master_port: int | None) -> None:
     devices = base64.urlsafe_b64encode(json.dumps({"localhost": list(range(num_processes))}).encode()).decode()
     command = [
         *(sys.executable, "-m", "deepspeed.launcher.launch", "--quiet", f"--world_info={devices}"),
-        *("--master_addr=127.0.0.1", f"--master_port={port}", "--no_local_rank", "--module", "pipeline.worker", str(job)),
+        *("--master_addr=127.0.0.1", f"--master_port={port}", "--no_local_rank"),
+        *("--module", "pipeline.worker", str(job)),
     ]
     with (job.parent / "worker.log").open("a", encoding="utf-8") as log_file:
         process = subprocess.Popen(
@@ -93,7 +94,10 @@ def _reported(lines: Iterator[str]) -> Iterator[str]:
         event = json.loads(line.removeprefix(PROGRESS_MARK))
         name = event["name"]
         if name not in progress:
-            progress[name] = Progress(name, total=event["total"], unit=event["unit"], start=event["done"] - event["count"])
+            start = event["done"] - event["count"]
+            progress[name] = Progress(name, total=event["total"], unit=event["unit"], start=start)
+        if not event["rows"]:
+            continue
         metrics = [(int(row.pop("optimizer_step")), row) for row in event["rows"]]
         note = f"loss {metrics[-1][1]['loss']:.3f}, {event['tokens_per_second']:.0f} tokens/s"
         metrics[-1][1]["tokens_per_second"] = event["tokens_per_second"]

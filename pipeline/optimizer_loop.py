@@ -199,12 +199,12 @@ def _optimize(
         micro_batches(batch, count=count, rank=ranks.rank, num_processes=ranks.num_processes)
         for batch in plan[len(metrics) :]
     ]
-    reporter = Reporter(job.stage, metrics, total=len(plan))
+    reporter = Reporter(job.stage, metrics, total=len(plan)) if ranks.rank == 0 else None
     for batches in batches_ahead(own, samples.samples, features):
         optimizer_step = len(metrics) + 1
         torch.manual_seed(hash((job.config.seed, optimizer_step, ranks.rank)))
         metrics.append(_step(engine, batches, ranks, optimizer_step, plan[optimizer_step - 1], samples))
-        if ranks.rank == 0:
+        if reporter is not None:
             reporter.report(metrics[-1])
         if optimizer_step % job.checkpoint_every == 0 and optimizer_step < len(plan):
             _save_checkpoint(job, engine, ranks, metrics)
@@ -252,7 +252,7 @@ def _step(
 
 
 def _gradient_norm_before(engine: Any) -> float | None:
-    """DeepSpeed tells the norm of its ZeRO and bf16 optimizers only; without them the gradients are in the parameters."""
+    """DeepSpeed tells the norm of its ZeRO and bf16 optimizers only; otherwise the parameters hold the gradients."""
     if engine.zero_optimization_stage() or engine.bfloat16_enabled() or not engine.is_gradient_accumulation_boundary():
         return None
     gradients = [parameter.grad for parameter in engine.module.parameters() if parameter.grad is not None]
@@ -268,6 +268,7 @@ class Reporter:
         self._waiting = list(earlier)
         self._num_told = len(earlier)
         self._last = time.monotonic()
+        self._tell(len(earlier), [], seconds=1.0)
 
     def report(self, row: dict[str, float]) -> None:
         self._waiting.append(row)
@@ -275,18 +276,20 @@ class Reporter:
         seconds = time.monotonic() - self._last
         if seconds < SECONDS_BETWEEN_REPORTS and done != self._total:
             return
-        new = self._waiting[-(done - self._num_told) :]
+        self._tell(done, self._waiting[-(done - self._num_told) :], seconds=seconds)
+        self._waiting, self._num_told, self._last = [], done, time.monotonic()
+
+    def _tell(self, done: int, new: list[dict[str, float]], *, seconds: float) -> None:
         event = {
             "name": self._stage,
             "done": done,
             "count": len(new),
             "total": self._total,
             "unit": "optimizer steps",
-            "rows": self._waiting,
+            "rows": self._waiting if new else [],
             "tokens_per_second": sum(waiting["num_tokens"] for waiting in new) / max(seconds, 1e-9),
         }
         print(PROGRESS_MARK + json.dumps(event), flush=True)
-        self._waiting, self._num_told, self._last = [], done, time.monotonic()
 
 
 def _save_checkpoint(job: TrainingJob, engine: Any, ranks: Ranks, metrics: list[dict[str, float]]) -> None:

@@ -1,8 +1,8 @@
 """Where each row of a fixed-length Parquet column lies in its file.
 
-The payload of an uncompressed, non-nullable, PLAIN column without dictionary lies in the file row after row, so a row can
-be read with one ``pread``. The offsets come from the page headers (Thrift compact protocol, apache/parquet-format), and
-every assumption is checked: a file that was written otherwise is refused, never misread.
+The payload of an uncompressed, non-nullable, PLAIN column without dictionary lies in the file row after row, so a row
+can be read with one ``pread``. The offsets come from the page headers (Thrift compact protocol, apache/parquet-format),
+and every assumption is checked: a file that was written otherwise is refused, never misread.
 """
 
 from pathlib import Path

@@ -103,7 +103,8 @@ def evaluated_experiment(config: ExperimentConfig, *, store: ArtifactStore) -> C
             manifest = store.find(plan[f"{kind}/{benchmark.name}"].request)
             if manifest is None:
                 raise ConfigError(
-                    f"{config.name} has not been evaluated on {benchmark.name} yet; `llava-jp run {config.name}` does it"
+                    f"{config.name} has not been evaluated on {benchmark.name} yet; "
+                    f"`llava-jp run {config.name}` does it"
                 )
             manifests.append(manifest)
         return tuple(manifests)

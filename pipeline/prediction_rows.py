@@ -44,6 +44,30 @@ class Prediction:
         return {name: getattr(self, name) for name in PREDICTION_SCHEMA.names}
 
 
+@dataclass(frozen=True, slots=True)
+class Item:
+    """One question of a benchmark with its reference answer."""
+
+    benchmark: str
+    item_id: str
+    category: str | None
+    question: str
+    reference: str
+    image_sha256: str | None
+
+    def answered(self, prediction: str | None, error: str | None) -> Prediction:
+        return Prediction(
+            benchmark=self.benchmark,
+            item_id=self.item_id,
+            category=self.category,
+            question=self.question,
+            reference=self.reference,
+            prediction=prediction,
+            image_sha256=self.image_sha256,
+            error=error,
+        )
+
+
 def read_predictions(manifest: Manifest) -> tuple[Prediction, ...]:
     """All rows of a ``predictions`` artifact, in file order."""
     table = pq.read_table(manifest.path("predictions.parquet"), columns=PREDICTION_SCHEMA.names)

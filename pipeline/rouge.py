@@ -8,12 +8,12 @@ punctuation counts as words. Another dictionary or normaliser gives other scores
 import re
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 import emoji
 import fugashi
 import neologdn
-import unidic_lite  # type: ignore[import-untyped]
-from rouge_score.rouge_scorer import RougeScorer
+import unidic_lite
 
 PICTOGRAPHS = re.compile("[\U0001f600-\U0001f64f\U0001f300-\U0001f5ff\U0001f680-\U0001f6ff\U0001f1e0-\U0001f1ff✂-➰]")
 """Emoticons, symbols, transport, flags, dingbats: deleted also where ``emoji`` does not know them."""
@@ -54,5 +54,7 @@ def _tagger() -> fugashi.GenericTagger:
 
 
 @cache
-def _scorer() -> RougeScorer:
+def _scorer() -> Any:
+    from rouge_score.rouge_scorer import RougeScorer  # brings all of NLTK along: seconds, for its stemmer
+
     return RougeScorer(["rougeL"], tokenizer=_Words())

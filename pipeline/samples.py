@@ -6,7 +6,7 @@ beside the English ``value``; ``image`` may be a text or a list with one text.
 """
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -173,3 +173,9 @@ def _turns(conversations: Any) -> tuple[Turn, ...] | str:
     if len(turns) % 2:
         return f"answer_missing: {turns[-1].text}"
     return tuple(turns)
+
+
+def exchanges_of(turns: Sequence[dict[str, str]]) -> list[tuple[str, str]]:
+    """Turns as they are stored, as pairs of a user's message and its answer."""
+    texts = [turn["text"] for turn in turns]
+    return list(zip(texts[::2], texts[1::2], strict=True))

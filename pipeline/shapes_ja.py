@@ -1,8 +1,8 @@
 """shapes-ja: a generated Japanese world of coloured shapes, for an experiment that runs anywhere in minutes.
 
-A scene has one to four shapes, at most one per quadrant. No two share a kind or a colour, so every question has one
-answer. One shape carries a tag of 6 pixels whose four patterns have the same mean brightness: halving the resolution
-averages them away. A model must see the full 112 pixels to answer the questions of the category ``small_detail``.
+A scene has one to three shapes, at most one per quadrant. No two share a kind or a colour, so every question has one
+answer. One shape carries a tag woven of lines one pixel wide, in four patterns of the same mean brightness: halving
+the resolution averages them away. Only a model that sees all 112 pixels can answer the category ``small_detail``.
 
 Each record has its own random stream, named by content, seed and index. So a longer stream begins with the same
 records, and the held-out questions share no scene's stream with the training data.
@@ -27,12 +27,15 @@ IMAGE_SIZE = 112
 """Side of an image in pixels."""
 QUADRANT_SIZE = IMAGE_SIZE // 2
 TAG_SIZE = 14
-"""Side of the tag in pixels."""
+"""Side of the tag in pixels; its lines are one pixel wide, so only full resolution separates them."""
 TAG_CORNER = 28
-"""Where the tag begins in its quadrant, in pixels from its left and from its top."""
-TAG_JITTER = 0
+"""Where the tag begins in its quadrant, in pixels from its left and from its top.
+
+Always the same: a frozen random tower does not tell patterns apart whose lines move by single pixels.
+"""
 SHAPE_CENTRE = 30
 SHAPE_JITTER = 1.0
+"""Largest shift of a shape's centre in each direction, in pixels."""
 SHAPE_RADII = (19.0, 21.0)
 """Smallest and largest radius in pixels."""
 
@@ -48,7 +51,7 @@ COLOURS = {
 """Each colour's answer, the form before a noun, and RGB."""
 POSITIONS = {"左上": (0, 0), "右上": (1, 0), "左下": (0, 1), "右下": (1, 1)}
 """Each quadrant's column and row."""
-COUNTS = ("一つ", "二つ", "三つ", "四つ")
+COUNTS = ("一つ", "二つ", "三つ")
 PATTERNS = ("縦じま", "横じま", "市松", "無地")
 
 ANSWERS = {"colour": tuple(COLOURS), "position": tuple(POSITIONS), "counting": COUNTS, "small_detail": PATTERNS}
@@ -104,7 +107,7 @@ def generate_shapes(content: Content, *, num_images: int, seed: int) -> Iterator
             scene = _imagine(rng)
             turns = [(rng.choice(INSTRUCTIONS), describe(scene))] if content == "captions" else _converse(scene, rng)
         record["conversations"] = _messages(turns)
-        yield record, _draw(scene, rng)
+        yield record, draw_scene(scene, rng)
 
 
 def describe(scene: Scene) -> str:
@@ -114,8 +117,23 @@ def describe(scene: Scene) -> str:
     return f"{places}があります。図形は全部で{count}です。{scene.tagged.kind}に付いた札の模様は{scene.pattern}です。"
 
 
+def draw_scene(scene: Scene, rng: random.Random) -> bytes:
+    """A PNG. What the words leave open, such as the background, is drawn from ``rng``."""
+    image = Image.new("RGB", (IMAGE_SIZE, IMAGE_SIZE), tuple(rng.randint(112, 144) for _ in range(3)))
+    canvas = ImageDraw.Draw(image)
+    for shape in scene.shapes:
+        column, row = POSITIONS[shape.position]
+        left, top = column * QUADRANT_SIZE, row * QUADRANT_SIZE
+        _draw_shape(canvas, shape, (left + SHAPE_CENTRE, top + SHAPE_CENTRE), rng)
+        if shape is scene.tagged:
+            _draw_tag(canvas, scene.pattern, (left + TAG_CORNER, top + TAG_CORNER))
+    png = io.BytesIO()
+    image.save(png, format="PNG")
+    return png.getvalue()
+
+
 def _imagine(rng: random.Random) -> Scene:
-    positions = sorted(rng.sample(tuple(POSITIONS), rng.randint(1, len(POSITIONS))), key=tuple(POSITIONS).index)
+    positions = sorted(rng.sample(tuple(POSITIONS), rng.randint(1, len(COUNTS))), key=tuple(POSITIONS).index)
     kinds, colours = rng.sample(KINDS, len(positions)), rng.sample(tuple(COLOURS), len(positions))
     shapes = tuple(map(Shape, kinds, colours, positions))
     return Scene(shapes=shapes, tagged=rng.choice(shapes), pattern=rng.choice(PATTERNS))
@@ -162,21 +180,6 @@ def _messages(turns: list[Turn]) -> list[dict[str, str]]:
         messages += [{"from": "human", "value": question}, {"from": "gpt", "value": answer}]
     messages[0]["value"] = f"<image>\n{messages[0]['value']}".rstrip()
     return messages
-
-
-def _draw(scene: Scene, rng: random.Random) -> bytes:
-    image = Image.new("RGB", (IMAGE_SIZE, IMAGE_SIZE), tuple(rng.randint(112, 144) for _ in range(3)))
-    canvas = ImageDraw.Draw(image)
-    for shape in scene.shapes:
-        column, row = POSITIONS[shape.position]
-        left, top = column * QUADRANT_SIZE, row * QUADRANT_SIZE
-        _draw_shape(canvas, shape, (left + SHAPE_CENTRE, top + SHAPE_CENTRE), rng)
-        if shape is scene.tagged:
-            jitter = [rng.randint(-TAG_JITTER, TAG_JITTER) for _ in range(2)]
-            _draw_tag(canvas, scene.pattern, (left + TAG_CORNER + jitter[0], top + TAG_CORNER + jitter[1]))
-    png = io.BytesIO()
-    image.save(png, format="PNG")
-    return png.getvalue()
 
 
 def _draw_shape(canvas: ImageDraw.ImageDraw, shape: Shape, centre: Point, rng: random.Random) -> None:

@@ -1,4 +1,4 @@
-"""MLflow: one parent run per run of an experiment, one child run per step that did work. The only module that uses it."""
+"""MLflow: a parent run for each run of an experiment, a child run for each step that did work. Used only here."""
 
 import json
 import logging
@@ -216,5 +216,3 @@ def _dataset_input(manifest: Manifest) -> DatasetInput:
 
 def _this_process() -> str:
     return f"{socket.gethostname()}/{os.getpid()}"
-
-

@@ -1,4 +1,4 @@
-"""Step: one training stage. The work itself runs in worker processes, one per device, started by DeepSpeed's launcher."""
+"""Step: one training stage. The work runs in worker processes, one per device, started by DeepSpeed's launcher."""
 
 import json
 import logging
@@ -8,8 +8,7 @@ from typing import Any, Literal
 
 import pyarrow as pa
 
-from model.config import ImageConfig, LlmConfig, VisionTowerConfig
-from model.vlm import Stage
+from model.config import ImageConfig, LlmConfig, Stage, VisionTowerConfig
 from pipeline.config import StageConfig
 from pipeline.identity import identity
 from pipeline.launch import launch
@@ -54,8 +53,10 @@ class TrainingJob(Record):
 
 
 def stage_request(stage: Stage, config: StageConfig, llm: LlmConfig, *, inputs: Mapping[str, str]) -> Request:
-    """What ``train_stage`` is asked to make. ``inputs``: fingerprints of dataset, accepted, features and, in finetuning,
-    projector."""
+    """What ``train_stage`` is asked to make.
+
+    ``inputs``: fingerprints of dataset, accepted, features and, in finetuning, projector.
+    """
     described = {"stage": identity(config), "llm": identity(llm)}
     return Request(step=stage, version=VERSION, config=described, inputs=dict(inputs))
 
@@ -70,11 +71,12 @@ def train_stage(
     inputs: Mapping[str, Manifest],
     store: ArtifactStore,
 ) -> Manifest:
-    """Train the projector (``pretrain``: ``projector.safetensors``) or projector and LLM (``finetune``: a model folder).
+    """Train the projector (``pretrain``: ``projector.safetensors``) or projector and LLM (``finetune``: a folder).
 
     ``vision_tower`` and ``images`` are those of the features; they are part of the features' fingerprint.
     """
-    request = stage_request(stage, config, llm, inputs={role: manifest.fingerprint for role, manifest in inputs.items()})
+    fingerprints = {role: manifest.fingerprint for role, manifest in inputs.items()}
+    request = stage_request(stage, config, llm, inputs=fingerprints)
 
     def work(directory: Path) -> dict[str, Any]:
         settings = load_settings()

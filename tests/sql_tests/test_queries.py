@@ -78,6 +78,11 @@ def test_cache_coverage_tells_failed_from_missing(root, tmp_path):
     ]
 
 
+def test_an_image_cached_after_a_failure_counts_as_cached(tmp_path):
+    root = build(tmp_path, failed=("h1", "h2")).root
+    assert ask(root, "cache_coverage", experiment="one") == [("one", "dataset/pretrain", 2, 1, 1, 0)]
+
+
 def test_scores_by_category_leaves_failed_items_out_of_the_mean(root):
     assert ask(root, "scores_by_category", "experiment", "category", "mean", "num_items", "num_failed") == [
         ("one", "overall", pytest.approx(200 / 3), 3, 0),

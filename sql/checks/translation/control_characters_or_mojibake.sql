@@ -12,9 +12,9 @@ with matched as (
         regexp_extract(
             "text",
             '[\x00-\x08\x0B\x0C\x0E-\x1F\x7F-\x{9F}\x{FFFD}]'  -- control characters, replacement character
-            || '|(?:[ãäåæçèé][\x{80}-\x{BF}€‚ƒ„…†‡ˆ‰Š‹Œ‘’“”•–—˜™š›œžŸ]{1,2}){2}'  -- UTF-8 Japanese read as Latin-1 or Windows-1252
-            || '|Ã[\x{80}-\x{BF}]|â€'  -- UTF-8 Latin read as Latin-1 or Windows-1252
-            || '|[縺繧繝].{1,2}[縺繧繝]'  -- UTF-8 kana read as Shift JIS
+            || '|(?:[ãäåæçèé][\x{80}-\x{BF}€‚ƒ„…†‡ˆ‰Š‹Œ‘’“”•–—˜™š›œžŸ]{1,2}){2}'  -- UTF-8 kana, kanji as Windows-1252
+            || '|Ã[\x{80}-\x{BF}]|â€'  -- UTF-8 accents, quotes as Windows-1252
+            || '|[縺繧繝].{1,2}[縺繧繝]'  -- UTF-8 kana as Shift JIS
         ) as found
     from turns
 )
