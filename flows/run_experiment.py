@@ -23,4 +23,5 @@ def run_experiment(experiment: ExperimentName | ExperimentConfig = ExperimentNam
         features = cache_features(run, data)
         model = train(run, data, features)
         evaluated = evaluate(run, model)
-        compare([evaluated], run.tracked, store=run.store)
+        if evaluated.scores:
+            compare([evaluated], run.tracked, store=run.store)

@@ -73,7 +73,7 @@ def progress_on_the_run_page(role: str) -> Iterator[None]:
             )
             assert isinstance(made, UUID)  # a coroutine in asynchronous flows only
             bars[event.name] = made
-        elif time.monotonic() - last_update > SECONDS_BETWEEN_UPDATES or event.done >= event.total:
+        elif time.monotonic() - last_update > SECONDS_BETWEEN_UPDATES or event.done == event.total:
             update_progress_artifact(bars[event.name], progress=percent)
         else:
             return

@@ -1,6 +1,7 @@
 """What a person sees in the terminal: our log lines, a bar while something long runs, tables; no library chatter."""
 
 import logging
+import sys
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -14,7 +15,7 @@ from rich.table import Table
 
 from pipeline.progress import PERIODIC, Event, listening
 
-console = Console()
+console = Console(width=None if sys.stdout.isatty() else 120)
 
 OUR_LOGGERS = ("flows", "pipeline", "model")
 

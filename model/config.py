@@ -47,6 +47,9 @@ class RandomVisionTower(Section):
     intermediate_size: int = Field(gt=0, description="width of the MLPs")
     num_hidden_layers: int = Field(ge=2, description="layers; the last one is not used")
     num_attention_heads: int = Field(gt=0, description="attention heads")
+    patch_gain: float = Field(
+        1.0, gt=0, description="factor on the patch embedding's weights: random ones are faint beside the positions"
+    )
 
 
 class RandomLlm(Section):
@@ -60,6 +63,7 @@ class RandomLlm(Section):
     num_hidden_layers: int = Field(gt=0, description="layers")
     num_attention_heads: int = Field(gt=0, description="attention heads")
     max_position_embeddings: int = Field(gt=0, description="longest sequence, in tokens")
+    initializer_range: float = Field(0.02, gt=0, description="standard deviation of the random weights")
 
 
 class BundledTokenizer(Section):

@@ -63,6 +63,7 @@ def _architecture(weights: RandomLlm) -> dict[str, Any]:
     """The sizes under the names of the model's family."""
     if weights.model_type == "gpt2":
         return {
+            "initializer_range": weights.initializer_range,
             "n_embd": weights.hidden_size,
             "n_inner": weights.intermediate_size,
             "n_layer": weights.num_hidden_layers,
@@ -70,6 +71,7 @@ def _architecture(weights: RandomLlm) -> dict[str, Any]:
             "n_positions": weights.max_position_embeddings,
         }
     return {
+        "initializer_range": weights.initializer_range,
         "hidden_size": weights.hidden_size,
         "intermediate_size": weights.intermediate_size,
         "num_hidden_layers": weights.num_hidden_layers,

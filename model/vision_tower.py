@@ -88,4 +88,6 @@ def build_vision_tower(config: VisionTowerConfig) -> VisionTower:
     )
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(weights.seed)
-        return VisionTower(SiglipVisionModel(architecture).to(dtype))
+        siglip = SiglipVisionModel(architecture)
+    siglip.embeddings.patch_embedding.weight.data.mul_(weights.patch_gain)
+    return VisionTower(siglip.to(dtype))

@@ -46,7 +46,8 @@ class VisionLanguageModel(nn.Module):
         weight = self.projector.weight
         if not len(features_NPV):
             empty = torch.zeros(1, 1, self.projector.vision_width, dtype=weight.dtype, device=weight.device)
-            return text_BTL + 0.0 * self.projector(empty).sum().to(text_BTL.dtype)
+            unused: torch.Tensor = self.projector(empty).sum()
+            return text_BTL + 0.0 * unused.to(text_BTL.dtype)
         vision_NPL: torch.Tensor = self.projector(features_NPV.to(weight.dtype)).to(text_BTL.dtype)
         vision_KL = vision_NPL.flatten(0, 1)
         if int(is_image_BT.sum()) != len(vision_KL):

@@ -92,6 +92,7 @@ class StageConfig(Section):
     micro_batch_size: int = Field(gt=0, description="samples per forward pass on one device, at most")
     max_length: int = Field(1532, gt=1, description="longest sequence, vision tokens included, in tokens")
     optimizer: Literal["adamw", "adamw-8bit"] = Field("adamw", description="adamw-8bit needs bitsandbytes")
+    adam_beta2: float = Field(0.999, gt=0, lt=1, description="decay of AdamW's second moment")
     weight_decay: float = Field(0.0, ge=0, description="decoupled weight decay")
     max_gradient_norm: float = Field(1.0, gt=0, description="gradients are clipped to this norm")
     precision: Literal["float32", "bfloat16"] = Field("bfloat16", description="number format of the engine")

@@ -150,13 +150,18 @@ def _engine(job: TrainingJob, model: VisionLanguageModel, ranks: Ranks, *, num_o
 
 
 def _optimizer(config: StageConfig, parameters: list[torch.nn.Parameter]) -> torch.optim.Optimizer:
+    options: dict[str, Any] = {
+        "lr": config.learning_rate,
+        "betas": (0.9, config.adam_beta2),
+        "weight_decay": config.weight_decay,
+    }
     if config.optimizer == "adamw":
-        return torch.optim.AdamW(parameters, lr=config.learning_rate, weight_decay=config.weight_decay)
+        return torch.optim.AdamW(parameters, **options)
     try:
         from bitsandbytes.optim import AdamW8bit
     except ImportError as error:
         raise ConfigError("optimizer: adamw-8bit needs bitsandbytes; pip install 'llava-jp-pipeline[gpu]'") from error
-    eight_bit: torch.optim.Optimizer = AdamW8bit(parameters, lr=config.learning_rate, weight_decay=config.weight_decay)
+    eight_bit: torch.optim.Optimizer = AdamW8bit(parameters, **options)
     return eight_bit
 
 

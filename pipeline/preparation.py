@@ -76,12 +76,13 @@ def _prepare(source: DatasetSource, directory: Path) -> dict[str, Any]:
 def _generated(source: ShapesJaSource) -> tuple[list[Sample | Finding], dict[str, ImageRecord]]:
     progress = Progress("draw images", total=source.num_images, unit="images")
     records: list[Sample | Finding] = []
-    images = {}
+    images: dict[str, ImageRecord] = {}
     generated = generate_shapes(source.content, num_images=source.num_images, seed=source.seed)
     for index, (record, content) in enumerate(generated):
         records.append(normalise(record, record_index=index))
-        images[record["image"]] = inspect_bytes(record["image"], content)
-        progress.advance()
+        if record["image"] not in images:
+            images[record["image"]] = inspect_bytes(record["image"], content)
+            progress.advance()
     progress.finish()
     return records, images
 

@@ -5,6 +5,8 @@ with what the statement really takes and gives. Values reach SQL as parameters o
 DuckDB variable.
 """
 
+from __future__ import annotations
+
 import glob
 import hashlib
 import math
@@ -16,12 +18,16 @@ from functools import cache
 from importlib.resources import files
 from importlib.resources.abc import Traversable
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
-import duckdb
 import pyarrow as pa
 
 from pipeline.errors import QueryError
+
+if (
+    TYPE_CHECKING
+):  # imported by the functions that use it: as a global it would outlive the interpreter's end and complain
+    import duckdb
 
 Folder = Literal["views", "queries", "checks/translation", "checks/invariants"]
 
@@ -133,6 +139,8 @@ def connect(store_root: Path) -> duckdb.DuckDBPyConnection:
 
 
 def _quiet_connection() -> duckdb.DuckDBPyConnection:
+    import duckdb
+
     connection = duckdb.connect(config={"autoinstall_known_extensions": False})
     connection.execute("set enable_progress_bar = false")
     return connection
@@ -144,6 +152,8 @@ def _set_variable(connection: duckdb.DuckDBPyConnection, name: Literal["store", 
 
 def _create_views(connection: duckdb.DuckDBPyConnection, views: Mapping[str, SqlFile]) -> None:
     """Create views that may stand on each other: one whose tables are not there yet waits for the next round."""
+    import duckdb
+
     while views:
         blocked = {}
         for name, view in views.items():
@@ -160,6 +170,8 @@ def _create_views(connection: duckdb.DuckDBPyConnection, views: Mapping[str, Sql
 
 def _relation(connection: duckdb.DuckDBPyConnection, view: SqlFile) -> duckdb.DuckDBPyRelation:
     """The view's rows; without any file yet, no rows under the columns of its header."""
+    import duckdb
+
     try:
         return connection.sql(view.text)
     except duckdb.IOException as error:
@@ -171,6 +183,8 @@ def _relation(connection: duckdb.DuckDBPyConnection, view: SqlFile) -> duckdb.Du
 
 
 def _answer(connection: duckdb.DuckDBPyConnection, file: SqlFile, values: Mapping[str, object]) -> Result:
+    import duckdb
+
     try:
         cursor = connection.execute(file.text, values)
         return Result(tuple(column[0] for column in cursor.description), tuple(cursor.fetchall()))

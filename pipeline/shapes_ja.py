@@ -4,8 +4,9 @@ A scene has one to three shapes, at most one per quadrant. No two share a kind o
 answer. One shape carries a tag woven of lines one pixel wide, in four patterns of the same mean brightness: halving
 the resolution averages them away. Only a model that sees all 112 pixels can answer the category ``small_detail``.
 
-Each record has its own random stream, named by content, seed and index. So a longer stream begins with the same
-records, and the held-out questions share no scene's stream with the training data.
+Each image has its own random stream, named by content, seed and index. So a longer stream begins with the same
+records, and the held-out questions share no scene's stream with the training data. Of ``conversations`` each image has
+several, as in LLaVA's instruction data.
 """
 
 import io
@@ -60,18 +61,17 @@ CHANCE_PERCENT = {category: 100 / len(answers) for category, answers in ANSWERS.
 """Exact match of a model that always gives the same valid answer."""
 
 QUESTIONS = {
-    "colour": ("{kind}は何色ですか。", "{kind}の色を教えてください。", "{position}の図形は何色ですか。"),
-    "position": ("{kind}はどこにありますか。", "{kind}の位置を教えてください。", "{adjective}図形はどこにありますか。"),
+    "colour": ("{position}の図形は何色ですか。", "{position}の図形の色を教えてください。"),
+    "position": ("{adjective}図形はどこにありますか。", "{adjective}図形の位置を教えてください。"),
     "counting": ("図形はいくつありますか。", "図形の数を教えてください。", "全部でいくつの図形がありますか。"),
-    "small_detail": (
-        "小さな札の模様は何ですか。",
-        "札の模様を教えてください。",
-        "{tagged}に付いた札の模様は何ですか。",
-    ),
+    "small_detail": ("小さな札の模様は何ですか。", "札の模様を教えてください。"),
 }
 INSTRUCTIONS = ("", "画像を説明してください。", "何が描かれていますか。")
-MAX_SHAPE_TURNS = 4
-"""Most turns of a conversation about the colour or the position of a shape."""
+CONVERSATIONS_PER_IMAGE = 6
+EXCHANGES = (1, 2, 3)
+"""How many questions a conversation has, ..."""
+EXCHANGE_WEIGHTS = (8, 1, 1)
+"""... and how often. Mostly one: a tiny model learns to look up a shape much sooner without other questions around."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,14 +100,20 @@ def generate_shapes(content: Content, *, num_images: int, seed: int) -> Iterator
     for index in range(num_images):
         rng = random.Random(f"shapes-ja {content} {seed} {index}")
         name = f"shapes-{content}-{index + 1:06d}"
-        record: dict[str, Any] = {"id": name, "image": f"{name}.png"}
         if content == "questions":
-            scene, turns, record["category"] = _examine(rng, index)
+            scene, turns, category = _examine(rng, index)
+            records = [{"id": name, "category": category, "conversations": _messages(turns)}]
+        elif content == "captions":
+            scene = _imagine(rng)
+            turns = [(rng.choice(INSTRUCTIONS), describe(scene))]
+            records = [{"id": name, "conversations": _messages(turns)}]
         else:
             scene = _imagine(rng)
-            turns = [(rng.choice(INSTRUCTIONS), describe(scene))] if content == "captions" else _converse(scene, rng)
-        record["conversations"] = _messages(turns)
-        yield record, draw_scene(scene, rng)
+            talks = [_converse(scene, rng) for _ in range(CONVERSATIONS_PER_IMAGE)]
+            records = [{"id": f"{name}-{n}", "conversations": _messages(turns)} for n, turns in enumerate(talks, 1)]
+        image = draw_scene(scene, rng)
+        for record in records:
+            yield {**record, "image": f"{name}.png"}, image
 
 
 def describe(scene: Scene) -> str:
@@ -140,9 +146,7 @@ def _imagine(rng: random.Random) -> Scene:
 
 
 def _ask(scene: Scene, category: str, shape: Shape, rng: random.Random) -> Turn:
-    question = rng.choice(QUESTIONS[category]).format(
-        kind=shape.kind, position=shape.position, adjective=COLOURS[shape.colour][0], tagged=scene.tagged.kind
-    )
+    question = rng.choice(QUESTIONS[category]).format(position=shape.position, adjective=COLOURS[shape.colour][0])
     answers = {
         "colour": shape.colour,
         "position": shape.position,
@@ -153,12 +157,11 @@ def _ask(scene: Scene, category: str, shape: Shape, rng: random.Random) -> Turn:
 
 
 def _converse(scene: Scene, rng: random.Random) -> list[Turn]:
-    """Every category in any order, and no two turns with the same category and shape."""
+    """A few questions in any order, no two with the same category and shape."""
     topics = [(category, shape) for category in ("colour", "position") for shape in scene.shapes]
-    topics = rng.sample(topics, min(len(topics), MAX_SHAPE_TURNS))
     topics += [("counting", scene.tagged), ("small_detail", scene.tagged)]
-    rng.shuffle(topics)
-    return [_ask(scene, category, shape, rng) for category, shape in topics]
+    (num_exchanges,) = rng.choices(EXCHANGES, weights=EXCHANGE_WEIGHTS)
+    return [_ask(scene, category, shape, rng) for category, shape in rng.sample(topics, num_exchanges)]
 
 
 def _examine(rng: random.Random, index: int) -> tuple[Scene, list[Turn], str]:

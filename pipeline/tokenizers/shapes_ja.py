@@ -11,15 +11,14 @@ from pathlib import Path
 
 from tokenizers import AddedToken, Regex, Tokenizer, decoders, models, pre_tokenizers
 
+from model.conversation import SYSTEM_TEXT
 from pipeline.shapes_ja import COLOURS, COUNTS, INSTRUCTIONS, KINDS, PATTERNS, POSITIONS, QUESTIONS
 
 DIRECTORY = Path(__file__).parent / "shapes-ja"
 SPECIAL_TOKENS = ("<unk>", "<s>", "</s>", "<pad>")
-SYSTEM_PROMPT = (
-    "これは好奇心旺盛なユーザーと人工知能システムのチャットです。システムはユーザーの質問に親切、詳細、丁寧に答えます。"
-)
 ROLES = ("ユーザー: ", "システム: ")
 PHRASES = (
+    SYSTEM_TEXT,  # one token, so that a tiny model need not look past fifty
     "は何色ですか。",
     "の色を教えてください。",
     "はどこにありますか。",
@@ -46,7 +45,7 @@ def make_tokenizer() -> Tokenizer:
     """Few tokens win: each token costs the same, and a longer one a little less."""
     adjectives = tuple(adjective for adjective, _ in COLOURS.values())
     words = (*ROLES, *PHRASES, *COLOURS, *adjectives, *POSITIONS, *COUNTS, *KINDS, *PATTERNS)
-    texts = (SYSTEM_PROMPT, *INSTRUCTIONS, *(text for texts in QUESTIONS.values() for text in texts), *words)
+    texts = (*INSTRUCTIONS, *(text for texts in QUESTIONS.values() for text in texts), *words)
     letters = sorted({*"".join(texts), *string.printable, *KANA, *PUNCTUATION})
     bytes_ = [f"<0x{byte:02X}>" for byte in range(256)]
     pieces = dict.fromkeys([*letters, *sorted(words)])

@@ -11,8 +11,9 @@ import pytest
 from PIL import Image
 from transformers import AutoTokenizer
 
+from model.conversation import SYSTEM_TEXT
 from pipeline.shapes_ja import ANSWERS, CHANCE_PERCENT, IMAGE_SIZE, Scene, Shape, draw_scene, generate_shapes
-from pipeline.tokenizers.shapes_ja import DIRECTORY, SYSTEM_PROMPT, make_tokenizer
+from pipeline.tokenizers.shapes_ja import DIRECTORY, make_tokenizer
 
 CONTENTS = ("captions", "conversations", "questions")
 NUM_QUESTIONS = 192
@@ -35,9 +36,8 @@ def tokenizer():
 
 @pytest.mark.parametrize("content", CONTENTS)
 def test_a_longer_stream_begins_with_the_same_records(content):
-    assert list(generate_shapes(content, num_images=5, seed=3)) == list(
-        itertools.islice(generate_shapes(content, num_images=9, seed=3), 5)
-    )
+    short = list(generate_shapes(content, num_images=5, seed=3))
+    assert short == list(itertools.islice(generate_shapes(content, num_images=9, seed=3), len(short)))
 
 
 def test_another_seed_draws_other_images():
@@ -84,10 +84,20 @@ def test_chance_is_one_answer_of_all():
     assert CHANCE_PERCENT["colour"] == pytest.approx(16.67, abs=0.01)
 
 
-def test_a_conversation_asks_every_category():
-    for record, _ in generate_shapes("conversations", num_images=30, seed=0):
-        answers = {message["value"] for message in record["conversations"][1::2]}
-        assert all(answers & set(possible) for possible in ANSWERS.values())
+def test_the_conversations_ask_every_category_and_some_have_several_turns():
+    records = [record for record, _ in generate_shapes("conversations", num_images=30, seed=0)]
+    answers = {message["value"] for record in records for message in record["conversations"][1::2]}
+    assert all(answers & set(possible) for possible in ANSWERS.values())
+    assert {len(record["conversations"]) for record in records} == {2, 4, 6}
+
+
+def test_an_image_has_six_conversations():
+    records = [record for record, _ in generate_shapes("conversations", num_images=3, seed=0)]
+    assert Counter(record["image"] for record in records) == {
+        "shapes-conversations-000001.png": 6,
+        "shapes-conversations-000002.png": 6,
+        "shapes-conversations-000003.png": 6,
+    }
 
 
 def tag_pixels(pattern, *, side):
@@ -106,7 +116,7 @@ def test_half_the_resolution_hides_what_full_resolution_shows(first, second):
     assert half < 10
 
 
-@pytest.mark.parametrize("text", ["鬱病の𠮷野家で😀。", "Hello,  world!\n", "<0x41>", "が゙ー「カ」", SYSTEM_PROMPT])
+@pytest.mark.parametrize("text", ["鬱病の𠮷野家で😀。", "Hello,  world!\n", "<0x41>", "が゙ー「カ」", SYSTEM_TEXT])
 def test_any_text_comes_back_unchanged(tokenizer, text):
     ids = tokenizer(text).input_ids
     assert tokenizer.decode(ids) == text
@@ -115,7 +125,7 @@ def test_any_text_comes_back_unchanged(tokenizer, text):
 
 @pytest.mark.parametrize("content", CONTENTS)
 def test_generated_texts_need_no_byte_fallback(tokenizer, content):
-    for text in [*texts(content), SYSTEM_PROMPT]:
+    for text in [*texts(content), SYSTEM_TEXT]:
         assert not [token for token in tokenizer.tokenize(text) if token.startswith("<0x")]
 
 
