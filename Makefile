@@ -1,0 +1,39 @@
+# Two commands set up everything on a fresh machine: `make demo` and `make test`.
+PYTHON ?= python3
+BIN := .venv/bin
+export PREFECT_HOME ?= $(CURDIR)/.prefect
+export LLAVA_JP_STORE ?= $(CURDIR)/store
+
+.PHONY: help demo test lint constraints clean
+
+help:  ## what there is
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 16
+
+.venv/installed: pyproject.toml constraints.txt
+	@echo "installing into .venv (once; some minutes)"
+	@$(PYTHON) -c 'import sys; sys.exit("Python 3.11 or newer is needed; name it with PYTHON=...") if sys.version_info < (3, 11) else None'
+	@$(PYTHON) -m venv .venv
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[dev]'
+	@touch $@
+
+demo: .venv/installed  ## both demo experiments, compared: the miniature of the article's claim
+	@LLAVA_JP_NUM_PROCESSES=$${LLAVA_JP_NUM_PROCESSES:-2} $(BIN)/llava-jp run demo-v1.0 demo-v1.1
+	@echo
+	@echo "try next:"
+	@echo "  MLflow      $(BIN)/mlflow ui --backend-store-uri sqlite:///$(LLAVA_JP_STORE)/mlflow.db"
+	@echo "  Prefect     PREFECT_HOME=$(PREFECT_HOME) $(BIN)/prefect server start"
+	@echo "  DuckDB      $(BIN)/llava-jp query wrong_answers --param right=demo-v1.1 --param wrong=demo-v1.0"
+
+test: .venv/installed  ## linters, types and the whole default test suite
+	@$(BIN)/python -m pytest
+
+lint: .venv/installed  ## format and check
+	@$(BIN)/ruff format .
+	@$(BIN)/ruff check --fix .
+	@$(BIN)/mypy
+
+constraints: .venv/installed  ## pin what is installed now
+	@$(BIN)/python -m pip freeze --exclude-editable | grep -viE '^(nvidia|triton|cuda|pip=|setuptools=|wheel=)' | sed 's/+cpu$$//' > constraints.txt
+
+clean:  ## forget the environment and all results
+	rm -rf .venv store .prefect
