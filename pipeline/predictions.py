@@ -14,7 +14,7 @@ from pipeline.images import ImageReader
 from pipeline.manifest import Manifest, Request
 from pipeline.parquet import write_rows
 from pipeline.prediction_rows import PREDICTION_SCHEMA, Item
-from pipeline.samples import exchanges_of
+from pipeline.samples import IMAGE_TOKEN, exchanges_of
 from pipeline.store import ArtifactStore, write_text
 
 VERSION = 1  # raise when the same request should give a different result
@@ -79,7 +79,9 @@ def benchmark_items(benchmark: BenchmarkConfig, dataset: Manifest) -> list[Item]
     rows = pq.read_table(dataset.path("samples.parquet")).to_pylist()
     if not rows:
         raise DataError(f"benchmark {benchmark.name} has no item; `llava-jp query finding_examples` says why")
-    return [
-        Item(benchmark.name, row["sample_id"], row["category"], *exchanges_of(row["turns"])[0], row["image_sha256"])
-        for row in rows
-    ]
+    items = []
+    for row in rows:
+        question, reference = exchanges_of(row["turns"])[0]
+        question = question.replace(IMAGE_TOKEN, "").strip()
+        items.append(Item(benchmark.name, row["sample_id"], row["category"], question, reference, row["image_sha256"]))
+    return items

@@ -14,6 +14,7 @@ from mlflow.tracking import MlflowClient
 
 from pipeline.config import ExperimentConfig
 from pipeline.manifest import MANIFEST_NAME, Manifest, Request
+from pipeline.prediction_rows import Prediction, read_predictions
 from pipeline.progress import Event
 from pipeline.settings import Settings
 from pipeline.store import git_commit
@@ -24,6 +25,8 @@ MLFLOW_EXPERIMENT = "llava-jp"
 MAX_VALUES_PER_CALL = 100
 """MLflow's limit for parameters and tags in one call; for metrics it is 1,000."""
 MAX_PARAMETER_CHARACTERS = 6000
+ANSWERS_SHOWN = 200
+"""Answers in a run's table; all of them are in ``predictions.jsonl``."""
 LOGGED_FILES = ("metrics.parquet", "predictions.jsonl", "radar.png", "samples.html", "report.md")
 """Files of an artifact that are worth having in MLflow; large ones stay in the store, the manifest names them."""
 
@@ -43,6 +46,8 @@ class Tracker:
         self.experiment_id: str = (
             existing.experiment_id if existing else self.client.create_experiment(MLFLOW_EXPERIMENT, location)
         )
+        # Opens the UI in its view for training; without it MLflow 3 shows the one for LLM applications.
+        self.client.set_experiment_tag(self.experiment_id, "mlflow.experimentKind", "custom_model_development")
 
     @contextmanager
     def experiment_run(self, config: ExperimentConfig, *, tags: Mapping[str, str]) -> Iterator["TrackedRun"]:
@@ -134,6 +139,8 @@ class TrackedRun:
             f"{role}.status": "was already done" if was_done else "made by this run",
         }
         self.tracker.client.log_batch(self.run_id, tags=[RunTag(key, value) for key, value in tags.items()])
+        if manifest.request.step == "dataset":
+            self.tracker.client.log_inputs(self.run_id, [_dataset_input(manifest)])
 
     def log_metrics(self, metrics: Mapping[str, float]) -> None:
         """Final figures, for the comparison of experiments in the UI."""
@@ -169,11 +176,14 @@ class TrackedStep:
             self.run_id, metrics=[Metric(metric_key(key), float(value), now, 0) for key, value in figures.items()]
         )
         _log_files(self.client, self.run_id, manifest)
+        if manifest.request.step == "predictions":
+            self._log_answers(read_predictions(manifest)[:ANSWERS_SHOWN])
 
-    def log_table(self, rows: Sequence[Mapping[str, Any]], name: str) -> None:
-        """Rows of plain values as an MLflow table."""
-        columns = list(rows[0]) if rows else []
-        self.client.log_table(self.run_id, {column: [row[column] for row in rows] for column in columns}, name)
+    def _log_answers(self, answers: Sequence[Prediction]) -> None:
+        """The first answers as an MLflow table, which the UI shows side by side for several runs."""
+        columns = ("item_id", "category", "question", "reference", "prediction", "error")
+        table = {column: [getattr(answer, column) for answer in answers] for column in columns}
+        self.client.log_table(self.run_id, table, "answers.json")
 
 
 def flatten(values: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
