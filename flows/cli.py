@@ -138,7 +138,11 @@ def query(
 
     if name is None:
         for known in query_names():
-            console.print(f"[bold]{known}[/]  {escape(describe(known).description)}")
+            asked = describe(known)
+            console.print(f"[bold]{known}[/]  {escape(asked.description)}")
+            for one in asked.parameters:
+                value = "…" if one.is_required else one.default
+                console.print(f"    --param {one.name}={value}  [dim]{escape(one.meaning)}[/]", highlight=False)
         return
     values = dict(_key_and_value(parameter) for parameter in parameters or ())
     result = run_query(name, store_root=load_settings().store_root, parameters=values)
@@ -147,13 +151,25 @@ def query(
 
 @app.command()
 @explained
-def verify(fingerprint: Annotated[str, typer.Argument(help="Fingerprint, or its first digits.")]) -> None:
-    """Compare every byte of an artifact with its manifest."""
+def verify(
+    fingerprint: Annotated[str | None, typer.Argument(help="Fingerprint or its first digits; default: all.")] = None,
+) -> None:
+    """Compare every byte with the manifests; for the whole store, also run the checks in sql/checks/invariants."""
+    from pipeline.queries import broken_invariants
+
     store = ArtifactStore(load_settings().store_root)
-    manifest = store.by_fingerprint(fingerprint)
-    if problems := store.verify(manifest):
-        raise StoreError("\n".join([f"{manifest.directory} is damaged:", *(f"  {problem}" for problem in problems)]))
-    console.print(f"{manifest.directory}: {len(manifest.files)} files, {size(manifest.num_bytes)}, all as published")
+    manifests = [store.by_fingerprint(fingerprint)] if fingerprint else list(store.manifests())
+    problems = []
+    for manifest in manifests:
+        problems += [f"{manifest.directory}: {problem}" for problem in store.verify(manifest)]
+    if not fingerprint and not problems:
+        broken = broken_invariants(store.root)
+        problems += [f"{name}: {len(result.rows)} rows, the first: {result.rows[0]}" for name, result in broken.items()]
+    if problems:
+        raise StoreError("\n  ".join([f"{len(problems)} problems in {store.root}:", *problems]))
+    num_files = sum(len(manifest.files) for manifest in manifests)
+    num_bytes = sum(manifest.num_bytes for manifest in manifests)
+    console.print(f"{len(manifests)} artifacts, {num_files} files, {size(num_bytes)}: all as published")
 
 
 def _cost_cells(cost: "Cost", mark: str) -> tuple[str, str, str]:

@@ -1,6 +1,7 @@
 """What a person sees in the terminal: our log lines, a bar while something long runs, tables; no library chatter."""
 
 import logging
+import re
 import sys
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
@@ -17,6 +18,7 @@ from pipeline.progress import PERIODIC, Event, listening
 
 console = Console(width=None if sys.stdout.isatty() else 120)
 
+SHA256 = re.compile("[0-9a-f]{64}")
 OUR_LOGGERS = ("flows", "pipeline", "model")
 
 
@@ -80,6 +82,8 @@ def print_records(records: Sequence[Mapping[str, object]], *, title: str | None 
 def _text(value: object) -> str:
     if value is None:
         return ""
+    if isinstance(value, str) and SHA256.fullmatch(value):
+        return f"{value[:12]}…"
     return f"{value:.4g}" if isinstance(value, float) else str(value)
 
 

@@ -32,13 +32,18 @@ def _checked(tokenizer: PreTrainedTokenizerBase) -> PreTrainedTokenizerBase:
     return tokenizer
 
 
+def _pretrained(name: str | Path, **options: str) -> PreTrainedModel:
+    """Weights are read from safetensors only: a pickle can run code."""
+    return AutoModelForCausalLM.from_pretrained(name, use_safetensors=True, dtype=torch.float32, **options)
+
+
 def build_llm(config: LlmConfig, tokenizer: PreTrainedTokenizerBase) -> PreTrainedModel:
     """The language model of an experiment, in float32 on the CPU."""
     weights = config.weights
     if isinstance(weights, HubFolder):
-        return AutoModelForCausalLM.from_pretrained(weights.id, revision=weights.revision, dtype=torch.float32)
+        return _pretrained(weights.id, revision=weights.revision)
     if isinstance(weights, LocalFolder):
-        return AutoModelForCausalLM.from_pretrained(weights.folder, dtype=torch.float32)
+        return _pretrained(weights.folder)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(weights.seed)
         return AutoModelForCausalLM.from_config(build_llm_config(config, tokenizer), dtype=torch.float32)

@@ -3,6 +3,8 @@
 # Shape suffixes: N = tiles, P = patches per tile, V = tower width, B = images, S = scales, T = vision tokens,
 # H/W = pixels.
 
+from pathlib import Path
+
 import numpy as np
 import torch
 from PIL import Image
@@ -69,14 +71,19 @@ def normalise(pixels: torch.Tensor) -> torch.Tensor:
     return (pixels.float() / 255 - PIXEL_MEAN) / PIXEL_STD
 
 
+def _pretrained(name: str | Path, dtype: torch.dtype, **options: str) -> SiglipVisionModel:
+    """Weights are read from safetensors only: a pickle can run code."""
+    return SiglipVisionModel.from_pretrained(name, use_safetensors=True, dtype=dtype, **options)
+
+
 def build_vision_tower(config: VisionTowerConfig) -> VisionTower:
     """The tower of an experiment, on the CPU, in its number format."""
     weights = config.weights
     dtype = getattr(torch, config.dtype)
     if isinstance(weights, HubFolder):
-        return VisionTower(SiglipVisionModel.from_pretrained(weights.id, revision=weights.revision, dtype=dtype))
+        return VisionTower(_pretrained(weights.id, dtype, revision=weights.revision))
     if isinstance(weights, LocalFolder):
-        return VisionTower(SiglipVisionModel.from_pretrained(weights.folder, dtype=dtype))
+        return VisionTower(_pretrained(weights.folder, dtype))
     architecture = SiglipVisionConfig(
         hidden_size=weights.hidden_size,
         intermediate_size=weights.intermediate_size,

@@ -1,7 +1,7 @@
 """Starts the processes of a job, one per device, through DeepSpeed's launcher; streams their progress; stops them all.
 
-A worker prints a line ``@progress {...}`` for every event. Everything else it and its libraries print goes to
-``worker.log`` beside the job file, and its end is shown when the job fails.
+A worker prints a line ``@progress {...}`` for every event, and ``@error {...}`` when it stops with one. Everything else
+it and its libraries print goes to ``worker.log`` beside the job file, and its end is shown when the job fails.
 """
 
 import base64
@@ -12,33 +12,31 @@ import socket
 import subprocess
 import sys
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from pipeline.errors import ConfigError, DataError, PipelineError, StoreError, TrainingError
+from pipeline.errors import ConfigError, DataError, StoreError, TrainingError, TransientError
 from pipeline.progress import Progress
 
 PROGRESS_MARK = "@progress "
-ERROR_FILE = "error.json"
+ERROR_MARK = "@error "
 FOLLOWS_STDIN = "LLAVA_JP_FOLLOWS_STDIN"
 """Set for workers whose standard input is a pipe from the process that started them."""
 LINES_SHOWN = 15
 SECONDS_TO_STOP = 20
-RAISED_AGAIN = {error.__name__: error for error in (ConfigError, DataError, StoreError, TrainingError)}
+RAISED_AGAIN = {error.__name__: error for error in (ConfigError, DataError, StoreError, TrainingError, TransientError)}
 
 
 def launch(job: Path, *, num_processes: int, master_port: int | None) -> None:
     """Run ``python -m pipeline.worker JOB`` on every device and wait.
 
     Raises:
-        PipelineError: the error of the first worker that stopped with one a user can act on.
+        PipelineError, TransientError: what the first worker said that stopped with one of these.
         ConfigError: ``master_port`` is in use.
         RuntimeError: the workers died otherwise; the end of their log is in the message.
     """
     port = _free_port() if master_port is None else _checked_port(master_port)
-    error_file = job.parent / ERROR_FILE
-    error_file.unlink(missing_ok=True)
     devices = base64.urlsafe_b64encode(json.dumps({"localhost": list(range(num_processes))}).encode()).decode()
     command = [
         *(sys.executable, "-m", "deepspeed.launcher.launch", "--quiet", f"--world_info={devices}"),
@@ -57,14 +55,17 @@ def launch(job: Path, *, num_processes: int, master_port: int | None) -> None:
             start_new_session=True,
         )
         last_lines: deque[str] = deque(maxlen=LINES_SHOWN)
+        errors: list[str] = []
         with _stopped_at_the_end(process):
             assert process.stdout is not None
             for line in _reported(process.stdout):
                 log_file.write(line)
                 last_lines.append(line.rstrip())
+                if line.startswith(ERROR_MARK):
+                    errors.append(line)
             code = process.wait()
     if code:
-        raise _error_of(error_file) or RuntimeError(
+        raise _first_error(errors) or RuntimeError(
             f"the workers of {job} stopped with code {code}:\n" + "\n".join(last_lines)
         )
 
@@ -144,8 +145,8 @@ def _checked_port(port: int) -> int:
     return port
 
 
-def _error_of(error_file: Path) -> PipelineError | None:
-    if not error_file.exists():
-        return None
-    record = json.loads(error_file.read_text(encoding="utf-8"))
-    return RAISED_AGAIN[record["type"]](record["message"])
+def _first_error(lines: Sequence[str]) -> Exception | None:
+    """The error of the worker that stopped first, if it said one that a user can act on."""
+    told = [json.loads(line.removeprefix(ERROR_MARK)) for line in lines]
+    known = [error for error in told if error["type"] in RAISED_AGAIN]
+    return RAISED_AGAIN[known[0]["type"]](known[0]["message"]) if known else None

@@ -90,7 +90,7 @@ class Tracker:
         where = f"attributes.status = 'RUNNING' and tags.experiment = '{experiment}'"
         for run in self.client.search_runs([self.experiment_id], where):
             host, _, process = run.data.tags.get("process", "").partition("/")
-            if host == socket.gethostname() and not os.path.exists(f"/proc/{process}"):
+            if host == socket.gethostname() and not _is_alive(int(process)):
                 self.client.set_terminated(run.info.run_id, "KILLED")
 
     def maker_of(self, fingerprint: str) -> str | None:
@@ -222,6 +222,16 @@ def _dataset_input(manifest: Manifest) -> DatasetInput:
         profile=json.dumps(profile),
     )
     return DatasetInput(dataset, [InputTag("mlflow.data.context", "input")])
+
+
+def _is_alive(process: int) -> bool:
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return True
 
 
 def _this_process() -> str:

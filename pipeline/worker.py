@@ -10,40 +10,42 @@ import sys
 import threading
 from pathlib import Path
 
-from pipeline.errors import PipelineError, StoreError
-from pipeline.launch import ERROR_FILE, FOLLOWS_STDIN
-from pipeline.store import write_text
+import torch
+
+from pipeline.errors import PipelineError, StoreError, TransientError
+from pipeline.launch import ERROR_MARK, FOLLOWS_STDIN
 from pipeline.training import TrainingJob
 
 
 def main(job_file: Path) -> int:
-    """Run the job; leave an error a user can act on in ``error.json``."""
+    """Run the job; say in one line what stopped it."""
     if FOLLOWS_STDIN in os.environ:
         _end_with_supervisor()
     try:
         _run(job_file)
-    except PipelineError as error:
-        _leave(job_file, error)
-        return 1
-    except OSError as error:
-        if error.errno in (errno.ENOSPC, errno.EDQUOT):
-            _leave(job_file, StoreError(f"no space left for the training state in {job_file.parent}: {error}"))
-            return 1
+    except Exception as error:
+        print(ERROR_MARK + json.dumps(_explained(error, job_file)), flush=True)
         raise
     return 0
 
 
 def _run(job_file: Path) -> None:
     job = TrainingJob.model_validate_json(job_file.read_text(encoding="utf-8"))
-    from pipeline.optimizer_loop import (
-        train,  # after the environment is known to be right: DeepSpeed reads it on import
-    )
+    from pipeline.optimizer_loop import train  # DeepSpeed takes seconds to import, and reads the environment then
 
     train(job)
 
 
-def _leave(job_file: Path, error: PipelineError) -> None:
-    write_text(job_file.parent / ERROR_FILE, json.dumps({"type": type(error).__name__, "message": str(error)}))
+def _explained(error: Exception, job_file: Path) -> dict[str, str]:
+    """The error as one of ``pipeline.errors``, by name, or as a bug of ours."""
+    if isinstance(error, PipelineError):
+        return {"type": type(error).__name__, "message": str(error)}
+    if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
+        message = f"no space left for the training state in {job_file.parent}; free some and run again ({error})"
+        return {"type": StoreError.__name__, "message": message}
+    if isinstance(error, torch.OutOfMemoryError | torch.distributed.DistNetworkError):
+        return {"type": TransientError.__name__, "message": f"{job_file}: {error}"}
+    return {"type": "", "message": f"{type(error).__name__}: {error}"}
 
 
 def _end_with_supervisor() -> None:

@@ -1,0 +1,41 @@
+import socket
+import urllib.request
+
+import pytest
+
+from tests.flow_tests.commands import PREFECT, Commands, clean_environment, stop, wait_until
+
+
+@pytest.fixture(scope="session")
+def commands(tmp_path_factory):
+    """Commands that talk to one Prefect server, which ends with the tests."""
+    folder = tmp_path_factory.mktemp("prefect")
+    environment = clean_environment(folder)
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    api = f"http://127.0.0.1:{port}/api"
+    server = Commands(environment).started(
+        *(*PREFECT, "server", "start", "--host", "127.0.0.1", "--port", str(port), "--no-ui"),
+        log=folder / "server.log",
+    )
+    try:
+        wait_until(lambda: _answers(f"{api}/health"), seconds=120, what="the Prefect server answers")
+        yield Commands({**environment, "PREFECT_API_URL": api})
+    finally:
+        stop(server)
+
+
+def _answers(url: str) -> bool:
+    try:
+        with urllib.request.urlopen(url, timeout=5) as response:
+            return response.status == 200
+    except OSError:
+        return False
+
+
+@pytest.fixture(scope="session")
+def smoke(commands, tmp_path_factory):
+    """The finished command ``llava-jp run smoke`` and the store it filled. Tests read it and change copies."""
+    store = tmp_path_factory.mktemp("smoke") / "store"
+    return commands.llava_jp(store, "run", "smoke"), store

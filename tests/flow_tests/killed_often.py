@@ -1,0 +1,57 @@
+"""``llava-jp run smoke`` until it ends by itself; before that it is killed once at every place worth trying.
+
+    python tests/flow_tests/killed_often.py FOLDER
+
+Each run is a fork, so that the libraries are imported once. ``FOLDER`` gets a file for each place a run was killed at:
+right before each artifact takes its final name, between two shards, between two batches of answers.
+"""
+
+import os
+import signal
+import sys
+from pathlib import Path
+
+from flows.cli import QUIET_ENVIRONMENT, main
+
+os.environ.update(QUIET_ENVIRONMENT)  # before Prefect is imported, which reads it then
+
+import flows.compare
+import flows.run_experiment  # noqa: F401
+from pipeline.progress import Event, listening
+
+
+def run_until_killed(folder: Path) -> None:
+    """One run; it kills itself at the first place where no run before it was killed."""
+
+    def die_once(place: str) -> None:
+        mark = folder / place.replace("/", "+")
+        if not mark.exists():
+            mark.touch()
+            os.kill(os.getpid(), signal.SIGKILL)
+
+    def before_rename(event: str, arguments: tuple) -> None:
+        if event == "os.rename":
+            target = str(arguments[1])
+            if "/artifacts/" in target:
+                die_once(target.partition("/artifacts/")[2])
+            elif target.endswith("shard-00002.parquet"):
+                die_once("between shards")
+
+    def on_progress(event: Event) -> None:
+        if event.name == "answer questions" and event.done == 16:
+            die_once("between answers")
+
+    sys.addaudithook(before_rename)
+    with listening(on_progress):
+        main()
+
+
+if __name__ == "__main__":
+    marks = Path(sys.argv.pop())
+    sys.argv += ["run", "smoke"]
+    while True:
+        if not (child := os.fork()):
+            run_until_killed(marks)
+        _, status = os.waitpid(child, 0)
+        if not os.WIFSIGNALED(status):
+            sys.exit(os.waitstatus_to_exitcode(status))

@@ -1,0 +1,84 @@
+"""A run that is killed, wherever, and started again publishes what an undisturbed run publishes, bit for bit."""
+
+import json
+import os
+import re
+import signal
+import sys
+
+import pytest
+
+from pipeline.store import ArtifactStore
+from tests.flow_tests.commands import LLAVA_JP, copied, training_processes, wait_until
+
+NUM_OPTIMIZER_STEPS = 60
+"""Of the killed training: five epochs of 96 samples."""
+LONGER = ("run", "smoke", "--set", "finetune.num_epochs=5", "--set", "evaluation.benchmarks=[]")
+
+
+def contents(store):
+    """What each artifact of a store is, without when and in how long it was made."""
+    return {
+        f"{manifest.request.step}/{manifest.fingerprint}": {
+            "summary": manifest.summary,
+            "files": {file.path: file.sha256 for file in manifest.files},
+        }
+        for manifest in ArtifactStore(store).manifests()
+    }
+
+
+@pytest.mark.slow
+def test_a_run_killed_in_every_step_ends_with_the_same_artifacts(commands, smoke, tmp_path):
+    _, undisturbed = smoke
+    places = tmp_path / "places"
+    places.mkdir()
+    done = commands.finished(
+        *(sys.executable, "-m", "tests.flow_tests.killed_often", str(places)), LLAVA_JP_STORE=str(tmp_path / "store")
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    killed_at = {path.name.replace("+", "/") for path in places.iterdir()}
+    assert killed_at == {*contents(undisturbed), "between shards", "between answers"}
+    assert contents(tmp_path / "store") == contents(undisturbed)
+    assert not list((tmp_path / "store").glob("partial/*/*"))
+    assert not list((tmp_path / "store").rglob("*.tmp"))
+    assert "features: 2 of 4 shards to make" in done.stdout  # the finished shards were kept
+
+
+@pytest.fixture(scope="module")
+def undisturbed(commands, smoke, tmp_path_factory):
+    """The store of a longer training, not killed."""
+    store = copied(smoke[1], tmp_path_factory.mktemp("undisturbed"))
+    done = commands.llava_jp(store, *LONGER)
+    assert done.returncode == 0, done.stdout + done.stderr
+    return store
+
+
+@pytest.mark.slow
+def test_killed_training_leaves_no_process_and_goes_on_from_its_checkpoint(commands, smoke, undisturbed, tmp_path):
+    store = copied(smoke[1], tmp_path)
+    settings = {"LLAVA_JP_STORE": str(store), "LLAVA_JP_CHECKPOINT_EVERY": "2"}
+    run = commands.started(*LLAVA_JP, *LONGER, log=tmp_path / "log", **settings)
+
+    def checkpoint():
+        found = store.glob("partial/finetune/*/work/checkpoints/optimizer_step-*.json")
+        return max((int(path.stem.partition("-")[2]) for path in found), default=0)
+
+    try:
+        wait_until(lambda: checkpoint() >= NUM_OPTIMIZER_STEPS // 2, seconds=120, what="half of the training is done")
+        assert training_processes(store)
+    finally:
+        os.kill(run.pid, signal.SIGKILL)
+        run.wait()
+    wait_until(lambda: not training_processes(store), seconds=20, what="the training processes are gone")
+    assert not list(store.glob(f"artifacts/finetune/*/{'metrics.parquet'}")) or len(contents(store)) == len(contents(smoke[1]))
+    last = checkpoint()
+    assert NUM_OPTIMIZER_STEPS // 2 <= last < NUM_OPTIMIZER_STEPS
+
+    again = commands.llava_jp(store, *LONGER)
+    assert again.returncode == 0, again.stdout + again.stderr
+    seconds, rate = map(
+        float, re.search(r"finetune: 60 optimizer steps in ([\d.]+) s, ([\d.]+) optimizer steps/s", again.stdout).groups()
+    )
+    num_made = seconds * rate  # the printed figures are rounded
+    assert num_made == pytest.approx(NUM_OPTIMIZER_STEPS - last, rel=0.2, abs=3)
+    assert contents(store) == contents(undisturbed)

@@ -1,0 +1,171 @@
+"""`llava-jp` as a user sees it, on the smallest experiment."""
+
+import re
+import socket
+from pathlib import Path
+
+import pytest
+
+from pipeline.store import ArtifactStore
+from tests.flow_tests.commands import copied
+
+ROLES = (
+    *("dataset/pretrain", "dataset/finetune", "translation/pretrain", "translation/finetune", "features"),
+    *("pretrain", "finetune", "dataset/shapes-ja", "predictions/shapes-ja", "scores/shapes-ja"),
+)
+NOISE = (
+    *("warning", "nanobind", "deprecat", "deepspeed", "alembic", "loading weights", "traceback", "torch_dtype"),
+    *("prefect", "mlflow", "huggingface", "error"),
+)
+FASTER = ("--set", "finetune.learning_rate=5e-4")
+
+
+def artifacts(store: Path) -> set[str]:
+    return {f"{manifest.request.step}/{manifest.fingerprint}" for manifest in ArtifactStore(store).manifests()}
+
+
+@pytest.mark.slow
+def test_a_run_reports_progress_and_ends_with_the_scores(smoke):
+    done, store = smoke
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "smoke: 0 of 10 steps are already done" in done.stdout
+    for line in (
+        "draw images: 48 images in",
+        "check translations: 8 checks in",
+        "encode images: 64 images in",
+        "pretrain: 6 optimizer steps in",
+        "finetune: 12 optimizer steps in",
+        "answer questions: 24 items in",
+        "score shapes-ja: 24 items in",
+        "Scores with 95 % intervals",
+    ):
+        assert line in done.stdout
+    assert re.search(r"│ shapes-ja │ exact_match │ overall +│ 24 +│", done.stdout)
+    for what in ("radar chart", "sample answers"):
+        path = Path(re.search(rf"^{what}: +(.+)$", done.stdout, re.MULTILINE)[1])
+        assert path.is_file()
+        assert path.is_relative_to(store)
+
+
+def test_a_run_prints_nothing_that_is_not_ours(smoke):
+    done, store = smoke
+    lines = done.stdout.replace(str(store), "").lower().splitlines()
+    assert done.stderr == ""
+    assert [line for line in lines for word in NOISE if word in line] == []
+
+
+def test_the_same_run_again_does_nothing_and_says_so(commands, smoke):
+    _, store = smoke
+    before = {path: path.stat().st_mtime_ns for path in (store / "artifacts").rglob("*")}
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        port = str(taken.getsockname()[1])
+        again = commands.llava_jp(store, "run", "smoke", LLAVA_JP_MASTER_PORT=port)  # no training could start
+    assert again.returncode == 0, again.stdout + again.stderr
+    assert {path: path.stat().st_mtime_ns for path in (store / "artifacts").rglob("*")} == before
+    assert "smoke: 10 of 10 steps are already done" in again.stdout
+    for name in artifacts(store):
+        assert f"{name.replace('/', ' ')}: already done" in again.stdout
+    assert " steps in " not in again.stdout
+    assert again.stderr == ""
+
+
+@pytest.mark.slow
+def test_another_learning_rate_of_the_second_stage_repeats_only_what_depends_on_it(commands, smoke, tmp_path):
+    _, store = smoke
+    store = copied(store, tmp_path)
+    before = artifacts(store)
+    done = commands.llava_jp(store, "run", "smoke", *FASTER)
+    assert done.returncode == 0, done.stdout + done.stderr
+    new = artifacts(store) - before
+    assert sorted(name.split("/")[0] for name in new) == ["comparison", "finetune", "predictions", "scores"]
+
+
+def shown(output: str) -> dict[str, list[str]]:
+    """Cells of the table of steps, by role."""
+    rows = [[cell.strip() for cell in line.split("│")[1:-1]] for line in output.splitlines() if line.startswith("│")]
+    return {row[0]: row[1:] for row in rows}
+
+
+def test_show_tells_each_step_and_what_it_took(commands, smoke):
+    _, store = smoke
+    steps = shown(commands.llava_jp(store, "show", "smoke").stdout)
+    assert tuple(steps) == ROLES
+    by_fingerprint = {manifest.fingerprint for manifest in ArtifactStore(store).manifests()}
+    for fingerprint, state, disk, seconds, _ in steps.values():
+        assert fingerprint in by_fingerprint
+        assert state == "done"
+        assert re.fullmatch(r"[\d.]+ [kM]?B", disk)
+        assert re.fullmatch(r"[\d.]+ s", seconds)
+
+
+def test_show_tells_what_is_to_do_and_what_it_needs(commands, smoke):
+    _, store = smoke
+    steps = shown(commands.llava_jp(store, "show", "smoke", *FASTER).stdout)
+    to_do = {role for role, (_, state, *_) in steps.items() if state == "to do"}
+    assert to_do == {"finetune", "predictions/shapes-ja", "scores/shapes-ja"}
+    _, _, disk, seconds, memory = steps["finetune"]
+    for cell in (disk, seconds, memory):
+        assert cell.startswith("~")
+
+
+def test_query_lists_the_questions_and_answers_them(commands, smoke):
+    _, store = smoke
+    listed = commands.llava_jp(store, "query")
+    assert "loss_curve" in listed.stdout
+    answered = commands.llava_jp(store, "query", "scores_by_category")
+    assert answered.returncode == 0, answered.stderr
+    assert "small_detail" in answered.stdout
+
+
+def test_verify_accepts_what_was_published_and_names_a_file_with_a_changed_byte(commands, smoke, tmp_path):
+    _, store = smoke
+    store = copied(store, tmp_path)
+    shard = next(store.glob("artifacts/features/*/shard-00001.parquet"))
+    intact = commands.llava_jp(store, "verify", shard.parent.name[:8])
+    assert intact.returncode == 0, intact.stderr
+    assert "all as published" in intact.stdout
+    content = bytearray(shard.read_bytes())
+    content[len(content) // 2] ^= 1
+    shard.write_bytes(content)
+    damaged = commands.llava_jp(store, "verify", shard.parent.name)
+    assert damaged.returncode == 1
+    assert "is damaged:\n  shard-00001.parquet changed: its sha256 is not " in damaged.stderr
+    assert damaged.stderr.count("changed") == 1
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("run", "smoke", "--set", "finetune.learning_rte=1"), "finetune.learning_rte: Extra inputs are not permitted"),
+        (("run", "nope"), "no experiment is named 'nope'; there are: demo-v1.0, demo-v1.1, smoke"),
+        (("run", "smoke", "--set", "finetune"), "--set 'finetune' is not of the form section.field=value"),
+        (
+            (
+                "show",
+                "smoke",
+                "--set",
+                "datasets.pretrain={kind: local, annotations: /no/such.json, images: /no/images}",
+            ),
+            "/no/such.json does not exist; check the paths of the experiment",
+        ),
+        (("query", "los_curve"), "los_curve"),
+        (("verify", "0000"), "matches nothing"),
+    ],
+)
+def test_a_mistake_is_one_message_without_a_traceback(commands, tmp_path, arguments, message):
+    done = commands.llava_jp(tmp_path, *arguments)
+    assert done.returncode == 1
+    assert done.stderr.startswith("error: ")
+    assert done.stderr.count("error:") == 1
+    assert message in done.stderr
+    assert "Traceback" not in done.stdout + done.stderr
+
+
+def test_a_missing_file_is_found_before_anything_runs(commands, tmp_path):
+    local = "datasets.finetune={kind: local, annotations: /no/such.json, images: /no/images}"
+    done = commands.llava_jp(tmp_path, "run", "smoke", "--set", local)
+    assert done.returncode == 1
+    assert done.stderr == "error: /no/such.json does not exist; check the paths of the experiment\n"
+    assert "Traceback" not in done.stdout
+    assert not (tmp_path / "artifacts").exists()

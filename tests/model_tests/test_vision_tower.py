@@ -1,0 +1,110 @@
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from model.config import ImageConfig, LocalFolder, VisionTowerConfig
+from model.vision_tower import build_vision_tower, normalise, pixels_of
+from tests.model_tests.small_model import tower_config
+
+ONE_TILE = ImageConfig(image_size=16)
+TWO_SCALES = ImageConfig(image_size=32, scales=(1.0, 0.5))
+
+
+def random_pixels(side: int, count: int = 2) -> torch.Tensor:
+    generator = torch.Generator().manual_seed(7)
+    return torch.randint(0, 256, (count, 3, side, side), dtype=torch.uint8, generator=generator)
+
+
+def test_features_are_the_hidden_state_before_the_last_layer():
+    tower, pixels = build_vision_tower(tower_config()), random_pixels(16)
+    with torch.no_grad():
+        output = tower.siglip(pixel_values=pixels.float() / 127.5 - 1, output_hidden_states=True)
+    features = tower.encode(pixels, ONE_TILE)
+    assert len(output.hidden_states) == 4
+    assert torch.allclose(features[:, 0], output.hidden_states[-2], atol=1e-6)
+    assert not torch.allclose(features[:, 0], output.last_hidden_state, atol=1e-2)
+
+
+def test_features_leave_out_the_last_layer_and_the_final_norm():
+    tower, pixels = build_vision_tower(tower_config()), random_pixels(16)
+    with torch.no_grad():
+        hidden = tower.siglip.embeddings(normalise(pixels))
+        for layer in tower.siglip.encoder.layers[:2]:
+            output = layer(hidden, attention_mask=None)
+            hidden = output[0] if isinstance(output, tuple) else output
+    assert torch.allclose(tower.encode(pixels, ONE_TILE)[:, 0], hidden, atol=1e-6)
+
+
+def test_features_have_a_scale_a_token_and_a_channel_axis():
+    tower = build_vision_tower(tower_config())
+    assert (tower.tile_size, tower.num_patches, tower.width) == (16, 4, 16)
+    assert tower.encode(random_pixels(32, 5), TWO_SCALES).shape == (5, 2, 4, 16)
+
+
+def test_a_seed_names_the_weights():
+    pixels = random_pixels(16)
+    first, again, other = (build_vision_tower(tower_config(seed=seed)).encode(pixels, ONE_TILE) for seed in (3, 3, 4))
+    assert torch.equal(first, again)
+    assert not torch.equal(first, other)
+
+
+def test_building_a_tower_leaves_the_random_numbers_of_others_alone():
+    torch.manual_seed(5)
+    expected = torch.rand(3)
+    torch.manual_seed(5)
+    build_vision_tower(tower_config())
+    assert torch.equal(torch.rand(3), expected)
+
+
+def test_the_patch_gain_multiplies_the_patch_embedding():
+    plain, strong = (build_vision_tower(tower_config(patch_gain=gain)) for gain in (1.0, 20.0))
+    weight, stronger = (tower.siglip.embeddings.patch_embedding.weight for tower in (plain, strong))
+    assert torch.equal(stronger, weight * 20)
+
+
+def test_the_tower_is_frozen_and_makes_no_graph():
+    tower = build_vision_tower(tower_config())
+    assert not any(parameter.requires_grad for parameter in tower.parameters())
+    assert not tower.siglip.training
+    assert not tower.encode(random_pixels(16), ONE_TILE).requires_grad
+
+
+@pytest.mark.parametrize("dtype", ["float32", "bfloat16", "float16"])
+def test_features_have_the_towers_number_format(dtype):
+    tower = build_vision_tower(tower_config(dtype=dtype))
+    assert tower.encode(random_pixels(32), TWO_SCALES).dtype == getattr(torch, dtype)
+
+
+def test_a_tower_comes_back_from_its_folder(tmp_path):
+    tower = build_vision_tower(tower_config())
+    tower.siglip.save_pretrained(tmp_path)
+    local = VisionTowerConfig(weights=LocalFolder(kind="local", folder=tmp_path), dtype="float32")
+    pixels = random_pixels(16)
+    assert torch.equal(build_vision_tower(local).encode(pixels, ONE_TILE), tower.encode(pixels, ONE_TILE))
+
+
+def test_pixel_values_are_normalised_to_minus_one_and_one():
+    assert normalise(torch.tensor([0, 51, 255], dtype=torch.uint8)).tolist() == pytest.approx([-1.0, -0.6, 1.0])
+
+
+def test_an_image_of_the_right_size_keeps_every_pixel_and_gets_channels_first():
+    image = Image.new("RGB", (2, 2))
+    image.putdata([(1, 2, 3), (4, 5, 6), (7, 8, 9), (10, 11, 12)])
+    assert pixels_of(image, image_size=2).tolist() == [[[1, 4], [7, 10]], [[2, 5], [8, 11]], [[3, 6], [9, 12]]]
+
+
+def test_an_image_becomes_a_square_without_keeping_its_aspect():
+    halves = Image.new("RGB", (200, 40))
+    halves.paste((255, 0, 0), (100, 0, 200, 40))
+    pixels = pixels_of(halves, image_size=20)
+    assert pixels.shape == (3, 20, 20)
+    assert (pixels[0, :, :8] == 0).all()
+    assert (pixels[0, :, 12:] == 255).all()
+
+
+def test_resizing_is_pillows_bicubic_to_the_bit():
+    random = np.random.default_rng(0)
+    image = Image.fromarray(random.integers(0, 256, (37, 53, 3), dtype=np.uint8))
+    resized = np.asarray(image.resize((24, 24), resample=Image.Resampling.BICUBIC))
+    assert torch.equal(pixels_of(image, image_size=24), torch.tensor(resized).permute(2, 0, 1))

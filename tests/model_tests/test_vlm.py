@@ -1,0 +1,163 @@
+import pytest
+import torch
+from torch.nn import functional as F
+
+from model.config import GenerationConfig
+from model.conversation import IMAGE_TOKEN_ID, encode_prompt
+from model.vlm import expand_image
+from tests.model_tests.small_model import FAMILIES, VISION_WIDTH, build_tokenizer, build_vlm
+
+NO_IMAGE = torch.zeros(0, 0, 0)
+QUESTIONS = ("左上の図形は何色ですか。", "札の模様は?", "図形はいくつありますか。小さな札の模様は何ですか。")
+
+
+def random_features(count: int, tokens: int = 3) -> torch.Tensor:
+    return torch.randn(count, tokens, VISION_WIDTH, generator=torch.Generator().manual_seed(2))
+
+
+def batch() -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+    """Ids, mask and labels: a row with an image, a row without, a shorter row with an image; padding on the right."""
+    image = [IMAGE_TOKEN_ID] * 3
+    rows = [[5, 6, *image, 7, 8, 9], [10, 11, 12, 13, 14], [5, *image, 15, 16]]
+    labels = [[-100, -100, -100, -100, -100, -100, 8, 9], [10, -100, 12, -100, 14], [-100, -100, -100, -100, 15, 16]]
+    ids_BT = torch.tensor([row + [0] * (8 - len(row)) for row in rows])
+    mask_BT = torch.tensor([[1] * len(row) + [0] * (8 - len(row)) for row in rows])
+    labels_BT = torch.tensor([row + [-100] * (8 - len(row)) for row in labels])
+    return ids_BT, mask_BT, labels_BT
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_the_loss_is_that_of_all_logits_row_by_row(family):
+    vlm, features = build_vlm(family), random_features(2)
+    ids_BT, mask_BT, labels_BT = batch()
+    images = iter(vlm.projector(features))
+    expected = torch.zeros(())
+    for ids, mask, labels in zip(ids_BT, mask_BT, labels_BT, strict=True):
+        length = int(mask.sum())
+        embeddings = vlm.llm.get_input_embeddings()(ids[:length].clamp(min=0))
+        is_image = ids[:length] == IMAGE_TOKEN_ID
+        if is_image.any():
+            embeddings = embeddings.clone()
+            embeddings[is_image] = next(images)
+        logits = vlm.llm(inputs_embeds=embeddings[None]).logits[0]
+        for position in range(1, length):
+            if labels[position] != -100:
+                expected = expected - logits[position - 1].log_softmax(-1)[labels[position]]
+    loss = vlm(ids_BT, mask_BT, labels_BT, features)
+    assert loss.dtype == torch.float32
+    assert float(loss) == pytest.approx(float(expected), rel=1e-5)
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_the_gradients_are_those_of_all_logits(family):
+    vlm, features = build_vlm(family), random_features(2)
+    ids_BT, mask_BT, labels_BT = batch()
+    vlm(ids_BT, mask_BT, labels_BT, features).backward()
+    ours = vlm.projector.weight.grad.clone()
+    vlm.zero_grad()
+    logits = vlm.llm(inputs_embeds=vlm.embed(ids_BT, features), attention_mask=mask_BT).logits
+    F.cross_entropy(logits[:, :-1].flatten(0, 1), labels_BT[:, 1:].flatten(), reduction="sum").backward()
+    assert ours.abs().sum() > 0
+    assert torch.allclose(ours, vlm.projector.weight.grad, rtol=1e-4, atol=1e-5)
+
+
+def test_vision_tokens_land_at_their_placeholders():
+    vlm, features = build_vlm("llama"), random_features(2)
+    ids_BT, _, _ = batch()
+    embeddings_BTL = vlm.embed(ids_BT, features)
+    projected = vlm.projector(features)
+    words = vlm.llm.get_input_embeddings().weight
+    assert torch.equal(embeddings_BTL[0, 2:5], projected[0])
+    assert torch.equal(embeddings_BTL[2, 1:4], projected[1])
+    assert torch.equal(embeddings_BTL[0, [0, 1, 5, 6, 7]], words[[5, 6, 7, 8, 9]])
+    assert torch.equal(embeddings_BTL[1, :5], words[10:15])
+
+
+@pytest.mark.parametrize(("count", "tokens", "number"), [(1, 3, 3), (2, 4, 8), (3, 3, 9)])
+def test_a_wrong_number_of_vision_tokens_is_refused(count, tokens, number):
+    ids_BT, _, _ = batch()
+    with pytest.raises(ValueError, match=f"6 image placeholders for {number} vision tokens"):
+        build_vlm("llama").embed(ids_BT, random_features(count, tokens))
+
+
+def test_a_text_only_batch_gives_the_projector_a_gradient_of_zero():
+    vlm = build_vlm("gpt2")
+    ids_BT = torch.tensor([[5, 6, 7]])
+    vlm(ids_BT, torch.ones_like(ids_BT), ids_BT, NO_IMAGE).backward()
+    assert all((parameter.grad == 0).all() for parameter in vlm.projector.parameters())
+
+
+def test_a_batch_without_supervision_has_a_loss_of_zero_with_gradients():
+    vlm = build_vlm("gpt2")
+    one = torch.zeros(1, 1, dtype=torch.long)
+    loss = vlm(one, torch.ones_like(one), torch.full_like(one, -100), NO_IMAGE)
+    loss.backward()
+    assert float(loss) == 0.0
+    assert (vlm.projector.weight.grad == 0).all()
+
+
+def test_pretraining_trains_the_projector_alone():
+    vlm = build_vlm("gpt2")
+    vlm.prepare_stage("pretrain")
+    ids_BT, mask_BT, labels_BT = batch()
+    vlm(ids_BT, mask_BT, labels_BT, random_features(2)).backward()
+    assert all(parameter.grad is not None for parameter in vlm.projector.parameters())
+    assert all(parameter.grad is None and not parameter.requires_grad for parameter in vlm.llm.parameters())
+
+
+def test_the_frozen_llm_drops_nothing_out_and_the_trained_one_does():
+    vlm, features = build_vlm("gpt2"), random_features(2)
+    assert vlm.llm.config.resid_pdrop == 0.1
+    arguments = (*batch(), features)
+    vlm.prepare_stage("pretrain")
+    assert vlm.projector.training
+    assert not vlm.llm.training
+    assert float(vlm(*arguments)) == float(vlm(*arguments))
+    vlm.prepare_stage("finetune")
+    assert vlm.llm.training
+    assert all(parameter.requires_grad for parameter in vlm.parameters())
+    torch.manual_seed(0)
+    assert float(vlm(*arguments)) != float(vlm(*arguments))
+
+
+@pytest.mark.parametrize("num_beams", [1, 2])
+@pytest.mark.parametrize("family", FAMILIES)
+def test_answers_do_not_depend_on_what_is_answered_together(family, num_beams):
+    vlm, tokenizer = build_vlm(family), build_tokenizer()
+    config = GenerationConfig(max_new_tokens=8, num_beams=num_beams)
+    has_image = (True, False, True)
+    prompts = [
+        encode_prompt(question, has_image=image, template="v1", tokenizer=tokenizer)
+        for question, image in zip(QUESTIONS, has_image, strict=True)
+    ]
+    assert len({len(prompt) for prompt in prompts}) == 3
+    features = [*random_features(2)]
+    features.insert(1, None)
+
+    def answers(*indices):
+        return vlm.generate(
+            [prompts[index] for index in indices],
+            [features[index] for index in indices],
+            config,
+            eos_token_id=tokenizer.eos_token_id,
+            pad_token_id=tokenizer.pad_token_id,
+        )
+
+    together = answers(0, 1, 2)
+    assert together == [*answers(0), *answers(1), *answers(2)]
+    assert len({tuple(answer) for answer in together}) > 1
+
+
+def test_generation_stops_before_the_end_of_text():
+    vlm = build_vlm("llama")
+    config = GenerationConfig(max_new_tokens=8)
+    (free,) = vlm.generate([[5, 6, 7]], [None], config, eos_token_id=999, pad_token_id=3)
+    end = next(token for token in free if token != free[0])
+    (stopped,) = vlm.generate([[5, 6, 7]], [None], config, eos_token_id=end, pad_token_id=3)
+    assert stopped == free[: free.index(end)]
+
+
+def test_a_placeholder_is_repeated_for_every_vision_token():
+    ids_T = torch.tensor([1, IMAGE_TOKEN_ID, 2])
+    assert expand_image(ids_T, 3).tolist() == [1, -200, -200, -200, 2]
+    assert expand_image(torch.tensor([1, 2]), 3).tolist() == [1, 2]
