@@ -141,8 +141,8 @@ def query(
             asked = describe(known)
             console.print(f"[bold]{known}[/]  {escape(asked.description)}")
             for one in asked.parameters:
-                value = "…" if one.is_required else one.default
-                console.print(f"    --param {one.name}={value}  [dim]{escape(one.meaning)}[/]", highlight=False)
+                need = "needed" if one.is_required else f"default {one.default}" if one.default else "optional"
+                console.print(f"    --param {one.name}=…  [dim]{escape(one.meaning)}; {need}[/]", highlight=False)
         return
     values = dict(_key_and_value(parameter) for parameter in parameters or ())
     result = run_query(name, store_root=load_settings().store_root, parameters=values)
@@ -173,9 +173,8 @@ def verify(
 
 
 def _cost_cells(cost: "Cost", mark: str) -> tuple[str, str, str]:
-    disk = "" if cost.num_bytes is None else mark + size(cost.num_bytes)
-    seconds = "" if cost.seconds is None else mark + duration(cost.seconds)
-    return disk, seconds, "" if cost.memory_bytes is None else mark + size(cost.memory_bytes)
+    memory = "" if cost.memory_bytes is None else mark + size(cost.memory_bytes)
+    return mark + size(cost.num_bytes), mark + duration(cost.seconds), memory
 
 
 def _key_and_value(parameter: str) -> tuple[str, str]:

@@ -62,8 +62,9 @@ def encode_conversation(
     if not exchanges:
         raise ValueError("a conversation needs at least one question with an answer")
     if template == "plain":
-        return _tokenised(_plain_text(exchanges, has_image=has_image), tokenizer)
-    return _tokenised(_v1_text(exchanges, has_image=has_image, end_of_answer=_eos(tokenizer)), tokenizer)
+        return _tokenised(_plain_text(exchanges, has_image=has_image), tokenizer, has_image=has_image)
+    text = _v1_text(exchanges, has_image=has_image, end_of_answer=_eos(tokenizer))
+    return _tokenised(text, tokenizer, has_image=has_image)
 
 
 def encode_prompt(
@@ -74,7 +75,7 @@ def encode_prompt(
         opened = _Text(IMAGE_TOKEN if has_image else "", ())
     else:
         opened = _v1_text([(question, "")], has_image=has_image, end_of_answer="")
-    ids = _tokenised(opened, tokenizer).input_ids
+    ids = _tokenised(opened, tokenizer, has_image=has_image).input_ids
     return ids[:-1] if ids and ids[-1] == tokenizer.eos_token_id else ids
 
 
@@ -107,12 +108,13 @@ def _v1_text(exchanges: Sequence[Exchange], *, has_image: bool, end_of_answer: s
     return _Text(text, tuple(answers))
 
 
-def _tokenised(source: _Text, tokenizer: PreTrainedTokenizerBase) -> Encoded:
+def _tokenised(source: _Text, tokenizer: PreTrainedTokenizerBase, *, has_image: bool) -> Encoded:
     """Tokenise the pieces around the image; special tokens added to a piece stay, except a second BOS."""
+    pieces = _pieces(source.text, has_image=has_image)
     input_ids: list[int] = []
     labels: list[int] = []
     begin = 0
-    for index, piece in enumerate(_pieces(source.text)):
+    for index, piece in enumerate(pieces):
         if index:
             input_ids.append(IMAGE_TOKEN_ID)
             labels.append(IGNORED_LABEL)
@@ -124,17 +126,18 @@ def _tokenised(source: _Text, tokenizer: PreTrainedTokenizerBase) -> Encoded:
                 continue
             span = (begin + start, begin + end)
             is_added = end == start == 0 and position > 0
-            supervised = source.is_end_supervised and index > 0 if is_added else _overlaps(span, source.answers)
+            is_end = index == len(pieces) - 1
+            supervised = source.is_end_supervised and is_end if is_added else _overlaps(span, source.answers)
             input_ids.append(token)
             labels.append(token if supervised else IGNORED_LABEL)
         begin += len(piece) + len(IMAGE_TOKEN)
     return Encoded(tuple(input_ids), tuple(labels))
 
 
-def _pieces(text: str) -> list[str]:
+def _pieces(text: str, *, has_image: bool) -> list[str]:
     """The text before and after the image, or the whole text. A placeholder in an answer is ordinary text."""
-    before, image, after = text.partition(IMAGE_TOKEN)
-    return [before, after] if image else [text]
+    before, _, after = text.partition(IMAGE_TOKEN)
+    return [before, after] if has_image else [text]
 
 
 def _overlaps(span: tuple[int, int], answers: Sequence[tuple[int, int]]) -> bool:

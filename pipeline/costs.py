@@ -1,11 +1,12 @@
 """What an experiment will need, before anything starts: bytes on disk, memory of one device, time on this machine.
 
 Estimates, from counted parameters and tokens. A finished step shows what it really took. Time is floating-point
-operations over the matrix-multiplication rate measured now, times ``EFFICIENCY``; small models are slower than that,
-because starting their processes (``START_SECONDS``) and many small operations dominate.
+operations over the matrix-multiplication rate measured now, times ``EFFICIENCY``, plus what does not depend on the size
+of a model and dominates small ones: starting the processes of a stage and launching its many small operations.
 """
 
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
 from typing import Any
@@ -17,25 +18,48 @@ from model.config import HubFolder, LlmConfig, LocalFolder, RandomVisionTower, V
 from model.language_model import build_llm_config, load_tokenizer
 from pipeline.config import TOKENIZER_FOLDER, DatasetSource, ExperimentConfig, ShapesJaSource, StageConfig
 from pipeline.plan import PlannedStep, plan_experiment
-from pipeline.samples import read_records
+from pipeline.samples import Sample, normalise, read_records
+from pipeline.shapes_ja import generate_shapes
 from pipeline.store import ArtifactStore
 
 EFFICIENCY = 0.3
 """Part of the measured matrix rate that whole steps are assumed to reach."""
 START_SECONDS = 12.0
 """Starting the processes of a training stage."""
-BYTES_PER_TOKEN = 4
+SECONDS_PER_MICRO_BATCH = 0.03
+"""Forward and backward pass of a model too small to matter."""
+SECONDS_PER_IMAGE = 2e-3
+"""To draw or to decode one."""
+SECONDS_PER_SAMPLE = 3e-5
+"""To run all translation checks."""
+BYTES_PER_ROW = 200
+"""Of a table with ids and short texts, compressed."""
+IMAGES_LOOKED_AT = 50
 CHARACTERS_PER_TOKEN = 1.5
 """Japanese text, with the tokenizers in use; for estimates only."""
 
 
 @dataclass(frozen=True, slots=True)
 class Cost:
-    """Needs of one step; None where it cannot be known before an earlier step is done."""
+    """Needs of one step; of a finished one the memory is not known."""
 
-    num_bytes: int | None = None
-    seconds: float | None = None
-    memory_bytes: int | None = None
+    num_bytes: int
+    seconds: float
+    memory_bytes: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class DatasetSize:
+    """What a dataset holds, or will."""
+
+    num_images: int
+    num_samples: int
+    num_characters: int
+    num_bytes: int
+
+    def num_tokens(self, num_vision_tokens: int) -> int:
+        """Tokens of one pass, the vision tokens of every sample included."""
+        return int(self.num_samples * num_vision_tokens + self.num_characters / CHARACTERS_PER_TOKEN)
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,71 +73,107 @@ class Tower:
 
 
 def estimate(config: ExperimentConfig, *, store: ArtifactStore) -> dict[str, Cost]:
-    """Cost of every step of an experiment by its role."""
+    """Cost of every step of an experiment by its role; what is done shows what it took."""
     plan = {step.role: step for step in plan_experiment(config)}
-    costs = {role: _measured(step, store) or Cost() for role, step in plan.items()}
-    counted = {
-        "pretrain": _count(config.datasets.pretrain, plan["dataset/pretrain"], store),
-        "finetune": _count(config.datasets.finetune, plan["dataset/finetune"], store),
-    }
-    tower = tower_sizes(config.vision_tower)
-    num_images = sum(images for images, _, _ in counted.values())
-    if _is_to_do(plan["features"], store):
-        costs["features"] = _features_cost(config, tower, num_images)
-    llm_parameters, llm_width = llm_sizes(config.llm)
+    tower, (llm_parameters, llm_width) = tower_sizes(config.vision_tower), llm_sizes(config.llm)
     channels = tower.width * len(config.features.scales)
     projector_parameters = channels * llm_width + llm_width + llm_width * llm_width + llm_width
+    sizes = {
+        role: _count(source, plan[f"dataset/{role}"], store)
+        for role, source in (("pretrain", config.datasets.pretrain), ("finetune", config.datasets.finetune))
+    }
+    costs = {"features": _features_cost(config, tower, sum(size.num_images for size in sizes.values()))}
     for stage, stage_config in (("pretrain", config.pretrain), ("finetune", config.finetune)):
-        if _is_to_do(plan[stage], store):
-            _, num_samples, num_characters = counted[stage]
-            trained = projector_parameters + (llm_parameters if stage == "finetune" else 0)
-            costs[stage] = _training_cost(
-                stage_config,
-                num_parameters=llm_parameters + projector_parameters,
-                num_trained=trained,
-                num_tokens=_num_tokens(stage_config, tower.num_patches, num_samples, num_characters),
-                width=llm_width,
-                tower_bytes=tower.num_parameters * _item_bytes(config.vision_tower.dtype) if stage == "finetune" else 0,
-            )
-    return costs
-
-
-def _is_to_do(step: PlannedStep, store: ArtifactStore) -> bool:
-    return store.find(step.request) is None
+        is_finetune = stage == "finetune"
+        costs[f"dataset/{stage}"] = _dataset_cost(sizes[stage])
+        costs[f"translation/{stage}"] = _translation_cost(sizes[stage])
+        costs[stage] = _training_cost(
+            stage_config,
+            num_parameters=llm_parameters + projector_parameters,
+            num_trained=projector_parameters + (llm_parameters if is_finetune else 0),
+            num_micro_batches=sizes[stage].num_samples * stage_config.num_epochs // stage_config.micro_batch_size,
+            num_tokens=sizes[stage].num_tokens(tower.num_patches) * stage_config.num_epochs,
+            width=llm_width,
+            tower_bytes=tower.num_parameters * _item_bytes(config.vision_tower.dtype) if is_finetune else 0,
+        )
+    for benchmark in config.evaluation.benchmarks:
+        items = _count(benchmark.source, plan[f"dataset/{benchmark.name}"], store)
+        costs[f"dataset/{benchmark.name}"] = _dataset_cost(items)
+        costs[f"predictions/{benchmark.name}"] = _predictions_cost(config, tower, llm_parameters, items)
+        costs[f"scores/{benchmark.name}"] = Cost(items.num_samples * BYTES_PER_ROW, items.num_samples * 1e-4, 0)
+    return {role: _measured(step, store) or costs[role] for role, step in plan.items()}
 
 
 def _measured(step: PlannedStep, store: ArtifactStore) -> Cost | None:
     manifest = store.find(step.request)
-    return Cost(manifest.num_bytes, manifest.duration_seconds) if manifest else None
+    return Cost(manifest.num_bytes, manifest.duration_seconds, None) if manifest else None
 
 
-def _count(source: DatasetSource, step: PlannedStep, store: ArtifactStore) -> tuple[int, int, int | None]:
-    """Images, samples and, once the dataset is prepared, characters of text."""
+def _count(source: DatasetSource, step: PlannedStep, store: ArtifactStore) -> DatasetSize:
+    """From the artifact once there is one; before, from the records, or from the first of those to be generated."""
     if manifest := store.find(step.request):
-        return manifest.summary["num_images"], manifest.summary["num_samples"], manifest.summary["num_characters"]
+        summary = manifest.summary
+        return DatasetSize(summary["num_images"], summary["num_samples"], summary["num_characters"], manifest.num_bytes)
     if isinstance(source, ShapesJaSource):
-        return source.num_images, source.num_images, None
+        num_drawn = min(source.num_images, IMAGES_LOOKED_AT)
+        drawn = list(generate_shapes(source.content, num_images=num_drawn, seed=source.seed))
+        factor = source.num_images / num_drawn
+        num_bytes = sum(len(image) for image in {record["image"]: image for record, image in drawn}.values())
+        characters = sum(_characters(record) for record, _ in drawn)
+        return DatasetSize(
+            source.num_images, int(len(drawn) * factor), int(characters * factor), int(num_bytes * factor)
+        )
     records = [record for _, record in read_records(source.annotations) if isinstance(record, dict)]
-    return len({str(record.get("image")) for record in records if record.get("image")}), len(records), None
+    num_images = len({str(record.get("image")) for record in records if record.get("image")})
+    return DatasetSize(num_images, len(records), sum(map(_characters, records)), len(records) * BYTES_PER_ROW)
+
+
+def _characters(record: Mapping[str, Any]) -> int:
+    """Characters of a record's messages; a record that cannot be used counts none."""
+    sample = normalise(record, record_index=0)
+    return sum(len(turn.text) for turn in sample.turns) if isinstance(sample, Sample) else 0
+
+
+def _dataset_cost(size: DatasetSize) -> Cost:
+    return Cost(size.num_bytes, size.num_images * SECONDS_PER_IMAGE, size.num_bytes)
+
+
+def _translation_cost(size: DatasetSize) -> Cost:
+    num_bytes = size.num_samples * BYTES_PER_ROW
+    return Cost(num_bytes, 0.5 + size.num_samples * SECONDS_PER_SAMPLE, size.num_characters * 4 + num_bytes)
+
+
+def _predictions_cost(config: ExperimentConfig, tower: Tower, llm_parameters: int, items: DatasetSize) -> Cost:
+    """The tower sees every image again, the LLM reads the prompt and writes at most ``max_new_tokens``."""
+    num_tokens = items.num_tokens(tower.num_patches)
+    num_tokens += items.num_samples * config.evaluation.generation.max_new_tokens
+    flops = 2.0 * llm_parameters * num_tokens + _tower_flops(config, tower) * items.num_images
+    memory = (llm_parameters + tower.num_parameters) * 4
+    return Cost(items.num_samples * BYTES_PER_ROW, flops / (matrix_rate() * EFFICIENCY), memory)
+
+
+def _tower_flops(config: ExperimentConfig, tower: Tower) -> float:
+    """Of one image: two operations per parameter and patch, over all tiles of all scales."""
+    num_tiles = sum((side // tower.tile_size) ** 2 for side in config.features.sides)
+    return 2.0 * tower.num_parameters * tower.num_patches * num_tiles
 
 
 def _features_cost(config: ExperimentConfig, tower: Tower, num_images: int) -> Cost:
     item_bytes = _item_bytes(config.vision_tower.dtype)
     num_bytes = num_images * len(config.features.scales) * tower.num_patches * tower.width * item_bytes
-    num_tiles = sum((side // tower.tile_size) ** 2 for side in config.features.sides)
-    flops = 2.0 * tower.num_parameters * tower.num_patches * num_tiles * num_images
+    flops = _tower_flops(config, tower) * num_images
     return Cost(num_bytes, flops / (matrix_rate() * EFFICIENCY), tower.num_parameters * item_bytes)
 
 
-def _num_tokens(stage: StageConfig, num_vision_tokens: int, num_samples: int, num_characters: int | None) -> int:
-    """Tokens of one stage; before the data is prepared, at most."""
-    if num_characters is None:
-        return num_samples * stage.max_length * stage.num_epochs
-    return int(num_samples * num_vision_tokens + num_characters / CHARACTERS_PER_TOKEN) * stage.num_epochs
-
-
 def _training_cost(
-    stage: StageConfig, *, num_parameters: int, num_trained: int, num_tokens: int, width: int, tower_bytes: int
+    stage: StageConfig,
+    *,
+    num_parameters: int,
+    num_trained: int,
+    num_micro_batches: int,
+    num_tokens: int,
+    width: int,
+    tower_bytes: int,
 ) -> Cost:
     """Forward 2, backward through activations 2, weight gradients 2 operations per parameter and token."""
     flops = num_tokens * (4.0 * num_parameters + 2.0 * num_trained)
@@ -122,7 +182,8 @@ def _training_cost(
     master = 0 if stage.precision == "float32" else 4
     activations = stage.micro_batch_size * stage.max_length * width * 34 * weights // 2  # per layer, arXiv 2205.05198
     memory = num_parameters * weights + num_trained * (weights + moments + master) + activations
-    return Cost(num_trained * 4 + tower_bytes, START_SECONDS + flops / (matrix_rate() * EFFICIENCY), memory)
+    seconds = START_SECONDS + flops / (matrix_rate() * EFFICIENCY) + num_micro_batches * SECONDS_PER_MICRO_BATCH
+    return Cost(num_trained * 4 + tower_bytes, seconds, memory)
 
 
 def tower_sizes(config: VisionTowerConfig) -> Tower:

@@ -70,14 +70,17 @@ def test_killed_training_leaves_no_process_and_goes_on_from_its_checkpoint(comma
         os.kill(run.pid, signal.SIGKILL)
         run.wait()
     wait_until(lambda: not training_processes(store), seconds=20, what="the training processes are gone")
-    assert not list(store.glob(f"artifacts/finetune/*/{'metrics.parquet'}")) or len(contents(store)) == len(contents(smoke[1]))
+    assert not list(store.glob(f"artifacts/finetune/*/{'metrics.parquet'}")) or len(contents(store)) == len(
+        contents(smoke[1])
+    )
     last = checkpoint()
     assert NUM_OPTIMIZER_STEPS // 2 <= last < NUM_OPTIMIZER_STEPS
 
     again = commands.llava_jp(store, *LONGER)
     assert again.returncode == 0, again.stdout + again.stderr
     seconds, rate = map(
-        float, re.search(r"finetune: 60 optimizer steps in ([\d.]+) s, ([\d.]+) optimizer steps/s", again.stdout).groups()
+        float,
+        re.search(r"finetune: 60 optimizer steps in ([\d.]+) s, ([\d.]+) optimizer steps/s", again.stdout).groups(),
     )
     num_made = seconds * rate  # the printed figures are rounded
     assert num_made == pytest.approx(NUM_OPTIMIZER_STEPS - last, rel=0.2, abs=3)

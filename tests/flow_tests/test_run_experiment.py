@@ -17,6 +17,8 @@ NOISE = (
     *("warning", "nanobind", "deprecat", "deepspeed", "alembic", "loading weights", "traceback", "torch_dtype"),
     *("prefect", "mlflow", "huggingface", "error"),
 )
+TO_DO_AGAIN = {"finetune", "predictions/shapes-ja", "scores/shapes-ja"}
+"""Steps that another learning rate of the second stage makes anew."""
 FASTER = ("--set", "finetune.learning_rate=5e-4")
 
 
@@ -87,25 +89,20 @@ def shown(output: str) -> dict[str, list[str]]:
     return {row[0]: row[1:] for row in rows}
 
 
-def test_show_tells_each_step_and_what_it_took(commands, smoke):
+def test_show_tells_what_each_step_took_or_what_it_needs(commands, smoke):
     _, store = smoke
-    steps = shown(commands.llava_jp(store, "show", "smoke").stdout)
+    done = commands.llava_jp(store, "show", "smoke", *FASTER)
+    assert "hidden_size: 32" in done.stdout
+    steps = shown(done.stdout)
     assert tuple(steps) == ROLES
-    by_fingerprint = {manifest.fingerprint for manifest in ArtifactStore(store).manifests()}
-    for fingerprint, state, disk, seconds, _ in steps.values():
-        assert fingerprint in by_fingerprint
-        assert state == "done"
-        assert re.fullmatch(r"[\d.]+ [kM]?B", disk)
-        assert re.fullmatch(r"[\d.]+ s", seconds)
-
-
-def test_show_tells_what_is_to_do_and_what_it_needs(commands, smoke):
-    _, store = smoke
-    steps = shown(commands.llava_jp(store, "show", "smoke", *FASTER).stdout)
-    to_do = {role for role, (_, state, *_) in steps.items() if state == "to do"}
-    assert to_do == {"finetune", "predictions/shapes-ja", "scores/shapes-ja"}
-    _, _, disk, seconds, memory = steps["finetune"]
-    for cell in (disk, seconds, memory):
+    assert {role for role, (_, state, *_) in steps.items() if state == "to do"} == TO_DO_AGAIN
+    published = {manifest.fingerprint for manifest in ArtifactStore(store).manifests()}
+    for role, (fingerprint, state, disk, seconds, _) in steps.items():
+        assert (fingerprint in published) == (state == "done")
+        if state == "done":
+            assert re.fullmatch(r"[\d.]+ [kM]?B", disk), role
+            assert re.fullmatch(r"[\d.]+ s", seconds), role
+    for cell in steps["finetune"][2:]:
         assert cell.startswith("~")
 
 
@@ -130,7 +127,7 @@ def test_verify_accepts_what_was_published_and_names_a_file_with_a_changed_byte(
     shard.write_bytes(content)
     damaged = commands.llava_jp(store, "verify", shard.parent.name)
     assert damaged.returncode == 1
-    assert "is damaged:\n  shard-00001.parquet changed: its sha256 is not " in damaged.stderr
+    assert "shard-00001.parquet changed: its sha256 is not " in damaged.stderr
     assert damaged.stderr.count("changed") == 1
 
 
@@ -140,15 +137,6 @@ def test_verify_accepts_what_was_published_and_names_a_file_with_a_changed_byte(
         (("run", "smoke", "--set", "finetune.learning_rte=1"), "finetune.learning_rte: Extra inputs are not permitted"),
         (("run", "nope"), "no experiment is named 'nope'; there are: demo-v1.0, demo-v1.1, smoke"),
         (("run", "smoke", "--set", "finetune"), "--set 'finetune' is not of the form section.field=value"),
-        (
-            (
-                "show",
-                "smoke",
-                "--set",
-                "datasets.pretrain={kind: local, annotations: /no/such.json, images: /no/images}",
-            ),
-            "/no/such.json does not exist; check the paths of the experiment",
-        ),
         (("query", "los_curve"), "los_curve"),
         (("verify", "0000"), "matches nothing"),
     ],

@@ -69,8 +69,8 @@ def test_the_order_of_the_sides_is_the_order_of_the_channels():
 
 
 def test_joined_scales_stand_side_by_side_in_the_channels():
-    features_BSTV = torch.tensor([[[[1.0, 2.0], [3.0, 4.0]], [[5.0, 6.0], [7.0, 8.0]]]])
-    assert join_scales(features_BSTV).tolist() == [[[1, 2, 5, 6], [3, 4, 7, 8]]]
+    features = torch.tensor([[[[1.0, 2.0], [3.0, 4.0]], [[5.0, 6.0], [7.0, 8.0]]]])
+    assert join_scales(features).tolist() == [[[1, 2, 5, 6], [3, 4, 7, 8]]]
 
 
 @pytest.mark.parametrize("sides", [(8,), (16, 8), (8, 16, 24), (24, 8)])

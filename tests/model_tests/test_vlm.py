@@ -20,19 +20,19 @@ def batch() -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
     image = [IMAGE_TOKEN_ID] * 3
     rows = [[5, 6, *image, 7, 8, 9], [10, 11, 12, 13, 14], [5, *image, 15, 16]]
     labels = [[-100, -100, -100, -100, -100, -100, 8, 9], [10, -100, 12, -100, 14], [-100, -100, -100, -100, 15, 16]]
-    ids_BT = torch.tensor([row + [0] * (8 - len(row)) for row in rows])
-    mask_BT = torch.tensor([[1] * len(row) + [0] * (8 - len(row)) for row in rows])
-    labels_BT = torch.tensor([row + [-100] * (8 - len(row)) for row in labels])
-    return ids_BT, mask_BT, labels_BT
+    batch_ids = torch.tensor([row + [0] * (8 - len(row)) for row in rows])
+    batch_mask = torch.tensor([[1] * len(row) + [0] * (8 - len(row)) for row in rows])
+    batch_labels = torch.tensor([row + [-100] * (8 - len(row)) for row in labels])
+    return batch_ids, batch_mask, batch_labels
 
 
 @pytest.mark.parametrize("family", FAMILIES)
 def test_the_loss_is_that_of_all_logits_row_by_row(family):
     vlm, features = build_vlm(family), random_features(2)
-    ids_BT, mask_BT, labels_BT = batch()
+    batch_ids, batch_mask, batch_labels = batch()
     images = iter(vlm.projector(features))
     expected = torch.zeros(())
-    for ids, mask, labels in zip(ids_BT, mask_BT, labels_BT, strict=True):
+    for ids, mask, labels in zip(batch_ids, batch_mask, batch_labels, strict=True):
         length = int(mask.sum())
         embeddings = vlm.llm.get_input_embeddings()(ids[:length].clamp(min=0))
         is_image = ids[:length] == IMAGE_TOKEN_ID
@@ -43,47 +43,47 @@ def test_the_loss_is_that_of_all_logits_row_by_row(family):
         for position in range(1, length):
             if labels[position] != -100:
                 expected = expected - logits[position - 1].log_softmax(-1)[labels[position]]
-    loss = vlm(ids_BT, mask_BT, labels_BT, features)
+    loss = vlm(batch_ids, batch_mask, batch_labels, features)
     assert loss.dtype == torch.float32
-    assert float(loss) == pytest.approx(float(expected), rel=1e-5)
+    assert loss.item() == pytest.approx(expected.item(), rel=1e-5)
 
 
 @pytest.mark.parametrize("family", FAMILIES)
 def test_the_gradients_are_those_of_all_logits(family):
     vlm, features = build_vlm(family), random_features(2)
-    ids_BT, mask_BT, labels_BT = batch()
-    vlm(ids_BT, mask_BT, labels_BT, features).backward()
+    batch_ids, batch_mask, batch_labels = batch()
+    vlm(batch_ids, batch_mask, batch_labels, features).backward()
     ours = vlm.projector.weight.grad.clone()
     vlm.zero_grad()
-    logits = vlm.llm(inputs_embeds=vlm.embed(ids_BT, features), attention_mask=mask_BT).logits
-    F.cross_entropy(logits[:, :-1].flatten(0, 1), labels_BT[:, 1:].flatten(), reduction="sum").backward()
+    logits = vlm.llm(inputs_embeds=vlm.embed(batch_ids, features), attention_mask=batch_mask).logits
+    F.cross_entropy(logits[:, :-1].flatten(0, 1), batch_labels[:, 1:].flatten(), reduction="sum").backward()
     assert ours.abs().sum() > 0
     assert torch.allclose(ours, vlm.projector.weight.grad, rtol=1e-4, atol=1e-5)
 
 
 def test_vision_tokens_land_at_their_placeholders():
     vlm, features = build_vlm("llama"), random_features(2)
-    ids_BT, _, _ = batch()
-    embeddings_BTL = vlm.embed(ids_BT, features)
+    batch_ids, _, _ = batch()
+    embeddings = vlm.embed(batch_ids, features)
     projected = vlm.projector(features)
     words = vlm.llm.get_input_embeddings().weight
-    assert torch.equal(embeddings_BTL[0, 2:5], projected[0])
-    assert torch.equal(embeddings_BTL[2, 1:4], projected[1])
-    assert torch.equal(embeddings_BTL[0, [0, 1, 5, 6, 7]], words[[5, 6, 7, 8, 9]])
-    assert torch.equal(embeddings_BTL[1, :5], words[10:15])
+    assert torch.equal(embeddings[0, 2:5], projected[0])
+    assert torch.equal(embeddings[2, 1:4], projected[1])
+    assert torch.equal(embeddings[0, [0, 1, 5, 6, 7]], words[[5, 6, 7, 8, 9]])
+    assert torch.equal(embeddings[1, :5], words[10:15])
 
 
 @pytest.mark.parametrize(("count", "tokens", "number"), [(1, 3, 3), (2, 4, 8), (3, 3, 9)])
 def test_a_wrong_number_of_vision_tokens_is_refused(count, tokens, number):
-    ids_BT, _, _ = batch()
+    batch_ids, _, _ = batch()
     with pytest.raises(ValueError, match=f"6 image placeholders for {number} vision tokens"):
-        build_vlm("llama").embed(ids_BT, random_features(count, tokens))
+        build_vlm("llama").embed(batch_ids, random_features(count, tokens))
 
 
 def test_a_text_only_batch_gives_the_projector_a_gradient_of_zero():
     vlm = build_vlm("gpt2")
-    ids_BT = torch.tensor([[5, 6, 7]])
-    vlm(ids_BT, torch.ones_like(ids_BT), ids_BT, NO_IMAGE).backward()
+    batch_ids = torch.tensor([[5, 6, 7]])
+    vlm(batch_ids, torch.ones_like(batch_ids), batch_ids, NO_IMAGE).backward()
     assert all((parameter.grad == 0).all() for parameter in vlm.projector.parameters())
 
 
@@ -92,15 +92,15 @@ def test_a_batch_without_supervision_has_a_loss_of_zero_with_gradients():
     one = torch.zeros(1, 1, dtype=torch.long)
     loss = vlm(one, torch.ones_like(one), torch.full_like(one, -100), NO_IMAGE)
     loss.backward()
-    assert float(loss) == 0.0
+    assert loss.item() == 0.0
     assert (vlm.projector.weight.grad == 0).all()
 
 
 def test_pretraining_trains_the_projector_alone():
     vlm = build_vlm("gpt2")
     vlm.prepare_stage("pretrain")
-    ids_BT, mask_BT, labels_BT = batch()
-    vlm(ids_BT, mask_BT, labels_BT, random_features(2)).backward()
+    batch_ids, batch_mask, batch_labels = batch()
+    vlm(batch_ids, batch_mask, batch_labels, random_features(2)).backward()
     assert all(parameter.grad is not None for parameter in vlm.projector.parameters())
     assert all(parameter.grad is None and not parameter.requires_grad for parameter in vlm.llm.parameters())
 
@@ -112,12 +112,12 @@ def test_the_frozen_llm_drops_nothing_out_and_the_trained_one_does():
     vlm.prepare_stage("pretrain")
     assert vlm.projector.training
     assert not vlm.llm.training
-    assert float(vlm(*arguments)) == float(vlm(*arguments))
+    assert vlm(*arguments).item() == vlm(*arguments).item()
     vlm.prepare_stage("finetune")
     assert vlm.llm.training
     assert all(parameter.requires_grad for parameter in vlm.parameters())
     torch.manual_seed(0)
-    assert float(vlm(*arguments)) != float(vlm(*arguments))
+    assert vlm(*arguments).item() != vlm(*arguments).item()
 
 
 @pytest.mark.parametrize("num_beams", [1, 2])
@@ -158,6 +158,6 @@ def test_generation_stops_before_the_end_of_text():
 
 
 def test_a_placeholder_is_repeated_for_every_vision_token():
-    ids_T = torch.tensor([1, IMAGE_TOKEN_ID, 2])
-    assert expand_image(ids_T, 3).tolist() == [1, -200, -200, -200, 2]
+    ids = torch.tensor([1, IMAGE_TOKEN_ID, 2])
+    assert expand_image(ids, 3).tolist() == [1, -200, -200, -200, 2]
     assert expand_image(torch.tensor([1, 2]), 3).tolist() == [1, 2]

@@ -1,0 +1,294 @@
+"""Training in worker processes: the same losses however the work is cut, and every failure named."""
+
+import json
+import math
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+from concurrent.futures import ThreadPoolExecutor
+
+import pyarrow.parquet as pq
+import pytest
+import torch
+from PIL import Image
+from safetensors.torch import load_file
+from torch.nn import functional as F
+
+from model.checkpoint import load_projector
+from model.conversation import IGNORED_LABEL
+from model.language_model import build_llm, load_tokenizer
+from model.projector import Projector
+from model.vlm import VisionLanguageModel
+from pipeline.batches import collate, global_batches, load_samples
+from pipeline.config import TOKENIZER_FOLDER, LocalSource, load_experiment
+from pipeline.errors import ConfigError, TrainingError
+from pipeline.feature_cache import FeatureReader
+from pipeline.features import cache_features
+from pipeline.preparation import prepare_dataset
+from pipeline.store import ArtifactStore
+from pipeline.training import train_stage
+from pipeline.translation import check_translations
+from tests.flow_tests.commands import REPOSITORY, clean_environment, training_processes, wait_until
+
+pytestmark = pytest.mark.slow
+
+NUM_SAMPLES = 15
+"""Of these one is text only; a global batch of 8 leaves a smaller last one."""
+COLOURS = ("赤", "青", "緑", "黄色", "黒", "白", "紫", "茶色", "灰色", "水色", "桃色", "橙色", "金色", "銀色")
+
+
+def records(folder):
+    """A local dataset of one-coloured images and a conversation without an image."""
+    (folder / "images").mkdir(parents=True)
+    for index in range(len(COLOURS)):
+        Image.new("RGB", (64, 48), (17 * index, 255 - 17 * index, 90)).save(folder / "images" / f"{index}.png")
+    asked = [("<image>\n何色ですか。", f"{colour}です。" * (1 + index % 3)) for index, colour in enumerate(COLOURS)]
+    rows = [
+        {"id": str(index), "image": f"{index}.png", "conversations": conversation(*texts)}
+        for index, texts in enumerate(asked)
+    ]
+    rows.append({"id": "text-only", "conversations": conversation("空は何色ですか。", "青です。")})
+    (folder / "records.json").write_text(json.dumps(rows, ensure_ascii=False), encoding="utf-8")
+    return LocalSource(kind="local", annotations=folder / "records.json", images=folder / "images")
+
+
+def conversation(question, answer):
+    return [{"from": "human", "value": question}, {"from": "gpt", "value": answer}]
+
+
+class Stages:
+    """Trains the two stages of a tiny experiment, each variant in its own copy of one prepared store."""
+
+    def __init__(self, folder):
+        self.folder = folder
+        self.config = load_experiment("smoke", ["finetune.micro_batch_size=4", "finetune.num_epochs=2"])
+        self.store = ArtifactStore(folder / "store")
+        dataset = prepare_dataset(records(folder), store=self.store)
+        accepted = check_translations(self.config.translation, dataset=dataset, store=self.store)
+        datasets = {"pretrain": dataset, "finetune": dataset}
+        features = cache_features(self.config.vision_tower, self.config.features, datasets=datasets, store=self.store)
+        self.inputs = {"dataset": dataset, "accepted": accepted, "features": features}
+        self.projector = self.train("pretrain", self.store)
+
+    def train(self, stage, store, **changes):
+        """One stage; ``changes`` are fields of its section."""
+        config = self.config.pretrain if stage == "pretrain" else self.config.finetune
+        inputs = self.inputs if stage == "pretrain" else {**self.inputs, "projector": self.projector}
+        return train_stage(
+            stage,
+            config.model_copy(update=changes),
+            self.config.llm,
+            self.config.vision_tower,
+            self.config.features,
+            inputs=inputs,
+            store=store,
+        )
+
+    def finetuned(self, name, **changes):
+        """The finetuned model in a store of its own."""
+        return self.train("finetune", ArtifactStore(self.folder / name), **changes)
+
+
+@pytest.fixture(scope="module")
+def environment(tmp_path_factory):
+    """Only the settings of this module."""
+    with pytest.MonkeyPatch.context() as patch:
+        for name in set(os.environ) - set(clean_environment(tmp_path_factory.getbasetemp())):
+            patch.delenv(name)
+        patch.setenv("LLAVA_JP_STORE", str(tmp_path_factory.mktemp("digests")))
+        yield patch
+
+
+@pytest.fixture(scope="module")
+def stages(environment, tmp_path_factory):
+    return Stages(tmp_path_factory.mktemp("training"))
+
+
+@pytest.fixture(scope="module")
+def one_process(stages):
+    """Variants on one process, two at a time: ``(model or error)`` by name."""
+    variants = {
+        "plain": {},
+        "micro-2": {"micro_batch_size": 2},
+        "micro-8": {"micro_batch_size": 8},
+        "diverging": {"learning_rate": 1e30},
+    }
+
+    def train(name):
+        try:
+            return stages.finetuned(name, **variants[name])
+        except Exception as error:
+            return error
+
+    with ThreadPoolExecutor(2) as pool:
+        return dict(zip(variants, pool.map(train, variants), strict=True))
+
+
+@pytest.fixture(scope="module")
+def two_processes(stages, environment):
+    """The same training on two processes, by ZeRO stage."""
+    models = {}
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("LLAVA_JP_NUM_PROCESSES", "2")
+        for zero_stage in (0, 1, 2, 3):
+            patch.setenv("LLAVA_JP_ZERO_STAGE", str(zero_stage))
+            models[zero_stage] = stages.finetuned(f"zero-{zero_stage}")
+    return models
+
+
+def curve(model, column="loss"):
+    return pq.read_table(model.path("metrics.parquet"))[column].to_pylist()
+
+
+def weights(model):
+    return load_file(model.path("llm/model.safetensors")) | load_file(model.path("projector.safetensors"))
+
+
+def test_the_loss_curve_does_not_depend_on_gradient_accumulation(one_process):
+    for name in ("micro-2", "micro-8"):
+        assert curve(one_process[name]) == pytest.approx(curve(one_process["plain"]), rel=1e-5)
+
+
+@pytest.mark.parametrize("zero_stage", [0, 1, 2, 3])
+def test_two_processes_give_the_loss_curve_of_one(one_process, two_processes, zero_stage):
+    model = two_processes[zero_stage]
+    assert model.summary["num_processes"] == 2
+    assert curve(model) == pytest.approx(curve(one_process["plain"]), rel=1e-5)
+    expected = curve(one_process["plain"], "gradient_norm")
+    assert curve(model, "gradient_norm") == pytest.approx(expected, rel=1e-3)
+
+
+@pytest.mark.parametrize("zero_stage", [0, 1, 2, 3])
+def test_two_processes_give_the_weights_of_one(one_process, two_processes, zero_stage):
+    expected, found = weights(one_process["plain"]), weights(two_processes[zero_stage])
+    assert set(found) == set(expected)
+    for name, tensor in expected.items():
+        torch.testing.assert_close(found[name], tensor, rtol=1e-3, atol=1e-4)
+
+
+def model_and_samples(stages, model):
+    """The model that finetuning starts from, and the samples it sees, made without the training loop."""
+    config = stages.config
+    tokenizer = load_tokenizer(config.llm, bundled=TOKENIZER_FOLDER)
+    features = FeatureReader(stages.inputs["features"].directory)
+    samples = load_samples(
+        stages.inputs["dataset"].path("samples.parquet"),
+        stages.inputs["accepted"].path("accepted.parquet"),
+        features=features,
+        tokenizer=tokenizer,
+        template=config.finetune.template,
+        max_length=config.finetune.max_length,
+    ).samples
+    llm = build_llm(config.llm, tokenizer)
+    projector = Projector(features.shape.num_scales * features.shape.width, llm.config.hidden_size)
+    load_projector(projector, stages.projector.directory)
+    return VisionLanguageModel(projector, llm).eval(), samples, features
+
+
+def test_the_loss_is_the_mean_over_the_supervised_tokens_of_the_global_batch(stages, one_process):
+    model, samples, features = model_and_samples(stages, one_process["plain"])
+    (first, *_) = global_batches(NUM_SAMPLES, batch_size=8, num_epochs=1, seed=stages.config.finetune.seed)
+    total, count = 0.0, 0
+    for index in first:
+        batch = collate([samples[index]], features=features)
+        with torch.no_grad():
+            embeddings = model.embed(batch.input_ids, batch.features)
+            logits = model.llm(inputs_embeds=embeddings).logits
+        total += F.cross_entropy(
+            logits[0, :-1], batch.labels[0, 1:], ignore_index=IGNORED_LABEL, reduction="sum"
+        ).item()
+        count += batch.num_supervised_tokens
+    assert curve(one_process["plain"])[0] == pytest.approx(total / count, rel=1e-5)
+    assert curve(one_process["plain"], "num_supervised_tokens")[0] == count
+
+
+def test_pretraining_publishes_the_projector_alone_and_finetuning_starts_from_it(stages, one_process):
+    assert {file.path for file in stages.projector.files} == {"projector.safetensors", "metrics.parquet"}
+    projector = sum(tensor.numel() for tensor in load_file(stages.projector.path("projector.safetensors")).values())
+    assert stages.projector.summary["num_trained_parameters"] == projector
+    assert stages.projector.summary["num_parameters"] > projector
+
+
+def test_pretraining_trains_the_projector_and_finetuning_both(stages, one_process):
+    before, _, _ = model_and_samples(stages, one_process["plain"])
+    after = weights(one_process["plain"])
+    assert any(not torch.equal(tensor, after[name]) for name, tensor in before.projector.state_dict().items())
+    for name, tensor in before.llm.named_parameters():
+        assert not torch.equal(tensor, after[name]), name
+    summary = one_process["plain"].summary
+    assert summary["num_trained_parameters"] == summary["num_parameters"]
+
+
+def test_the_vision_tower_is_not_trained(stages, one_process):
+    model = one_process["plain"]
+    tower = load_file(model.path("vision_tower/model.safetensors"))
+    trained = sum(tensor.numel() for tensor in weights(model).values())
+    assert model.summary["num_parameters"] == trained
+    again = load_file(one_process["micro-2"].path("vision_tower/model.safetensors"))
+    assert all(torch.equal(tensor, again[name]) for name, tensor in tower.items())
+
+
+def test_a_text_only_sample_is_trained_on(one_process):
+    summary = one_process["plain"].summary
+    assert summary["num_samples"] == NUM_SAMPLES
+    assert summary["num_without_features"] == 0
+    assert one_process["plain"].summary["num_optimizer_steps"] == 2 * math.ceil(NUM_SAMPLES / 8)
+
+
+def test_a_loss_that_is_not_a_number_stops_the_training_and_names_the_samples(one_process):
+    error = one_process["diverging"]
+    assert isinstance(error, TrainingError)
+    assert "the loss is nan at optimizer step " in str(error) or "the loss is inf at optimizer step " in str(error)
+    assert str(error).partition("the samples were: ")[2].count(", ") in (6, 7)
+
+
+def test_a_port_in_use_is_named(stages, monkeypatch):
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = taken.getsockname()[1]
+        monkeypatch.setenv("LLAVA_JP_MASTER_PORT", str(port))
+        message = rf"port {port} \(LLAVA_JP_MASTER_PORT\) cannot be used: Address already in use; unset the variable"
+        with pytest.raises(ConfigError, match=message):
+            stages.finetuned("port")
+
+
+STOPPABLE = """
+import signal, sys
+from tests.flow_tests.test_training import Stages
+signal.signal(signal.SIGTERM, lambda *_: sys.exit(3))
+import pickle
+stages = pickle.load(open(sys.argv[1], "rb"))
+stages.finetuned("stopped", num_epochs=500)
+"""
+
+
+def test_the_end_of_the_parent_ends_the_workers_and_other_processes_cannot_go_on_from_the_checkpoint(
+    stages, environment, tmp_path
+):
+    import pickle
+
+    (tmp_path / "stages").write_bytes(pickle.dumps(stages))
+    settings = {"LLAVA_JP_NUM_PROCESSES": "2", "LLAVA_JP_ZERO_STAGE": "2", "LLAVA_JP_CHECKPOINT_EVERY": "2"}
+    store = stages.folder / "stopped"
+    parent = subprocess.Popen(
+        [sys.executable, "-c", STOPPABLE, str(tmp_path / "stages")], cwd=REPOSITORY, env={**os.environ, **settings}
+    )
+    try:
+        saved = "partial/finetune/*/work/checkpoints/optimizer_step-*.json"
+        wait_until(lambda: list(store.glob(saved)), seconds=60, what="there is a checkpoint")
+        assert len(training_processes(store)) >= 2
+        parent.send_signal(signal.SIGTERM)
+        assert parent.wait(30) == 3
+        wait_until(lambda: not training_processes(store), seconds=1, what="the training processes are gone")
+    finally:
+        parent.kill()
+        parent.wait()
+    with pytest.raises(
+        ConfigError, match="was made with 2 processes and ZeRO stage 2, this run has 1 and 0; go on with"
+    ):
+        stages.finetuned("stopped", num_epochs=500)
+    shutil.rmtree(store)

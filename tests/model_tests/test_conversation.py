@@ -1,0 +1,351 @@
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from tokenizers import Tokenizer, decoders, models, pre_tokenizers, processors
+from transformers import AutoTokenizer, PreTrainedTokenizerFast
+
+from model.conversation import (
+    IGNORED_LABEL,
+    IMAGE_TOKEN_ID,
+    SYSTEM_TEXT,
+    encode_conversation,
+    encode_prompt,
+    without_image_token,
+)
+from pipeline.config import TOKENIZER_FOLDER
+from tests.shared_data import shared_data
+
+EOD = "<EOD|LLM-jp>"
+SYSTEM_PIECES = [
+    "▁",
+    "これ",
+    "は",
+    "好",
+    "奇",
+    "心",
+    "旺",
+    "盛",
+    "な",
+    "ユーザー",
+    "と",
+    "人工",
+    "知能",
+    "システム",
+    "の",
+    "チャット",
+    "です",
+    "。",
+    "システム",
+    "は",
+    "ユーザー",
+    "の",
+    "質問",
+    "に",
+    "親切",
+    "、",
+    "詳細",
+    "、",
+    "丁寧",
+    "に",
+    "答える",
+    "。",
+]
+
+
+@pytest.fixture(scope="module")
+def llm_jp():
+    return AutoTokenizer.from_pretrained(shared_data() / "llmjp_tokenizer")
+
+
+@pytest.fixture(scope="module")
+def shapes_ja():
+    return AutoTokenizer.from_pretrained(TOKENIZER_FOLDER / "shapes-ja")
+
+
+@pytest.fixture(scope="module")
+def with_bos():
+    """One token per character; like Llama's, the tokenizer puts a BOS before every text."""
+    letters = sorted({*SYSTEM_TEXT, *"ユーザー: システム何ですか。猫<image>\n"})
+    vocabulary = {piece: index for index, piece in enumerate(["<unk>", "<s>", "</s>", *letters])}
+    backend = Tokenizer(models.WordLevel(vocabulary, unk_token="<unk>"))
+    backend.pre_tokenizer = pre_tokenizers.Split("", behavior="isolated")
+    backend.decoder = decoders.Fuse()
+    backend.post_processor = processors.TemplateProcessing(single="<s> $A", special_tokens=[("<s>", 1)])
+    return PreTrainedTokenizerFast(
+        tokenizer_object=backend, bos_token="<s>", eos_token="</s>", unk_token="<unk>", pad_token="</s>"
+    )
+
+
+def pieces(ids, tokenizer) -> list[str]:
+    """The tokens as they are spelled, the image placeholder as IMG."""
+    return ["IMG" if token == IMAGE_TOKEN_ID else tokenizer.convert_ids_to_tokens(token) for token in ids]
+
+
+def targets(encoded, tokenizer) -> list[str]:
+    return pieces([label for label in encoded.labels if label != IGNORED_LABEL], tokenizer)
+
+
+def encode(exchanges, tokenizer, *, has_image=True, template="v1"):
+    encoded = encode_conversation(exchanges, has_image=has_image, template=template, tokenizer=tokenizer)
+    pairs = zip(encoded.input_ids, encoded.labels, strict=True)
+    assert all(label in (token, IGNORED_LABEL) for token, label in pairs)
+    return encoded
+
+
+# v1, llm-jp
+
+
+def test_the_question_of_the_demo_has_54_ids(llm_jp):
+    ids = encode_prompt("猫の隣には何がありますか？", has_image=True, template="v1", tokenizer=llm_jp)
+    assert len(ids) == 54
+    question = ["▁", "\n", "猫", "の", "隣", "には", "何", "が", "あり", "ます", "か", "？", "▁", "システム", ":", "▁"]
+    assert pieces(ids, llm_jp) == [*SYSTEM_PIECES, "▁", "ユーザー", ":", "▁", EOD, "IMG", *question]
+
+
+def test_the_text_before_the_image_ends_with_an_end_of_text_that_is_not_supervised(llm_jp):
+    encoded = encode([("何ですか。", "猫です。")], llm_jp)
+    place = encoded.input_ids.index(IMAGE_TOKEN_ID)
+    assert pieces(encoded.input_ids[place - 1 : place + 1], llm_jp) == [EOD, "IMG"]
+    assert set(encoded.labels[: place + 1]) == {IGNORED_LABEL}
+
+
+def test_a_japanese_answer_is_learned_with_the_space_before_it_and_its_end(llm_jp):
+    encoded = encode([("何ですか。", "猫です。")], llm_jp)
+    assert targets(encoded, llm_jp) == ["▁", "猫", "です", "。", EOD]
+    assert encoded.num_supervised == 5
+
+
+def test_an_answer_in_latin_letters_is_learned_with_the_space_joined_to_its_first_word(llm_jp):
+    assert targets(encode([("何ですか。", "The cat")], llm_jp), llm_jp) == ["▁The", "▁", "cat", EOD]
+
+
+def test_the_end_of_text_that_closes_the_conversation_is_not_learned(llm_jp):
+    encoded = encode([("何ですか。", "猫です。")], llm_jp)
+    assert pieces(encoded.input_ids[-2:], llm_jp) == [EOD, EOD]
+    assert encoded.labels[-2:] == (encoded.input_ids[-2], IGNORED_LABEL)
+
+
+def test_every_answer_of_a_conversation_is_learned_and_no_question(llm_jp):
+    encoded = encode([("何ですか。", "猫です。"), ("Who?", "The cat"), ("色は。", "白")], llm_jp)
+    assert targets(encoded, llm_jp) == ["▁", "猫", "です", "。", EOD, "▁The", "▁", "cat", EOD, "▁", "白", EOD]
+
+
+def test_a_conversation_without_an_image_is_one_text(llm_jp):
+    encoded = encode([("何ですか。", "猫です。")], llm_jp, has_image=False)
+    talk = ["▁", "ユーザー", ":", "▁", "何で", "すか", "。", "▁", "システム", ":", "▁", "猫", "です", "。", EOD, EOD]
+    assert pieces(encoded.input_ids, llm_jp) == [*SYSTEM_PIECES, *talk]
+    assert targets(encoded, llm_jp) == ["▁", "猫", "です", "。", EOD]
+
+
+def test_training_begins_with_the_ids_of_the_prompt(llm_jp):
+    question = "猫の隣には何がありますか？"
+    prompt = encode_prompt(question, has_image=True, template="v1", tokenizer=llm_jp)
+    encoded = encode([(question, "犬です。")], llm_jp)
+    assert encoded.input_ids[: len(prompt)] == prompt
+
+
+def test_an_image_token_in_a_question_moves_to_its_front(llm_jp):
+    front = encode([("何ですか。", "猫です。")], llm_jp)
+    assert encode([("<image>\n何ですか。", "猫です。")], llm_jp) == front
+    assert encode([("何ですか。\n<image>", "猫です。")], llm_jp) == front
+    assert encode([("何<image>ですか。", "猫です。")], llm_jp) == front
+
+
+def test_an_image_token_in_a_later_question_is_no_second_image(llm_jp):
+    encoded = encode([("何ですか。", "猫です。"), ("<image>\n色は。", "白")], llm_jp)
+    assert encoded == encode([("何ですか。", "猫です。"), ("色は。", "白")], llm_jp)
+
+
+@pytest.mark.parametrize(("has_image", "count"), [(True, 1), (False, 0)])
+def test_an_image_token_in_an_answer_is_ordinary_text(llm_jp, has_image, count):
+    encoded = encode([("何ですか。", "<image>です")], llm_jp, has_image=has_image)
+    assert encoded.input_ids.count(IMAGE_TOKEN_ID) == count
+    assert targets(encoded, llm_jp) == ["▁", "<", "image", ">", "です", EOD]
+
+
+def test_a_conversation_without_exchanges_is_refused(llm_jp):
+    with pytest.raises(ValueError, match="a conversation needs at least one question with an answer"):
+        encode([], llm_jp)
+
+
+def test_a_tokenizer_without_an_end_of_text_is_refused(with_bos):
+    backend = with_bos.backend_tokenizer
+    endless = PreTrainedTokenizerFast(tokenizer_object=backend, bos_token="<s>", unk_token="<unk>")
+    with pytest.raises(ValueError, match="the tokenizer has no end-of-text token, so no answer could ever end"):
+        encode([("何ですか。", "猫。")], endless)
+
+
+@pytest.mark.parametrize(
+    ("text", "clean"), [("<image>\n何", "何"), ("何\n<image>", "何"), (" 何 ", " 何 "), ("<image>", "")]
+)
+def test_a_message_without_the_image_token_is_left_alone(text, clean):
+    assert without_image_token(text) == clean
+
+
+# plain, llm-jp
+
+
+def test_pretraining_learns_the_caption_and_its_end(llm_jp):
+    encoded = encode([("説明してください。", "白い猫")], llm_jp, template="plain")
+    assert pieces(encoded.input_ids, llm_jp) == [EOD, "IMG", "▁", "白い", "猫", "\n", EOD]
+    assert encoded.labels[:3] == (IGNORED_LABEL,) * 3
+    assert targets(encoded, llm_jp) == ["白い", "猫", "\n", EOD]
+
+
+def test_pretraining_learns_the_first_word_of_a_caption_in_latin_letters_too(llm_jp):
+    # LLaVA-JP masks three ids always, and so loses the "▁A".
+    encoded = encode([("", "A white cat")], llm_jp, template="plain")
+    assert targets(encoded, llm_jp) == ["▁A", "▁white", "▁", "cat", "\n", EOD]
+
+
+def test_a_caption_without_an_image_is_learned_to_its_end(llm_jp):
+    encoded = encode([("", "白い猫")], llm_jp, template="plain", has_image=False)
+    assert pieces(encoded.input_ids, llm_jp) == ["▁", "白い", "猫", "\n", EOD]
+    assert targets(encoded, llm_jp) == ["白い", "猫", "\n", EOD]
+
+
+def test_the_prompt_of_pretraining_is_the_image_alone(llm_jp):
+    ids = encode_prompt("無視", has_image=True, template="plain", tokenizer=llm_jp)
+    assert pieces(ids, llm_jp) == [EOD, "IMG"]
+
+
+# other tokenizers
+
+
+def test_the_bundled_tokenizer_spells_roles_with_the_space_that_follows(shapes_ja):
+    encoded = encode([("図形の数を教えてください。", "二つ")], shapes_ja)
+    talk = ["ユーザー: ", "IMG", "\n", "図形", "の数", "を教えてください。", " ", "システム: ", "二つ", "</s>"]
+    assert pieces(encoded.input_ids, shapes_ja) == [SYSTEM_TEXT, " ", *talk]
+    # The space before an answer is learned with it, and here it is the end of the role's token.
+    assert targets(encoded, shapes_ja) == ["システム: ", "二つ", "</s>"]
+
+
+def test_the_bundled_tokenizer_learns_each_answer_with_its_end(shapes_ja):
+    encoded = encode([("", "二つ"), ("", "赤")], shapes_ja, has_image=False)
+    assert [piece for piece in targets(encoded, shapes_ja) if piece != "システム: "] == ["二つ", "</s>", "赤", "</s>"]
+
+
+def test_the_bundled_tokenizer_ends_a_caption_with_the_line_end_alone(shapes_ja):
+    encoded = encode([("", "赤い丸")], shapes_ja, template="plain")
+    assert pieces(encoded.input_ids, shapes_ja) == ["IMG", "赤い", "丸", "\n"]
+    assert targets(encoded, shapes_ja) == ["赤い", "丸", "\n"]
+
+
+def test_all_bytes_of_a_character_without_a_token_are_learned(shapes_ja):
+    encoded = encode([("", "猫")], shapes_ja)
+    assert targets(encoded, shapes_ja)[-4:] == ["<0xE7>", "<0x8C>", "<0xAB>", "</s>"]
+
+
+def test_a_tokenizer_that_begins_texts_with_a_bos_begins_the_conversation_alone_with_it(with_bos):
+    encoded = encode([("何ですか。", "猫。")], with_bos)
+    spelled = pieces(encoded.input_ids, with_bos)
+    assert spelled[0] == "<s>"
+    assert spelled.count("<s>") == 1
+    place = spelled.index("IMG")
+    assert spelled[place - 1 : place + 3] == [" ", "IMG", "\n", "何"]
+    assert targets(encoded, with_bos) == [" ", "猫", "。", "</s>"]
+
+
+# LLaVA-JP's own masks
+
+
+def original_ids(text: str, tokenizer) -> list[int]:
+    """``tokenizer_image_token`` of LLaVA-JP: the texts around the image, each tokenised by itself."""
+    ids: list[int] = []
+    for index, chunk in enumerate(text.split("<image>")):
+        ids += [IMAGE_TOKEN_ID] if index else []
+        ids += tokenizer(chunk).input_ids
+    return ids
+
+
+def original_v1(exchanges, tokenizer, *, has_image: bool) -> tuple[list[int], list[int]]:
+    """``preprocess_multimodal``, the prompt and ``preprocess_v1`` of LLaVA-JP, which search the answers afterwards."""
+    text = f"{SYSTEM_TEXT} "
+    for index, (question, answer) in enumerate(exchanges):
+        moved = f"<image>\n{question}".strip() if has_image and index == 0 else question
+        text += f"ユーザー: {moved} システム: {answer}{EOD}"
+    ids = original_ids(text, tokenizer)
+    labels, position = list(ids), 0
+    for talk in text.split(EOD):
+        parts = talk.split(" システム: ")
+        if not talk or len(parts) != 2:
+            break
+        instruction = len(original_ids(f"{parts[0]} システム: ", tokenizer)) - 2
+        labels[position : position + instruction] = [IGNORED_LABEL] * instruction
+        position += len(original_ids(talk, tokenizer))
+    labels[position:] = [IGNORED_LABEL] * (len(labels) - position)
+    return ids, labels
+
+
+def original_plain(caption: str, tokenizer) -> tuple[list[int], list[int]]:
+    ids = original_ids(f"<image>{caption}\n", tokenizer)
+    masked = len(original_ids("<image>", tokenizer))
+    return ids, [IGNORED_LABEL] * masked + ids[masked:]
+
+
+CONVERSATIONS = [
+    [("猫の隣には何がありますか？", "犬がいます。")],
+    [("何ですか。", "The cat is here.")],
+    [("What is this?", "猫です。"), ("色は。", "White and 黒"), ("Really?", "はい")],
+    [("改行は\nありますか。", "一行目\n二行目\n\n四行目")],
+    [("1+1は？", "2")],
+    [("絵文字は？", "🐈と🐕‍🦺")],
+    [("全角　空白", "半角 と　全角")],
+    [("コードを書いてください。", "```python\nprint('猫')\n```")],
+]
+
+
+@pytest.mark.parametrize("has_image", [True, False])
+@pytest.mark.parametrize("exchanges", CONVERSATIONS)
+def test_ids_and_labels_are_those_of_llava_jp(llm_jp, exchanges, has_image):
+    encoded = encode(exchanges, llm_jp, has_image=has_image)
+    assert (list(encoded.input_ids), list(encoded.labels)) == original_v1(exchanges, llm_jp, has_image=has_image)
+
+
+@pytest.mark.parametrize("caption", ["白い猫", "赤い\nバス。", "「猫」と犬"])
+def test_ids_and_labels_of_a_japanese_caption_are_those_of_llava_jp(llm_jp, caption):
+    encoded = encode([("", caption)], llm_jp, template="plain")
+    assert (list(encoded.input_ids), list(encoded.labels)) == original_plain(caption, llm_jp)
+
+
+LETTERS = st.sampled_from(
+    "猫犬の隣には何がありますか？。、「」白黒あアーカ々０Ａ🐈龘\n :.,!?'\"-#abcdeThisthe0123456789"
+)
+TEXTS = (
+    st.text(LETTERS, min_size=1, max_size=24)
+    .map(lambda text: " ".join(text.strip().split(" ")).strip())
+    .filter(lambda text: text and "  " not in text)
+)
+
+
+@given(st.lists(st.tuples(TEXTS, TEXTS), min_size=1, max_size=3), st.booleans())
+@settings(deadline=None, max_examples=150)
+def test_ids_and_labels_of_any_plain_text_are_those_of_llava_jp(llm_jp, exchanges, has_image):
+    encoded = encode(exchanges, llm_jp, has_image=has_image)
+    assert (list(encoded.input_ids), list(encoded.labels)) == original_v1(exchanges, llm_jp, has_image=has_image)
+
+
+@given(st.lists(st.tuples(TEXTS, TEXTS), min_size=1, max_size=3), st.booleans())
+@settings(deadline=None, max_examples=60)
+def test_what_is_learned_is_the_answers_and_nothing_else(llm_jp, exchanges, has_image):
+    encoded = encode(exchanges, llm_jp, has_image=has_image)
+    learned = [label for label in encoded.labels if label != IGNORED_LABEL]
+    assert llm_jp.decode(learned).split(EOD)[:-1] == [answer for _, answer in exchanges] or "▁" in str(exchanges)
+
+
+# Where we leave LLaVA-JP on purpose
+
+
+def test_a_role_name_inside_a_message_does_not_end_the_supervision(llm_jp):
+    exchanges = [("何と言いますか。", "次は システム: です"), ("色は。", "白")]
+    assert targets(encode(exchanges, llm_jp), llm_jp)[-3:] == ["▁", "白", EOD]
+    _, original = original_v1(exchanges, llm_jp, has_image=True)
+    assert set(original) == {IGNORED_LABEL}
+
+
+def test_a_caption_in_latin_letters_keeps_its_first_word(llm_jp):
+    encoded = encode([("", "A cat")], llm_jp, template="plain")
+    _, original = original_plain("A cat", llm_jp)
+    assert [ours for ours, theirs in zip(encoded.labels, original, strict=True) if ours != theirs] == [
+        llm_jp.convert_tokens_to_ids("▁A")
+    ]
