@@ -1,6 +1,5 @@
 """A run that is killed, wherever, and started again publishes what an undisturbed run publishes, bit for bit."""
 
-import json
 import os
 import re
 import signal

@@ -16,40 +16,10 @@ from pipeline.config import TOKENIZER_FOLDER
 from tests.shared_data import shared_data
 
 EOD = "<EOD|LLM-jp>"
-SYSTEM_PIECES = [
-    "▁",
-    "これ",
-    "は",
-    "好",
-    "奇",
-    "心",
-    "旺",
-    "盛",
-    "な",
-    "ユーザー",
-    "と",
-    "人工",
-    "知能",
-    "システム",
-    "の",
-    "チャット",
-    "です",
-    "。",
-    "システム",
-    "は",
-    "ユーザー",
-    "の",
-    "質問",
-    "に",
-    "親切",
-    "、",
-    "詳細",
-    "、",
-    "丁寧",
-    "に",
-    "答える",
-    "。",
-]
+SYSTEM_PIECES = (
+    "▁ これ は 好 奇 心 旺 盛 な ユーザー と 人工 知能 システム の チャット です 。 "
+    "システム は ユーザー の 質問 に 親切 、 詳細 、 丁寧 に 答える 。"
+)
 
 
 @pytest.fixture(scope="module")
@@ -98,8 +68,8 @@ def encode(exchanges, tokenizer, *, has_image=True, template="v1"):
 def test_the_question_of_the_demo_has_54_ids(llm_jp):
     ids = encode_prompt("猫の隣には何がありますか？", has_image=True, template="v1", tokenizer=llm_jp)
     assert len(ids) == 54
-    question = ["▁", "\n", "猫", "の", "隣", "には", "何", "が", "あり", "ます", "か", "？", "▁", "システム", ":", "▁"]
-    assert pieces(ids, llm_jp) == [*SYSTEM_PIECES, "▁", "ユーザー", ":", "▁", EOD, "IMG", *question]
+    question = "▁ \n 猫 の 隣 には 何 が あり ます か ？ ▁ システム : ▁"
+    assert " ".join(pieces(ids, llm_jp)) == f"{SYSTEM_PIECES} ▁ ユーザー : ▁ {EOD} IMG {question}"
 
 
 def test_the_text_before_the_image_ends_with_an_end_of_text_that_is_not_supervised(llm_jp):
@@ -132,8 +102,8 @@ def test_every_answer_of_a_conversation_is_learned_and_no_question(llm_jp):
 
 def test_a_conversation_without_an_image_is_one_text(llm_jp):
     encoded = encode([("何ですか。", "猫です。")], llm_jp, has_image=False)
-    talk = ["▁", "ユーザー", ":", "▁", "何で", "すか", "。", "▁", "システム", ":", "▁", "猫", "です", "。", EOD, EOD]
-    assert pieces(encoded.input_ids, llm_jp) == [*SYSTEM_PIECES, *talk]
+    talk = f"▁ ユーザー : ▁ 何で すか 。 ▁ システム : ▁ 猫 です 。 {EOD} {EOD}"
+    assert " ".join(pieces(encoded.input_ids, llm_jp)) == f"{SYSTEM_PIECES} {talk}"
     assert targets(encoded, llm_jp) == ["▁", "猫", "です", "。", EOD]
 
 
@@ -330,7 +300,8 @@ def test_ids_and_labels_of_any_plain_text_are_those_of_llava_jp(llm_jp, exchange
 def test_what_is_learned_is_the_answers_and_nothing_else(llm_jp, exchanges, has_image):
     encoded = encode(exchanges, llm_jp, has_image=has_image)
     learned = [label for label in encoded.labels if label != IGNORED_LABEL]
-    assert llm_jp.decode(learned).split(EOD)[:-1] == [answer for _, answer in exchanges] or "▁" in str(exchanges)
+    answers = llm_jp.decode(learned).split(EOD)
+    assert [answer.strip() for answer in answers] == [*(answer for _, answer in exchanges), ""]
 
 
 # Where we leave LLaVA-JP on purpose

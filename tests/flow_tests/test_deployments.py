@@ -1,0 +1,182 @@
+"""`prefect.yaml` against a Prefect server: deploy, run, refuse, cancel; what Prefect and MLflow show afterwards."""
+
+import json
+import re
+
+import httpx
+import pytest
+from mlflow.tracking import MlflowClient
+
+from pipeline.config import ExperimentName, load_experiment
+from tests.flow_tests.commands import PREFECT, copied, stop, training_processes, wait_until
+
+pytestmark = pytest.mark.slow
+
+FLOWS = ("run-experiment", "prepare-data", "cache-features", "train", "evaluate")
+MADE_AGAIN = ("predictions", "scores", "comparison")
+"""Steps the deployed run has left to do, so that it takes seconds."""
+
+
+class Server:
+    """Asks the Prefect server what it knows."""
+
+    def __init__(self, api):
+        self.http = httpx.Client(base_url=api, timeout=60)
+
+    def get(self, path):
+        return self._checked(self.http.get(path))
+
+    def post(self, path, **body):
+        return self._checked(self.http.post(path, json=body))
+
+    def _checked(self, response):
+        assert response.is_success, response.text
+        return response.json()
+
+
+@pytest.fixture(scope="module")
+def server(commands):
+    return Server(commands.environment["PREFECT_API_URL"])
+
+
+@pytest.fixture(scope="module")
+def deployed(commands, server):
+    """Names of all deployments, as ``flow/deployment``."""
+    for command in (("work-pool", "create", "local", "--type", "process"), ("--no-prompt", "deploy", "--all")):
+        done = commands.finished(*PREFECT, *command)
+        assert done.returncode == 0, done.stdout + done.stderr
+    flows = {flow["id"]: flow["name"] for flow in server.post("/flows/filter")}
+    return {f"{flows[one['flow_id']]}/{one['name']}": one for one in server.post("/deployments/filter")}
+
+
+@pytest.fixture(scope="module")
+def store(smoke, tmp_path_factory):
+    """The store that the worker's runs use."""
+    return copied(smoke[1], tmp_path_factory.mktemp("deployed"), without=MADE_AGAIN)
+
+
+@pytest.fixture(scope="module")
+def worker(commands, deployed, store, tmp_path_factory):
+    """A worker that starts what is scheduled."""
+    process = commands.started(
+        *(*PREFECT, "worker", "start", "--pool", "local"),
+        log=tmp_path_factory.mktemp("worker") / "worker.log",
+        LLAVA_JP_STORE=str(store),
+        PREFECT_WORKER_QUERY_SECONDS="1",
+    )
+    yield process
+    stop(process)
+
+
+@pytest.fixture(scope="module")
+def completed(commands, worker, server):
+    """Id of a finished run of run-experiment/smoke."""
+    done = commands.finished(*PREFECT, "deployment", "run", "run-experiment/smoke", "--watch", "--watch-interval", "1")
+    assert done.returncode == 0, done.stdout + done.stderr
+    return re.search(r"UUID: ([0-9a-f-]{36})", done.stdout)[1]
+
+
+def test_every_flow_is_deployed_for_every_experiment(deployed):
+    expected = {f"{flow}/{experiment}" for flow in FLOWS for experiment in ExperimentName}
+    assert set(deployed) == {*expected, "compare/demo"}
+
+
+def test_a_deployed_run_completes(server, completed):
+    run = server.get(f"/flow_runs/{completed}")
+    assert run["state"]["type"] == "COMPLETED", run["state"]
+
+
+def test_the_run_page_has_a_progress_bar_a_table_and_a_chart(server, completed):
+    artifacts = server.post("/artifacts/filter", artifacts={"flow_run_id": {"any_": [completed]}})
+    keys = {(artifact["type"], artifact["key"]) for artifact in artifacts}
+    assert keys >= {
+        ("progress", "predictions-shapes-ja-answer-questions"),
+        ("table", "samples"),
+        ("table", "scores-shapes-ja"),
+        ("table", "scores"),
+        ("image", "radar"),
+        ("markdown", "report"),
+    }
+    (progress,) = (artifact for artifact in artifacts if artifact["type"] == "progress" and "answer" in artifact["key"])
+    assert progress["data"] == 100
+
+
+def test_the_log_of_the_run_has_our_lines(server, completed):
+    def messages():
+        logs = server.post("/logs/filter", logs={"flow_run_id": {"any_": [completed]}}, limit=200)
+        return "\n".join(line["message"] for line in logs)
+
+    wait_until(lambda: "answer questions: 24 items in" in messages(), seconds=10, what="the log has arrived")
+    assert "smoke: 8 of 10 steps are already done" in messages()
+    assert "already done" in messages()
+
+
+def test_mlflow_links_the_run_to_prefect_and_has_its_scores(store, completed):
+    client = MlflowClient(f"sqlite:///{store / 'mlflow.db'}")
+    (parent,) = parents(client)
+    assert parent.info.status == "FINISHED"
+    assert parent.data.tags["prefect.flow_run_id"] == completed
+    assert parent.data.tags["pretrain.status"] == "was already done"
+    assert parent.data.tags["predictions/shapes-ja.status"] == "made by this run"
+    assert any("exact_match" in metric for metric in parent.data.metrics)
+    assert any("rouge_l" in metric for metric in parent.data.metrics)
+
+
+def parents(client):
+    (experiment,) = client.search_experiments(filter_string="name = 'llava-jp'")
+    return client.search_runs([experiment.experiment_id], "tags.experiment = 'smoke' and tags.role != 'step'") or [
+        run
+        for run in client.search_runs([experiment.experiment_id])
+        if "mlflow.parentRunId" not in run.data.tags and run.data.tags.get("role") is None
+    ]
+
+
+def test_mlflow_has_a_child_run_for_each_step_with_its_datasets(smoke):
+    _, full = smoke
+    client = MlflowClient(f"sqlite:///{full / 'mlflow.db'}")
+    parent = parents(client)[-1]  # the first run; later ones found everything done
+    found = client.search_runs([parent.info.experiment_id], f"tags.mlflow.parentRunId = '{parent.info.run_id}'")
+    children = {run.data.tags["step"]: run for run in found}
+    index = json.loads((full / "experiments" / "smoke.json").read_text(encoding="utf-8"))
+    fingerprints = {step["role"]: step["fingerprint"] for step in index["steps"]}
+    assert {role: run.data.tags["fingerprint"] for role, run in children.items()} == fingerprints
+    digests = {one.dataset.digest for one in children["finetune"].inputs.dataset_inputs}
+    assert digests == {fingerprints["dataset/finetune"]}
+    losses = client.get_metric_history(children["finetune"].info.run_id, "loss")
+    assert [metric.step for metric in losses] == list(range(1, 13))
+
+
+@pytest.mark.parametrize(
+    ("parameters", "message"),
+    [
+        ({"experiment": "nope"}, "'nope' is not"),
+        ({"experiment": {**load_experiment("smoke").model_dump(mode="json"), "finetun": {}}}, "finetun"),
+    ],
+)
+def test_a_wrong_parameter_is_refused_when_the_run_is_created(server, deployed, parameters, message):
+    deployment = deployed["run-experiment/smoke"]["id"]
+    response = server.http.post(f"/deployments/{deployment}/create_flow_run", json={"parameters": parameters})
+    assert response.status_code in (409, 422)
+    assert message in response.text
+
+
+def test_the_command_refuses_a_wrong_parameter(commands, deployed):
+    done = commands.finished(*PREFECT, "deployment", "run", "run-experiment/smoke", "--param", 'experiment="nope"')
+    assert done.returncode != 0
+    assert "nope" in done.stdout + done.stderr
+
+
+def test_cancelling_a_run_ends_its_training(commands, server, worker, deployed, completed, store):
+    config = load_experiment("smoke", ["finetune.num_epochs=5000"]).model_dump(mode="json")
+    deployment = deployed["train/smoke"]["id"]
+    state = {"type": "SCHEDULED", "name": "Scheduled"}
+    run = server.post(f"/deployments/{deployment}/create_flow_run", parameters={"experiment": config}, state=state)
+    wait_until(lambda: training_processes(store), seconds=60, what="training has started")
+    done = commands.finished(*PREFECT, "flow-run", "cancel", run["id"])
+    assert done.returncode == 0, done.stdout + done.stderr
+    wait_until(lambda: not training_processes(store), seconds=60, what="training has ended")
+
+    def cancelled():
+        return server.get(f"/flow_runs/{run['id']}")["state"]["type"] == "CANCELLED"
+
+    wait_until(cancelled, seconds=30, what="Prefect says so")

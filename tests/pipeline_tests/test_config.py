@@ -1,0 +1,219 @@
+import json
+from importlib.resources import files
+from pathlib import Path
+
+import pytest
+import yaml
+
+from pipeline.config import ExperimentName, load_experiment
+from pipeline.errors import ConfigError
+from pipeline.plan import plan_experiment
+from tests.pipeline_tests.freeze_experiments import FROZEN, fingerprints
+
+
+@pytest.fixture(autouse=True)
+def store(tmp_path, monkeypatch):
+    monkeypatch.setenv("LLAVA_JP_STORE", str(tmp_path / "store"))
+
+
+def write(path: Path, **values: object) -> str:
+    path.write_text(yaml.safe_dump(values, allow_unicode=True), encoding="utf-8")
+    return str(path)
+
+
+def problem(name: str, *overrides: str) -> str:
+    with pytest.raises(ConfigError) as caught:
+        load_experiment(name, overrides)
+    return str(caught.value)
+
+
+def test_a_misspelled_key_is_named_with_its_section():
+    message = problem("smoke", "finetune.learningrate=1.0e-3")
+    assert message == (
+        "smoke finetune.learningrate=1.0e-3 is not valid:\n"
+        "  finetune.learningrate: Extra inputs are not permitted (got 0.001)"
+    )
+
+
+def test_all_problems_are_named_at_once():
+    message = problem("smoke", "pretrain.global_batch_size=0", "llm.weights.hidden_size=big", "features.scales=[2.0]")
+    assert "pretrain.global_batch_size: Input should be greater than 0 (got 0)" in message
+    assert "llm.weights.random.hidden_size: Input should be a valid integer" in message
+    assert "features: Value error, scale 2.0 is not in (0, 1]" in message
+
+
+def test_a_branch_name_is_no_revision():
+    weights = "vision_tower.weights={kind: hub, id: google/siglip-so400m-patch14-384, revision: main}"
+    message = problem("smoke", weights)
+    assert "vision_tower.weights.hub.revision: String should match pattern '^[0-9a-f]{40}$' (got 'main')" in message
+
+
+def test_a_commit_is_a_revision():
+    weights = f"vision_tower.weights={{kind: hub, id: google/siglip-so400m-patch14-384, revision: {'0a' * 20}}}"
+    assert load_experiment("smoke", [weights]).vision_tower.weights.revision == "0a" * 20
+
+
+def test_a_scale_that_is_no_whole_number_of_tiles_is_explained():
+    message = problem("demo-v1.0", "features.image_size=100")
+    assert "scale 1.0 gives 100 pixels, which is not a multiple of tile_size=56" in message
+
+
+def test_a_scale_that_is_no_whole_number_of_pixels_is_explained():
+    message = problem("demo-v1.1", "features.scales=[1.0, 0.3]")
+    assert "scale 0.3 of image_size=112 is not a whole number of pixels" in message
+
+
+def test_benchmarks_need_different_names():
+    benchmark = {"name": "b", "source": {"kind": "shapes-ja", "content": "questions", "num_images": 1}}
+    benchmarks = json.dumps([{**benchmark, "metrics": ["exact_match"]}] * 2)
+    assert "benchmark names must differ: ['b', 'b']" in problem("smoke", f"evaluation.benchmarks={benchmarks}")
+
+
+def test_paths_start_at_the_folder_of_the_file(tmp_path):
+    source = {"kind": "local", "annotations": "data/train.json", "images": "/elsewhere/images"}
+    folder = tmp_path / "deep"
+    folder.mkdir()
+    experiment = load_experiment(write(folder / "a.yaml", extends="smoke", datasets={"pretrain": source}))
+    assert experiment.datasets.pretrain.annotations == folder / "data" / "train.json"
+    assert experiment.datasets.pretrain.images == Path("/elsewhere/images")
+
+
+def test_a_relative_path_on_the_command_line_is_refused():
+    source = "datasets.pretrain={kind: local, annotations: train.json, images: /images}"
+    message = problem("smoke", source)
+    assert "datasets.pretrain.local.annotations" in message
+    assert "train.json is relative; give an absolute path" in message
+
+
+def test_a_file_extends_an_experiment_field_by_field(tmp_path):
+    experiment = load_experiment(write(tmp_path / "a.yaml", extends="smoke", name="a", finetune={"num_epochs": 3}))
+    smoke = load_experiment("smoke")
+    assert experiment.name == "a"
+    assert experiment.finetune == smoke.finetune.model_copy(update={"num_epochs": 3})
+    assert experiment.llm == smoke.llm
+
+
+def test_a_file_extends_a_file_beside_it(tmp_path):
+    write(tmp_path / "base.yaml", extends="smoke", description="base")
+    assert load_experiment(write(tmp_path / "a.yaml", extends="base.yaml", name="a")).description == "base"
+
+
+def test_a_section_of_another_kind_replaces_the_old_one_whole(tmp_path):
+    weights = {"kind": "local", "folder": "llm"}
+    experiment = load_experiment(write(tmp_path / "a.yaml", extends="smoke", llm={"weights": weights}))
+    assert experiment.llm.weights.model_dump() == {"kind": "local", "folder": tmp_path / "llm"}
+    assert experiment.llm.tokenizer == load_experiment("smoke").llm.tokenizer
+
+
+def test_experiments_that_extend_each_other_in_a_circle_are_refused(tmp_path):
+    one, two = write(tmp_path / "one.yaml", extends="two.yaml"), write(tmp_path / "two.yaml", extends="one.yaml")
+    assert problem(one) == f"experiments extend each other in a circle: {one} -> {two} -> {one}"
+
+
+@pytest.mark.parametrize(("text", "rate"), [("2e-5", 2e-5), ("2.0e-5", 2e-5), ("0.5", 0.5), ("1", 1.0)])
+def test_an_override_sets_a_number_however_it_is_written(text, rate):
+    assert load_experiment("smoke", [f"finetune.learning_rate={text}"]).finetune.learning_rate == rate
+
+
+def test_an_override_changes_one_field_and_nothing_else():
+    changed = load_experiment("smoke", ["features.images_per_shard=2"])
+    smoke = load_experiment("smoke")
+    assert changed.features == smoke.features.model_copy(update={"images_per_shard": 2})
+    assert changed.model_copy(update={"features": smoke.features}) == smoke
+
+
+@pytest.mark.parametrize(
+    ("override", "message"),
+    [
+        ("finetune", "--set 'finetune' is not of the form section.field=value"),
+        ("=3", "--set '=3' is not of the form section.field=value"),
+        ("name.first=3", "--set 'name.first=3': 'name' is not a section"),
+        ("name=[", "--set 'name=[': the value is not YAML"),
+    ],
+)
+def test_an_override_that_cannot_be_read_is_explained(override, message):
+    assert message in problem("smoke", override)
+
+
+def test_an_unknown_experiment_names_those_there_are():
+    assert problem("demo") == (
+        "no experiment is named 'demo'; there are: demo-v1.0, demo-v1.1, smoke; or give the path of a .yaml file"
+    )
+
+
+def test_a_file_that_is_not_there_is_named(tmp_path):
+    assert problem(str(tmp_path / "no.yaml")) == f"there is no experiment file {tmp_path / 'no.yaml'}"
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("a: [", "is not YAML"),
+        ("", "must hold the fields of an experiment, not None"),
+        ("- a", "must hold the fields of an experiment, not ['a']"),
+    ],
+)
+def test_a_file_that_holds_no_fields_is_explained(tmp_path, text, message):
+    (tmp_path / "a.yaml").write_text(text, encoding="utf-8")
+    assert message in problem(str(tmp_path / "a.yaml"))
+
+
+def test_every_experiment_file_has_a_name():
+    stems = {
+        path.name.removesuffix(".yaml") for path in files("pipeline.experiments").iterdir() if ".yaml" in path.name
+    }
+    assert stems == set(ExperimentName)
+
+
+@pytest.mark.parametrize("name", list(ExperimentName))
+def test_every_experiment_is_valid_and_has_the_name_of_its_file(name):
+    assert load_experiment(name).name == name
+
+
+def test_the_demo_pair_differs_in_its_features_alone():
+    small, large = (load_experiment(name).model_dump(mode="json") for name in ("demo-v1.0", "demo-v1.1"))
+    assert {key for key in small if small[key] != large[key]} == {"name", "description", "features"}
+    assert (small["features"]["image_size"], small["features"]["scales"]) == (56, [1.0])
+    assert (large["features"]["image_size"], large["features"]["scales"]) == (112, [1.0, 0.5])
+    assert small["features"]["images_per_shard"] == large["features"]["images_per_shard"]
+
+
+@pytest.mark.parametrize("name", ["demo-v1.0", "demo-v1.1"])
+def test_a_published_experiment_still_asks_for_the_same_artifacts(name):
+    frozen = json.loads(FROZEN.read_text(encoding="utf-8"))[name]
+    now = fingerprints(name)
+    changed = sorted(role for role in frozen.keys() | now.keys() if frozen.get(role) != now.get(role))
+    assert not changed, (
+        f"{name} would make these steps anew: {', '.join(changed)}. Published results would no longer be found. "
+        "Undo the change, or give the new experiment a new name. If the change is meant (a step's VERSION was raised), "
+        "run `python -m tests.pipeline_tests.freeze_experiments` and commit the result"
+    )
+
+
+def test_a_field_of_a_stage_changes_that_stage_and_what_follows_from_it():
+    before, after = (
+        {step.role: step.fingerprint for step in plan_experiment(load_experiment("smoke", overrides))}
+        for overrides in ([], ["finetune.learning_rate=1.0e-4"])
+    )
+    assert {role for role in before if before[role] != after[role]} == {
+        "finetune",
+        "predictions/shapes-ja",
+        "scores/shapes-ja",
+    }
+
+
+def test_a_name_and_a_description_and_a_limit_change_no_step():
+    changed = ["name=other", "description=other", "limits.max_rejected_fraction=1.0"]
+    before, after = (plan_experiment(load_experiment("smoke", overrides)) for overrides in ([], changed))
+    assert before == after
+
+
+def test_the_demo_pair_shares_its_data():
+    small, large = (fingerprints(name) for name in ("demo-v1.0", "demo-v1.1"))
+    assert {role for role in small if small[role] == large[role]} == {
+        "dataset/pretrain",
+        "dataset/finetune",
+        "dataset/shapes-ja",
+        "translation/pretrain",
+        "translation/finetune",
+    }

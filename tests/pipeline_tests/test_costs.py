@@ -1,0 +1,53 @@
+"""Estimates are sums that can be checked by hand, and a finished step shows what it took."""
+
+import pytest
+
+from model.language_model import build_llm, load_tokenizer
+from model.vision_tower import build_vision_tower
+from pipeline.config import TOKENIZER_FOLDER, load_experiment
+from pipeline.costs import estimate, llm_sizes, tower_sizes
+from pipeline.preparation import prepare_dataset
+from pipeline.store import ArtifactStore
+
+
+@pytest.fixture
+def store(tmp_path, monkeypatch):
+    monkeypatch.setenv("LLAVA_JP_STORE", str(tmp_path))
+    return ArtifactStore(tmp_path)
+
+
+def test_the_parameters_of_a_tower_and_an_llm_are_counted_without_building_them():
+    config = load_experiment("demo-v1.1")
+    tower = build_vision_tower(config.vision_tower)
+    assert tower_sizes(config.vision_tower).num_parameters == pytest.approx(
+        sum(parameter.numel() for parameter in tower.parameters()), rel=0.01
+    )
+    llm = build_llm(config.llm, load_tokenizer(config.llm, bundled=TOKENIZER_FOLDER))
+    assert llm_sizes(config.llm) == (sum(parameter.numel() for parameter in llm.parameters()), 128)
+
+
+def test_the_bytes_of_the_features_are_images_times_scales_tokens_channels_and_four(store):
+    assert estimate(load_experiment("demo-v1.1"), store=store)["features"].num_bytes == 7000 * 2 * 4 * 256 * 4
+
+
+def test_every_step_has_an_estimate(store):
+    costs = estimate(load_experiment("smoke"), store=store)
+    assert len(costs) == 10
+    assert all(cost.num_bytes > 0 and cost.seconds > 0 for cost in costs.values())
+
+
+def test_a_finished_step_shows_what_it_took(store):
+    config = load_experiment("smoke")
+    made = prepare_dataset(config.datasets.pretrain, store=store)
+    cost = estimate(config, store=store)["dataset/pretrain"]
+    assert (cost.num_bytes, cost.seconds) == (made.num_bytes, made.duration_seconds)
+
+
+def test_a_model_of_thirteen_billion_parameters_is_counted_without_its_memory():
+    config = load_experiment(
+        "demo-v1.1",
+        ["llm.weights.hidden_size=5120", "llm.weights.intermediate_size=13824", "llm.weights.num_hidden_layers=40"],
+    )
+    num_parameters, width = llm_sizes(config.llm)
+    assert width == 5120
+    assert num_parameters > 12e9

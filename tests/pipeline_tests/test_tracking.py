@@ -1,0 +1,93 @@
+"""What MLflow shows of a run: parameters, metrics over steps, data with digests, and who made what."""
+
+import subprocess
+import sys
+
+import pytest
+from mlflow.tracking import MlflowClient
+
+from pipeline.config import load_experiment
+from pipeline.errors import DataError
+from pipeline.manifest import Request
+from pipeline.progress import Event
+from pipeline.settings import Settings
+from pipeline.store import ArtifactStore
+from pipeline.tracking import MLFLOW_EXPERIMENT, Tracker, flatten, metric_key
+
+
+@pytest.fixture
+def settings(tmp_path):
+    return Settings(store=tmp_path / "store")
+
+
+def make(settings, step="dataset", **config):
+    request = Request(step=step, version=1, config={"kind": "local", **config})
+    return ArtifactStore(settings.store_root).produce(request, lambda directory: {"num_samples": 3})
+
+
+def runs_of(settings, filter_string=""):
+    client = MlflowClient(settings.mlflow_uri)
+    experiment = client.get_experiment_by_name(MLFLOW_EXPERIMENT)
+    return client.search_runs([experiment.experiment_id], filter_string)
+
+
+def test_a_step_is_a_child_with_its_metrics_over_optimizer_steps_and_its_data(settings):
+    dataset = make(settings)
+    with Tracker(settings).experiment_run(load_experiment("smoke"), tags={"prefect.flow_run_id": "f"}) as run:
+        request = Request(step="pretrain", version=1, config={"stage": {"learning_rate": 0.001}})
+        with run.step("pretrain", request, [dataset]) as step:
+            step.on_progress(Event("pretrain", 2, 2, "optimizer steps", [(1, {"loss": 5.0}), (2, {"loss": 4.0})]))
+    (parent,) = runs_of(settings, "tags.`prefect.flow_run_id` = 'f'")
+    (child,) = runs_of(settings, f"tags.`mlflow.parentRunId` = '{parent.info.run_id}'")
+    history = MlflowClient(settings.mlflow_uri).get_metric_history(child.info.run_id, "loss")
+    assert [(point.step, point.value) for point in history] == [(1, 5.0), (2, 4.0)]
+    assert child.data.params["stage.learning_rate"] == "0.001"
+    assert [data.dataset.digest for data in child.inputs.dataset_inputs] == [dataset.fingerprint]
+    assert parent.data.params["pretrain.learning_rate"] == "0.001"
+    assert (parent.info.status, child.info.status) == ("FINISHED", "FINISHED")
+
+
+def test_a_step_that_was_already_done_is_linked_to_the_run_that_made_it(settings):
+    tracker, dataset = Tracker(settings), make(settings)
+    with tracker.experiment_run(load_experiment("smoke"), tags={}) as first:
+        with first.step("dataset/pretrain", dataset.request, []) as maker:
+            maker.finish(dataset)
+        first.link("dataset/pretrain", dataset, was_done=False)
+    with tracker.experiment_run(load_experiment("smoke"), tags={}) as second:
+        second.link("dataset/pretrain", dataset, was_done=True)
+    tags = MlflowClient(settings.mlflow_uri).get_run(second.run_id).data.tags
+    assert tags["dataset/pretrain.run_id"] == maker.run_id
+    assert tags["dataset/pretrain.status"] == "was already done"
+
+
+def test_an_error_ends_the_run_as_failed_and_says_why(settings):
+    with pytest.raises(DataError), Tracker(settings).experiment_run(load_experiment("smoke"), tags={}):
+        raise DataError("the pictures are upside down")
+    (run,) = runs_of(settings)
+    assert (run.info.status, run.data.tags["error"]) == ("FAILED", "DataError: the pictures are upside down")
+
+
+def test_a_run_whose_process_was_killed_is_closed_by_the_next_one(settings):
+    Tracker(settings)
+    code = f"""
+import os, signal
+from pathlib import Path
+from pipeline.config import load_experiment
+from pipeline.settings import Settings
+from pipeline.tracking import Tracker
+with Tracker(Settings(store=Path({str(settings.store)!r}))).experiment_run(load_experiment("smoke"), tags={{}}):
+    os.kill(os.getpid(), signal.SIGKILL)
+"""
+    subprocess.run([sys.executable, "-c", code], check=False)
+    assert [run.info.status for run in runs_of(settings)] == ["RUNNING"]
+    with Tracker(settings).experiment_run(load_experiment("smoke"), tags={}):
+        pass
+    assert sorted(run.info.status for run in runs_of(settings)) == ["FINISHED", "KILLED"]
+
+
+def test_sections_and_lists_of_sections_become_dotted_keys():
+    assert flatten({"a": {"b": 1}, "c": [{"d": 2}], "e": [1, 2]}) == {"a.b": 1, "c.0.d": 2, "e": [1, 2]}
+
+
+def test_a_metric_key_has_only_characters_that_mlflow_allows():
+    assert metric_key("shapes-ja/rouge_l/色, 形") == "shapes-ja/rouge_l/色_ 形"
