@@ -33,7 +33,7 @@ lint: .venv/installed  ## format and check
 	@$(BIN)/mypy
 
 constraints: .venv/installed  ## pin what is installed now
-	@$(BIN)/python -m pip freeze --exclude-editable | grep -viE '^(nvidia|triton|cuda|pip=|setuptools=|wheel=)' | sed 's/+cpu$$//' > constraints.txt
+	@$(BIN)/python -m pip freeze --all --exclude-editable | grep -viE '^(nvidia|triton|cuda|pip=|wheel=)' | sed 's/+cpu$$//' > constraints.txt
 
 clean:  ## forget the environment and all results
 	rm -rf .venv store .prefect

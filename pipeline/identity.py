@@ -78,5 +78,8 @@ def _digests(paths: list[Path]) -> list[str]:
 
 
 def _stat_key(path: Path) -> str:
-    stat = path.stat()
+    try:
+        stat = path.stat()
+    except OSError as error:  # such as a link to nothing
+        raise DataError(f"{path} does not exist; check the paths of the experiment") from error
     return f"{path}\0{stat.st_size}\0{stat.st_mtime_ns}\0{stat.st_ino}"

@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 from PIL import Image, UnidentifiedImageError
@@ -21,6 +22,7 @@ from pipeline.manifest import Manifest
 
 MAX_PIXELS = 500_000_000
 """A larger image is taken for a decompression bomb."""
+Image.MAX_IMAGE_PIXELS = None  # Pillow's own limit is lower
 
 IMAGE_SCHEMA = pa.schema(
     [
@@ -58,7 +60,10 @@ class ImageRecord:
 
 def inspect_file(image: str, *, folder: Path) -> ImageRecord:
     """Read and decode one image of a folder; what is wrong with it becomes its status."""
-    path = (folder / PurePosixPath(image)).resolve()
+    try:
+        path = (folder / PurePosixPath(image)).resolve()
+    except (OSError, RuntimeError, ValueError) as error:  # a circle of links, a NUL in the name
+        return ImageRecord(image, status="missing", reason=f"{image!r}: {error}")
     if not path.is_relative_to(folder.resolve()):
         return ImageRecord(image, status="outside_folder", reason=f"{path} is not below {folder}")
     try:
@@ -72,13 +77,11 @@ def inspect_bytes(image: str, content: bytes) -> ImageRecord:
     """Decode one image that is kept inside the dataset."""
     sha256 = hashlib.sha256(content).hexdigest()
     try:
-        with Image.open(io.BytesIO(content)) as opened:
-            file_format, (width, height) = opened.format, opened.size
         decode(content)
     except DataError as error:
         return ImageRecord(image, sha256, status="unreadable", reason=str(error))
-    except (UnidentifiedImageError, Image.DecompressionBombError, OSError) as error:
-        return ImageRecord(image, sha256, status="unreadable", reason=str(error))
+    with Image.open(io.BytesIO(content)) as opened:
+        file_format, (width, height) = opened.format, opened.size
     return ImageRecord(image, sha256, None, content, file_format, width, height)
 
 
@@ -90,12 +93,16 @@ def decode(content: bytes) -> Image.Image:
     """
     try:
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # Pillow warns of large images and odd metadata; the limit is ours
+            warnings.simplefilter("ignore")  # Pillow warns of odd metadata
             with Image.open(io.BytesIO(content)) as image:
                 if image.width * image.height > MAX_PIXELS:
                     raise DataError(f"{image.width}x{image.height} pixels are more than {MAX_PIXELS}")
+                if image.mode.startswith("I;16"):  # convert would turn every value above 255 into white
+                    return Image.fromarray((np.asarray(image) >> 8).astype(np.uint8)).convert("RGB")
                 return image.convert("RGB")
-    except (OSError, SyntaxError, ValueError, EOFError, Image.DecompressionBombError) as error:
+    except UnidentifiedImageError as error:
+        raise DataError("not an image in a known format") from error
+    except (OSError, SyntaxError, ValueError, EOFError) as error:
         raise DataError(f"not a whole image: {error}") from error
 
 

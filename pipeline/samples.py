@@ -106,23 +106,25 @@ def read_records(path: Path) -> Iterator[tuple[int, Any]]:
         DataError: a ``.json`` file that is not an array of records.
     """
     if path.suffix == ".jsonl":
-        with path.open(encoding="utf-8-sig") as lines:
+        with path.open("rb") as lines:
             yield from enumerate(_parsed(line) for line in lines if line.strip())
         return
     try:
         records = json.loads(path.read_text(encoding="utf-8-sig"))
-    except (json.JSONDecodeError, UnicodeDecodeError) as error:
+    except (ValueError, RecursionError) as error:
         raise DataError(f"{path} is not JSON: {error}; for one record per line, name the file .jsonl") from error
     if not isinstance(records, list):
         raise DataError(f"{path} must hold a JSON array of records; its top level is a {type(records).__name__}")
     yield from enumerate(records)
 
 
-def _parsed(line: str) -> Any:
+def _parsed(line: bytes) -> Any:
     try:
-        return json.loads(line)
+        return json.loads(line.decode("utf-8-sig"))
     except json.JSONDecodeError as error:
         return error
+    except (ValueError, RecursionError) as error:  # not UTF-8, a number of thousands of digits, too deep
+        return json.JSONDecodeError(str(error), "", 0)
 
 
 def normalise(record: Any, *, record_index: int) -> Sample | Finding:
@@ -131,6 +133,11 @@ def normalise(record: Any, *, record_index: int) -> Sample | Finding:
         return Finding("record_not_json", str(record), None, record_index)
     if not isinstance(record, dict):
         return Finding("record_not_an_object", f"a {type(record).__name__}", None, record_index)
+    try:
+        json.dumps(record, ensure_ascii=False).encode()
+    except UnicodeEncodeError as error:  # JSON can spell half of a surrogate pair; Parquet cannot hold it
+        around = error.object[max(0, error.start - 20) : error.end + 20]
+        return Finding("text_not_unicode", ascii(around), None, record_index)
     sample_id = str(record["id"]) if record.get("id") not in (None, "") else f"record-{record_index:08d}"
 
     def reject(check: str, evidence: object) -> Finding:

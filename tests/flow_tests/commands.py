@@ -13,6 +13,8 @@ from pathlib import Path
 REPOSITORY = Path(__file__).resolve().parents[2]
 LLAVA_JP = (sys.executable, "-m", "flows.cli")
 PREFECT = (sys.executable, "-m", "prefect")
+LONGER = ("--set", "finetune.learning_rate=5e-4", "--set", "finetune.num_epochs=5")
+"""Changes of the second stage that give it time to be killed: 60 optimizer steps."""
 SECONDS_PER_COMMAND = 240
 
 

@@ -3,7 +3,7 @@ import urllib.request
 
 import pytest
 
-from tests.flow_tests.commands import PREFECT, Commands, clean_environment, stop, wait_until
+from tests.flow_tests.commands import LONGER, PREFECT, Commands, clean_environment, copied, stop, wait_until
 
 
 @pytest.fixture(scope="session")
@@ -39,3 +39,10 @@ def smoke(commands, tmp_path_factory):
     """The finished command ``llava-jp run smoke`` and the store it filled. Tests read it and change copies."""
     store = tmp_path_factory.mktemp("smoke") / "store"
     return commands.llava_jp(store, "run", "smoke"), store
+
+
+@pytest.fixture(scope="session")
+def longer(commands, smoke, tmp_path_factory):
+    """The same for more epochs of the second stage at another learning rate, in a copy of that store."""
+    store = copied(smoke[1], tmp_path_factory.mktemp("longer"))
+    return commands.llava_jp(store, "run", "smoke", *LONGER), store

@@ -9,15 +9,17 @@ right before each artifact takes its final name, between two shards, between two
 import os
 import signal
 import sys
+from importlib import import_module
 from pathlib import Path
 
 from flows.cli import QUIET_ENVIRONMENT, main
 
 os.environ.update(QUIET_ENVIRONMENT)  # before Prefect is imported, which reads it then
 
-import flows.compare
-import flows.run_experiment  # noqa: F401
 from pipeline.progress import Event, listening
+
+for module in ("flows.compare", "flows.run_experiment", "pipeline.answering"):
+    import_module(module)
 
 
 def run_until_killed(folder: Path) -> None:
@@ -29,11 +31,13 @@ def run_until_killed(folder: Path) -> None:
             mark.touch()
             os.kill(os.getpid(), signal.SIGKILL)
 
+    published = f"{os.environ['LLAVA_JP_STORE']}/artifacts/"
+
     def before_rename(event: str, arguments: tuple) -> None:
         if event == "os.rename":
             target = str(arguments[1])
-            if "/artifacts/" in target:
-                die_once(target.partition("/artifacts/")[2])
+            if target.startswith(published):
+                die_once(target.removeprefix(published))
             elif target.endswith("shard-00002.parquet"):
                 die_once("between shards")
 

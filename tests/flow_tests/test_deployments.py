@@ -10,7 +10,7 @@ from mlflow.tracking import MlflowClient
 from pipeline.config import ExperimentName, load_experiment
 from tests.flow_tests.commands import PREFECT, copied, stop, training_processes, wait_until
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.filterwarnings("ignore:The ``noload`` loader strategy")]  # MLflow's own
 
 FLOWS = ("run-experiment", "prepare-data", "cache-features", "train", "evaluate")
 MADE_AGAIN = ("predictions", "scores", "comparison")
@@ -99,6 +99,8 @@ def test_the_run_page_has_a_progress_bar_a_table_and_a_chart(server, completed):
     }
     (progress,) = (artifact for artifact in artifacts if artifact["type"] == "progress" and "answer" in artifact["key"])
     assert progress["data"] == 100
+    (chart,) = (artifact["data"] for artifact in artifacts if artifact["type"] == "image")
+    assert chart.startswith("data:image/png;base64,")
 
 
 def test_the_log_of_the_run_has_our_lines(server, completed):
@@ -123,12 +125,10 @@ def test_mlflow_links_the_run_to_prefect_and_has_its_scores(store, completed):
 
 
 def parents(client):
+    """Runs of the experiment that are not runs of a step, the latest first."""
     (experiment,) = client.search_experiments(filter_string="name = 'llava-jp'")
-    return client.search_runs([experiment.experiment_id], "tags.experiment = 'smoke' and tags.role != 'step'") or [
-        run
-        for run in client.search_runs([experiment.experiment_id])
-        if "mlflow.parentRunId" not in run.data.tags and run.data.tags.get("role") is None
-    ]
+    runs = client.search_runs([experiment.experiment_id], "tags.experiment = 'smoke'")
+    return [run for run in runs if "mlflow.parentRunId" not in run.data.tags]
 
 
 def test_mlflow_has_a_child_run_for_each_step_with_its_datasets(smoke):

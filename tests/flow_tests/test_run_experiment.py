@@ -2,12 +2,13 @@
 
 import re
 import socket
+import sys
 from pathlib import Path
 
 import pytest
 
 from pipeline.store import ArtifactStore
-from tests.flow_tests.commands import copied
+from tests.flow_tests.commands import LLAVA_JP, LONGER, copied
 
 ROLES = (
     *("dataset/pretrain", "dataset/finetune", "translation/pretrain", "translation/finetune", "features"),
@@ -18,8 +19,7 @@ NOISE = (
     *("prefect", "mlflow", "huggingface", "error"),
 )
 TO_DO_AGAIN = {"finetune", "predictions/shapes-ja", "scores/shapes-ja"}
-"""Steps that another learning rate of the second stage makes anew."""
-FASTER = ("--set", "finetune.learning_rate=5e-4")
+"""Steps that a change of the second stage makes anew."""
 
 
 def artifacts(store: Path) -> set[str]:
@@ -73,14 +73,14 @@ def test_the_same_run_again_does_nothing_and_says_so(commands, smoke):
 
 
 @pytest.mark.slow
-def test_another_learning_rate_of_the_second_stage_repeats_only_what_depends_on_it(commands, smoke, tmp_path):
-    _, store = smoke
-    store = copied(store, tmp_path)
-    before = artifacts(store)
-    done = commands.llava_jp(store, "run", "smoke", *FASTER)
+def test_a_change_of_the_second_stage_repeats_only_what_depends_on_it(smoke, longer):
+    _, before = smoke
+    done, store = longer
     assert done.returncode == 0, done.stdout + done.stderr
-    new = artifacts(store) - before
+    new = artifacts(store) - artifacts(before)
     assert sorted(name.split("/")[0] for name in new) == ["comparison", "finetune", "predictions", "scores"]
+    assert "finetune: 60 optimizer steps in" in done.stdout
+    assert "pretrain: " not in done.stdout
 
 
 def shown(output: str) -> dict[str, list[str]]:
@@ -91,7 +91,7 @@ def shown(output: str) -> dict[str, list[str]]:
 
 def test_show_tells_what_each_step_took_or_what_it_needs(commands, smoke):
     _, store = smoke
-    done = commands.llava_jp(store, "show", "smoke", *FASTER)
+    done = commands.llava_jp(store, "show", "smoke", *LONGER)
     assert "hidden_size: 32" in done.stdout
     steps = shown(done.stdout)
     assert tuple(steps) == ROLES
@@ -157,3 +157,17 @@ def test_a_missing_file_is_found_before_anything_runs(commands, tmp_path):
     assert done.stderr == "error: /no/such.json does not exist; check the paths of the experiment\n"
     assert "Traceback" not in done.stdout
     assert not (tmp_path / "artifacts").exists()
+
+
+IN_A_TERMINAL = "import os, pty, sys; sys.exit(os.waitstatus_to_exitcode(pty.spawn(sys.argv[1:])))"
+
+
+def test_a_terminal_shows_no_notice_of_a_library(commands, tmp_path):
+    local = "datasets.finetune={kind: local, annotations: /no/such.json, images: /no/images}"
+    settings = {"LLAVA_JP_STORE": str(tmp_path), "PREFECT_HOME": str(tmp_path / "new"), "TERM": "dumb", "COLUMNS": "99"}
+    command = (*LLAVA_JP, "run", "smoke", "--set", local)
+    done = commands.finished(sys.executable, "-c", IN_A_TERMINAL, *command, **settings)
+    assert done.returncode == 1
+    first, second = (line for line in done.stdout.splitlines() if line)
+    assert first.startswith("smoke ──")
+    assert second == "error: /no/such.json does not exist; check the paths of the experiment"

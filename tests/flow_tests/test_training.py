@@ -3,7 +3,6 @@
 import json
 import math
 import os
-import shutil
 import signal
 import socket
 import subprocess
@@ -42,7 +41,7 @@ COLOURS = ("赤", "青", "緑", "黄色", "黒", "白", "紫", "茶色", "灰色
 
 def records(folder):
     """A local dataset of one-coloured images and a conversation without an image."""
-    (folder / "images").mkdir(parents=True)
+    (folder / "images").mkdir(parents=True, exist_ok=True)
     for index in range(len(COLOURS)):
         Image.new("RGB", (64, 48), (17 * index, 255 - 17 * index, 90)).save(folder / "images" / f"{index}.png")
     asked = [("<image>\n何色ですか。", f"{colour}です。" * (1 + index % 3)) for index, colour in enumerate(COLOURS)]
@@ -59,12 +58,25 @@ def conversation(question, answer):
     return [{"from": "human", "value": question}, {"from": "gpt", "value": answer}]
 
 
+def settings(num_processes, zero_stage):
+    return {"NUM_PROCESSES": num_processes, "ZERO_STAGE": zero_stage}
+
+
+VARIANTS = {
+    "plain": (settings(1, 0), {"micro_batch_size": 8}),
+    "accumulated": (settings(1, 0), {"micro_batch_size": 2}),
+    "diverging": (settings(1, 0), {"learning_rate": 1e30}),
+    **{f"zero-{stage}": (settings(2, stage), {"micro_batch_size": 2}) for stage in range(4)},
+}
+"""Trainings of the same samples: settings of the machine, and fields of the stage that differ."""
+
+
 class Stages:
     """Trains the two stages of a tiny experiment, each variant in its own copy of one prepared store."""
 
     def __init__(self, folder):
         self.folder = folder
-        self.config = load_experiment("smoke", ["finetune.micro_batch_size=4", "finetune.num_epochs=2"])
+        self.config = load_experiment("smoke", ["finetune.num_epochs=2"])
         self.store = ArtifactStore(folder / "store")
         dataset = prepare_dataset(records(folder), store=self.store)
         accepted = check_translations(self.config.translation, dataset=dataset, store=self.store)
@@ -108,35 +120,27 @@ def stages(environment, tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def one_process(stages):
-    """Variants on one process, two at a time: ``(model or error)`` by name."""
-    variants = {
-        "plain": {},
-        "micro-2": {"micro_batch_size": 2},
-        "micro-8": {"micro_batch_size": 8},
-        "diverging": {"learning_rate": 1e30},
-    }
+def models(stages, environment):
+    """Every variant, trained two at a time: the model, or the error of the training, by name."""
 
-    def train(name):
+    def train(name, changes):
         try:
-            return stages.finetuned(name, **variants[name])
-        except Exception as error:
+            return stages.finetuned(name, **changes)
+        except TrainingError as error:
             return error
 
+    futures = {}
     with ThreadPoolExecutor(2) as pool:
-        return dict(zip(variants, pool.map(train, variants), strict=True))
-
-
-@pytest.fixture(scope="module")
-def two_processes(stages, environment):
-    """The same training on two processes, by ZeRO stage."""
-    models = {}
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("LLAVA_JP_NUM_PROCESSES", "2")
-        for zero_stage in (0, 1, 2, 3):
-            patch.setenv("LLAVA_JP_ZERO_STAGE", str(zero_stage))
-            models[zero_stage] = stages.finetuned(f"zero-{zero_stage}")
-    return models
+        for name, (settings, changes) in VARIANTS.items():
+            for key in ("NUM_PROCESSES", "ZERO_STAGE"):
+                environment.setenv(f"LLAVA_JP_{key}", str(settings[key]))
+            futures[name] = future = pool.submit(train, name, changes)
+            # the threads share the environment: the next one starts when this one has read it
+            jobs = stages.folder / name / "partial" / "finetune"
+            wait_until(lambda: future.done() or list(jobs.glob("*/work/job.json")), seconds=200, what=name)  # noqa: B023
+    environment.delenv("LLAVA_JP_NUM_PROCESSES")
+    environment.delenv("LLAVA_JP_ZERO_STAGE")
+    return {name: future.result() for name, future in futures.items()}
 
 
 def curve(model, column="loss"):
@@ -147,29 +151,28 @@ def weights(model):
     return load_file(model.path("llm/model.safetensors")) | load_file(model.path("projector.safetensors"))
 
 
-def test_the_loss_curve_does_not_depend_on_gradient_accumulation(one_process):
-    for name in ("micro-2", "micro-8"):
-        assert curve(one_process[name]) == pytest.approx(curve(one_process["plain"]), rel=1e-5)
+def test_the_loss_curve_does_not_depend_on_gradient_accumulation(models):
+    assert curve(models["accumulated"]) == pytest.approx(curve(models["plain"]), rel=1e-5)
 
 
 @pytest.mark.parametrize("zero_stage", [0, 1, 2, 3])
-def test_two_processes_give_the_loss_curve_of_one(one_process, two_processes, zero_stage):
-    model = two_processes[zero_stage]
+def test_two_processes_give_the_loss_curve_of_one(models, zero_stage):
+    model = models[f"zero-{zero_stage}"]
     assert model.summary["num_processes"] == 2
-    assert curve(model) == pytest.approx(curve(one_process["plain"]), rel=1e-5)
-    expected = curve(one_process["plain"], "gradient_norm")
+    assert curve(model) == pytest.approx(curve(models["plain"]), rel=1e-5)
+    expected = curve(models["plain"], "gradient_norm")
     assert curve(model, "gradient_norm") == pytest.approx(expected, rel=1e-3)
 
 
 @pytest.mark.parametrize("zero_stage", [0, 1, 2, 3])
-def test_two_processes_give_the_weights_of_one(one_process, two_processes, zero_stage):
-    expected, found = weights(one_process["plain"]), weights(two_processes[zero_stage])
+def test_two_processes_give_the_weights_of_one(models, zero_stage):
+    expected, found = weights(models["plain"]), weights(models[f"zero-{zero_stage}"])
     assert set(found) == set(expected)
     for name, tensor in expected.items():
         torch.testing.assert_close(found[name], tensor, rtol=1e-3, atol=1e-4)
 
 
-def model_and_samples(stages, model):
+def model_and_samples(stages):
     """The model that finetuning starts from, and the samples it sees, made without the training loop."""
     config = stages.config
     tokenizer = load_tokenizer(config.llm, bundled=TOKENIZER_FOLDER)
@@ -188,8 +191,8 @@ def model_and_samples(stages, model):
     return VisionLanguageModel(projector, llm).eval(), samples, features
 
 
-def test_the_loss_is_the_mean_over_the_supervised_tokens_of_the_global_batch(stages, one_process):
-    model, samples, features = model_and_samples(stages, one_process["plain"])
+def test_the_loss_is_the_mean_over_the_supervised_tokens_of_the_global_batch(stages, models):
+    model, samples, features = model_and_samples(stages)
     (first, *_) = global_batches(NUM_SAMPLES, batch_size=8, num_epochs=1, seed=stages.config.finetune.seed)
     total, count = 0.0, 0
     for index in first:
@@ -201,45 +204,45 @@ def test_the_loss_is_the_mean_over_the_supervised_tokens_of_the_global_batch(sta
             logits[0, :-1], batch.labels[0, 1:], ignore_index=IGNORED_LABEL, reduction="sum"
         ).item()
         count += batch.num_supervised_tokens
-    assert curve(one_process["plain"])[0] == pytest.approx(total / count, rel=1e-5)
-    assert curve(one_process["plain"], "num_supervised_tokens")[0] == count
+    assert curve(models["plain"])[0] == pytest.approx(total / count, rel=1e-5)
+    assert curve(models["plain"], "num_supervised_tokens")[0] == count
 
 
-def test_pretraining_publishes_the_projector_alone_and_finetuning_starts_from_it(stages, one_process):
+def test_pretraining_publishes_the_projector_alone_and_finetuning_starts_from_it(stages, models):
     assert {file.path for file in stages.projector.files} == {"projector.safetensors", "metrics.parquet"}
     projector = sum(tensor.numel() for tensor in load_file(stages.projector.path("projector.safetensors")).values())
     assert stages.projector.summary["num_trained_parameters"] == projector
     assert stages.projector.summary["num_parameters"] > projector
 
 
-def test_pretraining_trains_the_projector_and_finetuning_both(stages, one_process):
-    before, _, _ = model_and_samples(stages, one_process["plain"])
-    after = weights(one_process["plain"])
+def test_pretraining_trains_the_projector_and_finetuning_both(stages, models):
+    before, _, _ = model_and_samples(stages)
+    after = weights(models["plain"])
     assert any(not torch.equal(tensor, after[name]) for name, tensor in before.projector.state_dict().items())
     for name, tensor in before.llm.named_parameters():
         assert not torch.equal(tensor, after[name]), name
-    summary = one_process["plain"].summary
+    summary = models["plain"].summary
     assert summary["num_trained_parameters"] == summary["num_parameters"]
 
 
-def test_the_vision_tower_is_not_trained(stages, one_process):
-    model = one_process["plain"]
+def test_the_vision_tower_is_not_trained(stages, models):
+    model = models["plain"]
     tower = load_file(model.path("vision_tower/model.safetensors"))
     trained = sum(tensor.numel() for tensor in weights(model).values())
     assert model.summary["num_parameters"] == trained
-    again = load_file(one_process["micro-2"].path("vision_tower/model.safetensors"))
+    again = load_file(models["accumulated"].path("vision_tower/model.safetensors"))
     assert all(torch.equal(tensor, again[name]) for name, tensor in tower.items())
 
 
-def test_a_text_only_sample_is_trained_on(one_process):
-    summary = one_process["plain"].summary
+def test_a_text_only_sample_is_trained_on(models):
+    summary = models["plain"].summary
     assert summary["num_samples"] == NUM_SAMPLES
     assert summary["num_without_features"] == 0
-    assert one_process["plain"].summary["num_optimizer_steps"] == 2 * math.ceil(NUM_SAMPLES / 8)
+    assert models["plain"].summary["num_optimizer_steps"] == 2 * math.ceil(NUM_SAMPLES / 8)
 
 
-def test_a_loss_that_is_not_a_number_stops_the_training_and_names_the_samples(one_process):
-    error = one_process["diverging"]
+def test_a_loss_that_is_not_a_number_stops_the_training_and_names_the_samples(models):
+    error = models["diverging"]
     assert isinstance(error, TrainingError)
     assert "the loss is nan at optimizer step " in str(error) or "the loss is inf at optimizer step " in str(error)
     assert str(error).partition("the samples were: ")[2].count(", ") in (6, 7)
@@ -256,39 +259,30 @@ def test_a_port_in_use_is_named(stages, monkeypatch):
             stages.finetuned("port")
 
 
-STOPPABLE = """
-import signal, sys
+LONG_TRAINING = """
+import sys
+from pathlib import Path
 from tests.flow_tests.test_training import Stages
-signal.signal(signal.SIGTERM, lambda *_: sys.exit(3))
-import pickle
-stages = pickle.load(open(sys.argv[1], "rb"))
-stages.finetuned("stopped", num_epochs=500)
+Stages(Path(sys.argv[1])).finetuned("interrupted", num_epochs=500)
 """
 
 
-def test_the_end_of_the_parent_ends_the_workers_and_other_processes_cannot_go_on_from_the_checkpoint(
-    stages, environment, tmp_path
-):
-    import pickle
-
-    (tmp_path / "stages").write_bytes(pickle.dumps(stages))
+def test_ctrl_c_ends_the_workers_and_fewer_processes_cannot_go_on_from_their_checkpoint(stages, environment):
     settings = {"LLAVA_JP_NUM_PROCESSES": "2", "LLAVA_JP_ZERO_STAGE": "2", "LLAVA_JP_CHECKPOINT_EVERY": "2"}
-    store = stages.folder / "stopped"
-    parent = subprocess.Popen(
-        [sys.executable, "-c", STOPPABLE, str(tmp_path / "stages")], cwd=REPOSITORY, env={**os.environ, **settings}
-    )
+    store = stages.folder / "interrupted"
+    command = [sys.executable, "-c", LONG_TRAINING, str(stages.folder)]
+    parent = subprocess.Popen(command, cwd=REPOSITORY, env={**os.environ, **settings}, stderr=subprocess.DEVNULL)
     try:
         saved = "partial/finetune/*/work/checkpoints/optimizer_step-*.json"
-        wait_until(lambda: list(store.glob(saved)), seconds=60, what="there is a checkpoint")
+        wait_until(lambda: list(store.glob(saved)), seconds=100, what="there is a checkpoint")
         assert len(training_processes(store)) >= 2
-        parent.send_signal(signal.SIGTERM)
-        assert parent.wait(30) == 3
-        wait_until(lambda: not training_processes(store), seconds=1, what="the training processes are gone")
+        parent.send_signal(signal.SIGINT)
+        parent.wait(40)
+        assert training_processes(store) == []
     finally:
         parent.kill()
         parent.wait()
     with pytest.raises(
         ConfigError, match="was made with 2 processes and ZeRO stage 2, this run has 1 and 0; go on with"
     ):
-        stages.finetuned("stopped", num_epochs=500)
-    shutil.rmtree(store)
+        stages.finetuned("interrupted", num_epochs=500)

@@ -1,0 +1,216 @@
+from itertools import chain
+
+import pyarrow as pa
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+from transformers import AutoTokenizer
+
+from model.conversation import IGNORED_LABEL, IMAGE_TOKEN_ID, Encoded, encode_conversation
+from pipeline.batches import (
+    TrainingSample,
+    batches_ahead,
+    collate,
+    global_batches,
+    load_samples,
+    micro_batches,
+    num_micro_batches,
+)
+from pipeline.config import TOKENIZER_FOLDER
+from pipeline.feature_cache import FeatureReader, FeatureShape, write_shard
+from pipeline.parquet import write_rows
+from pipeline.samples import SAMPLE_SCHEMA, Sample, Turn
+
+SHAPE = FeatureShape(num_scales=2, num_tokens=4, width=3, dtype="float32")
+IMAGE = 100 * torch.arange(2.0)[:, None, None] + torch.arange(12.0).reshape(4, 3)
+"""Features ``[S, T, V]`` of image ``h1``: the scale in the hundreds."""
+TOKENIZER = AutoTokenizer.from_pretrained(TOKENIZER_FOLDER / "shapes-ja")
+
+
+@pytest.fixture
+def features(tmp_path):
+    images = [("h1", IMAGE), ("h2", IMAGE + 1000)]
+    write_shard(tmp_path / "shard-00000.parquet", images, shape=SHAPE, failures=())
+    with FeatureReader(tmp_path) as reader:
+        yield reader
+
+
+def training_sample(ids: list[int], labels: list[int], image: str | None = None) -> TrainingSample:
+    return TrainingSample("id", Encoded(tuple(ids), tuple(labels)), image)
+
+
+def load(tmp_path, features, talks, *, accepted=None, max_length=1000, template="v1"):
+    """``talks``: an image and the texts of the turns, by sample id."""
+    rows = []
+    for index, (sample_id, (image, *texts)) in enumerate(talks.items()):
+        turns = tuple(Turn(("user", "assistant")[place % 2], text) for place, text in enumerate(texts))
+        rows.append(Sample(sample_id, index, image and f"{image}.png", None, turns).row(image))
+    write_rows(tmp_path / "samples.parquet", rows, schema=SAMPLE_SCHEMA)
+    accepted_rows = ({"sample_id": name} for name in (talks if accepted is None else accepted))
+    write_rows(tmp_path / "accepted.parquet", accepted_rows, schema=pa.schema([("sample_id", pa.string())]))
+    return load_samples(
+        tmp_path / "samples.parquet",
+        tmp_path / "accepted.parquet",
+        features=features,
+        tokenizer=TOKENIZER,
+        template=template,
+        max_length=max_length,
+    )
+
+
+def test_every_epoch_has_every_sample_once_in_an_order_of_its_own():
+    batches = global_batches(10, batch_size=4, num_epochs=2, seed=0)
+    assert [len(batch) for batch in batches] == [4, 4, 2, 4, 4, 2]
+    first, second = [*chain(*batches[:3])], [*chain(*batches[3:])]
+    assert sorted(first) == sorted(second) == list(range(10))
+    assert first != second
+
+
+def test_the_order_is_that_of_the_seed_and_never_changes():
+    assert global_batches(6, batch_size=3, num_epochs=1, seed=42) == [[4, 5, 1], [0, 3, 2]]
+    assert global_batches(6, batch_size=3, num_epochs=1, seed=43) != global_batches(
+        6, batch_size=3, num_epochs=1, seed=42
+    )
+
+
+@pytest.mark.parametrize(
+    ("global_size", "micro_size", "processes", "count"),
+    [(32, 8, 1, 4), (32, 8, 2, 2), (32, 8, 4, 1), (32, 32, 4, 1), (10, 4, 1, 3), (10, 4, 2, 2), (1, 8, 4, 1)],
+)
+def test_forward_passes_cover_the_global_batch(global_size, micro_size, processes, count):
+    numbers = num_micro_batches(global_batch_size=global_size, micro_batch_size=micro_size, num_processes=processes)
+    assert numbers == count
+
+
+def test_a_batch_is_dealt_to_two_processes_in_turn():
+    parts = [micro_batches(range(10), count=2, rank=rank, num_processes=2) for rank in (0, 1)]
+    assert parts == [[[0, 2], [4, 6, 8]], [[1, 3], [5, 7, 9]]]
+
+
+def test_a_small_last_batch_leaves_pieces_empty():
+    assert micro_batches([7], count=2, rank=0, num_processes=2) == [[], [7]]
+    assert micro_batches([7], count=2, rank=1, num_processes=2) == [[], []]
+
+
+@given(
+    st.lists(st.integers(), max_size=40, unique=True),
+    st.sampled_from([1, 2, 4]),
+    st.integers(1, 9),
+)
+def test_the_pieces_of_all_processes_are_the_global_batch(batch, processes, micro_size):
+    count = num_micro_batches(
+        global_batch_size=max(1, len(batch)), micro_batch_size=micro_size, num_processes=processes
+    )
+    parts = [micro_batches(batch, count=count, rank=rank, num_processes=processes) for rank in range(processes)]
+    assert all(len(part) == count for part in parts)
+    pieces = [piece for part in parts for piece in part]
+    assert sorted(index for piece in pieces for index in piece) == sorted(batch)
+    assert max(map(len, pieces)) <= micro_size
+
+
+def test_an_image_is_expanded_and_the_labels_stay_beside_their_tokens(features):
+    sample = training_sample([5, IMAGE_TOKEN_ID, 6, 7], [-100, -100, -100, 7], "h1")
+    batch = collate([sample], features=features)
+    assert batch.input_ids.tolist() == [[5, -200, -200, -200, -200, 6, 7]]
+    assert batch.labels.tolist() == [[-100, -100, -100, -100, -100, -100, 7]]
+    assert batch.attention_mask.tolist() == [[1] * 7]
+    assert batch.num_supervised_tokens == 1
+
+
+def test_scales_are_joined_along_the_channels(features):
+    sample = training_sample([IMAGE_TOKEN_ID, 6], [-100, 6], "h1")
+    batch = collate([sample], features=features)
+    assert batch.features.shape == (1, 4, 6)
+    assert batch.features[0, 1].tolist() == [3, 4, 5, 103, 104, 105]
+
+
+def test_rows_are_padded_on_the_right_and_images_stand_in_order(features):
+    samples = [
+        training_sample([IMAGE_TOKEN_ID, 6], [-100, 6], "h2"),
+        training_sample([8, 9], [-100, 9]),
+        training_sample([IMAGE_TOKEN_ID, 7, 8], [-100, 7, 8], "h1"),
+    ]
+    batch = collate(samples, features=features)
+    assert batch.input_ids.tolist() == [[-200] * 4 + [6, 0], [8, 9, 0, 0, 0, 0], [-200] * 4 + [7, 8]]
+    assert batch.attention_mask.tolist() == [[1] * 5 + [0], [1, 1, 0, 0, 0, 0], [1] * 6]
+    assert batch.labels.tolist() == [[-100] * 4 + [6, -100], [-100, 9] + [-100] * 4, [-100] * 4 + [7, 8]]
+    assert batch.features[:, 0, 0].tolist() == [1000.0, 0.0]
+    assert batch.num_supervised_tokens == 4
+
+
+def test_the_first_position_of_a_row_is_not_counted(features):
+    assert collate([training_sample([8, 9], [8, 9])], features=features).num_supervised_tokens == 1
+
+
+def test_no_samples_make_a_batch_without_supervision(features):
+    batch = collate([], features=features)
+    assert (batch.input_ids.shape, batch.attention_mask.tolist(), batch.num_supervised_tokens) == ((1, 1), [[1]], 0)
+    assert batch.features.numel() == 0
+
+
+def test_loaded_samples_are_the_accepted_ones_as_they_are_encoded(tmp_path, features):
+    talks = {"a": ("h1", "<image>\n図形の数", "二つ"), "b": ("h1", "図形の数", "三つ"), "c": (None, "図形の数", "一つ")}
+    loaded = load(tmp_path, features, talks, accepted=("a", "c"))
+    assert [(sample.sample_id, sample.image_sha256) for sample in loaded.samples] == [("a", "h1"), ("c", None)]
+    expected = encode_conversation([("図形の数", "二つ")], has_image=True, template="v1", tokenizer=TOKENIZER)
+    assert loaded.samples[0].encoded == expected
+    assert (loaded.num_without_features, loaded.num_too_long, loaded.num_shortened) == (0, 0, 0)
+
+
+def test_a_sample_whose_image_has_no_features_is_counted(tmp_path, features):
+    loaded = load(tmp_path, features, {"a": ("h3", "図形の数", "二つ"), "b": ("h1", "図形の数", "二つ")})
+    assert [sample.sample_id for sample in loaded.samples] == ["b"]
+    assert loaded.num_without_features == 1
+
+
+TALK = ("図形の数", "二つ", "図形の数", "三つ")
+"""Without an image: 2 + (ユーザー: , 図形, の数, space, システム: , answer, end) = 9 tokens, then 7 more."""
+
+
+@pytest.mark.parametrize(
+    ("image", "max_length", "num_tokens", "num_shortened"),
+    [
+        (None, 16, 16, 0),
+        (None, 15, 9, 1),
+        (None, 9, 9, 1),
+        ("h1", 16 + 1 + 4, 16 + 1 + 1, 0),  # a line end and four vision tokens more; one placeholder stands for them
+        ("h1", 16 + 1 + 3, 9 + 1 + 1, 1),
+        ("h1", 9 + 1 + 4, 9 + 1 + 1, 1),
+    ],
+)
+def test_a_long_sample_is_cut_after_a_whole_answer(tmp_path, features, image, max_length, num_tokens, num_shortened):
+    loaded = load(tmp_path, features, {"a": (image, *TALK)}, max_length=max_length)
+    (sample,) = loaded.samples
+    assert (len(sample.encoded.input_ids), loaded.num_shortened) == (num_tokens, num_shortened)
+    assert sample.encoded.labels[-1] == TOKENIZER.eos_token_id
+    assert collate([sample], features=features).input_ids.shape[1] <= max_length
+
+
+@pytest.mark.parametrize(("image", "max_length"), [(None, 8), ("h1", 13)])
+def test_a_sample_whose_first_answer_does_not_fit_is_left_out_and_counted(tmp_path, features, image, max_length):
+    loaded = load(tmp_path, features, {"a": (image, *TALK)}, max_length=max_length)
+    assert (loaded.samples, loaded.num_too_long, loaded.num_shortened) == ((), 1, 0)
+
+
+def test_batches_come_in_the_order_of_the_plan(features):
+    samples = [training_sample([index, index], [-100, index]) for index in range(4)]
+    steps = batches_ahead([[[0], [1]], [[2, 3], []]], samples, features)
+    ids = [[batch.input_ids[:, 0].tolist() for batch in step] for step in steps]
+    assert ids == [[[0], [1]], [[2, 3], [0]]]
+    assert list(batches_ahead([], samples, features)) == []
+
+
+@given(st.integers(1, 60), st.integers(1, 16), st.integers(0, 3))
+def test_global_batches_lose_no_sample(num_samples, batch_size, seed):
+    batches = global_batches(num_samples, batch_size=batch_size, num_epochs=1, seed=seed)
+    assert sorted(chain(*batches)) == list(range(num_samples))
+    assert {len(batch) for batch in batches[:-1]} <= {batch_size}
+
+
+def test_a_label_is_its_token_or_ignored(tmp_path, features):
+    loaded = load(tmp_path, features, {"a": ("h1", *TALK), "b": (None, *TALK)})
+    batch = collate(loaded.samples, features=features)
+    supervised = batch.labels != IGNORED_LABEL
+    assert torch.equal(batch.labels[supervised], batch.input_ids[supervised])
+    assert not supervised[batch.attention_mask == 0].any()

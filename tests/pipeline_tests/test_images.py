@@ -1,0 +1,175 @@
+import hashlib
+import struct
+import zlib
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from PIL import Image
+
+from pipeline.errors import DataError
+from pipeline.images import ImageReader, decode, inspect_bytes, inspect_file
+from pipeline.preparation import prepare_dataset
+from pipeline.store import ArtifactStore
+from tests.pipeline_tests.small_data import encoded, local_source, picture, talk
+
+
+def photo() -> Image.Image:
+    random = np.random.default_rng(0)
+    return Image.fromarray(random.integers(0, 256, (24, 32, 3), dtype=np.uint8))
+
+
+def png(*chunks: tuple[bytes, bytes]) -> bytes:
+    """A PNG of the given chunks, each with a right checksum."""
+    body = b"".join(
+        struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data)) for kind, data in chunks
+    )
+    return b"\x89PNG\r\n\x1a\n" + body
+
+
+def header(width: int, height: int) -> tuple[bytes, bytes]:
+    return b"IHDR", struct.pack(">IIBBBBB", width, height, 8, 0, 0, 0, 0)
+
+
+def test_a_whole_image_is_described(tmp_path):
+    content = encoded(photo(), "JPEG")
+    (tmp_path / "a.jpg").write_bytes(content)
+    record = inspect_file("a.jpg", folder=tmp_path)
+    assert (record.status, record.format, record.width, record.height) == ("ok", "JPEG", 32, 24)
+    assert record.image_sha256 == hashlib.sha256(content).hexdigest()
+    assert (record.file, record.content) == (str(tmp_path / "a.jpg"), None)
+
+
+def test_the_format_is_that_of_the_content_not_of_the_name(tmp_path):
+    (tmp_path / "a.jpg").write_bytes(encoded(photo().convert("P"), "GIF"))
+    record = inspect_file("a.jpg", folder=tmp_path)
+    assert (record.status, record.format) == ("ok", "GIF")
+
+
+def test_a_truncated_image_is_unreadable(tmp_path):
+    content = encoded(photo(), "JPEG")
+    (tmp_path / "a.jpg").write_bytes(content[:-100])
+    record = inspect_file("a.jpg", folder=tmp_path)
+    assert record.status == "unreadable"
+    assert record.reason.startswith("not a whole image: image file is truncated")
+
+
+@pytest.mark.parametrize("content", [b"", b"<html>404</html>"])
+def test_what_is_no_image_is_unreadable(content):
+    record = inspect_bytes("a.jpg", content)
+    assert record.status == "unreadable"
+    assert record.reason == "not an image in a known format"
+
+
+def test_a_missing_image_is_named(tmp_path):
+    record = inspect_file("no.jpg", folder=tmp_path)
+    assert (record.status, record.image_sha256) == ("missing", None)
+    assert record.reason == f"{tmp_path / 'no.jpg'}: No such file or directory"
+
+
+@pytest.mark.parametrize("image", [".", "a\0.jpg", "a" * 300 + ".jpg"])
+def test_a_name_that_is_no_file_is_missing(tmp_path, image):
+    assert inspect_file(image, folder=tmp_path).status == "missing"
+
+
+@pytest.mark.parametrize("image", ["../a.png", "/etc/passwd", "deep/../../a.png", "link.png"])
+def test_an_image_outside_the_folder_is_not_read(tmp_path, image):
+    folder = tmp_path / "images"
+    folder.mkdir()
+    (tmp_path / "a.png").write_bytes(picture(1))
+    (folder / "link.png").symlink_to(tmp_path / "a.png")
+    record = inspect_file(image, folder=folder)
+    assert (record.status, record.image_sha256) == ("outside_folder", None)
+    assert record.reason.endswith(f"is not below {folder}")
+
+
+def test_cmyk_becomes_rgb():
+    image = decode(encoded(Image.new("CMYK", (2, 2), (0, 0, 0, 0)), "TIFF"))
+    assert (image.mode, image.getpixel((0, 0))) == ("RGB", (255, 255, 255))
+
+
+def test_a_palette_with_transparency_shows_its_colours():
+    image = Image.new("P", (2, 1))
+    image.putpalette([200, 10, 20, 0, 0, 255])
+    image.putdata([0, 1])
+    decoded = decode(encoded(image, "PNG", transparency=0))
+    assert [decoded.getpixel((x, 0)) for x in (0, 1)] == [(200, 10, 20), (0, 0, 255)]
+
+
+def test_transparent_pixels_show_their_colours():
+    assert decode(encoded(Image.new("RGBA", (1, 1), (9, 8, 7, 0)))).getpixel((0, 0)) == (9, 8, 7)
+
+
+def test_sixteen_bits_become_the_eight_highest():
+    values = np.array([[0, 0x1234, 0x8000, 0xFFFF]], dtype=np.uint16)
+    decoded = decode(encoded(Image.fromarray(values)))
+    assert [decoded.getpixel((x, 0))[0] for x in range(4)] == [0, 0x12, 0x80, 0xFF]
+
+
+def test_a_bomb_is_not_unpacked():
+    record = inspect_bytes("bomb.png", png(header(30_000, 30_000), (b"IDAT", b""), (b"IEND", b"")))
+    assert (record.status, record.reason) == ("unreadable", "30000x30000 pixels are more than 500000000")
+
+
+def test_pillows_own_smaller_limit_does_not_count():
+    record = inspect_bytes("large.png", png(header(13_400, 13_400), (b"IDAT", b""), (b"IEND", b"")))
+    assert record.status == "unreadable"
+    assert record.reason.startswith("not a whole image: ")
+    assert "bomb" not in record.reason
+
+
+def test_a_text_that_unpacks_to_megabytes_is_unreadable():
+    text = b"Comment\0\0" + zlib.compress(b"a" * 3_000_000)
+    record = inspect_bytes("text.png", png(header(1, 1), (b"zTXt", text), (b"IDAT", b""), (b"IEND", b"")))
+    assert record.status == "unreadable"
+
+
+FILES = {name: encoded(photo(), name) for name in ("PNG", "JPEG", "WEBP", "GIF")}
+
+
+@given(
+    st.sampled_from(sorted(FILES)),
+    st.lists(st.tuples(st.integers(0, 4000), st.integers(0, 255)), min_size=1, max_size=4),
+    st.integers(0, 4000),
+)
+@settings(max_examples=300, deadline=None)
+def test_damaged_bytes_are_an_image_or_unreadable_with_a_reason(name, changes, length):
+    content = bytearray(FILES[name])
+    for place, value in changes:
+        content[place % len(content)] = value
+    record = inspect_bytes("a", bytes(content[:length] if length % 2 else content))
+    assert record.status == "ok" or (record.status == "unreadable" and record.reason)
+
+
+@pytest.fixture
+def prepared(tmp_path, monkeypatch):
+    monkeypatch.setenv("LLAVA_JP_STORE", str(tmp_path / "store"))
+    source = local_source(
+        tmp_path,
+        [talk("1", "a.png"), talk("2", "b.png"), talk("3", "bad.png")],
+        {"a.png": picture(1), "b.png": picture(2), "bad.png": b"bad"},
+    )
+    return ImageReader([prepare_dataset(source, store=ArtifactStore(tmp_path / "store"))]), tmp_path / "images"
+
+
+def test_usable_images_are_read_by_their_sha256(prepared):
+    reader, _ = prepared
+    sha256s = [hashlib.sha256(picture(shade)).hexdigest() for shade in (1, 2)]
+    assert reader.usable() == tuple(sorted(sha256s))
+    assert reader.read(sha256s[0]) == picture(1)
+
+
+def test_an_image_that_changed_since_is_refused(prepared):
+    reader, folder = prepared
+    (folder / "a.png").write_bytes(picture(3))
+    with pytest.raises(DataError, match=r"a\.png changed since the dataset was prepared; prepare the dataset again"):
+        reader.read(hashlib.sha256(picture(1)).hexdigest())
+
+
+def test_an_image_that_went_away_since_is_refused(prepared):
+    reader, folder = prepared
+    (folder / "a.png").unlink()
+    message = r"a\.png: No such file or directory; it was there when the dataset was prepared"
+    with pytest.raises(DataError, match=message):
+        reader.read(hashlib.sha256(picture(1)).hexdigest())
