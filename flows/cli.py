@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from functools import wraps
 from typing import TYPE_CHECKING, Annotated, ParamSpec, TypeVar
 
+import httpx
 import typer
 import yaml
 from rich.console import Console
@@ -14,7 +15,7 @@ from rich.table import Table
 
 from flows.terminal import console, narrated, print_records, print_rows, size
 from pipeline.config import ExperimentConfig, load_experiment
-from pipeline.errors import PipelineError, QueryError, StoreError
+from pipeline.errors import ConfigError, PipelineError, QueryError, StoreError
 from pipeline.progress import duration
 from pipeline.settings import load_settings
 from pipeline.store import ArtifactStore
@@ -61,6 +62,9 @@ def explained(command: Callable[P, R]) -> Callable[P, R]:
         except PipelineError as error:
             Console(stderr=True).print(f"[bold red]error:[/] {escape(str(error))}", soft_wrap=True, highlight=False)
             raise typer.Exit(1) from None
+        except KeyboardInterrupt:
+            Console(stderr=True).print("stopped; what is finished is kept: the same command goes on from there")
+            raise typer.Exit(130) from None
 
     return run
 
@@ -94,8 +98,12 @@ def show(experiment: Experiment, overrides: Overrides = None) -> None:
 def run(experiments: Experiments, overrides: Overrides = None) -> None:
     """Run experiments, all steps; several are compared at the end. What is already done is not done again."""
     configs = [load_experiment(experiment, overrides or ()) for experiment in experiments]
+    _require_prefect()
     from flows.run_experiment import run_experiment
+    from pipeline.plan import plan_experiment
 
+    for config in configs:
+        plan_experiment(config)  # a path that does not exist is said before anything starts
     for config in configs:
         console.rule(f"[bold]{config.name}", align="left")
         with narrated():
@@ -108,6 +116,19 @@ def run(experiments: Experiments, overrides: Overrides = None) -> None:
 def compare(experiments: Experiments, overrides: Overrides = None) -> None:
     """Compare experiments that have been run: table, radar chart, sample answers."""
     _compare_and_print([load_experiment(experiment, overrides or ()) for experiment in experiments])
+
+
+def _require_prefect() -> None:
+    """Without a server of one's own Prefect starts a temporary one; with one, it must answer."""
+    if not (url := os.environ.get("PREFECT_API_URL")):
+        return
+    try:
+        httpx.get(f"{url.rstrip('/')}/health", timeout=20).raise_for_status()
+    except httpx.HTTPError as error:
+        raise ConfigError(
+            f"no Prefect server answers at PREFECT_API_URL={url} ({error}); "
+            "start it with `prefect server start`, or unset the variable to use a temporary one"
+        ) from error
 
 
 def _compare_and_print(configs: Sequence[ExperimentConfig]) -> None:
@@ -167,7 +188,7 @@ def verify(
         broken = broken_invariants(store.root)
         problems += [f"{name}: {len(result.rows)} rows, the first: {result.rows[0]}" for name, result in broken.items()]
     if problems:
-        raise StoreError("\n  ".join([f"{len(problems)} problems in {store.root}:", *problems]))
+        raise StoreError("\n  ".join([f"{store.root} is damaged:", *problems]))
     num_files = sum(len(manifest.files) for manifest in manifests)
     num_bytes = sum(manifest.num_bytes for manifest in manifests)
     console.print(f"{len(manifests)} artifacts, {num_files} files, {size(num_bytes)}: all as published")

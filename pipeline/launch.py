@@ -6,6 +6,7 @@ it and its libraries print goes to ``worker.log`` beside the job file, and its e
 
 import base64
 import json
+import logging
 import os
 import signal
 import socket
@@ -18,6 +19,8 @@ from pathlib import Path
 
 from pipeline.errors import ConfigError, DataError, StoreError, TrainingError, TransientError
 from pipeline.progress import Progress
+
+log = logging.getLogger(__name__)
 
 PROGRESS_MARK = "@progress "
 ERROR_MARK = "@error "
@@ -96,6 +99,8 @@ def _reported(lines: Iterator[str]) -> Iterator[str]:
         name = event["name"]
         if name not in progress:
             start = event["done"] - event["count"]
+            if start:
+                log.info("%s: goes on from the checkpoint at %d of %d %s", name, start, event["total"], event["unit"])
             progress[name] = Progress(name, total=event["total"], unit=event["unit"], start=start)
         if not event["rows"]:
             continue
