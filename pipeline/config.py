@@ -17,6 +17,7 @@ from model.config import (
     GenerationConfig,
     ImageConfig,
     LlmConfig,
+    RandomLlm,
     RandomVisionTower,
     Section,
     TemplateName,
@@ -149,6 +150,17 @@ class ExperimentConfig(Section):
                 if side % weights.tile_size:
                     raise ValueError(
                         f"scale {scale} gives {side} pixels, which is not a multiple of tile_size={weights.tile_size}"
+                    )
+        return self
+
+    @model_validator(mode="after")
+    def _sequences_fit(self) -> "ExperimentConfig":
+        if isinstance(weights := self.llm.weights, RandomLlm):
+            for name, stage in (("pretrain", self.pretrain), ("finetune", self.finetune)):
+                if stage.max_length > weights.max_position_embeddings:
+                    raise ValueError(
+                        f"{name}.max_length={stage.max_length} is more than the LLM's "
+                        f"max_position_embeddings={weights.max_position_embeddings}"
                     )
         return self
 

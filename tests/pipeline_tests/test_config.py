@@ -1,4 +1,5 @@
 import json
+import re
 from importlib.resources import files
 from pathlib import Path
 
@@ -217,3 +218,9 @@ def test_the_demo_pair_shares_its_data():
         "translation/pretrain",
         "translation/finetune",
     }
+
+
+def test_a_stage_whose_sequences_are_longer_than_the_llm_can_take_is_refused():
+    expected = "finetune.max_length=1532 is more than the LLM's max_position_embeddings=512"
+    with pytest.raises(ConfigError, match=re.escape(expected)):
+        load_experiment("smoke", ["finetune.max_length=1532"])
