@@ -62,11 +62,12 @@ def settings(num_processes, zero_stage):
     return {"NUM_PROCESSES": num_processes, "ZERO_STAGE": zero_stage}
 
 
+ZERO_STAGES = (0, 2, 3)
 VARIANTS = {
     "plain": (settings(1, 0), {"micro_batch_size": 8}),
     "accumulated": (settings(1, 0), {"micro_batch_size": 2}),
     "diverging": (settings(1, 0), {"learning_rate": 1e30}),
-    **{f"zero-{stage}": (settings(2, stage), {"micro_batch_size": 2}) for stage in range(4)},
+    **{f"zero-{stage}": (settings(2, stage), {"micro_batch_size": 2}) for stage in ZERO_STAGES},
 }
 """Trainings of the same samples: settings of the machine, and fields of the stage that differ."""
 
@@ -155,7 +156,7 @@ def test_the_loss_curve_does_not_depend_on_gradient_accumulation(models):
     assert curve(models["accumulated"]) == pytest.approx(curve(models["plain"]), rel=1e-5)
 
 
-@pytest.mark.parametrize("zero_stage", [0, 1, 2, 3])
+@pytest.mark.parametrize("zero_stage", ZERO_STAGES)
 def test_two_processes_give_the_loss_curve_of_one(models, zero_stage):
     model = models[f"zero-{zero_stage}"]
     assert model.summary["num_processes"] == 2
@@ -164,7 +165,7 @@ def test_two_processes_give_the_loss_curve_of_one(models, zero_stage):
     assert curve(model, "gradient_norm") == pytest.approx(expected, rel=1e-3)
 
 
-@pytest.mark.parametrize("zero_stage", [0, 1, 2, 3])
+@pytest.mark.parametrize("zero_stage", ZERO_STAGES)
 def test_two_processes_give_the_weights_of_one(models, zero_stage):
     expected, found = weights(models["plain"]), weights(models[f"zero-{zero_stage}"])
     assert set(found) == set(expected)
@@ -273,7 +274,7 @@ def test_ctrl_c_ends_the_workers_and_fewer_processes_cannot_go_on_from_their_che
     command = [sys.executable, "-c", LONG_TRAINING, str(stages.folder)]
     parent = subprocess.Popen(command, cwd=REPOSITORY, env={**os.environ, **settings}, stderr=subprocess.DEVNULL)
     try:
-        saved = "partial/finetune/*/work/checkpoints/optimizer_step-*.json"
+        saved = f"partial/finetune/*/work/checkpoints/optimizer_step-{'[0-9]' * 8}"  # renamed last
         wait_until(lambda: list(store.glob(saved)), seconds=100, what="there is a checkpoint")
         assert len(training_processes(store)) >= 2
         parent.send_signal(signal.SIGINT)
