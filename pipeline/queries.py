@@ -29,7 +29,7 @@ if (
 ):  # imported by the functions that use it: as a global it would outlive the interpreter's end and complain
     import duckdb
 
-Folder = Literal["views", "queries", "checks/translation", "checks/invariants"]
+Folder = Literal["macros", "views", "queries", "checks/translation", "checks/invariants"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,10 +114,15 @@ def broken_invariants(store_root: Path) -> Mapping[str, Result]:
 
 
 def findings_of(checks: Iterable[SqlFile], *, samples: Path) -> Iterator[tuple[SqlFile, pa.Table]]:
-    """Run translation checks over one ``samples.parquet``; each table has sample_id, turn_index and evidence."""
+    """Run translation checks over one ``samples.parquet``; each table has sample_id, turn_index and evidence.
+
+    ``samples`` and ``turns`` are tables here, so the file is read and its conversations are taken apart only once.
+    """
     with closing(_quiet_connection()) as connection:
+        connection.execute("set preserve_insertion_order = false")
         _set_variable(connection, "samples", glob.escape(str(samples)))
-        _create_views(connection, {name: sql_files("views")[name] for name in ("samples", "turns")})
+        for name in ("samples", "turns"):
+            connection.sql(sql_files("views")[name].text).create(name)
         for check in checks:
             yield check, connection.sql(check.text).to_arrow_table()
 
@@ -143,6 +148,8 @@ def _quiet_connection() -> duckdb.DuckDBPyConnection:
 
     connection = duckdb.connect(config={"autoinstall_known_extensions": False})
     connection.execute("set enable_progress_bar = false")
+    for macro in sql_files("macros").values():
+        connection.execute(macro.text)
     return connection
 
 

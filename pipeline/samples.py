@@ -28,11 +28,18 @@ ROLES: Mapping[str, Role] = {
     "システム": "assistant",
 }
 
-TURN_TYPE = pa.struct([pa.field("role", pa.string(), nullable=False), pa.field("text", pa.string(), nullable=False)])
+TURN_TYPE = pa.struct(
+    [
+        pa.field("role", pa.string(), nullable=False),
+        pa.field("text", pa.string(), nullable=False),
+        pa.field("original", pa.string()),
+    ]
+)
 SAMPLE_SCHEMA = pa.schema(
     [
         pa.field("sample_id", pa.string(), nullable=False),
         pa.field("record_index", pa.int64(), nullable=False),
+        pa.field("source", pa.string(), nullable=False),
         pa.field("image", pa.string()),
         pa.field("image_sha256", pa.string()),
         pa.field("category", pa.string()),

@@ -24,10 +24,13 @@ UNFENCED_CODE = "for item in items: total[item] = count(item); print(total[item]
 
 
 def row(sample_id: str, *texts: str, image: str | None = "1.jpg", index: int = 0) -> dict:
-    turns = [{"role": ("user", "assistant")[position % 2], "text": text} for position, text in enumerate(texts)]
+    turns = [
+        {"role": ("user", "assistant")[position % 2], "text": text, "original": None}
+        for position, text in enumerate(texts)
+    ]
     sha256 = f"{image}-{sample_id}" if image else None
     fields = {"sample_id": sample_id, "record_index": index, "image": image, "image_sha256": sha256, "category": None}
-    return {**fields, "turns": turns}
+    return {**fields, "source": "coco" if image else "text", "turns": turns}
 
 
 def answers(*texts: str) -> list[dict]:
