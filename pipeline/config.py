@@ -52,6 +52,7 @@ class LocalSource(Section):
     kind: Literal["local"]
     annotations: AbsolutePath = Field(description=".json (an array) or .jsonl with id, image, conversations")
     images: AbsolutePath = Field(description="folder that the records' image paths start from")
+    originals: AbsolutePath | None = Field(None, description="the English records it was translated from, for checks")
 
 
 DatasetSource = Annotated[ShapesJaSource | LocalSource, Field(discriminator="kind")]
@@ -235,7 +236,7 @@ def _experiment_file(name_or_path: str) -> Path:
     raise ConfigError(f"no experiment is named {name_or_path!r}; there are: {known}; or give the path of a .yaml file")
 
 
-PATH_FIELDS = {"annotations", "images", "folder"}
+PATH_FIELDS = {"annotations", "images", "originals", "folder"}
 
 
 def _with_absolute_paths(value: Any, folder: Path) -> Any:

@@ -18,7 +18,8 @@ from model.config import HubFolder, LlmConfig, LocalFolder, RandomVisionTower, V
 from model.language_model import build_llm_config, load_tokenizer
 from pipeline.config import TOKENIZER_FOLDER, DatasetSource, ExperimentConfig, ShapesJaSource, StageConfig
 from pipeline.plan import PlannedStep, plan_experiment
-from pipeline.samples import Sample, normalise, read_records
+from pipeline.records import read_records
+from pipeline.samples import Sample, normalise
 from pipeline.shapes_ja import generate_shapes
 from pipeline.store import ArtifactStore
 

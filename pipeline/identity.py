@@ -37,6 +37,7 @@ def _resolve(value: Any) -> Any:
             if is_local and key in PATH_FIELDS
             else _resolve(item)
             for key, item in value.items()
+            if item is not None or key not in PATH_FIELDS  # a path that is not given is no part of what is asked
         }
     return [_resolve(item) for item in value] if isinstance(value, list) else value
 

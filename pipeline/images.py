@@ -6,6 +6,7 @@ it; otherwise ``file`` says where it lies. A row with a status other than ``ok``
 
 import hashlib
 import io
+import stat
 import warnings
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
@@ -13,21 +14,25 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.parquet as pq
-from PIL import Image, UnidentifiedImageError
+from PIL import ExifTags, Image, UnidentifiedImageError
 
 from pipeline.errors import DataError
 from pipeline.manifest import Manifest
 
-MAX_PIXELS = 500_000_000
-"""A larger image is taken for a decompression bomb."""
-Image.MAX_IMAGE_PIXELS = None  # Pillow's own limit is lower
+MAX_PIXELS = 178_956_970
+"""A larger image is taken for a decompression bomb; half a gigabyte as RGB, and where Pillow too refuses."""
+MAX_FILE_BYTES = 1 << 30
+"""A larger file is not read."""
+Image.MAX_IMAGE_PIXELS = None  # Pillow would warn from half of MAX_PIXELS on
 
 IMAGE_SCHEMA = pa.schema(
     [
         pa.field("image", pa.string(), nullable=False),
         pa.field("image_sha256", pa.string()),
+        pa.field("perceptual_hash", pa.int64()),
         pa.field("file", pa.string()),
         pa.field("bytes", pa.binary()),
         pa.field("format", pa.string()),
@@ -45,6 +50,7 @@ class ImageRecord:
 
     image: str
     image_sha256: str | None = None
+    perceptual_hash: int | None = None
     file: str | None = None
     content: bytes | None = None
     format: str | None = None
@@ -67,6 +73,12 @@ def inspect_file(image: str, *, folder: Path) -> ImageRecord:
     if not path.is_relative_to(folder.resolve()):
         return ImageRecord(image, status="outside_folder", reason=f"{path} is not below {folder}")
     try:
+        found = path.stat()
+        if not stat.S_ISREG(found.st_mode):
+            return ImageRecord(image, file=str(path), status="missing", reason=f"{path} is not a file")
+        if found.st_size > MAX_FILE_BYTES:
+            reason = f"{found.st_size} bytes are more than {MAX_FILE_BYTES}"
+            return ImageRecord(image, file=str(path), status="unreadable", reason=reason)
         content = path.read_bytes()
     except OSError as error:
         return ImageRecord(image, file=str(path), status="missing", reason=f"{path}: {error.strerror}")
@@ -77,33 +89,96 @@ def inspect_bytes(image: str, content: bytes) -> ImageRecord:
     """Decode one image that is kept inside the dataset."""
     sha256 = hashlib.sha256(content).hexdigest()
     try:
-        decode(content)
+        pixels, file_format = _decoded(content)
     except DataError as error:
         return ImageRecord(image, sha256, status="unreadable", reason=str(error))
-    with Image.open(io.BytesIO(content)) as opened:
-        file_format, (width, height) = opened.format, opened.size
-    return ImageRecord(image, sha256, None, content, file_format, width, height)
+    return ImageRecord(image, sha256, perceptual_hash(pixels), None, content, file_format, *pixels.size)
 
 
 def decode(content: bytes) -> Image.Image:
-    """An image's pixels as RGB; transparent pixels show the palette's or the RGBA colours, as ``convert`` does.
+    """An image's pixels as RGB, turned upright as its EXIF orientation says.
+
+    Transparent pixels show the palette's or the RGBA colours, as Pillow's ``convert`` does.
 
     Raises:
         DataError: the bytes are not a whole image, or it is larger than ``MAX_PIXELS``.
     """
+    return _decoded(content)[0]
+
+
+def _decoded(content: bytes) -> tuple[Image.Image, str | None]:
+    """The pixels and the name of the file's format."""
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # Pillow warns of odd metadata
             with Image.open(io.BytesIO(content)) as image:
                 if image.width * image.height > MAX_PIXELS:
                     raise DataError(f"{image.width}x{image.height} pixels are more than {MAX_PIXELS}")
-                if image.mode.startswith("I;16"):  # convert would turn every value above 255 into white
-                    return Image.fromarray((np.asarray(image) >> 8).astype(np.uint8)).convert("RGB")
-                return image.convert("RGB")
+                image.load()
+                return _as_rgb(_upright(image)), image.format
     except UnidentifiedImageError as error:
         raise DataError("not an image in a known format") from error
     except (OSError, SyntaxError, ValueError, EOFError) as error:
         raise DataError(f"not a whole image: {error}") from error
+
+
+def _upright(image: Image.Image) -> Image.Image:
+    try:
+        turned = _TURNS.get(image.getexif().get(ExifTags.Base.Orientation, 1))
+    except Exception:  # the pixels are whole; a damaged EXIF block raises all kinds of errors and says nothing
+        return image
+    return image if turned is None else image.transpose(turned)
+
+
+_TURNS = {
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_270,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_90,
+}
+"""What undoes each EXIF orientation."""
+
+
+def _as_rgb(image: Image.Image) -> Image.Image:
+    if image.mode.startswith("I"):  # 16 bits a pixel; convert would turn every value above 255 into white
+        values = np.asarray(image)
+        if image.mode.startswith("I;16") or values.max(initial=0) > 255:
+            return Image.fromarray((np.clip(values, 0, 0xFFFF) >> 8).astype(np.uint8)).convert("RGB")
+    return image.convert("RGB")
+
+
+HASH_INPUT_SIDE = 32
+HASH_SIDE = 8
+FLAT_DEVIATION = 1.0
+"""Grey levels; an image that varies less has no structure to compare."""
+
+
+def perceptual_hash(image: Image.Image) -> int | None:
+    """64 bits that hardly change when an image is resized or encoded again, as a signed integer.
+
+    The grey image at 32x32, its two-dimensional cosine transform, and of the 8x8 lowest frequencies whether each lies
+    above their median (pHash; Zauner, "Implementation and Benchmarking of Perceptual Image Hash Functions", 2010).
+    None for an image of one colour: all of those would be alike.
+    """
+    small = image.convert("L").resize((HASH_INPUT_SIDE, HASH_INPUT_SIDE), Image.Resampling.BOX, reducing_gap=None)
+    grey = np.asarray(small, dtype=np.float64)
+    if grey.std() < FLAT_DEVIATION:
+        return None
+    low = (_COSINES @ grey @ _COSINES.T).ravel()
+    bits = np.packbits(low > np.median(low[1:]))  # the first coefficient is the brightness
+    return int.from_bytes(bits.tobytes(), "big", signed=True)
+
+
+def _cosines() -> npt.NDArray[np.float64]:
+    """The lowest rows of the cosine transform (DCT-II), 8 x 32."""
+    frequency, place = np.arange(HASH_SIDE)[:, None], np.arange(HASH_INPUT_SIDE)[None, :]
+    return np.cos(np.pi * frequency * (2 * place + 1) / (2 * HASH_INPUT_SIDE))
+
+
+_COSINES = _cosines()
 
 
 class ImageReader:

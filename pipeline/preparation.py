@@ -4,24 +4,34 @@ Counts in equal counts out: ``num_records == num_samples + num_rejected``.
 """
 
 import logging
-from concurrent.futures import ThreadPoolExecutor
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
+
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
 
 from pipeline.config import DatasetSource, LocalSource, ShapesJaSource
 from pipeline.errors import DataError
 from pipeline.identity import identity
-from pipeline.images import IMAGE_SCHEMA, ImageRecord, inspect_bytes, inspect_file
+from pipeline.image_table import inspect_images, join_parts, part_file
+from pipeline.images import IMAGE_SCHEMA, ImageRecord, inspect_bytes
+from pipeline.ingestion import ingest
 from pipeline.manifest import Manifest, Request
-from pipeline.parquet import write_rows
+from pipeline.originals import originals_on_disk
+from pipeline.parquet import ROWS_PER_GROUP, table_writer, write_rows
 from pipeline.progress import Progress
-from pipeline.samples import FINDING_SCHEMA, SAMPLE_SCHEMA, Finding, Sample, normalise, read_records
+from pipeline.records import records_with_progress
+from pipeline.samples import FINDING_SCHEMA, SAMPLE_SCHEMA, Finding
 from pipeline.shapes_ja import generate_shapes
-from pipeline.store import ArtifactStore
+from pipeline.store import WORK_FOLDER, ArtifactStore
 
 log = logging.getLogger(__name__)
 
-VERSION = 1  # raise when the same request should give a different result
+VERSION = 2  # raise when the same request should give a different result
 
 
 def prepare_request(source: DatasetSource) -> Request:
@@ -48,75 +58,102 @@ def require_complete(dataset: Manifest, *, name: str) -> None:
 
 
 def _prepare(source: DatasetSource, directory: Path) -> dict[str, Any]:
+    """Records first, then their images, then both together; each part is found again after a kill."""
+    work = directory / WORK_FOLDER
+    work.mkdir(exist_ok=True)
     if isinstance(source, ShapesJaSource):
-        records, images = _generated(source)
+        _ingest_generated(source, work)
     else:
-        records, images = _read_local(source)
-    samples, findings = _linked(records, images)
-    write_rows(directory / "images.parquet", (image.row() for image in images.values()), schema=IMAGE_SCHEMA)
-    write_rows(directory / "findings.parquet", (finding.row() for finding in findings), schema=FINDING_SCHEMA)
-    write_rows(
-        directory / "samples.parquet",
-        (sample.row(images[sample.image].image_sha256 if sample.image else None) for sample in samples),
-        schema=SAMPLE_SCHEMA,
-    )
-    usable = {image.image_sha256 for image in images.values() if image.status == "ok"}
+        _ingest_local(source, work)
+        inspect_images(work / "samples.parquet", images=source.images, parts=work)
+    images = join_parts(work, directory / "images.parquet")
+    counts = _link(work, images, directory)
+    return {"source": source.kind, **counts}
+
+
+def _ingest_generated(source: ShapesJaSource, work: Path) -> None:
+    if (work / "samples.parquet").exists():
+        return
+    progress = Progress("draw images", total=source.num_images, unit="images")
+    images: dict[str, ImageRecord] = {}
+
+    def records() -> Iterator[tuple[int, Any]]:
+        generated = generate_shapes(source.content, num_images=source.num_images, seed=source.seed)
+        for index, (record, content) in enumerate(generated):
+            if record["image"] not in images:
+                images[record["image"]] = inspect_bytes(record["image"], content)
+                progress.advance()
+            yield index, record
+        write_rows(part_file(work, 0), (image.row() for image in images.values()), schema=IMAGE_SCHEMA)
+
+    ingest(records(), folder=work, default_source=source.kind)
+    progress.finish()
+
+
+def _ingest_local(source: LocalSource, work: Path) -> None:
+    if (work / "samples.parquet").exists():
+        return
+    with ExitStack() as stack:
+        originals = None
+        if source.originals:
+            english = records_with_progress(source.originals, name="read English originals")
+            originals = stack.enter_context(originals_on_disk(english, file=work / "originals.sqlite"))
+        records = records_with_progress(source.annotations, name="read records")
+        ingest(records, folder=work, default_source=source.kind, originals=originals)
+
+
+def _link(work: Path, images: pa.Table, directory: Path) -> dict[str, int]:
+    """Give samples their image's hash; those whose image cannot be used become findings. Returns the counts."""
+    counts: Counter[str] = Counter()
+    with (
+        table_writer(directory / "samples.parquet", SAMPLE_SCHEMA) as sample_file,
+        table_writer(directory / "findings.parquet", FINDING_SCHEMA) as finding_file,
+    ):
+        findings = pq.read_table(work / "findings.parquet")
+        for batch in pq.ParquetFile(work / "samples.parquet").iter_batches(batch_size=ROWS_PER_GROUP):
+            samples, rejected = _linked(pa.table(batch), images)
+            sample_file.write_table(samples)
+            findings = pa.concat_tables([findings, rejected])
+            counts.update(_counts(samples))
+        finding_file.write_table(findings.sort_by("record_index"))
+    num_rejected = pc.sum(pc.equal(findings["severity"], "reject")).as_py() or 0
+    usable = images.filter(pc.equal(images["status"], "ok"))["image_sha256"]
     return {
-        "source": source.kind,
-        "num_records": len(records),
-        "num_samples": len(samples),
-        "num_rejected": len(records) - len(samples),
-        "num_text_only": sum(sample.image is None for sample in samples),
-        "num_turns": sum(len(sample.turns) for sample in samples),
-        "num_characters": sum(len(turn.text) for sample in samples for turn in sample.turns),
-        "num_images": len(usable),
+        "num_records": counts["num_samples"] + num_rejected,
+        "num_rejected": num_rejected,
+        "num_images": pc.count_distinct(usable).as_py(),
+        **{name: counts[name] for name in SAMPLE_COUNTS},
     }
 
 
-def _generated(source: ShapesJaSource) -> tuple[list[Sample | Finding], dict[str, ImageRecord]]:
-    progress = Progress("draw images", total=source.num_images, unit="images")
-    records: list[Sample | Finding] = []
-    images: dict[str, ImageRecord] = {}
-    generated = generate_shapes(source.content, num_images=source.num_images, seed=source.seed)
-    for index, (record, content) in enumerate(generated):
-        records.append(normalise(record, record_index=index))
-        if record["image"] not in images:
-            images[record["image"]] = inspect_bytes(record["image"], content)
-            progress.advance()
-    progress.finish()
-    return records, images
+def _linked(samples: pa.Table, images: pa.Table) -> tuple[pa.Table, pa.Table]:
+    place = pc.index_in(samples["image"], value_set=images["image"])
+    is_bad = pc.fill_null(pc.not_equal(images["status"].take(place), "ok"), False)
+    column = SAMPLE_SCHEMA.get_field_index("image_sha256")
+    linked = samples.set_column(column, SAMPLE_SCHEMA.field(column), images["image_sha256"].take(place))
+    rejected = samples.filter(is_bad).select(["sample_id", "record_index", "image"])
+    rows = [
+        Finding(
+            f"image_{image['status']}",
+            f"{sample['image']}: {image['reason']}",
+            sample["sample_id"],
+            sample["record_index"],
+        ).row()
+        for sample, image in zip(rejected.to_pylist(), images.take(place.filter(is_bad)).to_pylist(), strict=True)
+    ]
+    return linked.filter(pc.invert(is_bad)), pa.Table.from_pylist(rows, schema=FINDING_SCHEMA)
 
 
-def _read_local(source: LocalSource) -> tuple[list[Sample | Finding], dict[str, ImageRecord]]:
-    records = [normalise(record, record_index=index) for index, record in read_records(source.annotations)]
-    names = list(dict.fromkeys(record.image for record in records if isinstance(record, Sample) and record.image))
-    progress = Progress("decode images", total=len(names), unit="images")
-    images = {}
-    with ThreadPoolExecutor() as pool:
-        for image in pool.map(lambda name: inspect_file(name, folder=source.images), names):
-            images[image.image] = image
-            progress.advance()
-    progress.finish()
-    return records, images
+SAMPLE_COUNTS = ("num_samples", "num_text_only", "num_with_original", "num_turns", "num_characters")
 
 
-def _linked(records: list[Sample | Finding], images: dict[str, ImageRecord]) -> tuple[list[Sample], list[Finding]]:
-    """Samples whose image is usable and whose id is new; the rest become findings."""
-    samples: dict[str, Sample] = {}
-    findings: list[Finding] = []
-    for record in records:
-        if isinstance(record, Finding):
-            findings.append(record)
-        elif record.sample_id in samples:
-            first = samples[record.sample_id].record_index
-            findings.append(_rejected(record, "id_repeated", f"{record.sample_id} is also record {first}"))
-        elif record.image and images[record.image].status != "ok":
-            image = images[record.image]
-            findings.append(_rejected(record, f"image_{image.status}", f"{record.image}: {image.reason}"))
-        else:
-            samples[record.sample_id] = record
-    return list(samples.values()), findings
-
-
-def _rejected(sample: Sample, check: str, evidence: str) -> Finding:
-    return Finding(check, evidence, sample.sample_id, sample.record_index)
+def _counts(samples: pa.Table) -> dict[str, int]:
+    turns = pc.list_flatten(samples["turns"])
+    first_turns = pc.list_element(samples["turns"], 0)
+    return {
+        "num_samples": len(samples),
+        "num_text_only": samples["image"].null_count,
+        "num_with_original": len(samples) - pc.struct_field(first_turns, "original").null_count,
+        "num_turns": len(turns),
+        "num_characters": pc.sum(pc.utf8_length(pc.struct_field(turns, "text"))).as_py() or 0,
+    }

@@ -2,21 +2,24 @@
 
 A record becomes a ``Sample`` or a ``Finding`` that says why not; nothing is dropped without a row. Roles may be named
 ``human``/``user``/``ユーザー`` and ``gpt``/``assistant``/``システム``; a turn's Japanese text may stand under ``jp``
-beside the English ``value``; ``image`` may be a text or a list with one text.
+beside the English ``value``, which then is the turn's original; ``image`` may be a text or a list with one text.
 """
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
+from itertools import accumulate
+from types import MappingProxyType
 from typing import Any, Literal
 
 import pyarrow as pa
 
-from pipeline.errors import DataError
-
 IMAGE_TOKEN = "<image>"
 """The placeholder of the image in a turn's text."""
+
+TEXT_ONLY = "text-only"
+"""The source of a sample without an image."""
+NO_HASHES: Mapping[str, str] = MappingProxyType({})
 
 Role = Literal["user", "assistant"]
 ROLES: Mapping[str, Role] = {
@@ -60,10 +63,11 @@ FINDING_SCHEMA = pa.schema(
 
 @dataclass(frozen=True, slots=True)
 class Turn:
-    """One message."""
+    """One message; ``original`` is the English text that it was translated from, where that is known."""
 
     role: Role
     text: str
+    original: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,20 +76,10 @@ class Sample:
 
     sample_id: str
     record_index: int
+    source: str
     image: str | None
     category: str | None
     turns: tuple[Turn, ...]
-
-    def row(self, image_sha256: str | None) -> dict[str, Any]:
-        """The row of ``SAMPLE_SCHEMA``."""
-        return {
-            "sample_id": self.sample_id,
-            "record_index": self.record_index,
-            "image": self.image,
-            "image_sha256": image_sha256,
-            "category": self.category,
-            "turns": [{"role": turn.role, "text": turn.text} for turn in self.turns],
-        }
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,47 +98,46 @@ class Finding:
         return {name: getattr(self, name) for name in FINDING_SCHEMA.names}
 
 
-def read_records(path: Path) -> Iterator[tuple[int, Any]]:
-    """Index and JSON value of every record of a ``.json`` array or a ``.jsonl`` file.
+def sample_table(samples: Sequence[Sample], *, image_sha256s: Mapping[str, str] = NO_HASHES) -> pa.Table:
+    """Rows of ``SAMPLE_SCHEMA``; ``image_sha256s`` gives the hash of an image by its path."""
+    ends = accumulate((len(sample.turns) for sample in samples), initial=0)
+    turns = [turn for sample in samples for turn in sample.turns]
+    columns: dict[str, Any] = {
+        name: pa.array([getattr(sample, name) for sample in samples], type=SAMPLE_SCHEMA.field(name).type)
+        for name in ("sample_id", "record_index", "source", "image", "category")
+    }
+    columns["image_sha256"] = pa.array([image_sha256s.get(sample.image or "") for sample in samples], type=pa.string())
+    fields = [pa.array([getattr(turn, field.name) for turn in turns], type=field.type) for field in TURN_TYPE]
+    columns["turns"] = pa.ListArray.from_arrays(
+        pa.array(ends, type=pa.int32()),
+        pa.StructArray.from_arrays(fields, fields=list(TURN_TYPE)),
+        type=SAMPLE_SCHEMA.field("turns").type,
+    )
+    return pa.table([columns[name] for name in SAMPLE_SCHEMA.names], schema=SAMPLE_SCHEMA)
 
-    A line that is not JSON is yielded as its ``json.JSONDecodeError``.
 
-    Raises:
-        DataError: a ``.json`` file that is not an array of records.
+def normalise(record: Any, *, record_index: int, default_source: str = "local") -> Sample | Finding:
+    """One record in the common form, or the reason why it has none.
+
+    Args:
+        record: a JSON value, or the error of one that could not be parsed.
+        record_index: place in the file, from 0.
+        default_source: the source of a record whose image path does not name one.
     """
-    if path.suffix == ".jsonl":
-        with path.open("rb") as lines:
-            yield from enumerate(_parsed(line) for line in lines if line.strip())
-        return
+    result = _normalised(record, record_index, default_source)
     try:
-        records = json.loads(path.read_text(encoding="utf-8-sig"))
-    except (ValueError, RecursionError) as error:
-        raise DataError(f"{path} is not JSON: {error}; for one record per line, name the file .jsonl") from error
-    if not isinstance(records, list):
-        raise DataError(f"{path} must hold a JSON array of records; its top level is a {type(records).__name__}")
-    yield from enumerate(records)
+        "".join(_texts(result)).encode()
+    except UnicodeEncodeError as error:  # JSON can spell half of a surrogate pair; Parquet cannot hold it
+        around = error.object[max(0, error.start - 20) : error.end + 20]
+        return Finding("text_not_unicode", ascii(around), None, record_index)
+    return result
 
 
-def _parsed(line: bytes) -> Any:
-    try:
-        return json.loads(line.decode("utf-8-sig"))
-    except json.JSONDecodeError as error:
-        return error
-    except (ValueError, RecursionError) as error:  # not UTF-8, a number of thousands of digits, too deep
-        return json.JSONDecodeError(str(error), "", 0)
-
-
-def normalise(record: Any, *, record_index: int) -> Sample | Finding:
-    """One record in the common form, or the reason why it has none."""
+def _normalised(record: Any, record_index: int, default_source: str) -> Sample | Finding:
     if isinstance(record, json.JSONDecodeError):
         return Finding("record_not_json", str(record), None, record_index)
     if not isinstance(record, dict):
         return Finding("record_not_an_object", f"a {type(record).__name__}", None, record_index)
-    try:
-        json.dumps(record, ensure_ascii=False).encode()
-    except UnicodeEncodeError as error:  # JSON can spell half of a surrogate pair; Parquet cannot hold it
-        around = error.object[max(0, error.start - 20) : error.end + 20]
-        return Finding("text_not_unicode", ascii(around), None, record_index)
     sample_id = str(record["id"]) if record.get("id") not in (None, "") else f"record-{record_index:08d}"
 
     def reject(check: str, evidence: object) -> Finding:
@@ -161,10 +154,38 @@ def normalise(record: Any, *, record_index: int) -> Sample | Finding:
     if isinstance(turns, str):
         check, _, evidence = turns.partition(": ")
         return reject(check, evidence)
-    if image is None and any(IMAGE_TOKEN in turn.text for turn in turns):
+    if not image and any(IMAGE_TOKEN in turn.text for turn in turns):
         return reject("image_token_without_image", turns[0].text)
     category = record.get("category")
-    return Sample(sample_id, record_index, image or None, None if category is None else str(category), turns)
+    return Sample(
+        sample_id,
+        record_index,
+        source_of(image, default=default_source) if image else TEXT_ONLY,
+        image or None,
+        None if category is None else str(category),
+        turns,
+    )
+
+
+def source_of(image: str, *, default: str) -> str:
+    """Where an image comes from: the first folder of its path, as LLaVA-1.5 lays them out (``coco/``, ``gqa/``, ...).
+
+    A path without a folder, or with a numbered one as those of LLaVA-Pretrain (``00453/``), does not say.
+    """
+    folder, slash, _ = image.removeprefix("./").partition("/")
+    return folder if slash and folder not in ("", "..") and not folder.isdigit() else default
+
+
+def _texts(result: Sample | Finding) -> Iterator[str]:
+    """All texts of a result that will be stored."""
+    yield result.sample_id or ""
+    if isinstance(result, Finding):
+        yield result.evidence
+        return
+    yield from (result.image or "", result.category or "")
+    for turn in result.turns:
+        yield turn.text
+        yield turn.original or ""
 
 
 def _turns(conversations: Any) -> tuple[Turn, ...] | str:
@@ -178,10 +199,13 @@ def _turns(conversations: Any) -> tuple[Turn, ...] | str:
         role = ROLES.get(str(message.get("from", message.get("role"))))
         if role is None:
             return f"role_unknown: {message.get('from', message.get('role'))!r}; known are {', '.join(ROLES)}"
-        text = message.get("jp") or message.get("value", message.get("content"))
+        value = message.get("value", message.get("content"))
+        translation = message.get("jp")
+        text = value if translation is None else translation  # an empty translation is not its English original
         if not isinstance(text, str):
             return f"text_missing: {message!r}"
-        turns.append(Turn(role, text))
+        original = value if translation is not None and isinstance(value, str) else None
+        turns.append(Turn(role, text, original))
     if any(turn.role != ("user", "assistant")[index % 2] for index, turn in enumerate(turns)):
         return f"roles_do_not_alternate: {[turn.role for turn in turns]}"
     if len(turns) % 2:

@@ -19,8 +19,8 @@ from pipeline.batches import (
 )
 from pipeline.config import TOKENIZER_FOLDER
 from pipeline.feature_cache import FeatureReader, FeatureShape, write_shard
-from pipeline.parquet import write_rows
-from pipeline.samples import SAMPLE_SCHEMA, Sample, Turn
+from pipeline.parquet import write_rows, write_table
+from pipeline.samples import Sample, Turn, sample_table
 
 SHAPE = FeatureShape(num_scales=2, num_tokens=4, width=3, dtype="float32")
 IMAGE = 100 * torch.arange(2.0)[:, None, None] + torch.arange(12.0).reshape(4, 3)
@@ -42,11 +42,13 @@ def training_sample(ids: list[int], labels: list[int], image: str | None = None)
 
 def load(tmp_path, features, talks, *, accepted=None, max_length=1000, template="v1"):
     """``talks``: an image and the texts of the turns, by sample id."""
-    rows = []
+    samples: list[Sample] = []
+    hashes: dict[str, str] = {}
     for index, (sample_id, (image, *texts)) in enumerate(talks.items()):
         turns = tuple(Turn(("user", "assistant")[place % 2], text) for place, text in enumerate(texts))
-        rows.append(Sample(sample_id, index, image and f"{image}.png", None, turns).row(image))
-    write_rows(tmp_path / "samples.parquet", rows, schema=SAMPLE_SCHEMA)
+        samples.append(Sample(sample_id, index, "local", image and f"{image}.png", None, turns))
+        hashes |= {f"{image}.png": image} if image else {}
+    write_table(tmp_path / "samples.parquet", sample_table(samples, image_sha256s=hashes))
     accepted_rows = ({"sample_id": name} for name in (talks if accepted is None else accepted))
     write_rows(tmp_path / "accepted.parquet", accepted_rows, schema=pa.schema([("sample_id", pa.string())]))
     return load_samples(

@@ -38,16 +38,18 @@ def test_counts_in_equal_counts_out_whatever_is_wrong(tmp_path, store):
     assert manifest.summary == {
         "source": "local",
         "num_records": 10,
-        "num_samples": 2,
-        "num_rejected": 8,
+        "num_samples": 3,
+        "num_rejected": 7,
         "num_text_only": 1,
-        "num_turns": 4,
-        "num_characters": 8,
+        "num_with_original": 0,
+        "num_turns": 6,
+        "num_characters": 12,
         "num_images": 2,
     }
-    assert [row["sample_id"] for row in rows(manifest, "samples.parquet")] == ["good", "text"]
-    assert {row["record_index"]: row["check"] for row in rows(manifest, "findings.parquet")} == {
-        2: "id_repeated",
+    assert [row["sample_id"] for row in rows(manifest, "samples.parquet")] == ["good", "text", "good#2"]
+    findings = rows(manifest, "findings.parquet")
+    assert [(row["record_index"], row["check"]) for row in findings if row["severity"] == "warn"] == [(2, "id_repeated")]
+    assert {row["record_index"]: row["check"] for row in findings if row["severity"] == "reject"} == {
         3: "image_missing",
         4: "image_unreadable",
         5: "image_outside_folder",
@@ -85,16 +87,19 @@ def test_two_names_of_the_same_bytes_are_one_usable_image(tmp_path, store):
     assert manifest.summary["num_images"] == 1
 
 
-def test_a_repeated_id_names_the_record_that_was_kept(tmp_path, store):
-    manifest = prepare_dataset(local_source(tmp_path, [talk("x", None), talk("x", None)], {}), store=store)
-    (finding,) = rows(manifest, "findings.parquet")
-    assert (finding["record_index"], finding["evidence"]) == (1, "x is also record 0")
-
-
-def test_the_first_usable_record_of_an_id_is_kept(tmp_path, store):
-    manifest = prepare_dataset(local_source(tmp_path, [talk("x", "no.png"), talk("x", None)], {}), store=store)
-    (sample,) = rows(manifest, "samples.parquet")
-    assert sample["record_index"] == 1
+def test_samples_under_a_repeated_id_are_all_kept_each_under_a_name_of_its_own(tmp_path, store):
+    records = [talk("x", None), talk("x#2", None), talk("x", None), talk("x", None, "何。"), talk("x", None)]
+    manifest = prepare_dataset(local_source(tmp_path, records, {}), store=store)
+    assert [row["sample_id"] for row in rows(manifest, "samples.parquet")] == ["x", "x#2", "x#3", "x#5"]
+    assert [
+        (row["severity"], row["check"], row["sample_id"], row["record_index"], row["evidence"])
+        for row in rows(manifest, "findings.parquet")
+    ] == [
+        ("warn", "id_repeated", "x#3", 2, "x is also record 0; this one is x#3"),
+        ("reject", "answer_missing", "x#4", 3, "何。"),
+        ("warn", "id_repeated", "x#4", 3, "x is also record 0; this one is x#4"),
+        ("warn", "id_repeated", "x#5", 4, "x is also record 0; this one is x#5"),
+    ]
 
 
 def test_a_dataset_without_records_is_a_dataset(tmp_path, store):

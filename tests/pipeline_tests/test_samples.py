@@ -1,20 +1,16 @@
-import json
-
 import pyarrow as pa
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pipeline.errors import DataError
 from pipeline.samples import (
     FINDING_SCHEMA,
-    SAMPLE_SCHEMA,
     Finding,
     Sample,
     Turn,
     exchanges_of,
     normalise,
-    read_records,
+    sample_table,
 )
 
 TURNS = (Turn("user", "何ですか。"), Turn("assistant", "犬です。"))
@@ -33,7 +29,7 @@ def rejection(value: object) -> tuple[str, str]:
 
 
 def test_a_record_of_llava_becomes_a_sample():
-    assert normalise(record(), record_index=7) == Sample("a1", 7, "dog.jpg", None, TURNS)
+    assert normalise(record(), record_index=7) == Sample("a1", 7, "local", "dog.jpg", None, TURNS)
 
 
 @pytest.mark.parametrize(("user", "assistant"), [("human", "gpt"), ("user", "assistant"), ("ユーザー", "システム")])
@@ -43,18 +39,43 @@ def test_roles_have_three_names_and_messages_two_forms(user, assistant, who, wha
     assert normalise(record(conversations=conversation), record_index=0).turns == TURNS
 
 
-def test_japanese_beside_the_english_value_is_taken():
+def test_japanese_beside_the_english_value_is_taken_and_the_english_kept_as_the_original():
     conversation = [
         {"from": "human", "value": "What is it?", "jp": "何ですか。"},
         {"from": "gpt", "value": "A dog.", "jp": "犬です。"},
     ]
+    assert normalise(record(conversations=conversation), record_index=0).turns == (
+        Turn("user", "何ですか。", "What is it?"),
+        Turn("assistant", "犬です。", "A dog."),
+    )
+
+
+def test_an_empty_translation_is_empty_and_not_its_english_original():
+    conversation = [{"from": "human", "value": "What is it?", "jp": ""}, CONVERSATION[1]]
+    assert normalise(record(conversations=conversation), record_index=0).turns[0] == Turn("user", "", "What is it?")
+
+
+def test_without_a_translation_the_value_is_taken():
+    conversation = [{"from": "human", "value": "何ですか。", "jp": None}, CONVERSATION[1]]
     assert normalise(record(conversations=conversation), record_index=0).turns == TURNS
 
 
-@pytest.mark.parametrize("jp", ["", None])
-def test_an_empty_translation_leaves_the_value(jp):
-    conversation = [{"from": "human", "value": "何ですか。", "jp": jp}, CONVERSATION[1]]
-    assert normalise(record(conversations=conversation), record_index=0).turns == TURNS
+@pytest.mark.parametrize(
+    ("image", "source"),
+    [
+        ("coco/train2017/000000000009.jpg", "coco"),
+        ("./vg/VG_100K_2/1.jpg", "vg"),
+        ("ocr_vqa/images/1.jpg", "ocr_vqa"),
+        ("00453/004539375.jpg", "llava-pretrain-ja"),
+        ("1.jpg", "llava-pretrain-ja"),
+        ("/data/1.jpg", "llava-pretrain-ja"),
+        ("../1.jpg", "llava-pretrain-ja"),
+        (None, "text-only"),
+    ],
+)
+def test_the_source_of_a_sample_is_the_folder_of_its_image(image, source):
+    sample = normalise(record(image=image), record_index=0, default_source="llava-pretrain-ja")
+    assert sample.source == source
 
 
 @pytest.mark.parametrize(("image", "path"), [(["dog.jpg"], "dog.jpg"), ([], None), ("", None), (None, None)])
@@ -129,46 +150,38 @@ def test_evidence_is_cut_to_what_can_be_read():
     assert (check, len(evidence)) == ("answer_missing", 500)
 
 
-def test_an_array_and_lines_hold_the_same_records(tmp_path):
-    records = [record(), record(id="a2")]
-    (tmp_path / "a.json").write_text(json.dumps(records, ensure_ascii=False), encoding="utf-8")
-    lines = [json.dumps(each, ensure_ascii=False) for each in records]
-    (tmp_path / "a.jsonl").write_text("\n\n".join(lines) + "\n", encoding="utf-8")
-    assert list(read_records(tmp_path / "a.json")) == list(enumerate(records))
-    assert list(read_records(tmp_path / "a.jsonl")) == list(enumerate(records))
-
-
-@pytest.mark.parametrize("name", ["a.json", "a.jsonl"])
-def test_a_byte_order_mark_is_no_part_of_the_records(tmp_path, name):
-    text = json.dumps([record()]) if name == "a.json" else json.dumps(record())
-    (tmp_path / name).write_text(text, encoding="utf-8-sig")
-    assert list(read_records(tmp_path / name)) == [(0, record())]
-
-
-@pytest.mark.parametrize("line", [b"{'id': 1}", b"\xff\xfe\x00", b'{"id": ', b"[" * 100_000, b"1" * 10_000])
-def test_a_line_that_is_not_json_is_a_finding_and_the_others_are_read(tmp_path, line):
-    good = json.dumps(record()).encode()
-    (tmp_path / "a.jsonl").write_bytes(b"\n".join([good, line, good]))
-    first, bad, last = (normalise(value, record_index=index) for index, value in read_records(tmp_path / "a.jsonl"))
-    assert isinstance(first, Sample)
-    assert isinstance(last, Sample)
-    assert (bad.check, bad.record_index, bad.sample_id) == ("record_not_json", 1, None)
-
-
-def test_lines_in_a_json_file_are_explained(tmp_path):
-    (tmp_path / "a.json").write_text("{}\n{}\n", encoding="utf-8")
-    with pytest.raises(DataError, match=r"a\.json is not JSON: .*; for one record per line, name the file \.jsonl"):
-        list(read_records(tmp_path / "a.json"))
-
-
-def test_a_json_file_without_an_array_is_explained(tmp_path):
-    (tmp_path / "a.json").write_text("{}", encoding="utf-8")
-    with pytest.raises(DataError, match="must hold a JSON array of records; its top level is a dict"):
-        list(read_records(tmp_path / "a.json"))
+def test_samples_of_different_lengths_become_rows():
+    image = {"from": "human", "value": "<image>\nWhat?", "jp": "<image>\n何。"}
+    samples = [
+        normalise(record(id="long", conversations=CONVERSATION * 2), record_index=0),
+        normalise(record(id="short", conversations=[image, CONVERSATION[1]], category=3), record_index=5),
+        normalise({"id": "text", "conversations": CONVERSATION}, record_index=6),
+    ]
+    table = sample_table(samples, image_sha256s={"dog.jpg": "ab"})
+    question = {"role": "user", "text": "何ですか。", "original": None}
+    answer = {"role": "assistant", "text": "犬です。", "original": None}
+    translated = {"role": "user", "text": "<image>\n何。", "original": "<image>\nWhat?"}
+    assert table.to_pylist() == [
+        {
+            "sample_id": sample_id,
+            "record_index": index,
+            "source": source,
+            "image": image,
+            "image_sha256": sha256,
+            "category": category,
+            "turns": turns,
+        }
+        for sample_id, index, source, image, sha256, category, turns in [
+            ("long", 0, "local", "dog.jpg", "ab", None, [question, answer] * 2),
+            ("short", 5, "local", "dog.jpg", "ab", "3", [translated, answer]),
+            ("text", 6, "text-only", None, None, None, [question, answer]),
+        ]
+    ]
 
 
 def test_stored_turns_are_pairs_again():
-    turns = normalise(record(conversations=CONVERSATION * 2), record_index=0).row(None)["turns"]
+    (row,) = sample_table([normalise(record(conversations=CONVERSATION * 2), record_index=0)]).to_pylist()
+    turns = row["turns"]
     assert exchanges_of(turns) == [("何ですか。", "犬です。")] * 2
 
 
@@ -203,7 +216,7 @@ def test_every_record_becomes_one_sample_or_one_finding_that_can_be_stored(value
     result = normalise(value, record_index=3)
     assert result.record_index == 3
     if isinstance(result, Sample):
-        table = pa.Table.from_pylist([result.row(None)], schema=SAMPLE_SCHEMA)
+        table = sample_table([result])
         assert len(result.turns) % 2 == 0
     else:
         table = pa.Table.from_pylist([result.row()], schema=FINDING_SCHEMA)
@@ -217,5 +230,5 @@ def test_every_conversation_of_texts_is_kept_word_for_word(exchanges):
     for question, answer in exchanges:
         conversation += [{"from": "human", "value": question}, {"from": "gpt", "value": answer}]
     sample = normalise(record(conversations=conversation), record_index=0)
-    table = pa.Table.from_pylist([sample.row(None)], schema=SAMPLE_SCHEMA)
+    table = sample_table([sample])
     assert exchanges_of(table.to_pylist()[0]["turns"]) == exchanges
