@@ -173,6 +173,15 @@ def query(
 
 @app.command()
 @explained
+def views() -> None:
+    """SQL that gives a DuckDB shell all views: llava-jp views > views.sql, then duckdb -init views.sql."""
+    from pipeline.queries import views_script
+
+    print(views_script(load_settings().store_root), end="")
+
+
+@app.command()
+@explained
 def verify(
     fingerprint: Annotated[str | None, typer.Argument(help="Fingerprint or its first digits; default: all.")] = None,
 ) -> None:

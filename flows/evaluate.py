@@ -3,7 +3,7 @@
 from prefect import flow
 
 from flows.cache_features import cache_features
-from flows.prepare_data import prepare_data
+from flows.prepare_data import PreparedData, prepare_data
 from flows.runs import ExperimentRun, experiment_run
 from flows.tasks import show_table
 from flows.train import train
@@ -11,7 +11,6 @@ from pipeline.comparison import ComparedExperiment
 from pipeline.config import ExperimentConfig, ExperimentName
 from pipeline.manifest import Manifest
 from pipeline.predictions import predict
-from pipeline.preparation import prepare_dataset, require_complete
 from pipeline.scores import headline_metrics, score_predictions, score_rows
 
 
@@ -24,16 +23,15 @@ def evaluate_flow(experiment: ExperimentName | ExperimentConfig = ExperimentName
     """
     with experiment_run(experiment) as run:
         data = prepare_data(run)
-        evaluate(run, train(run, data, cache_features(run, data)))
+        evaluate(run, data, train(run, data, cache_features(run, data)))
 
 
-def evaluate(run: ExperimentRun, model: Manifest) -> ComparedExperiment:
+def evaluate(run: ExperimentRun, data: PreparedData, model: Manifest) -> ComparedExperiment:
     """Answers and scores for every benchmark of the experiment."""
     evaluation = run.config.evaluation
     datasets, answers, scored = [], [], []
     for benchmark in evaluation.benchmarks:
-        items = run.task(f"dataset/{benchmark.name}", prepare_dataset)(benchmark.source, store=run.store)
-        require_complete(items, name=benchmark.name)
+        items = data.benchmarks[benchmark.name]
         answer = run.task(f"predictions/{benchmark.name}", predict, on_device=True)
         predictions = answer(
             benchmark,

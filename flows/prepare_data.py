@@ -1,4 +1,4 @@
-"""Datasets in one form, and their translations checked."""
+"""Datasets in one form, their translations checked, and what they share with the benchmarks."""
 
 from dataclasses import dataclass
 
@@ -7,19 +7,22 @@ from prefect import flow
 from flows.runs import ExperimentRun, experiment_run
 from flows.tasks import show_table
 from pipeline.config import ExperimentConfig, ExperimentName
+from pipeline.contamination import contamination_rows, find_contamination
 from pipeline.manifest import Manifest
-from pipeline.preparation import prepare_dataset
+from pipeline.preparation import prepare_dataset, require_complete
 from pipeline.translation import check_translations, require_acceptable
+from pipeline.translation_report import report_of
 
 ROLES = ("pretrain", "finetune")
 
 
 @dataclass(frozen=True)
 class PreparedData:
-    """The training data of both stages."""
+    """The training data of both stages with the accepted samples, and the benchmarks by name."""
 
     datasets: dict[str, Manifest]
     accepted: dict[str, Manifest]
+    benchmarks: dict[str, Manifest]
 
 
 @flow(name="prepare-data")
@@ -34,19 +37,55 @@ def prepare_data_flow(experiment: ExperimentName | ExperimentConfig = Experiment
 
 
 def prepare_data(run: ExperimentRun) -> PreparedData:
-    """Prepare and check both datasets; stop when too many samples are rejected."""
+    """Prepare and check everything; stop when too many samples are rejected or a benchmark is not complete."""
     config = run.config
-    datasets, accepted = {}, {}
-    for role in ROLES:
-        prepare = run.task(f"dataset/{role}", prepare_dataset)
-        datasets[role] = prepare(getattr(config.datasets, role), store=run.store)
+    sources = {role: getattr(config.datasets, role) for role in ROLES}
+    sources |= {benchmark.name: benchmark.source for benchmark in config.evaluation.benchmarks}
+    prepared = {
+        name: run.task(f"dataset/{name}", prepare_dataset)(source, store=run.store) for name, source in sources.items()
+    }
+    datasets = {role: prepared.pop(role) for role in ROLES}
+    for name, benchmark in prepared.items():
+        require_complete(benchmark, name=name)
+    accepted = _check_translations(run, datasets)
+    if prepared:
+        uncontaminated = _find_contamination(run, datasets, accepted, prepared)
+        if config.contamination.exclude:
+            accepted = uncontaminated
+    return PreparedData(datasets, accepted, prepared)
+
+
+def _check_translations(run: ExperimentRun, datasets: dict[str, Manifest]) -> dict[str, Manifest]:
+    accepted = {}
+    for role, dataset in datasets.items():
         check = run.task(f"translation/{role}", check_translations)
-        accepted[role] = check(config.translation, dataset=datasets[role], store=run.store)
+        accepted[role] = check(run.config.translation, dataset=dataset, store=run.store)
+        checks, examples = report_of(accepted[role])
+        show_table(f"translation-{role}", checks, description=f"Checks of {role}")
+        show_table(f"translation-examples-{role}", examples, description=f"Examples of findings in {role}")
     show_table("samples", [_counts(role, datasets[role], accepted[role]) for role in ROLES], description="Samples")
-    for role in ROLES:
-        limit = config.limits.max_rejected_fraction
-        require_acceptable(datasets[role], accepted[role], max_rejected_fraction=limit)
-    return PreparedData(datasets, accepted)
+    for role, dataset in datasets.items():
+        limit = run.config.limits.max_rejected_fraction
+        require_acceptable(dataset, accepted[role], max_rejected_fraction=limit)
+    return accepted
+
+
+def _find_contamination(
+    run: ExperimentRun, datasets: dict[str, Manifest], accepted: dict[str, Manifest], benchmarks: dict[str, Manifest]
+) -> dict[str, Manifest]:
+    found = {}
+    for role, dataset in datasets.items():
+        find = run.task(f"contamination/{role}", find_contamination)
+        found[role] = find(
+            run.config.contamination,
+            dataset=dataset,
+            accepted=accepted[role],
+            benchmarks=benchmarks,
+            store=run.store,
+        )
+    rows = [row for role in ROLES for row in contamination_rows(role, found[role])]
+    show_table("contamination", rows, description="Training images that are benchmark images as well")
+    return found
 
 
 def _counts(role: str, dataset: Manifest, accepted: Manifest) -> dict[str, object]:

@@ -22,6 +22,6 @@ def run_experiment(experiment: ExperimentName | ExperimentConfig = ExperimentNam
         data = prepare_data(run)
         features = cache_features(run, data)
         model = train(run, data, features)
-        evaluated = evaluate(run, model)
+        evaluated = evaluate(run, data, model)
         if evaluated.scores:
             compare([evaluated], run.tracked, store=run.store)

@@ -65,10 +65,24 @@ class DatasetsConfig(Section):
     finetune: DatasetSource = Field(description="conversations, for projector and LLM")
 
 
-class TranslationConfig(Section):
-    """Which translation checks reject samples."""
+Severity = Literal["reject", "warn", "ignore"]
 
-    ignored_checks: tuple[str, ...] = Field((), description="checks in sql/checks/translation that are not run")
+
+class TranslationConfig(Section):
+    """How severe the translation checks are."""
+
+    severities: Mapping[str, Severity] = Field(
+        {}, description="another severity for a check in sql/checks/translation: reject, warn or ignore"
+    )
+
+
+class ContaminationConfig(Section):
+    """What is done about training images that are benchmark images as well."""
+
+    exclude: bool = Field(False, description="leave samples out of the training whose image is in a benchmark")
+    max_distance: int = Field(
+        6, ge=0, le=16, description="bits of 64 in which the perceptual hashes of one picture may differ"
+    )
 
 
 class LimitsConfig(Section):
@@ -135,6 +149,7 @@ class ExperimentConfig(Section):
     description: str = Field(description="one sentence")
     datasets: DatasetsConfig
     translation: TranslationConfig = TranslationConfig()
+    contamination: ContaminationConfig = ContaminationConfig()
     limits: LimitsConfig = LimitsConfig()
     vision_tower: VisionTowerConfig
     features: FeatureConfig

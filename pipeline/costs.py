@@ -9,6 +9,8 @@ import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
+from itertools import islice
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -33,9 +35,14 @@ SECONDS_PER_IMAGE = 2e-3
 """To draw or to decode one."""
 SECONDS_PER_SAMPLE = 3e-5
 """To run all translation checks."""
+SECONDS_PER_HASH = 2e-6
+"""To compare the hash of one image with those of all benchmark images."""
+BYTES_PER_ID = 12
+"""Of a list of sample ids, compressed."""
 BYTES_PER_ROW = 200
 """Of a table with ids and short texts, compressed."""
 IMAGES_LOOKED_AT = 50
+RECORDS_LOOKED_AT = 20_000
 CHARACTERS_PER_TOKEN = 1.5
 """Japanese text, with the tokenizers in use; for estimates only."""
 
@@ -100,6 +107,8 @@ def estimate(config: ExperimentConfig, *, store: ArtifactStore) -> dict[str, Cos
     for benchmark in config.evaluation.benchmarks:
         items = _count(benchmark.source, plan[f"dataset/{benchmark.name}"], store)
         costs[f"dataset/{benchmark.name}"] = _dataset_cost(items)
+        for stage, size in sizes.items():
+            costs[f"contamination/{stage}"] = _contamination_cost(size)
         costs[f"predictions/{benchmark.name}"] = _predictions_cost(config, tower, llm_parameters, items)
         costs[f"scores/{benchmark.name}"] = Cost(items.num_samples * BYTES_PER_ROW, items.num_samples * 1e-4, 0)
     return {role: _measured(step, store) or costs[role] for role, step in plan.items()}
@@ -124,9 +133,26 @@ def _count(source: DatasetSource, step: PlannedStep, store: ArtifactStore) -> Da
         return DatasetSize(
             source.num_images, int(len(drawn) * factor), int(characters * factor), int(num_bytes * factor)
         )
-    records = [record for _, record in read_records(source.annotations) if isinstance(record, dict)]
-    num_images = len({str(record.get("image")) for record in records if record.get("image")})
-    return DatasetSize(num_images, len(records), sum(map(_characters, records)), len(records) * BYTES_PER_ROW)
+    return _first_records(source.annotations)
+
+
+def _first_records(annotations: Path) -> DatasetSize:
+    """The first ``RECORDS_LOOKED_AT`` of a file, for the whole of it by their share of its bytes."""
+    num_read = 0
+
+    def advance(num_bytes: int) -> None:
+        nonlocal num_read
+        num_read += num_bytes
+
+    records = [
+        record
+        for _, record in islice(read_records(annotations, advance=advance), RECORDS_LOOKED_AT)
+        if isinstance(record, dict)
+    ]
+    factor = annotations.stat().st_size / num_read if len(records) == RECORDS_LOOKED_AT else 1.0
+    num_images = len({str(record.get("image")) for record in records if record.get("image")}) * factor
+    num_samples, num_characters = len(records) * factor, sum(map(_characters, records)) * factor
+    return DatasetSize(int(num_images), int(num_samples), int(num_characters), int(num_samples * BYTES_PER_ROW))
 
 
 def _characters(record: Mapping[str, Any]) -> int:
@@ -142,6 +168,12 @@ def _dataset_cost(size: DatasetSize) -> Cost:
 def _translation_cost(size: DatasetSize) -> Cost:
     num_bytes = size.num_samples * BYTES_PER_ROW
     return Cost(num_bytes, 0.5 + size.num_samples * SECONDS_PER_SAMPLE, size.num_characters * 4 + num_bytes)
+
+
+def _contamination_cost(size: DatasetSize) -> Cost:
+    """Hashes and names of the images in memory, the list of kept samples on disk."""
+    num_bytes = size.num_samples * BYTES_PER_ID
+    return Cost(num_bytes, 0.5 + size.num_images * SECONDS_PER_HASH, size.num_images * BYTES_PER_ROW)
 
 
 def _predictions_cost(config: ExperimentConfig, tower: Tower, llm_parameters: int, items: DatasetSize) -> Cost:

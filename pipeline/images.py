@@ -33,6 +33,7 @@ IMAGE_SCHEMA = pa.schema(
         pa.field("image", pa.string(), nullable=False),
         pa.field("image_sha256", pa.string()),
         pa.field("perceptual_hash", pa.int64()),
+        pa.field("thumbnail", pa.list_(pa.uint8())),
         pa.field("file", pa.string()),
         pa.field("bytes", pa.binary()),
         pa.field("format", pa.string()),
@@ -51,6 +52,7 @@ class ImageRecord:
     image: str
     image_sha256: str | None = None
     perceptual_hash: int | None = None
+    thumbnail: list[int] | None = None
     file: str | None = None
     content: bytes | None = None
     format: str | None = None
@@ -92,7 +94,10 @@ def inspect_bytes(image: str, content: bytes) -> ImageRecord:
         pixels, file_format = _decoded(content)
     except DataError as error:
         return ImageRecord(image, sha256, status="unreadable", reason=str(error))
-    return ImageRecord(image, sha256, perceptual_hash(pixels), None, content, file_format, *pixels.size)
+    width, height = pixels.size
+    return ImageRecord(
+        image, sha256, perceptual_hash(pixels), thumbnail(pixels), None, content, file_format, width, height
+    )
 
 
 def decode(content: bytes) -> Image.Image:
@@ -150,6 +155,16 @@ def _as_rgb(image: Image.Image) -> Image.Image:
     return image.convert("RGB")
 
 
+THUMBNAIL_SIDE = 4
+
+
+def thumbnail(image: Image.Image) -> list[int]:
+    """Mean colours of 4x4 fields, row by row, red, green, blue: 48 levels from 0 to 255."""
+    small = image.resize((THUMBNAIL_SIDE, THUMBNAIL_SIDE), Image.Resampling.BOX)
+    levels: list[int] = np.asarray(small).ravel().tolist()
+    return levels
+
+
 HASH_INPUT_SIDE = 32
 HASH_SIDE = 8
 FLAT_DEVIATION = 1.0
@@ -163,7 +178,7 @@ def perceptual_hash(image: Image.Image) -> int | None:
     above their median (pHash; Zauner, "Implementation and Benchmarking of Perceptual Image Hash Functions", 2010).
     None for an image of one colour: all of those would be alike.
     """
-    small = image.convert("L").resize((HASH_INPUT_SIDE, HASH_INPUT_SIDE), Image.Resampling.BOX, reducing_gap=None)
+    small = image.convert("L").resize((HASH_INPUT_SIDE, HASH_INPUT_SIDE), Image.Resampling.LANCZOS)
     grey = np.asarray(small, dtype=np.float64)
     if grey.std() < FLAT_DEVIATION:
         return None

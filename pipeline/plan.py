@@ -7,6 +7,7 @@ from pathlib import Path
 
 from pipeline.comparison import ComparedExperiment
 from pipeline.config import ExperimentConfig
+from pipeline.contamination import contamination_request
 from pipeline.errors import ConfigError
 from pipeline.features import features_request
 from pipeline.manifest import Manifest, Request
@@ -51,10 +52,25 @@ def _steps(config: ExperimentConfig) -> Iterator[PlannedStep]:
         config.features,
         dataset_fingerprints={role: request.fingerprint for role, request in datasets.items()},
     )
-    for role, request in datasets.items():
+    benchmarks = {benchmark.name: prepare_request(benchmark.source) for benchmark in config.evaluation.benchmarks}
+    for role, request in {**datasets, **benchmarks}.items():
         yield PlannedStep(f"dataset/{role}", request)
     for role, request in accepted.items():
         yield PlannedStep(f"translation/{role}", request)
+    if benchmarks:
+        contamination = {
+            role: contamination_request(
+                config.contamination,
+                dataset=request.fingerprint,
+                accepted=accepted[role].fingerprint,
+                benchmarks={name: benchmark.fingerprint for name, benchmark in benchmarks.items()},
+            )
+            for role, request in datasets.items()
+        }
+        for role, request in contamination.items():
+            yield PlannedStep(f"contamination/{role}", request)
+        if config.contamination.exclude:
+            accepted = contamination
     yield PlannedStep("features", features)
     inputs = {
         role: {
@@ -76,7 +92,6 @@ def _evaluation_steps(config: ExperimentConfig, model: Request) -> Iterator[Plan
     evaluation = config.evaluation
     for benchmark in evaluation.benchmarks:
         items = prepare_request(benchmark.source)
-        yield PlannedStep(f"dataset/{benchmark.name}", items)
         predictions = predictions_request(
             benchmark,
             evaluation.generation,

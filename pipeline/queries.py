@@ -29,7 +29,7 @@ if (
 ):  # imported by the functions that use it: as a global it would outlive the interpreter's end and complain
     import duckdb
 
-Folder = Literal["macros", "views", "queries", "checks/translation", "checks/invariants"]
+Folder = Literal["macros", "views", "queries", "checks/translation", "checks/contamination", "checks/invariants"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,20 +127,77 @@ def findings_of(checks: Iterable[SqlFile], *, samples: Path) -> Iterator[tuple[S
             yield check, connection.sql(check.text).to_arrow_table()
 
 
+def contaminated_images(
+    training: Path, benchmarks: Mapping[str, Path], *, max_distance: int
+) -> Iterator[tuple[str, pa.Table]]:
+    """Run ``sql/checks/contamination`` over directories of datasets; each table has image, benchmark and so on.
+
+    Args:
+        training: directory of a dataset artifact.
+        benchmarks: directories of dataset artifacts by the benchmark's name.
+        max_distance: bits in which the perceptual hashes of one picture may differ.
+    """
+    with closing(_quiet_connection()) as connection:
+        connection.execute("set variable max_distance = $bits", {"bits": max_distance})
+        connection.execute(f"create table training as {IMAGES_OF_A_DATASET}", _files_of(training))
+        connection.execute("create table benchmark_images as select '' as benchmark, * from training limit 0")
+        for name, directory in benchmarks.items():
+            statement = f"insert into benchmark_images select $benchmark, * from ({IMAGES_OF_A_DATASET})"
+            connection.execute(statement, {"benchmark": name, **_files_of(directory)})
+        for name, check in sql_files("checks/contamination").items():
+            yield name, connection.sql(check.text).to_arrow_table()
+
+
+IMAGES_OF_A_DATASET = """
+    select distinct image, images.image_sha256, images.perceptual_hash, images.thumbnail, coco_id, visual_genome_id
+    from read_parquet($images, hive_partitioning = false) as images
+    join read_parquet($samples, hive_partitioning = false) as samples using (image)
+    where images.status = 'ok'
+"""
+
+
+def _files_of(dataset: Path) -> dict[str, str]:
+    return {name: glob.escape(str(dataset / f"{name}.parquet")) for name in ("images", "samples")}
+
+
 def connect(store_root: Path) -> duckdb.DuckDBPyConnection:
     """An in-memory DuckDB with every view over the store, for ``run_query`` and for people.
 
     Raises:
         QueryError: there is no such folder.
     """
+    connection, _ = _connected(store_root)
+    return connection
+
+
+def views_script(store_root: Path) -> str:
+    """Statements that give any DuckDB shell the macros and views over the store, as it is now.
+
+    Raises:
+        QueryError: there is no such folder.
+    """
+    connection, views = _connected(store_root)
+    connection.close()
+    variables = {name: pattern.replace("'", "''") for name, pattern in _variables(store_root).items()}
+    statements = [f"set variable {name} = '{pattern}'" for name, pattern in variables.items()]
+    statements += [macro.text.rstrip().removesuffix(";") for macro in sql_files("macros").values()]
+    statements += views
+    return ";\n\n".join(statements) + ";\n"
+
+
+def _connected(store_root: Path) -> tuple[duckdb.DuckDBPyConnection, list[str]]:
+    """A connection with the views, and the statements that made them."""
     if not store_root.is_dir():
         raise QueryError(f"there is no store at {store_root}; run an experiment first, or set LLAVA_JP_STORE")
-    store = glob.escape(str(store_root.resolve()))
     connection = _quiet_connection()
-    _set_variable(connection, "store", store)
-    _set_variable(connection, "samples", f"{store}/artifacts/dataset/*/samples.parquet")
-    _create_views(connection, sql_files("views"))
-    return connection
+    for name, pattern in _variables(store_root).items():
+        _set_variable(connection, name, pattern)
+    return connection, _create_views(connection, sql_files("views"))
+
+
+def _variables(store_root: Path) -> dict[str, str]:
+    store = glob.escape(str(store_root.resolve()))
+    return {"store": store, "samples": f"{store}/artifacts/dataset/*/samples.parquet"}
 
 
 def _quiet_connection() -> duckdb.DuckDBPyConnection:
@@ -153,19 +210,20 @@ def _quiet_connection() -> duckdb.DuckDBPyConnection:
     return connection
 
 
-def _set_variable(connection: duckdb.DuckDBPyConnection, name: Literal["store", "samples"], pattern: str) -> None:
+def _set_variable(connection: duckdb.DuckDBPyConnection, name: str, pattern: str) -> None:
     connection.execute(f"set variable {name} = $pattern", {"pattern": pattern})
 
 
-def _create_views(connection: duckdb.DuckDBPyConnection, views: Mapping[str, SqlFile]) -> None:
+def _create_views(connection: duckdb.DuckDBPyConnection, views: Mapping[str, SqlFile]) -> list[str]:
     """Create views that may stand on each other: one whose tables are not there yet waits for the next round."""
     import duckdb
 
+    statements = []
     while views:
         blocked = {}
         for name, view in views.items():
             try:
-                _relation(connection, view).create_view(name)
+                statements.append(_create_view(connection, view))
             except duckdb.CatalogException as error:
                 blocked[name], problem = view, error
             except duckdb.Error as error:
@@ -173,20 +231,24 @@ def _create_views(connection: duckdb.DuckDBPyConnection, views: Mapping[str, Sql
         if len(blocked) == len(views):
             raise problem
         views = blocked
+    return statements
 
 
-def _relation(connection: duckdb.DuckDBPyConnection, view: SqlFile) -> duckdb.DuckDBPyRelation:
-    """The view's rows; without any file yet, no rows under the columns of its header."""
+def _create_view(connection: duckdb.DuckDBPyConnection, view: SqlFile) -> str:
+    """Create a view; without any file yet, one without rows under the columns of its header. Returns the statement."""
     import duckdb
 
+    create = f'create or replace view "{view.name}" as\n'
     try:
-        return connection.sql(view.text)
+        statement = create + view.text.rstrip().removesuffix(";")
+        connection.execute(statement)
     except duckdb.IOException as error:
         if "No files found" not in str(error):  # DuckDB has no type of its own for this
             raise
-    nothing = duckdb.ConstantExpression(None)
-    columns = [nothing.cast(duckdb.sqltype(column.type or "")).alias(column.name) for column in view.columns]
-    return connection.sql("select null").select(*columns).filter("false")
+        columns = ", ".join(f'cast(null as {column.type}) as "{column.name}"' for column in view.columns)
+        statement = f"{create}select {columns} where false"
+        connection.execute(statement)
+    return statement
 
 
 def _answer(connection: duckdb.DuckDBPyConnection, file: SqlFile, values: Mapping[str, object]) -> Result:

@@ -14,6 +14,8 @@ from typing import Any, Literal
 
 import pyarrow as pa
 
+from pipeline.image_ids import coco_id, visual_genome_id
+
 IMAGE_TOKEN = "<image>"
 """The placeholder of the image in a turn's text."""
 
@@ -45,6 +47,8 @@ SAMPLE_SCHEMA = pa.schema(
         pa.field("source", pa.string(), nullable=False),
         pa.field("image", pa.string()),
         pa.field("image_sha256", pa.string()),
+        pa.field("coco_id", pa.int64()),
+        pa.field("visual_genome_id", pa.int64()),
         pa.field("category", pa.string()),
         pa.field("turns", pa.list_(pa.field("element", TURN_TYPE, nullable=False)), nullable=False),
     ]
@@ -80,6 +84,8 @@ class Sample:
     image: str | None
     category: str | None
     turns: tuple[Turn, ...]
+    coco_id: int | None = None
+    visual_genome_id: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,7 +110,7 @@ def sample_table(samples: Sequence[Sample], *, image_sha256s: Mapping[str, str] 
     turns = [turn for sample in samples for turn in sample.turns]
     columns: dict[str, Any] = {
         name: pa.array([getattr(sample, name) for sample in samples], type=SAMPLE_SCHEMA.field(name).type)
-        for name in ("sample_id", "record_index", "source", "image", "category")
+        for name in ("sample_id", "record_index", "source", "image", "coco_id", "visual_genome_id", "category")
     }
     columns["image_sha256"] = pa.array([image_sha256s.get(sample.image or "") for sample in samples], type=pa.string())
     fields = [pa.array([getattr(turn, field.name) for turn in turns], type=field.type) for field in TURN_TYPE]
@@ -164,7 +170,16 @@ def _normalised(record: Any, record_index: int, default_source: str) -> Sample |
         image or None,
         None if category is None else str(category),
         turns,
+        _given_id(record.get("coco_id")) or (coco_id(image) if image else None),
+        _given_id(record.get("visual_genome_id")) or (visual_genome_id(image) if image else None),
     )
+
+
+def _given_id(value: Any) -> int | None:
+    """An id that the record itself states; some tables hold theirs as floating-point numbers."""
+    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 < value < 2**53:
+        return None
+    return int(value)
 
 
 def source_of(image: str, *, default: str) -> str:

@@ -13,11 +13,13 @@ from mlflow.entities import Dataset, DatasetInput, InputTag, Metric, Param, RunT
 from mlflow.tracking import MlflowClient
 
 from pipeline.config import ExperimentConfig
+from pipeline.contamination import contamination_rows
 from pipeline.manifest import MANIFEST_NAME, Manifest, Request
 from pipeline.prediction_rows import Prediction, read_predictions
 from pipeline.progress import Event
 from pipeline.settings import Settings
 from pipeline.store import git_commit
+from pipeline.translation_report import report_of
 
 log = logging.getLogger(__name__)
 
@@ -178,6 +180,17 @@ class TrackedStep:
         _log_files(self.client, self.run_id, manifest)
         if manifest.request.step == "predictions":
             self._log_answers(read_predictions(manifest)[:ANSWERS_SHOWN])
+        if manifest.request.step == "translation":
+            checks, examples = report_of(manifest)
+            self._log_rows(checks, "translation_checks.json")
+            self._log_rows(examples, "translation_examples.json")
+        if manifest.request.step == "contamination":
+            self._log_rows(contamination_rows("training", manifest), "contamination.json")
+
+    def _log_rows(self, rows: Sequence[Mapping[str, Any]], file: str) -> None:
+        """Rows of the same columns as an MLflow table."""
+        if rows:
+            self.client.log_table(self.run_id, {name: [row[name] for row in rows] for name in rows[0]}, file)
 
     def _log_answers(self, answers: Sequence[Prediction]) -> None:
         """The first answers as an MLflow table, which the UI shows side by side for several runs."""

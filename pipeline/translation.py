@@ -5,9 +5,9 @@ and can be queried, and another limit recomputes nothing.
 """
 
 import logging
-import os
 from collections import Counter
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -18,14 +18,16 @@ import pyarrow.parquet as pq
 from pipeline.config import TranslationConfig
 from pipeline.errors import ConfigError, DataError
 from pipeline.manifest import Manifest, Request
+from pipeline.parquet import write_table
 from pipeline.progress import Progress
 from pipeline.queries import SqlFile, findings_of, sql_files
 from pipeline.samples import FINDING_SCHEMA
-from pipeline.store import UNFINISHED_SUFFIX, ArtifactStore
+from pipeline.store import ArtifactStore
+from pipeline.translation_report import write_report
 
 log = logging.getLogger(__name__)
 
-VERSION = 1  # raise when the same request should give a different result
+VERSION = 2  # raise when the same request should give a different result
 MAX_EVIDENCE_LENGTH = 500
 """Characters of a finding's evidence."""
 WORST_CHECKS = 3
@@ -38,23 +40,27 @@ def translation_request(config: TranslationConfig, *, dataset_fingerprint: str) 
     """What ``check_translations`` is asked to make. An edited check is another request.
 
     Raises:
-        ConfigError: a check to ignore does not exist.
+        ConfigError: a check to which the config gives a severity does not exist.
     """
+    views = sql_files("views")
     return Request(
         step="translation",
         version=VERSION,
         config={
-            "ignored_checks": sorted(set(config.ignored_checks)),
-            "checks": {name: check.sha256 for name, check in _checks(config).items()},
+            "checks": {
+                name: {"severity": check.severity, "sha256": check.sha256} for name, check in _checks(config).items()
+            },
+            "tables": {name: views[name].sha256 for name in ("samples", "turns")},
+            "macros": {name: macro.sha256 for name, macro in sql_files("macros").items()},
         },
         inputs={"dataset": dataset_fingerprint},
     )
 
 
 def check_translations(config: TranslationConfig, *, dataset: Manifest, store: ArtifactStore) -> Manifest:
-    """Write ``findings.parquet`` and ``accepted.parquet`` of one dataset."""
+    """Write ``findings.parquet``, ``accepted.parquet`` and ``report.json`` of one dataset."""
     request = translation_request(config, dataset_fingerprint=dataset.fingerprint)
-    return store.produce(request, lambda directory: _check(_checks(config), dataset.path("samples.parquet"), directory))
+    return store.produce(request, lambda directory: _check(_checks(config), dataset, directory))
 
 
 def require_acceptable(dataset: Manifest, checked: Manifest, *, max_rejected_fraction: float) -> None:
@@ -73,26 +79,32 @@ def require_acceptable(dataset: Manifest, checked: Manifest, *, max_rejected_fra
     worst = f"; most by {', '.join(f'{check} {count}' for check, count in counts)}" if counts else ""
     raise DataError(
         f"dataset {dataset.fingerprint}: {num_rejected} of {num_records} records ({fraction}) are rejected, {limit}"
-        f"{worst}. `llava-jp query finding_examples` shows examples. Repair the records, name a check "
-        "in translation.ignored_checks, or raise limits.max_rejected_fraction"
+        f"{worst}. `llava-jp query finding_examples` shows examples. Repair the records, make a check "
+        "warn in translation.severities, or raise limits.max_rejected_fraction"
     )
 
 
 def _checks(config: TranslationConfig) -> Mapping[str, SqlFile]:
+    """The checks to run, with the severities of the config."""
     checks = sql_files("checks/translation")
-    if unknown := [name for name in config.ignored_checks if name not in checks]:
+    if unknown := [name for name in config.severities if name not in checks]:
         raise ConfigError(
-            f"translation.ignored_checks names {', '.join(map(repr, unknown))}; the checks are: {', '.join(checks)}"
+            f"translation.severities names {', '.join(map(repr, unknown))}; the checks are: {', '.join(checks)}"
         )
-    return {name: check for name, check in checks.items() if name not in config.ignored_checks}
+    severities = {name: config.severities.get(name, check.severity) for name, check in checks.items()}
+    return {
+        name: replace(check, severity=severities[name])
+        for name, check in checks.items()
+        if severities[name] != "ignore"
+    }
 
 
-def _check(checks: Mapping[str, SqlFile], samples_file: Path, directory: Path) -> dict[str, Any]:
-    samples = pq.read_table(samples_file, columns=["sample_id", "record_index"])
+def _check(checks: Mapping[str, SqlFile], dataset: Manifest, directory: Path) -> dict[str, Any]:
+    samples = pq.read_table(dataset.path("samples.parquet"), columns=["sample_id", "record_index"])
     progress = Progress("check translations", total=len(checks), unit="checks")
     tables = [FINDING_SCHEMA.empty_table()]
     findings_by_check = {}
-    for check, found in findings_of(checks.values(), samples=samples_file):
+    for check, found in findings_of(checks.values(), samples=dataset.path("samples.parquet")):
         tables.append(_findings(check, found, samples))
         num_samples = pc.count_distinct(found["sample_id"]).as_py()
         findings_by_check[check.name] = {"severity": check.severity, "num_samples": num_samples}
@@ -101,8 +113,9 @@ def _check(checks: Mapping[str, SqlFile], samples_file: Path, directory: Path) -
     findings = pa.concat_tables(tables)
     rejected = findings.filter(pc.field("severity") == "reject")["sample_id"]
     accepted = samples.filter(pc.invert(pc.is_in(samples["sample_id"], value_set=rejected))).select(["sample_id"])
-    _write(findings, directory / "findings.parquet")
-    _write(accepted.cast(ACCEPTED_SCHEMA), directory / "accepted.parquet")
+    write_table(directory / "findings.parquet", findings)
+    write_table(directory / "accepted.parquet", accepted.cast(ACCEPTED_SCHEMA))
+    write_report(directory / "report.json", checks, findings, dataset)
     return {
         "num_samples": len(samples),
         "num_accepted": len(accepted),
@@ -126,16 +139,10 @@ def _findings(check: SqlFile, found: pa.Table, samples: pa.Table) -> pa.Table:
     return table.sort_by([("record_index", "ascending"), ("turn_index", "ascending")])
 
 
-def _write(table: pa.Table, path: Path) -> None:
-    """Write a table that appears under its name only when it is complete."""
-    unfinished = path.with_name(path.name + UNFINISHED_SUFFIX)
-    pq.write_table(table, unfinished, compression="zstd")
-    os.replace(unfinished, path)
-
-
 def _rejecting_checks(dataset: Manifest, checked: Manifest) -> Counter[str]:
     """Samples that each rejecting check found, those of reading the dataset included."""
-    counts = Counter(pq.read_table(dataset.path("findings.parquet"), columns=["check"])["check"].to_pylist())
+    read = pq.read_table(dataset.path("findings.parquet"), columns=["check"], filters=[("severity", "=", "reject")])
+    counts = Counter(read["check"].to_pylist())
     for check, found in checked.summary["findings_by_check"].items():
         if found["severity"] == "reject" and found["num_samples"]:
             counts[check] += found["num_samples"]

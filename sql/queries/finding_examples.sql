@@ -14,6 +14,7 @@
 -- turn_index           the turn, from 0; null when it is the whole conversation
 -- evidence             what was seen
 -- text                 the turn's text, cut to 200 characters
+-- original             the English it was translated from, cut likewise; null when it is not known
 with chosen as (
     select *
     from findings
@@ -34,7 +35,8 @@ select
     chosen.record_index,
     chosen.turn_index,
     chosen.evidence,
-    "left"(turns."text", 200) as "text"
+    "left"(turns."text", 200) as "text",
+    "left"(turns.original, 200) as original
 from chosen
 left join turns
     on turns.fingerprint = chosen.dataset_fingerprint

@@ -48,7 +48,9 @@ def test_counts_in_equal_counts_out_whatever_is_wrong(tmp_path, store):
     }
     assert [row["sample_id"] for row in rows(manifest, "samples.parquet")] == ["good", "text", "good#2"]
     findings = rows(manifest, "findings.parquet")
-    assert [(row["record_index"], row["check"]) for row in findings if row["severity"] == "warn"] == [(2, "id_repeated")]
+    assert [(row["record_index"], row["check"]) for row in findings if row["severity"] == "warn"] == [
+        (2, "id_repeated")
+    ]
     assert {row["record_index"]: row["check"] for row in findings if row["severity"] == "reject"} == {
         3: "image_missing",
         4: "image_unreadable",

@@ -16,6 +16,7 @@ from pipeline.queries import findings_of, sql_files
 from pipeline.samples import FINDING_SCHEMA, SAMPLE_SCHEMA
 from pipeline.store import ArtifactStore
 from pipeline.translation import check_translations, require_acceptable, translation_request
+from pipeline.translation_report import report_of
 from tests.shared_data import shared_data
 
 ENGLISH = "A dog is running in the park."
@@ -185,9 +186,42 @@ def test_the_step_writes_findings_and_accepted_samples(tmp_path):
 def test_an_ignored_check_rejects_nothing(tmp_path):
     store = ArtifactStore(tmp_path)
     dataset = publish(store, [row("a", QUESTION, ENGLISH)])
-    checked = check_translations(TranslationConfig(ignored_checks=("untranslated",)), dataset=dataset, store=store)
+    config = TranslationConfig(severities={"untranslated": "ignore"})
+    checked = check_translations(config, dataset=dataset, store=store)
     assert checked.summary["num_accepted"] == 1
     assert "untranslated" not in checked.summary["findings_by_check"]
+
+
+def test_a_check_that_only_warns_rejects_nothing_and_keeps_its_findings(tmp_path):
+    store = ArtifactStore(tmp_path)
+    dataset = publish(store, [row("a", QUESTION, ENGLISH)])
+    checked = check_translations(TranslationConfig(severities={"untranslated": "warn"}), dataset=dataset, store=store)
+    assert checked.summary["num_accepted"] == 1
+    (finding,) = pq.read_table(checked.path("findings.parquet"), filters=[("check", "=", "untranslated")]).to_pylist()
+    assert (finding["severity"], finding["sample_id"]) == ("warn", "a")
+
+
+def test_the_report_counts_all_findings_and_shows_examples_beside_the_english(tmp_path):
+    store = ArtifactStore(tmp_path)
+    samples = [row("a", QUESTION, ENGLISH), row("b", QUESTION, "犬です。", index=1)]
+    samples[0]["turns"][1]["original"] = "A dog runs in the park."
+    samples += [row(f"c{index}", QUESTION, "", index=index + 2, image=f"{index}.jpg") for index in range(4)]
+    checked = check_translations(TranslationConfig(), dataset=publish(store, samples, num_rejected=2), store=store)
+    checks, examples = report_of(checked)
+    by_name = {check["check"]: check for check in checks}
+    assert list(by_name) == ["image_missing", *sql_files("checks/translation")]
+    assert by_name["image_missing"] == {
+        "found_by": "reading", "check": "image_missing", "severity": "reject",
+        "num_findings": 2, "num_samples": 2, "percent": 25.0,
+    }  # fmt: skip
+    assert by_name["empty_turn"] == {
+        "found_by": "translation", "check": "empty_turn", "severity": "reject",
+        "num_findings": 4, "num_samples": 4, "percent": 50.0,
+    }  # fmt: skip
+    assert [example["sample_id"] for example in examples if example["check"] == "empty_turn"] == ["c0", "c1", "c2"]
+    (example,) = [example for example in examples if example["check"] == "untranslated"]
+    assert (example["source"], example["turn_index"]) == ("coco", 1)
+    assert (example["japanese"], example["english"]) == (ENGLISH, "A dog runs in the park.")
 
 
 def test_a_dataset_without_samples_can_be_checked(tmp_path):
@@ -196,27 +230,28 @@ def test_a_dataset_without_samples_can_be_checked(tmp_path):
     assert checked.summary["num_samples"] == 0
 
 
-def test_the_request_names_the_content_of_the_checks_that_run():
-    request = translation_request(TranslationConfig(ignored_checks=("empty_turn",)), dataset_fingerprint="d")
-    expected = {name: check.sha256 for name, check in sql_files("checks/translation").items() if name != "empty_turn"}
-    assert request.config == {"ignored_checks": ["empty_turn"], "checks": expected}
+def test_the_request_names_the_checks_that_run_with_severity_and_content():
+    config = TranslationConfig(severities={"empty_turn": "ignore", "untranslated": "warn"})
+    request = translation_request(config, dataset_fingerprint="d")
+    checks = sql_files("checks/translation")
+    assert set(request.config["checks"]) == set(checks) - {"empty_turn"}
+    assert request.config["checks"]["untranslated"] == {"severity": "warn", "sha256": checks["untranslated"].sha256}
+    assert set(request.config["macros"]) == set(sql_files("macros"))
     assert request.inputs == {"dataset": "d"}
 
 
-def test_the_order_of_ignored_checks_does_not_matter():
+def test_the_severity_that_a_check_has_anyway_changes_nothing():
     one, other = (
-        translation_request(TranslationConfig(ignored_checks=names), dataset_fingerprint="d").fingerprint
-        for names in (("empty_turn", "untranslated"), ("untranslated", "empty_turn", "untranslated"))
+        translation_request(TranslationConfig(severities=severities), dataset_fingerprint="d").fingerprint
+        for severities in ({}, {"empty_turn": "reject"})
     )
     assert one == other
 
 
-def test_an_unknown_ignored_check_lists_all():
-    message = (
-        "translation.ignored_checks names 'untranlated'; the checks are: control_characters_or_mojibake, .*untranslated"
-    )
+def test_a_severity_for_an_unknown_check_lists_all():
+    message = "translation.severities names 'untranlated'; the checks are: .*control_characters.*untranslated"
     with pytest.raises(ConfigError, match=message):
-        translation_request(TranslationConfig(ignored_checks=("untranlated",)), dataset_fingerprint="d")
+        translation_request(TranslationConfig(severities={"untranlated": "warn"}), dataset_fingerprint="d")
 
 
 def gate(folder: Path, samples: list[dict], *, num_rejected: int = 0, limit: float) -> None:
@@ -232,7 +267,7 @@ def test_the_gate_counts_rejected_records_of_both_steps(tmp_path):
     message = (
         r"dataset [0-9a-f]{16}: 3 of 5 records \(60.0%\) are rejected, more than the allowed 59%; "
         r"most by image_missing 2, untranslated 1\. `llava-jp query finding_examples` shows examples\. "
-        r"Repair the records, name a check in translation.ignored_checks, or raise limits.max_rejected_fraction"
+        r"Repair the records, make a check warn in translation.severities, or raise limits.max_rejected_fraction"
     )
     with pytest.raises(DataError, match=message):
         gate(tmp_path, samples, num_rejected=2, limit=0.59)

@@ -7,6 +7,7 @@ from typing import Any
 
 import pyarrow as pa
 
+from pipeline.contamination import CONTAMINATION_SCHEMA
 from pipeline.images import IMAGE_SCHEMA
 from pipeline.manifest import Manifest, Request
 from pipeline.parquet import write_rows
@@ -54,11 +55,13 @@ def build(
     losses: Sequence[float] = (4.0, 2.0, 3.0),
     answers: Mapping[str, Mapping[str, str | None]] = ANSWERS,
     scored: Sequence[str] = ("i1", "i2", "i3"),
+    question: str = "何ですか。",
 ) -> ArtifactStore:
     """A healthy store; the keywords plant defects."""
     store = ArtifactStore(root)
-    dataset, benchmark = _dataset(store, num_rejected), _benchmark(store)
+    dataset, benchmark = _dataset(store, num_rejected), _benchmark(store, question)
     translation = _translation(store, dataset, accepted)
+    contamination = _contamination(store, dataset, translation, benchmark)
     features = _features(store, dataset, cached, is_finite, failed)
     for name, predicted in answers.items():
         stages = [_stage(store, stage, name, losses) for stage in ("pretrain", "finetune")]
@@ -67,6 +70,7 @@ def build(
             "dataset/pretrain": dataset,
             "dataset/shapes": benchmark,
             "translation/pretrain": translation,
+            "contamination/pretrain": contamination,
             "features": features,
             "pretrain": stages[0],
             "finetune": stages[1],
@@ -106,9 +110,12 @@ def sample(
     sample_id: str, index: int, *texts: str, image: str | None = None, sha256: str | None = None
 ) -> dict[str, Any]:
     """A row of ``samples.parquet``; the texts are question, answer, question, ..."""
-    turns = [{"role": ("user", "assistant")[position % 2], "text": text} for position, text in enumerate(texts)]
+    turns = [
+        {"role": ("user", "assistant")[position % 2], "text": text, "original": f"English of {text}" if image else None}
+        for position, text in enumerate(texts)
+    ]
     row = {"sample_id": sample_id, "record_index": index, "image": image, "image_sha256": sha256, "category": None}
-    return {**row, "turns": turns}
+    return {**row, "source": "coco" if image else "text-only", "turns": turns}
 
 
 def _finding(
@@ -120,6 +127,7 @@ def _finding(
 
 def _image(image: str, sha256: str | None, status: str = "ok") -> dict[str, Any]:
     row = {"image": image, "image_sha256": sha256, "file": f"/{image}", "bytes": None, "format": "JPEG"}
+    row |= {"perceptual_hash": 1 if sha256 else None, "thumbnail": [255] * 48 if sha256 else None}
     return {**row, "width": 4, "height": 3, "status": status, "reason": None}
 
 
@@ -142,9 +150,9 @@ def _dataset(store: ArtifactStore, num_rejected: int) -> Manifest:
     )
 
 
-def _benchmark(store: ArtifactStore) -> Manifest:
+def _benchmark(store: ArtifactStore, question: str) -> Manifest:
     samples = [
-        sample(item_id, index, "<image>\n何ですか。", reference, image=f"{item_id}.png", sha256=f"h-{item_id}")
+        sample(item_id, index, f"<image>\n{question}", reference, image=f"{item_id}.png", sha256=f"h-{item_id}")
         for index, (item_id, (_, reference)) in enumerate(REFERENCES.items())
     ]
     files = {
@@ -167,6 +175,25 @@ def _translation(store: ArtifactStore, dataset: Manifest, accepted: Sequence[str
         },
         summary={"num_samples": 3, "num_accepted": 2, "num_rejected": 1},
         inputs={"dataset": dataset.fingerprint},
+    )
+
+
+def _contamination(store: ArtifactStore, dataset: Manifest, translation: Manifest, benchmark: Manifest) -> Manifest:
+    match = {"image": "1.jpg", "benchmark": "shapes", "benchmark_image": "i2.png"}
+    found = [{**match, "matched_by": "same_bytes", "distance": 0}, {**match, "matched_by": "similar", "distance": 0}]
+    return produce(
+        store,
+        "contamination",
+        {
+            "contamination.parquet": (found, CONTAMINATION_SCHEMA),
+            "accepted.parquet": ([{"sample_id": "a3"}], ACCEPTED_SCHEMA),
+        },
+        summary={"num_samples": 2, "num_contaminated": 1, "num_accepted": 1},
+        inputs={
+            "dataset": dataset.fingerprint,
+            "accepted": translation.fingerprint,
+            "benchmark/shapes": benchmark.fingerprint,
+        },
     )
 
 

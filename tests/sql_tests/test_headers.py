@@ -9,14 +9,19 @@ from pipeline.queries import READERS, SqlFile, connect, parse_sql, sql_files
 from tests.sql_tests.small_store import build
 
 REPOSITORY = Path(__file__).resolve().parents[2]
-FOLDERS = ("views", "queries", "checks/translation", "checks/invariants")
+FOLDERS = ("views", "queries", "checks/translation", "checks/contamination", "checks/invariants")
 FILES = [pytest.param(file, id=f"{folder}/{name}") for folder in FOLDERS for name, file in sql_files(folder).items()]
 VIEWS = [pytest.param(file, id=file.name) for file in sql_files("views").values()]
 
 
 @pytest.fixture(scope="module")
 def full(tmp_path_factory):
-    return connect(build(tmp_path_factory.mktemp("full")).root)
+    connection = connect(build(tmp_path_factory.mktemp("full")).root)
+    hashes = "image_sha256 varchar, perceptual_hash bigint, thumbnail utinyint[]"
+    images = f"image varchar, {hashes}, coco_id bigint, visual_genome_id bigint"
+    connection.execute(f"create table training ({images}); create table benchmark_images (benchmark varchar, {images})")
+    connection.execute("set variable max_distance = 6")  # the tables that pipeline.queries.contaminated_images makes
+    return connection
 
 
 @pytest.fixture(scope="module")
@@ -80,7 +85,13 @@ def test_translation_checks_have_a_severity_and_the_columns_of_a_finding():
 
 def test_every_sql_file_is_in_a_folder_that_is_read():
     found = {path.relative_to(REPOSITORY / "sql").as_posix() for path in (REPOSITORY / "sql").rglob("*.sql")}
-    assert found == {f"{folder}/{name}.sql" for folder in FOLDERS for name in sql_files(folder)}
+    assert found == {f"{folder}/{name}.sql" for folder in ("macros", *FOLDERS) for name in sql_files(folder)}
+
+
+@pytest.mark.parametrize("macro", [pytest.param(file, id=file.name) for file in sql_files("macros").values()])
+def test_a_macro_is_named_as_its_file_and_described(macro):
+    assert f"create macro {macro.name}(" in macro.text
+    assert macro.description.endswith(".")
 
 
 def test_a_header_is_read_line_by_line():

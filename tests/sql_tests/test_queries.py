@@ -6,10 +6,11 @@ import sys
 from datetime import datetime
 from pathlib import Path
 
+import duckdb
 import pytest
 
 from pipeline.errors import QueryError
-from pipeline.queries import connect, describe, query_names, run_query
+from pipeline.queries import connect, describe, query_names, run_query, views_script
 from tests.sql_tests.small_store import build
 
 REPOSITORY = Path(__file__).resolve().parents[2]
@@ -137,7 +138,7 @@ def test_turns_per_dataset_counts_turns_and_characters(root):
 def test_bytes_per_step_sums_artifacts(root):
     rows = {row[0]: row[1:] for row in ask(root, "bytes_per_step")}
     assert {step: row[:2] for step, row in rows.items()} == {
-        "dataset": (2, 6), "translation": (1, 2), "features": (1, 2), "pretrain": (2, 2),
+        "dataset": (2, 6), "translation": (1, 2), "contamination": (1, 2), "features": (1, 2), "pretrain": (2, 2),
         "finetune": (2, 2), "predictions": (2, 2), "scores": (2, 2),
     }  # fmt: skip
     files = (root / "artifacts/features").glob("*/*.parquet")
@@ -239,3 +240,97 @@ def test_the_files_are_found_in_an_installed_wheel(tmp_path):
     done = subprocess.run([sys.executable, "-c", script], cwd=tmp_path, capture_output=True, text=True, check=True)
     assert done.stdout.split()[: len(query_names())] == list(query_names())
     assert "samples" in done.stdout.split()
+
+
+def test_turns_per_source_counts_samples_turns_and_originals(root):
+    columns = ("role", "source", "num_samples", "num_turns", "mean_turns", "num_images", "num_with_original")
+    assert ask(root, "turns_per_source", *columns, experiment="one") == [
+        ("dataset/pretrain", "coco", 2, 6, 3, 2, 2),
+        ("dataset/pretrain", "text-only", 1, 2, 2, 0, 0),
+        ("dataset/shapes", "coco", 3, 6, 2, 3, 3),
+    ]
+
+
+def test_finding_examples_show_the_english_beside_the_japanese(root):
+    assert ask(root, "finding_examples", "text", "original", check="untranslated") == [
+        ("a dog is running in the park", "English of a dog is running in the park")
+    ]
+
+
+def test_image_sizes_are_of_the_images_that_samples_show(root):
+    columns = ("role", "source", "num_images", "formats", "median_width", "smallest", "largest", "percent_below")
+    assert ask(root, "image_sizes", *columns, experiment="two", side="4") == [
+        ("dataset/pretrain", "coco", 2, ["JPEG"], 4, 3, 4, 0),
+        ("dataset/shapes", "coco", 3, ["JPEG"], 4, 3, 4, 0),
+    ]
+    assert ask(root, "image_sizes", "percent_below", experiment="two", side="5") == [(100,), (100,)]
+
+
+@pytest.mark.parametrize(
+    ("question", "is_counting"),
+    [
+        ("ベッドはいくつありますか。", 1),
+        ("何人の人が写っていますか。", 1),
+        ("写真の中に犬は何匹いますか？", 1),
+        ("車の台数は何台ですか。", 1),
+        ("信号の数を教えてください。", 1),
+        ("この人は何をしていますか。", 0),
+        ("テーブルの上に何がありますか。", 0),
+        ("いくらですか。", 0),
+        ("何色ですか。", 0),
+        ("数字を読んでください。", 0),
+    ],
+)
+def test_counting_questions_ask_for_a_number_of_things(tmp_path, question, is_counting):
+    root = build(tmp_path, question=question).root
+    assert ask(root, "counting_questions", "role", "num_questions", "num_counting", experiment="one")[-1] == (
+        "dataset/shapes",
+        3,
+        3 * is_counting,
+    )
+
+
+def test_two_datasets_share_images_pictures_and_conversations(root):
+    assert ask(root, "shared_between_datasets", experiment="one") == [
+        ("one", "dataset/pretrain", "dataset/shapes", 2, 3, 0, 0, 0)
+    ]
+    connection = connect(root)
+    connection.execute("create table samples_before as from samples")
+    connection.execute(
+        "create or replace view samples as select * replace ('h1' as image_sha256, 7 as coco_id, "
+        "[{'role': 'user', 'text': 'same', 'original': null}] as turns) from samples_before"
+    )
+    shared = connection.execute(describe("shared_between_datasets").text, {"experiment": "one"}).fetchall()
+    assert [row[-3:] for row in shared] == [(1, 1, 9)]
+
+
+def test_contaminated_images_are_named_with_every_way_they_were_seen(root):
+    assert ask(root, "contaminated_images", experiment="one") == [
+        ("one", "contamination/pretrain", "shapes", "1.jpg", "i2.png", ["same_bytes", "similar"], 0, 1)
+    ]
+    assert ask(root, "contaminated_images", benchmark="heron") == []
+
+
+def test_contamination_is_counted_by_benchmark_and_way(root):
+    columns = ("benchmark", "matched_by", "num_benchmark_images", "num_images", "num_samples")
+    assert ask(root, "contamination_by_benchmark", *columns, experiment="one") == [
+        ("shapes", "same_bytes", 1, 1, 1),
+        ("shapes", "similar", 1, 1, 1),
+        ("shapes", "any of them", 1, 1, 1),
+    ]
+
+
+def test_the_views_come_to_any_duckdb_shell_as_a_script(root, tmp_path):
+    for store, count in ((root, 2), (tmp_path, 0)):
+        shell = duckdb.connect()
+        shell.execute(views_script(store))
+        names = {
+            name for (name,) in shell.execute("select view_name from duckdb_views() where not internal").fetchall()
+        }
+        assert names == {path.stem for path in (REPOSITORY / "sql/views").glob("*.sql")}
+        assert shell.execute("select count(*) from contamination").fetchone() == (count,)
+
+
+def test_the_script_of_a_store_that_is_not_there_is_an_error(tmp_path):
+    with pytest.raises(QueryError, match="there is no store at"):
+        views_script(tmp_path / "no")

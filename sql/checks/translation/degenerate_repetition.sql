@@ -1,35 +1,34 @@
--- One row per turn that repeats a phrase over and over: a sentence four times, or less than half of its triples of
--- characters differ.
+-- One row per turn that repeats itself: a sentence of eight characters or more three times, or a stretch of up to sixty characters
+-- in which less than 40 % of the groups of four characters differ. Probes choose the turns that are worth counting.
 -- severity: reject
 --
 -- sample_id   the sample
 -- turn_index  the turn, from 0
--- evidence    how much is repeated, and the beginning of the text
-with cut as (
-    select
-        sample_id,
-        turn_index,
-        "text",
-        regexp_extract_all("text", '(?s).{3}') as triples,
-        list_filter(
-            list_transform(regexp_split_to_array("text", '[。！？!?\n]+'), lambda sentence: trim(sentence)),
-            lambda sentence: length(sentence) >= 8
-        ) as sentences
+-- evidence    what is repeated, and the beginning of the text
+with suspicious as materialized (
+    select sample_id, turn_index, "text", original
     from turns
-    where length("text") >= 32
+    where strlen("text") >= 14
+        and (
+            num_repeated_pieces("text") >= 2
+            or num_occurrences("text", substring("text", 4, 3)) >= 4
+            or num_occurrences("text", substring("text", length("text") // 3, 3)) >= 4
+            or num_occurrences("text", substring("text", length("text") // 2, 3)) >= 4
+            or num_occurrences("text", substring("text", length("text") * 3 // 4, 3)) >= 4
+            or num_occurrences("text", substring("text", length("text") - 6, 3)) >= 4
+        )
 ),
-counted as (
+counted as materialized (
     select
         *,
-        len(triples) as num_triples,
-        len(list_distinct(triples)) as num_different,
-        coalesce(list_max(map_values(list_histogram(sentences))), 0) as num_repeated
-    from cut
+        repeated_sentence("text") as sentence,
+        list_filter(
+            regexp_extract_all("text", '(?s).{14,60}'),
+            lambda stretch: len(list_distinct(groups_of_four(stretch))) < 0.4 * (length(stretch) - 3)
+        ) as stretches
+    from suspicious
 )
-select
-    sample_id,
-    turn_index,
-    num_different || ' of ' || num_triples || ' triples of characters differ, a sentence stands ' || num_repeated
-        || ' times: ' || "text" as evidence
+select sample_id, turn_index, coalesce(sentence, stretches[1]) || ' … ' || left("text", 200) as evidence
 from counted
-where (num_triples >= 30 and 2 * num_different < num_triples) or num_repeated >= 4;
+where (sentence is not null or len(stretches) > 0)
+    and repeated_sentence(original) is null;

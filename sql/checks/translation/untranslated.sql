@@ -1,5 +1,5 @@
--- One row per assistant turn that is still English prose: hardly any Japanese, and a sentence of small words.
--- Names, short answers, numbers, addresses and code are left alone.
+-- One row per assistant turn that is still English: prose with little Japanese, an English sentence on its own, or the
+-- unchanged words of the original. Names, short answers, numbers, addresses, code and quotes are left alone.
 -- severity: reject
 --
 -- sample_id   the sample
@@ -9,30 +9,29 @@ with prose as (
     select
         sample_id,
         turn_index,
-        regexp_replace("text", '(?s)```.*?```|`[^`]*`|https?://\S+|<image>', ' ', 'g') as "text"
+        trim("text") as "text",
+        original,
+        regexp_replace("text", '(?s)```.*?```|`[^`]*`|https?://[!-~]+|<image>', ' ', 'g') as words
     from turns
-    where role = 'assistant'
+    where role = 'assistant' and regexp_matches("text", '[a-z]{2,}[^a-z]+[a-z]{2,}[^a-z]+[a-z]{2,}|^[\sa-z]+[.!]?\s*$')
 ),
 counted as (
     select
         *,
-        length(regexp_replace("text", '[^A-Za-z]', '', 'g')) as num_latin,
-        length(regexp_replace("text", '[^\p{Hiragana}\p{Katakana}\p{Han}]', '', 'g')) as num_japanese,
-        length(regexp_replace("text", '[^{}()\[\];=<>_/\\]', '', 'g')) as num_code_signs,
-        len(
-            list_filter(
-                regexp_split_to_array("text", '\s+'),
-                lambda word: regexp_full_match(word, '[a-z]{2,}[.,!?;:]?')
-            )
-        ) as num_small_words
+        length(regexp_replace(words, '[^A-Za-z]+', '', 'g')) as num_latin,
+        length(regexp_replace(words, '[^\p{Hiragana}\p{Katakana}\p{Han}]+', '', 'g')) as num_japanese,
+        length(regexp_replace(words, '[^{}()\[\];=<>_/\\]+', '', 'g')) as num_code_signs,
+        len(regexp_extract_all(words, '(?:^|\s|[^\x00-\x7F])[a-z]{2,}(?:[.,!?;:]|\s|[^\x00-\x7F]|$)')) as num_small_words
     from prose
 )
 select
     sample_id,
     turn_index,
-    num_latin || ' Latin letters, ' || num_japanese || ' kana and kanji: ' || trim("text") as evidence
+    num_latin || ' Latin letters, ' || num_japanese || ' kana and kanji: ' || left("text", 300) as evidence
 from counted
-where num_latin >= 20
-    and num_japanese < 0.05 * (num_latin + num_japanese)
-    and num_small_words >= 3
-    and 10 * num_code_signs < num_latin;
+where 10 * num_code_signs < num_latin
+    and (
+        (num_latin >= 20 and num_small_words >= 3 and num_japanese < 0.25 * (num_latin + num_japanese))
+        or regexp_matches(regexp_replace(words, quotation(), '', 'g'), english_sentence())
+        or ("text" = trim(original) and regexp_full_match("text", '[a-z]+(?: [a-z]+)*[.!]?'))
+    );

@@ -1,0 +1,124 @@
+"""Step: which training images are benchmark images as well, and which samples are left without them.
+
+A model that has seen a benchmark's images in training may answer from memory. Whether the samples are left out is the
+experiment's choice (``contamination.exclude``); what was found is kept either way.
+"""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from pipeline.config import ContaminationConfig
+from pipeline.manifest import Manifest, Request
+from pipeline.parquet import write_table
+from pipeline.queries import contaminated_images, sql_files
+from pipeline.store import ArtifactStore
+
+VERSION = 1  # raise when the same request should give a different result
+
+CONTAMINATION_SCHEMA = pa.schema(
+    [
+        pa.field("image", pa.string(), nullable=False),
+        pa.field("benchmark", pa.string(), nullable=False),
+        pa.field("benchmark_image", pa.string(), nullable=False),
+        pa.field("matched_by", pa.string(), nullable=False),
+        pa.field("distance", pa.int64()),
+    ]
+)
+
+
+def contamination_request(
+    config: ContaminationConfig, *, dataset: str, accepted: str, benchmarks: Mapping[str, str]
+) -> Request:
+    """What ``find_contamination`` is asked to make; all inputs by their fingerprints, the benchmarks' by name."""
+    return Request(
+        step="contamination",
+        version=VERSION,
+        config={
+            "max_distance": config.max_distance,
+            "checks": {name: check.sha256 for name, check in sql_files("checks/contamination").items()},
+        },
+        inputs={
+            "dataset": dataset,
+            "accepted": accepted,
+            **{f"benchmark/{name}": fingerprint for name, fingerprint in benchmarks.items()},
+        },
+    )
+
+
+def find_contamination(
+    config: ContaminationConfig,
+    *,
+    dataset: Manifest,
+    accepted: Manifest,
+    benchmarks: Mapping[str, Manifest],
+    store: ArtifactStore,
+) -> Manifest:
+    """Write ``contamination.parquet``, and ``accepted.parquet`` without the samples on contaminated images."""
+    request = contamination_request(
+        config,
+        dataset=dataset.fingerprint,
+        accepted=accepted.fingerprint,
+        benchmarks={name: manifest.fingerprint for name, manifest in benchmarks.items()},
+    )
+    return store.produce(request, lambda directory: _find(config, dataset, accepted, benchmarks, directory))
+
+
+def contamination_rows(role: str, found: Manifest) -> list[dict[str, Any]]:
+    """One row per benchmark, for a table."""
+    return [
+        {"dataset": role, "benchmark": name, **counts, "num_samples": found.summary["num_samples_by_benchmark"][name]}
+        for name, counts in found.summary["num_images_by_benchmark"].items()
+    ]
+
+
+def _find(
+    config: ContaminationConfig,
+    dataset: Manifest,
+    accepted: Manifest,
+    benchmarks: Mapping[str, Manifest],
+    directory: Path,
+) -> dict[str, Any]:
+    tables = [CONTAMINATION_SCHEMA.empty_table()]
+    directories = {name: manifest.directory for name, manifest in benchmarks.items()}
+    for check, matches in contaminated_images(dataset.directory, directories, max_distance=config.max_distance):
+        columns = {
+            **{name: matches[name] for name in matches.column_names},
+            "matched_by": pa.repeat(check, len(matches)),
+        }
+        tables.append(pa.table({name: columns[name] for name in CONTAMINATION_SCHEMA.names}).cast(CONTAMINATION_SCHEMA))
+    order = [(name, "ascending") for name in ("benchmark", "benchmark_image", "image", "matched_by")]
+    found = pa.concat_tables(tables).sort_by(order)
+    samples = pq.read_table(dataset.path("samples.parquet"), columns=["sample_id", "image"])
+    ids = pq.read_table(accepted.path("accepted.parquet"))
+    samples = samples.filter(pc.is_in(samples["sample_id"], value_set=ids["sample_id"]))
+    is_contaminated = pc.is_in(samples["image"], value_set=found["image"])
+    kept = samples.filter(pc.invert(is_contaminated)).select(["sample_id"])
+    write_table(directory / "contamination.parquet", found)
+    write_table(directory / "accepted.parquet", kept.cast(ids.schema))
+    return {
+        "num_samples": len(samples),
+        "num_contaminated": len(samples) - len(kept),
+        "num_accepted": len(kept),
+        "num_images_by_benchmark": {name: _num_images(found, name) for name in benchmarks},
+        "num_samples_by_benchmark": {name: _num_samples(found, name, samples) for name in benchmarks},
+    }
+
+
+def _num_images(found: pa.Table, benchmark: str) -> dict[str, int]:
+    """Training images by how they were matched, and by any of the ways."""
+    of_benchmark = found.filter(pc.field("benchmark") == benchmark)
+    counts = {
+        check: pc.count_distinct(of_benchmark.filter(pc.field("matched_by") == check)["image"]).as_py()
+        for check in sql_files("checks/contamination")
+    }
+    return {**counts, "any": pc.count_distinct(of_benchmark["image"]).as_py()}
+
+
+def _num_samples(found: pa.Table, benchmark: str, samples: pa.Table) -> int:
+    images = found.filter(pc.field("benchmark") == benchmark)["image"]
+    return int(pc.sum(pc.is_in(samples["image"], value_set=images)).as_py() or 0)

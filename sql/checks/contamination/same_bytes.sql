@@ -1,0 +1,13 @@
+-- One row per training image and benchmark image of the same bytes.
+--
+-- image            the training image
+-- benchmark        name of the benchmark
+-- benchmark_image  the benchmark's image
+-- distance         bits in which the perceptual hashes differ, null when one is unknown
+select distinct
+    training.image,
+    benchmark_images.benchmark,
+    benchmark_images.image as benchmark_image,
+    bit_count(xor(training.perceptual_hash, benchmark_images.perceptual_hash)) as distance
+from training
+join benchmark_images using (image_sha256);

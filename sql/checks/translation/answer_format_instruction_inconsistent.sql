@@ -1,0 +1,36 @@
+-- One row per user turn whose instruction on the form of the answer is translated differently than usual: less than a fifth as
+-- often as the most frequent translation of the same instruction. Without originals, instructions that ask for the same form
+-- are compared.
+-- severity: warn
+--
+-- sample_id   the sample
+-- turn_index  the turn, from 0
+-- evidence    the instruction, and the usual one
+with instructed as (
+    select
+        sample_id,
+        turn_index,
+        regexp_extract(trim("text", E' \n　'), japanese_format_instruction()) as instruction,
+        coalesce(
+            nullif(lower(regexp_extract(original, format_instruction())), ''),
+            format_asked_for(instruction)
+        ) as form
+    from turns
+    where role = 'user' and regexp_matches("text", japanese_format_instruction())
+),
+counted as (
+    select form, instruction, count(*) as num_turns
+    from instructed
+    where form <> ''
+    group by all
+),
+usual as (
+    select form, arg_max(instruction, num_turns) as usual_instruction, max(num_turns) as num_usual
+    from counted
+    group by form
+)
+select sample_id, turn_index, instruction || ' instead of ' || usual_instruction as evidence
+from instructed
+join counted using (form, instruction)
+join usual using (form)
+where instruction <> usual_instruction and 5 * num_turns < num_usual;

@@ -1,0 +1,45 @@
+-- One row per turn whose choice letters are not those of the original, or per answer whose letter is not one of its
+-- question's choices.
+-- severity: reject
+--
+-- sample_id   the sample
+-- turn_index  the turn, from 0
+-- evidence    the letters that should be there, and the text
+with questions as (
+    select
+        sample_id,
+        turn_index,
+        "text",
+        original,
+        choice_letters(coalesce(original, half_width("text"))) as choices
+    from turns
+    where role = 'user' and regexp_matches(coalesce(original, "text"), '[BＢ]\s?[).:：、．）\]】]')
+),
+answers as (
+    select
+        sample_id,
+        turn_index,
+        "text",
+        original,
+        answered_letter(original) as original_letter,
+        answered_letter("text") as letter
+    from turns
+    where role = 'assistant'
+        and (regexp_matches(original, lettered_answer()) or (original is null and length("text") < 30))
+)
+select sample_id, turn_index, choices || ' → ' || left("text", 200) as evidence
+from questions
+where original is not null and choices <> '' and not contains(array_to_string(lone_letters("text"), ''), choices)
+union all
+select sample_id, turn_index, original_letter || ' → ' || left("text", 200) as evidence
+from answers
+where original_letter <> ''
+    and letter <> original_letter
+    and (letter <> '' or not list_contains(lone_letters("text"), original_letter))
+union all
+select answers.sample_id, answers.turn_index, choices || ' → ' || answers."text" as evidence
+from questions
+join answers on answers.sample_id = questions.sample_id and answers.turn_index = questions.turn_index + 1
+where answers.original is null
+    and choices <> ''
+    and (regexp_full_match(trim(answers."text"), kana_letter()) or (letter <> '' and not contains(choices, letter)));

@@ -1,0 +1,63 @@
+-- One row per sample that is nearly an earlier sample with the same image: the same words but for punctuation, spaces, case and
+-- です or ます, or, in a longer conversation, at most six in a hundred characters different. Only conversations that begin or
+-- end alike are compared. Exact copies are found by duplicate_conversation.
+-- severity: warn
+--
+-- sample_id   the sample
+-- turn_index  always null: it is the whole conversation
+-- evidence    the earlier sample
+with ends as (
+    select
+        record_index,
+        coalesce(image_sha256, image) as image,
+        plain_words(left(turns[1]."text", 30)) as question_start,
+        plain_words(right(turns[len(turns) - 1]."text", 30)) as question_end,
+        plain_words(left(turns[2]."text", 30)) as answer_start,
+        plain_words(right(turns[len(turns)]."text", 30)) as answer_end
+    from samples
+    where len(turns) > 1
+),
+keys as (
+    from (
+        select
+            record_index,
+            unnest([
+                hash(image, 1, question_start, answer_start), hash(image, 2, question_end, answer_end),
+                hash(image, 3, answer_start, answer_end), hash(image, 4, question_start, question_end, answer_end)
+            ]) as alike
+        from ends
+    )
+    qualify count(*) over (partition by alike) > 1
+),
+pairs as (
+    select distinct
+        record_index,
+        unnest([
+            first_value(record_index) over (partition by alike order by record_index),
+            lag(record_index) over (partition by alike order by record_index)
+        ]) as earlier_index
+    from keys
+),
+said as (
+    select sample_id, record_index, list_transform(turns, lambda turn: turn."text") as texts
+    from samples
+),
+compared as (
+    select
+        said.sample_id,
+        earlier.sample_id as earlier_sample,
+        plain_words(array_to_string(said.texts, E'\n')) as words,
+        plain_words(array_to_string(earlier.texts, E'\n')) as earlier_words
+    from pairs
+    join said using (record_index)
+    join said as earlier on earlier.record_index = pairs.earlier_index
+    where pairs.earlier_index < pairs.record_index
+        and said.texts <> earlier.texts
+)
+select
+    sample_id,
+    null::bigint as turn_index,
+    'nearly the same as sample ' || min(earlier_sample) as evidence
+from compared
+where is_near(words, earlier_words)
+group by sample_id;

@@ -1,0 +1,26 @@
+-- The value of a Japanese number: digits of either width, kanji numerals, or both (3万5千).
+create macro amount_in_japanese(phrase) as
+    case
+        when try_cast(phrase as double) is not null then try_cast(phrase as double)
+        when length(phrase) = 1 and contains('二三四五六七八九十', phrase) then 1.0 + instr('二三四五六七八九十', phrase)
+        when regexp_full_match(phrase, '[〇零一二三四五六七八九]{2,}')
+            then try_cast(translate(phrase, '〇零一二三四五六七八九', '00123456789') as double)
+        else list_reduce(
+            list_transform(
+                regexp_extract_all(
+                    translate(phrase, '０１２３４５６７８９．〇零一二三四五六七八九,，', '0123456789.00123456789'),
+                    '[0-9]+(?:\.[0-9]+)?|[十百千万億兆]'
+                ),
+                lambda part: coalesce(
+                    try_cast(part as double),
+                    case part when '十' then 10 when '百' then 100 when '千' then 1000 when '万' then 1e4 when '億' then 1e8 else 1e12 end
+                )
+            ),
+            lambda sum, part: case
+                when part in (10, 100, 1000) then sum - sum % 10 + greatest(sum % 10, 1) * part
+                when part in (1e4, 1e8, 1e12) then sum - sum % part + greatest(sum % part, 1) * part
+                else sum + part
+            end,
+            0.0
+        )
+    end;

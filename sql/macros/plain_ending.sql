@@ -1,0 +1,4 @@
+-- A regular expression for the end of a plain sentence with a full stop, or of a text. No polite ending matches.
+create macro plain_ending() as
+    '(?:(?:[^しまさい]|[^ま]い|[^でまで]し|^し|[^ま]さ)た|[^でま]した|[ぁ-ん一-鿿](?:る)|[^まんた]だ|[^はさ]い|んだ|[^でま]す|だろう|[むぐぶぬ]|[わ-んか-こ一-鿿]う|[一-鿿][くつう])'
+    || '(?:。|$)';
