@@ -1,4 +1,5 @@
 import hashlib
+import os
 import struct
 import zlib
 
@@ -117,6 +118,70 @@ def test_the_size_at_which_pillow_only_warns_does_not_count():
     assert record.status == "unreadable"
     assert record.reason.startswith("not a whole image: ")
     assert "bomb" not in record.reason
+
+
+@pytest.mark.parametrize("orientation", range(1, 9))
+def test_an_image_is_turned_upright_as_its_exif_says(orientation):
+    corner = Image.new("RGB", (32, 16), (0, 0, 0))
+    corner.paste((255, 255, 255), (0, 0, 8, 8))  # white at the top left when upright
+    stored = {
+        1: corner,
+        2: corner.transpose(Image.Transpose.FLIP_LEFT_RIGHT),
+        3: corner.transpose(Image.Transpose.ROTATE_180),
+        4: corner.transpose(Image.Transpose.FLIP_TOP_BOTTOM),
+        5: corner.transpose(Image.Transpose.TRANSPOSE),
+        6: corner.transpose(Image.Transpose.ROTATE_90),
+        7: corner.transpose(Image.Transpose.TRANSVERSE),
+        8: corner.transpose(Image.Transpose.ROTATE_270),
+    }[orientation]
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    record = inspect_bytes("a.png", content := encoded(stored, "PNG", exif=exif))
+    assert (record.status, record.width, record.height) == ("ok", 32, 16)
+    assert [decode(content).getpixel(place) for place in ((2, 2), (30, 2), (2, 14))] == [(255,) * 3, (0,) * 3, (0,) * 3]
+
+
+@pytest.mark.parametrize("exif", [b"Exif\0\0", b"Exif\0\0MM\0*\0\0\0\x08\xff\xff", b"Exif\0\0" + b"\xff" * 40])
+def test_damaged_exif_leaves_the_pixels_as_they_are(exif):
+    record = inspect_bytes("a.jpg", encoded(photo(), "JPEG", exif=exif))
+    assert (record.status, record.width, record.height) == ("ok", 32, 24)
+
+
+def test_one_pixel_is_an_image_without_a_perceptual_hash():
+    record = inspect_bytes("a.png", encoded(Image.new("RGB", (1, 1), (9, 8, 7))))
+    assert (record.status, record.width, record.height, record.perceptual_hash) == ("ok", 1, 1, None)
+    assert record.thumbnail == [9, 8, 7] * 16
+
+
+def test_the_perceptual_hash_says_which_low_frequencies_are_strong():
+    levels = np.linspace(0, 255, 64).astype(np.uint8)
+    left_to_right = Image.fromarray(np.tile(levels, (64, 1)))
+    record = inspect_bytes("a.png", encoded(left_to_right))
+    assert record.perceptual_hash is not None
+    assert -(2**63) <= record.perceptual_hash < 2**63
+    mirrored = inspect_bytes("b.png", encoded(left_to_right.transpose(Image.Transpose.FLIP_LEFT_RIGHT)))
+    assert record.perceptual_hash != mirrored.perceptual_hash
+
+
+def test_a_folder_or_a_pipe_under_the_name_is_no_image(tmp_path):
+    (tmp_path / "folder.jpg").mkdir()
+    os.mkfifo(tmp_path / "pipe.jpg")
+    for name in ("folder.jpg", "pipe.jpg"):
+        record = inspect_file(name, folder=tmp_path)
+        assert (record.status, record.reason) == ("missing", f"{tmp_path / name} is not a file")
+
+
+def test_a_file_too_large_for_any_image_is_not_read(tmp_path):
+    with (tmp_path / "a.jpg").open("wb") as file:
+        file.truncate(2**30 + 1)
+    record = inspect_file("a.jpg", folder=tmp_path)
+    assert (record.status, record.reason) == ("unreadable", "1073741825 bytes are more than 1073741824")
+
+
+def test_large_values_of_32_bits_become_the_eight_highest_of_16():
+    values = np.array([[0, 0x1234, 0xFFFF]], dtype=np.int32)
+    decoded = decode(encoded(Image.fromarray(values), "TIFF"))
+    assert [decoded.getpixel((x, 0))[0] for x in range(3)] == [0, 0x12, 0xFF]
 
 
 def test_a_text_that_unpacks_to_megabytes_is_unreadable():

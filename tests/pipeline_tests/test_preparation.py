@@ -3,8 +3,10 @@ import json
 import pyarrow.parquet as pq
 import pytest
 
+from pipeline import image_table, preparation
 from pipeline.config import LocalSource, ShapesJaSource
 from pipeline.errors import DataError
+from pipeline.images import inspect_file
 from pipeline.preparation import prepare_dataset, prepare_request, require_complete
 from pipeline.store import ArtifactStore
 from tests.pipeline_tests.small_data import local_source, picture, talk
@@ -102,6 +104,124 @@ def test_samples_under_a_repeated_id_are_all_kept_each_under_a_name_of_its_own(t
         ("warn", "id_repeated", "x#4", 3, "x is also record 0; this one is x#4"),
         ("warn", "id_repeated", "x#5", 4, "x is also record 0; this one is x#5"),
     ]
+
+
+def with_originals(folder, records, originals, images):
+    """A dataset beside the English records that it was translated from."""
+    source = local_source(folder, records, images)
+    (folder / "english.json").write_text(json.dumps(originals), encoding="utf-8")
+    return source.model_copy(update={"originals": folder / "english.json"})
+
+
+def originals_of(manifest):
+    return {row["sample_id"]: [turn["original"] for turn in row["turns"]] for row in rows(manifest, "samples.parquet")}
+
+
+def test_the_english_original_is_found_by_id_and_image(tmp_path, store):
+    source = with_originals(
+        tmp_path,
+        [talk("9", "a.png", "<image>\n何。", "犬。"), talk("9", None, "何色。", "白。"), talk("no", None)],
+        [
+            talk("9", None, "Which colour?", "White."),
+            talk("9", "a.gif", "<image>\nWhat?", "A dog."),
+            talk("other", None, "Who?", "She."),
+        ],
+        {"a.png": picture(1)},
+    )
+    manifest = prepare_dataset(source, store=store)
+    assert originals_of(manifest) == {
+        "9": ["<image>\nWhat?", "A dog."],
+        "9#2": ["Which colour?", "White."],
+        "no": [None, None],
+    }
+    assert manifest.summary["num_with_original"] == 2
+
+
+def test_of_several_originals_under_one_id_each_goes_to_the_conversation_it_fits(tmp_path, store):
+    long = "この画像には、公園で遊んでいる犬と、その後ろを歩いている三人の子供が写っています。天気は晴れです。"
+    long_english = (
+        "The image shows a dog playing in a park and three children who are walking behind it. The weather is sunny."
+    )
+    source = with_originals(
+        tmp_path,
+        [
+            talk("9", None, "説明してください。", long),
+            talk("9", None, "何年。", "1998年。"),
+            talk("9", None, "何年。", "2004年。"),
+        ],
+        [
+            talk("9", None, "Which year?", "In 2004."),
+            talk("9", None, "Please describe.", long_english),
+            talk("9", None, "Which year?", "In 1998."),
+        ],
+        {},
+    )
+    assert originals_of(prepare_dataset(source, store=store)) == {
+        "9": ["Please describe.", long_english],
+        "9#2": ["Which year?", "In 1998."],
+        "9#3": ["Which year?", "In 2004."],
+    }
+
+
+def test_an_original_with_other_turns_is_a_warning_and_the_sample_is_kept(tmp_path, store):
+    source = with_originals(tmp_path, [talk("9", None)], [talk("9", None, "a", "b", "c", "d")], {})
+    manifest = prepare_dataset(source, store=store)
+    assert originals_of(manifest) == {"9": [None, None]}
+    (finding,) = rows(manifest, "findings.parquet")
+    assert (finding["check"], finding["severity"]) == ("original_has_other_turns", "warn")
+    assert finding["evidence"] == "2 turns; in English 4"
+
+
+def test_english_beside_the_japanese_is_not_replaced(tmp_path, store):
+    record = {
+        "id": "9",
+        "conversations": [
+            {"from": "human", "value": "What?", "jp": "何。"},
+            {"from": "gpt", "value": "A dog.", "jp": "犬。"},
+        ],
+    }
+    source = with_originals(tmp_path, [record], [talk("9", None, "Another?", "Text.")], {})
+    assert originals_of(prepare_dataset(source, store=store)) == {"9": ["What?", "A dog."]}
+
+
+def test_other_originals_make_another_dataset(tmp_path, store):
+    requests = [
+        prepare_request(
+            with_originals(tmp_path / name, [talk("1", None)], [talk("1", None, text, "b")], {})
+        ).fingerprint
+        for name, text in (("one", "a"), ("two", "a"), ("three", "c"))
+    ]
+    assert requests[0] == requests[1] != requests[2]
+
+
+def test_an_interrupted_preparation_decodes_no_image_twice(tmp_path, store, monkeypatch):
+    monkeypatch.setattr(image_table, "IMAGES_PER_PART", 2)
+    images = {f"{index}.png": picture(index) for index in range(5)}
+    source = local_source(tmp_path, [talk(name, name) for name in images], images)
+    inspected = []
+
+    def inspect(name, *, folder):
+        if len(inspected) == 3:
+            raise KeyboardInterrupt
+        inspected.append(name)
+        return inspect_file(name, folder=folder)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(image_table, "inspect_file", inspect)
+        with pytest.raises(KeyboardInterrupt):
+            prepare_dataset(source, store=store)
+    inspected.clear()
+
+    def note(name, *, folder):
+        inspected.append(name)
+        return inspect_file(name, folder=folder)
+
+    monkeypatch.setattr(image_table, "inspect_file", note)
+    monkeypatch.setattr(preparation, "ingest", None)  # the records are not read again either
+    manifest = prepare_dataset(source, store=store)
+    assert sorted(inspected) == ["2.png", "3.png", "4.png"]
+    assert manifest.summary["num_samples"] == 5
+    assert [row["image"] for row in rows(manifest, "images.parquet")] == list(images)
 
 
 def test_a_dataset_without_records_is_a_dataset(tmp_path, store):
