@@ -1,7 +1,6 @@
 """``llava-jp``: show, run, compare, query, verify. Heavy libraries are imported by the command that needs them."""
 
 import os
-import shutil
 from collections.abc import Callable, Sequence
 from functools import wraps
 from typing import TYPE_CHECKING, Annotated, ParamSpec, TypeVar
@@ -15,13 +14,16 @@ from rich.table import Table
 
 from flows.terminal import console, narrated, print_records, print_rows, size
 from pipeline.config import ExperimentConfig, load_experiment
+from pipeline.disk import free_bytes
 from pipeline.errors import ConfigError, PipelineError, QueryError, StoreError
+from pipeline.fetch_plan import FetchPlan, fetch_plan, require_disk
 from pipeline.progress import duration
 from pipeline.settings import load_settings
 from pipeline.store import ArtifactStore
 
 if TYPE_CHECKING:
     from pipeline.costs import Cost
+    from pipeline.sources import Source
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -76,8 +78,11 @@ def show(experiment: Experiment, overrides: Overrides = None) -> None:
     config = load_experiment(experiment, overrides or ())
     from pipeline.costs import estimate
     from pipeline.plan import plan_experiment
+    from pipeline.published_data import is_pinned, plan_download, published_datasets
 
     store = ArtifactStore(load_settings().store_root)
+    published = published_datasets(config)
+    download = plan_download(published, root=store.root)
     costs = estimate(config, store=store)
     console.print(yaml.safe_dump(config.model_dump(mode="json"), allow_unicode=True, sort_keys=False), markup=False)
     table = Table(title=f"{config.name} in {store.root}", title_justify="left")
@@ -89,8 +94,30 @@ def show(experiment: Experiment, overrides: Overrides = None) -> None:
         mark = "" if state == "done" else "~"
         table.add_row(step.role, step.fingerprint, state, *_cost_cells(cost, mark))
     console.print(table)
-    free = shutil.disk_usage(store.root if store.root.exists() else store.root.parent).free
-    console.print(f"~ is estimated; {size(free)} free on the disk of the store")
+    console.print(f"~ is estimated; {size(free_bytes(store.root))} free on the disk of the store")
+    if download:
+        if not is_pinned(published, root=store.root):
+            console.print("fingerprints of steps on sources that are not pinned yet are not final")
+        _print_download(download)
+        require_disk(download)
+
+
+@app.command(name="fetch")
+@explained
+def fetch_command(
+    names: Annotated[list[str], typer.Argument(help="Published datasets or single sources of pipeline/sources.yaml.")],
+) -> None:
+    """Fetch published data or model files into the store: what it takes and the licences first, then the bytes."""
+    from pipeline.download import fetch
+
+    root = load_settings().store_root
+    sources = [source for name in names for source in _sources_named(name)]
+    plan = fetch_plan(sources, root=root)
+    _print_download(plan)
+    require_disk(plan)
+    with narrated():
+        for fetched in fetch(sources, root=root):
+            console.print(f"{fetched.name}: {fetched.folder}", soft_wrap=True, highlight=False)
 
 
 @app.command()
@@ -201,6 +228,18 @@ def verify(
     num_files = sum(len(manifest.files) for manifest in manifests)
     num_bytes = sum(manifest.num_bytes for manifest in manifests)
     console.print(f"{len(manifests)} artifacts, {num_files} files, {size(num_bytes)}: all as published")
+
+
+def _sources_named(name: str) -> "Sequence[Source]":
+    from pipeline.sources import find_source, known_datasets, sources_of
+
+    return sources_of([name]) if name in known_datasets() else (find_source(name),)
+
+
+def _print_download(plan: FetchPlan) -> None:
+    print_records(plan.rows(), title="Published data")
+    for note in plan.notes():
+        console.print(note, soft_wrap=True, highlight=False, markup=False)
 
 
 def _cost_cells(cost: "Cost", mark: str) -> tuple[str, str, str]:

@@ -1,19 +1,26 @@
 """Datasets in one form, their translations checked, and what they share with the benchmarks."""
 
+import logging
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from prefect import flow
 
 from flows.runs import ExperimentRun, experiment_run
-from flows.tasks import show_table
-from pipeline.config import ExperimentConfig, ExperimentName
+from flows.tasks import as_task, show_table
+from pipeline.config import DatasetSource, ExperimentConfig, ExperimentName, PublishedSource
 from pipeline.contamination import contamination_rows, find_contamination
 from pipeline.manifest import Manifest
 from pipeline.preparation import prepare_dataset, require_complete
+from pipeline.published_data import fetch_datasets, plan_download
 from pipeline.translation import check_translations, require_acceptable
 from pipeline.translation_report import report_of
 
+log = logging.getLogger(__name__)
+
 ROLES = ("pretrain", "finetune")
+FETCH_RETRIES = 2
+"""After the client's own, when a server was away for longer."""
 
 
 @dataclass(frozen=True)
@@ -41,6 +48,7 @@ def prepare_data(run: ExperimentRun) -> PreparedData:
     config = run.config
     sources = {role: getattr(config.datasets, role) for role in ROLES}
     sources |= {benchmark.name: benchmark.source for benchmark in config.evaluation.benchmarks}
+    _fetch(run, sources)
     prepared = {
         name: run.task(f"dataset/{name}", prepare_dataset)(source, store=run.store) for name, source in sources.items()
     }
@@ -53,6 +61,22 @@ def prepare_data(run: ExperimentRun) -> PreparedData:
         if config.contamination.exclude:
             accepted = uncontaminated
     return PreparedData(datasets, accepted, prepared)
+
+
+def _fetch(run: ExperimentRun, sources: Mapping[str, DatasetSource]) -> None:
+    """Fetch what the published datasets that are not prepared yet consist of; say first what it takes."""
+    missing = [
+        source.name
+        for role, source in sources.items()
+        if isinstance(source, PublishedSource) and not run.store.find(run.plan[f"dataset/{role}"].request)
+    ]
+    if plan := plan_download(missing, root=run.store.root):
+        show_table("download", plan.rows(), description="\n\n".join(plan.notes()))
+        for row in plan.rows():
+            log.info("%s", ", ".join(f"{name}: {value}" for name, value in row.items() if value))
+        for note in plan.notes():
+            log.info("%s", note)
+        as_task(fetch_datasets, name="fetch", retries=FETCH_RETRIES)(missing, root=run.store.root)
 
 
 def _check_translations(run: ExperimentRun, datasets: dict[str, Manifest]) -> dict[str, Manifest]:

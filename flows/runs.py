@@ -16,6 +16,7 @@ from pipeline.devices import exclusive_devices
 from pipeline.manifest import Manifest
 from pipeline.plan import PlannedStep, plan_experiment, write_index
 from pipeline.progress import listening
+from pipeline.published_data import pin_datasets, published_datasets
 from pipeline.settings import load_settings
 from pipeline.store import ArtifactStore
 from pipeline.tracking import TrackedRun, Tracker
@@ -85,9 +86,11 @@ def experiment_run(experiment: ExperimentName | ExperimentConfig) -> Iterator[Ex
 
     Raises:
         ConfigError: a setting or a path of the experiment is wrong; nothing was started.
+        StoreError: the disk cannot hold what has to be fetched; nothing was.
     """
     config = resolve(experiment)
     settings = load_settings()
+    pin_datasets(published_datasets(config), root=settings.store_root)
     plan = {step.role: step for step in plan_experiment(config)}
     store = ArtifactStore(settings.store_root)
     num_done = sum(store.find(step.request) is not None for step in plan.values())

@@ -55,7 +55,14 @@ class LocalSource(Section):
     originals: AbsolutePath | None = Field(None, description="the English records it was translated from, for checks")
 
 
-DatasetSource = Annotated[ShapesJaSource | LocalSource, Field(discriminator="kind")]
+class PublishedSource(Section):
+    """A dataset of ``pipeline/sources.yaml``: fetched, pinned and checked."""
+
+    kind: Literal["published"]
+    name: str = Field(description="name of a dataset in pipeline/sources.yaml")
+
+
+DatasetSource = Annotated[ShapesJaSource | LocalSource | PublishedSource, Field(discriminator="kind")]
 
 
 class DatasetsConfig(Section):

@@ -18,11 +18,19 @@ from transformers import AutoConfig, AutoModelForCausalLM, SiglipVisionConfig
 
 from model.config import HubFolder, LlmConfig, LocalFolder, RandomVisionTower, VisionTowerConfig
 from model.language_model import build_llm_config, load_tokenizer
-from pipeline.config import TOKENIZER_FOLDER, DatasetSource, ExperimentConfig, ShapesJaSource, StageConfig
+from pipeline.config import (
+    TOKENIZER_FOLDER,
+    DatasetSource,
+    ExperimentConfig,
+    PublishedSource,
+    ShapesJaSource,
+    StageConfig,
+)
 from pipeline.plan import PlannedStep, plan_experiment
 from pipeline.records import read_records
 from pipeline.samples import Sample, normalise
 from pipeline.shapes_ja import generate_shapes
+from pipeline.sources import find_dataset, find_source
 from pipeline.store import ArtifactStore
 
 EFFICIENCY = 0.3
@@ -43,6 +51,10 @@ BYTES_PER_ROW = 200
 """Of a table with ids and short texts, compressed."""
 IMAGES_LOOKED_AT = 50
 RECORDS_LOOKED_AT = 20_000
+CHARACTERS_PER_BYTE = 0.25
+"""Japanese characters in a file of records: three bytes each, beside the names of the fields."""
+COMPRESSION = 0.4
+"""Bytes of samples.parquet for one of the records."""
 CHARACTERS_PER_TOKEN = 1.5
 """Japanese text, with the tokenizers in use; for estimates only."""
 
@@ -133,7 +145,21 @@ def _count(source: DatasetSource, step: PlannedStep, store: ArtifactStore) -> Da
         return DatasetSize(
             source.num_images, int(len(drawn) * factor), int(characters * factor), int(num_bytes * factor)
         )
+    if isinstance(source, PublishedSource):
+        return _published(source.name)
     return _first_records(source.annotations)
+
+
+def _published(name: str) -> DatasetSize:
+    """What the registry says of a dataset that is not prepared yet."""
+    dataset = find_dataset(name)
+    annotations = find_source(dataset.annotations.source).approximate_bytes
+    return DatasetSize(
+        min(dataset.num_images, dataset.num_records),
+        dataset.num_records,
+        int(annotations * CHARACTERS_PER_BYTE),
+        int(annotations * COMPRESSION),
+    )
 
 
 def _first_records(annotations: Path) -> DatasetSize:

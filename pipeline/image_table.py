@@ -18,7 +18,10 @@ IMAGES_PER_PART = 4096
 
 def inspect_images(samples_file: Path, *, images: Path, parts: Path) -> None:
     """Write the rows of ``IMAGE_SCHEMA`` of all images of a samples file, in parts of ``IMAGES_PER_PART``."""
-    names = pq.read_table(samples_file, columns=["image"])["image"].unique().drop_null().to_pylist()
+    names = _names(samples_file)
+    if (embedded := embedded_part(parts)).exists():
+        kept = set(_names(embedded))
+        names = [name for name in names if name not in kept]
     numbered = enumerate(groups(names, IMAGES_PER_PART))
     missing = [(part, group) for number, group in numbered if not (part := part_file(parts, number)).exists()]
     num_done = len(names) - sum(len(group) for _, group in missing)
@@ -34,6 +37,16 @@ def _counted(records: Iterable[ImageRecord], progress: Progress) -> Iterator[dic
     for record in records:
         yield record.row()
         progress.advance()
+
+
+def _names(table: Path) -> list[str]:
+    names: list[str] = pq.read_table(table, columns=["image"])["image"].unique().drop_null().to_pylist()
+    return names
+
+
+def embedded_part(parts: Path) -> Path:
+    """Where the images that came with their records lie while the dataset is made."""
+    return parts / "images-embedded.parquet"
 
 
 def part_file(parts: Path, number: int) -> Path:

@@ -51,7 +51,7 @@ class Originals:
 
 
 @contextmanager
-def originals_on_disk(records: Iterable[tuple[int, Any]], *, file: Path) -> Iterator[Originals]:
+def originals_on_disk(records: Iterable[Any], *, file: Path) -> Iterator[Originals]:
     """Put English records into a SQLite file, which goes when the block ends.
 
     Records that cannot be read are left out: what they belong to then has no original.
@@ -62,7 +62,7 @@ def originals_on_disk(records: Iterable[tuple[int, Any]], *, file: Path) -> Iter
         for pragma in ("journal_mode = off", "synchronous = off"):  # the file never outlives the block
             database.execute(f"pragma {pragma}")
         database.execute("create table originals (key text, texts text, is_used integer)")
-        samples = (normalise(record, record_index=index) for index, record in records)
+        samples = (normalise(record, record_index=index) for index, record in enumerate(records))
         database.executemany(
             "insert into originals values (?, ?, 0)",
             (

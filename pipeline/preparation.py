@@ -5,7 +5,7 @@ Counts in equal counts out: ``num_records == num_samples + num_rejected``.
 
 import logging
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
@@ -14,18 +14,21 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from pipeline.config import DatasetSource, LocalSource, ShapesJaSource
+from pipeline.config import DatasetSource, LocalSource, PublishedSource, ShapesJaSource
 from pipeline.errors import DataError
 from pipeline.identity import identity
-from pipeline.image_table import inspect_images, join_parts, part_file
+from pipeline.image_table import embedded_part, inspect_images, join_parts
 from pipeline.images import IMAGE_SCHEMA, ImageRecord, inspect_bytes
 from pipeline.ingestion import ingest
 from pipeline.manifest import Manifest, Request
 from pipeline.originals import originals_on_disk
 from pipeline.parquet import ROWS_PER_GROUP, table_writer, write_rows
 from pipeline.progress import Progress
-from pipeline.records import records_with_progress
+from pipeline.published import DatasetOnDisk
+from pipeline.published_data import dataset_on_disk, revisions
+from pipeline.published_formats import READERS, Pair, llava_records
 from pipeline.samples import FINDING_SCHEMA, SAMPLE_SCHEMA, Finding
+from pipeline.settings import load_settings
 from pipeline.shapes_ja import generate_shapes
 from pipeline.store import WORK_FOLDER, ArtifactStore
 
@@ -35,13 +38,16 @@ VERSION = 2  # raise when the same request should give a different result
 
 
 def prepare_request(source: DatasetSource) -> Request:
-    """What ``prepare_dataset`` is asked to make."""
-    return Request(step="dataset", version=VERSION, config=identity(source))
+    """What ``prepare_dataset`` is asked to make. A published dataset is named by the revisions of its sources."""
+    config = identity(source)
+    if isinstance(source, PublishedSource):
+        config["revisions"] = revisions(source.name, root=load_settings().store_root)
+    return Request(step="dataset", version=VERSION, config=config)
 
 
 def prepare_dataset(source: DatasetSource, *, store: ArtifactStore) -> Manifest:
     """Write ``samples.parquet``, ``images.parquet`` and ``findings.parquet`` of one dataset."""
-    return store.produce(prepare_request(source), lambda directory: _prepare(source, directory))
+    return store.produce(prepare_request(source), lambda directory: _prepare(source, directory, store.root))
 
 
 def require_complete(dataset: Manifest, *, name: str) -> None:
@@ -57,49 +63,65 @@ def require_complete(dataset: Manifest, *, name: str) -> None:
         )
 
 
-def _prepare(source: DatasetSource, directory: Path) -> dict[str, Any]:
+def _prepare(source: DatasetSource, directory: Path, root: Path) -> dict[str, Any]:
     """Records first, then their images, then both together; each part is found again after a kill."""
     work = directory / WORK_FOLDER
     work.mkdir(exist_ok=True)
-    if isinstance(source, ShapesJaSource):
-        _ingest_generated(source, work)
-    else:
-        _ingest_local(source, work)
-        inspect_images(work / "samples.parquet", images=source.images, parts=work)
+    files = _files(source, root)
+    if not (work / "samples.parquet").exists():
+        _ingest(source, files, work)
+    if files:
+        inspect_images(work / "samples.parquet", images=files.images, parts=work)
     images = join_parts(work, directory / "images.parquet")
     counts = _link(work, images, directory)
     return {"source": source.kind, **counts}
 
 
-def _ingest_generated(source: ShapesJaSource, work: Path) -> None:
-    if (work / "samples.parquet").exists():
+def _files(source: DatasetSource, root: Path) -> DatasetOnDisk | None:
+    """The files to read; None for a dataset that is drawn."""
+    if isinstance(source, PublishedSource):
+        return dataset_on_disk(source.name, root=root)
+    if isinstance(source, LocalSource):
+        originals = (source.originals,) if source.originals else ()
+        return DatasetOnDisk(source.kind, (source.annotations,), originals, source.images, revisions={})
+    return None
+
+
+def _ingest(source: DatasetSource, files: DatasetOnDisk | None, work: Path) -> None:
+    if isinstance(source, ShapesJaSource):
+        ingest(enumerate(_keeping_images(_drawn(source), work)), folder=work, default_source=source.kind)
         return
-    progress = Progress("draw images", total=source.num_images, unit="images")
-    images: dict[str, ImageRecord] = {}
-
-    def records() -> Iterator[tuple[int, Any]]:
-        generated = generate_shapes(source.content, num_images=source.num_images, seed=source.seed)
-        for index, (record, content) in enumerate(generated):
-            if record["image"] not in images:
-                images[record["image"]] = inspect_bytes(record["image"], content)
-                progress.advance()
-            yield index, record
-        write_rows(part_file(work, 0), (image.row() for image in images.values()), schema=IMAGE_SCHEMA)
-
-    ingest(records(), folder=work, default_source=source.kind)
-    progress.finish()
-
-
-def _ingest_local(source: LocalSource, work: Path) -> None:
-    if (work / "samples.parquet").exists():
-        return
+    assert files is not None
+    read = READERS.get(files.name, llava_records)
     with ExitStack() as stack:
         originals = None
-        if source.originals:
-            english = records_with_progress(source.originals, name="read English originals")
+        if files.originals:
+            english = (record for record, _ in llava_records(files.originals, files.images))
             originals = stack.enter_context(originals_on_disk(english, file=work / "originals.sqlite"))
-        records = records_with_progress(source.annotations, name="read records")
-        ingest(records, folder=work, default_source=source.kind, originals=originals)
+        records = _keeping_images(read(files.annotations, files.images), work)
+        ingest(enumerate(records), folder=work, default_source=files.name, originals=originals)
+
+
+def _keeping_images(pairs: Iterable[Pair], work: Path) -> Iterator[Any]:
+    """The records; images that come with them are decoded and kept inside the dataset, each once."""
+    images: dict[str, ImageRecord] = {}
+    for record, content in pairs:
+        if content is not None and record["image"] not in images:
+            images[record["image"]] = inspect_bytes(record["image"], content)
+        yield record
+    if images:
+        write_rows(embedded_part(work), (image.row() for image in images.values()), schema=IMAGE_SCHEMA)
+
+
+def _drawn(source: ShapesJaSource) -> Iterator[Pair]:
+    progress = Progress("draw images", total=source.num_images, unit="images")
+    image = None
+    for record, content in generate_shapes(source.content, num_images=source.num_images, seed=source.seed):
+        if record["image"] != image:
+            image = record["image"]
+            progress.advance()
+        yield record, content
+    progress.finish()
 
 
 def _link(work: Path, images: pa.Table, directory: Path) -> dict[str, int]:

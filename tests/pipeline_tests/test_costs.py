@@ -32,7 +32,7 @@ def test_the_bytes_of_the_features_are_images_times_scales_tokens_channels_and_f
 
 def test_every_step_has_an_estimate(store):
     costs = estimate(load_experiment("smoke"), store=store)
-    assert len(costs) == 10
+    assert len(costs) == 12
     assert all(cost.num_bytes > 0 and cost.seconds > 0 for cost in costs.values())
 
 

@@ -1,0 +1,84 @@
+"""The published datasets of an experiment: what fetching them takes, the revisions that name them, their files."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from pipeline.config import ExperimentConfig, PublishedSource
+from pipeline.download import FetchedSource, current_pin, fetch, pin_sources, source_folder
+from pipeline.errors import DataError
+from pipeline.fetch_plan import FetchPlan, fetch_plan, require_disk
+from pipeline.published import DatasetOnDisk, locate
+from pipeline.source_lock import SourceLock
+from pipeline.sources import find_dataset, sources_of
+
+NOT_PINNED = "not pinned yet"
+"""The revision of a source that was never looked up; the fingerprint of what is made of it is not final."""
+
+
+def published_datasets(config: ExperimentConfig) -> tuple[str, ...]:
+    """Names of the published datasets that an experiment trains on or is measured with, each once."""
+    sources = [config.datasets.pretrain, config.datasets.finetune]
+    sources += [benchmark.source for benchmark in config.evaluation.benchmarks]
+    return tuple(dict.fromkeys(source.name for source in sources if isinstance(source, PublishedSource)))
+
+
+def plan_download(datasets: Sequence[str], *, root: Path) -> FetchPlan | None:
+    """What fetching some published datasets takes; None when there are none.
+
+    Raises:
+        ConfigError: a dataset is not known.
+    """
+    return fetch_plan(sources_of(datasets), root=root) if datasets else None
+
+
+def pin_datasets(datasets: Sequence[str], *, root: Path) -> None:
+    """Fix what the sources of some datasets are, so that what is made of them has an address. Fetches no file.
+
+    Raises:
+        ConfigError: a dataset is not known, or a source needs an account.
+        StoreError: the disk cannot hold what has to be fetched.
+        TransientError: a server does not answer.
+    """
+    if not is_pinned(datasets, root=root):
+        sources = sources_of(datasets)
+        require_disk(fetch_plan(sources, root=root))
+        pin_sources(sources, root=root)
+
+
+def is_pinned(datasets: Sequence[str], *, root: Path) -> bool:
+    """Whether all sources of some datasets are pinned."""
+    return not any(NOT_PINNED in revisions(name, root=root).values() for name in datasets)
+
+
+def fetch_datasets(datasets: Sequence[str], *, root: Path) -> None:
+    """Fetch and unpack what some datasets consist of, as far as it is not there.
+
+    Raises:
+        StoreError: the disk cannot hold it; and what ``pipeline.download.fetch`` raises.
+    """
+    sources = sources_of(datasets)
+    require_disk(fetch_plan(sources, root=root))
+    fetch(sources, root=root)
+
+
+def revisions(dataset: str, *, root: Path) -> dict[str, str]:
+    """The revision of every source of a dataset, which together decide all of its bytes."""
+    lock = SourceLock(root)
+    pins = {source.name: current_pin(source, lock) for source in sources_of([dataset])}
+    return {name: locked.revision if locked else NOT_PINNED for name, locked in pins.items()}
+
+
+def dataset_on_disk(dataset: str, *, root: Path) -> DatasetOnDisk:
+    """Where the files of a fetched dataset lie.
+
+    Raises:
+        DataError: it has not been fetched.
+    """
+    lock, fetched = SourceLock(root), {}
+    for source in sources_of([dataset]):
+        locked = current_pin(source, lock)
+        if locked is None:
+            raise DataError(f"{source.name} has not been fetched; `llava-jp fetch {dataset}` does it")
+        folder = source_folder(source, locked, root)
+        fetched[source.name] = FetchedSource(source.name, locked.revision, folder, locked.files)
+    return locate(find_dataset(dataset), fetched, root=root)
