@@ -16,13 +16,13 @@ from flows.terminal import console, narrated, print_records, print_rows, size
 from pipeline.config import ExperimentConfig, load_experiment
 from pipeline.disk import free_bytes
 from pipeline.errors import ConfigError, PipelineError, QueryError, StoreError
-from pipeline.fetch_plan import FetchPlan, fetch_plan, require_disk
 from pipeline.progress import duration
 from pipeline.settings import load_settings
 from pipeline.store import ArtifactStore
 
 if TYPE_CHECKING:
     from pipeline.costs import Cost
+    from pipeline.fetch_plan import FetchPlan
     from pipeline.sources import Source
 
 P = ParamSpec("P")
@@ -77,6 +77,7 @@ def show(experiment: Experiment, overrides: Overrides = None) -> None:
     """The whole configuration; each step with its fingerprint, done or to do, and what it needs."""
     config = load_experiment(experiment, overrides or ())
     from pipeline.costs import estimate
+    from pipeline.fetch_plan import require_disk
     from pipeline.plan import plan_experiment
     from pipeline.published_data import is_pinned, plan_download, published_datasets
 
@@ -109,6 +110,7 @@ def fetch_command(
 ) -> None:
     """Fetch published data or model files into the store: what it takes and the licences first, then the bytes."""
     from pipeline.download import fetch
+    from pipeline.fetch_plan import fetch_plan, require_disk
 
     root = load_settings().store_root
     sources = [source for name in names for source in _sources_named(name)]
@@ -236,7 +238,7 @@ def _sources_named(name: str) -> "Sequence[Source]":
     return sources_of([name]) if name in known_datasets() else (find_source(name),)
 
 
-def _print_download(plan: FetchPlan) -> None:
+def _print_download(plan: "FetchPlan") -> None:
     print_records(plan.rows(), title="Published data")
     for note in plan.notes():
         console.print(note, soft_wrap=True, highlight=False, markup=False)

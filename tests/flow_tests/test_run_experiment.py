@@ -30,7 +30,7 @@ def artifacts(store: Path) -> set[str]:
 def test_a_run_reports_progress_and_ends_with_the_scores(smoke):
     done, store = smoke
     assert done.returncode == 0, done.stdout + done.stderr
-    assert "smoke: 0 of 10 steps are already done" in done.stdout
+    assert "smoke: 0 of 12 steps are already done" in done.stdout
     for line in (
         "draw images: 48 images in",
         "check translations: 8 checks in",
@@ -65,7 +65,7 @@ def test_the_same_run_again_does_nothing_and_says_so(commands, smoke):
         again = commands.llava_jp(store, "run", "smoke", LLAVA_JP_MASTER_PORT=port)  # no training could start
     assert again.returncode == 0, again.stdout + again.stderr
     assert {path: path.stat().st_mtime_ns for path in (store / "artifacts").rglob("*")} == before
-    assert "smoke: 10 of 10 steps are already done" in again.stdout
+    assert "smoke: 10 of 12 steps are already done" in again.stdout
     for name in artifacts(store):
         assert f"{name.replace('/', ' ')}: already done" in again.stdout
     assert " steps in " not in again.stdout
