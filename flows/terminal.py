@@ -18,6 +18,8 @@ from pipeline.progress import PERIODIC, Event, listening
 
 console = Console(width=None if sys.stdout.isatty() else 120)
 
+LATIN_WORD = re.compile(r"[!-~]+")
+SHORTEST_COLUMN = 6
 SHA256 = re.compile("[0-9a-f]{64}")
 OUR_LOGGERS = ("flows", "pipeline", "model")
 
@@ -61,7 +63,10 @@ def _bars() -> Iterator[Any]:
 
 
 def print_rows(columns: Sequence[str], rows: Sequence[Sequence[object]], *, title: str | None = None) -> None:
-    """A table of values; numbers to the right, with three decimals at most."""
+    """A table of values; numbers to the right, with four digits at most. Rows too wide for it stand below each other."""
+    if not _fits(columns, rows):
+        _print_one_by_one(columns, rows, title=title)
+        return
     table = Table(title=title, title_justify="left")
     for index, column in enumerate(columns):
         is_number = bool(rows) and all(isinstance(row[index], int | float) or row[index] is None for row in rows)
@@ -71,6 +76,24 @@ def print_rows(columns: Sequence[str], rows: Sequence[Sequence[object]], *, titl
     console.print(table)
     if not rows:
         console.print("no rows")
+
+
+def _fits(columns: Sequence[str], rows: Sequence[Sequence[object]]) -> bool:
+    """Whether a table would break no word of Latin letters; Japanese may be broken anywhere."""
+    texts = [[column, *(_text(row[index]) for row in rows)] for index, column in enumerate(columns)]
+    widths = [max(len(word) for text in column for word in LATIN_WORD.findall(text) or [""]) for column in texts]
+    return sum(max(width, SHORTEST_COLUMN) + 3 for width in widths) + 1 <= console.width
+
+
+def _print_one_by_one(columns: Sequence[str], rows: Sequence[Sequence[object]], *, title: str | None) -> None:
+    if title:
+        console.print(title, style="italic")
+    for row in rows:
+        console.rule(style="dim")
+        record = Table.grid(padding=(0, 2))
+        for column, value in zip(columns, row, strict=True):
+            record.add_row(f"[bold]{escape(column)}[/]", escape(_text(value)))
+        console.print(record)
 
 
 def print_records(records: Sequence[Mapping[str, object]], *, title: str | None = None) -> None:
