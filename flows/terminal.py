@@ -16,7 +16,7 @@ from rich.table import Table
 
 from pipeline.progress import PERIODIC, Event, listening
 
-console = Console(width=None if sys.stdout.isatty() else 120)
+console = Console(width=None if sys.stdout.isatty() else 160)
 
 LATIN_WORD = re.compile(r"[!-~]+")
 SHORTEST_COLUMN = 6
@@ -63,7 +63,7 @@ def _bars() -> Iterator[Any]:
 
 
 def print_rows(columns: Sequence[str], rows: Sequence[Sequence[object]], *, title: str | None = None) -> None:
-    """A table of values; numbers to the right, with four digits at most. Rows too wide for it stand below each other."""
+    """A table of values; numbers to the right, with four digits at most. Too wide rows stand below each other."""
     if not _fits(columns, rows):
         _print_one_by_one(columns, rows, title=title)
         return
@@ -105,6 +105,8 @@ def print_records(records: Sequence[Mapping[str, object]], *, title: str | None 
 def _text(value: object) -> str:
     if value is None:
         return ""
+    if isinstance(value, list):
+        return ", ".join(map(_text, value))
     if isinstance(value, str) and SHA256.fullmatch(value):
         return f"{value[:12]}…"
     return f"{value:.4g}" if isinstance(value, float) else str(value)
