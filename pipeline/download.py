@@ -21,7 +21,7 @@ from pipeline.archive_members import Limits
 from pipeline.archives import is_unpacked, unpack
 from pipeline.disk import explaining_full_disk, gigabytes
 from pipeline.errors import DataError
-from pipeline.http_files import Connection, RefusedError, StoppedError, describe_url, fetch_file
+from pipeline.http_files import Connection, RefusedError, describe_url, fetch_file
 from pipeline.hub import auth_headers, explain_refusal, file_url, list_hub, matches, where
 from pipeline.manifest import sha256_of_file
 from pipeline.partial_file import PART_SUFFIX
@@ -201,13 +201,13 @@ def _fetch_one(source: Source, file: LockedFile, folder: Path, revision: str, co
 def _as_they_come(
     futures: dict[Future[LockedFile], Source], counter: "_Counter", progress: Progress
 ) -> Iterator[Future[LockedFile]]:
-    """Finished downloads; the progress is told of the bytes meanwhile. Real failures come before stopped files."""
+    """Finished downloads; the progress is told of the bytes meanwhile."""
     pending = set(futures)
     while pending:
         done, pending = wait(pending, timeout=SECONDS_BETWEEN_REPORTS, return_when=FIRST_EXCEPTION)
         if count := counter.take():
             progress.advance(count)
-        yield from sorted(done, key=lambda future: isinstance(future.exception(), StoppedError))
+        yield from done
 
 
 def _fetched(source: Source, locked: LockedSource, root: Path) -> FetchedSource:

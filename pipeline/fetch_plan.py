@@ -103,9 +103,7 @@ class FetchPlan:
             f"archives and what comes out of them; free at {self.root}: {gigabytes(self.free_bytes)}"
         ]
         if unknown := {plan.estimate for plan in self.sources if plan.is_estimate}:
-            lines.append(
-                f"sizes with ~ are estimates, because the servers were not asked: {'; '.join(sorted(unknown))}"
-            )
+            lines.append(f"sizes with ~ are estimates, because the servers did not say: {'; '.join(sorted(unknown))}")
         if names := [plan.source.name for plan in self.sources if plan.source.is_non_commercial]:
             lines.append(f"NON-COMMERCIAL terms, at least for a part: {', '.join(names)}")
         gated = [plan.source for plan in self.sources if plan.source.is_gated and plan.bytes_to_fetch]

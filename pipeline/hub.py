@@ -6,6 +6,7 @@ the library's cache. The token comes from ``HF_TOKEN`` only, is kept nowhere and
 
 import logging
 import os
+import re
 import threading
 from fnmatch import fnmatchcase
 from typing import Any
@@ -35,8 +36,15 @@ def endpoint() -> str:
 
 
 def token() -> str | None:
-    """The user's token, from the environment only."""
-    return os.environ.get("HF_TOKEN", "").strip() or None
+    """The user's token, from the environment only.
+
+    Raises:
+        ConfigError: it has characters that no token has.
+    """
+    secret = os.environ.get("HF_TOKEN", "").strip()
+    if not re.fullmatch(r"[\x21-\x7e]*", secret):
+        raise ConfigError("HF_TOKEN has characters that no token has, such as spaces; copy it again")
+    return secret or None
 
 
 def page_of(source: Source) -> str:

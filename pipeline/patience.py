@@ -1,6 +1,7 @@
 """How long to wait for a server that is busy, and when to give up."""
 
 import random
+import re
 import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -22,7 +23,7 @@ class TryAgainError(Exception):
 class Patience:
     """How often and how long to wait for a server; times in seconds."""
 
-    attempts: int = 6
+    attempts: int = 8
     """Attempts in a row that bring nothing new."""
     first_delay: float = 1.0
     longest_delay: float = 60.0
@@ -46,10 +47,15 @@ class Patience:
 
 
 def retry_after(headers: Mapping[str, str], *, now: datetime | None = None) -> float | None:
-    """Seconds that a server asks to wait, from seconds or a date; None when it does not say."""
+    """Seconds that a server asks to wait, from seconds or a date; None when it does not say.
+
+    The Hub may say it as ``RateLimit: "api";r=0;t=55`` instead: no requests remain for 55 seconds.
+    """
     text = headers.get("Retry-After", "").strip()
     if text.isdecimal():
         return float(text)
+    if limit := re.search(r"\br=0;\s*t=(\d+)", headers.get("RateLimit", "")):
+        return float(limit[1])
     try:
         date = parsedate_to_datetime(text)
     except ValueError:

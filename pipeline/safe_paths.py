@@ -42,6 +42,8 @@ def refuse_links(folder: Path, parts: tuple[str, ...], *, where: str) -> None:
     for part in parts:
         current = current / part
         if current.is_symlink():
-            raise DataError(f"{where}: {current} is a link, so writing below it could end outside {folder}; remove it")
+            raise DataError(
+                f"{where}: {str(current)!r} is a link, so writing below it could end outside {folder}; remove it"
+            )
         if current.exists() and not current.is_dir():
-            raise DataError(f"{where}: {current} is a file, but something must be written below it; remove it")
+            raise DataError(f"{where}: {str(current)!r} is a file, but something must be written below it; remove it")

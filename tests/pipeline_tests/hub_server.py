@@ -57,10 +57,14 @@ class Trick:
     content: bytes | None = None
     """Send this in place of the file, with its own length."""
     ignore_range: bool = False
+    ignore_if_range: bool = False
+    range_shift: int = 0
+    """Start the range so many bytes off."""
     is_lengthless: bool = False
     """Send no Content-Length and simply close at the end."""
     stall_seconds: float = 0.0
-    """Say nothing for so long after the headers."""
+    """Say nothing for so long after the headers, or after the first bytes of the body."""
+    stall_after: int = 0
 
 
 class HubServer:
@@ -229,13 +233,15 @@ class _Handler(BaseHTTPRequestHandler):
         body, status = content if trick.content is None else trick.content, 200
         headers = {"ETag": etag, **headers, **trick.headers}
         asked = self.headers.get("Range", "").removeprefix("bytes=")
-        if asked and not trick.ignore_range and self.headers.get("If-Range") in (None, headers["ETag"]):
-            start, _, end = asked.partition("-")
-            if int(start) >= len(body):
+        is_same = trick.ignore_if_range or self.headers.get("If-Range") in (None, headers["ETag"])
+        if asked and not trick.ignore_range and is_same:
+            first, _, end = asked.partition("-")
+            start = int(first) + trick.range_shift
+            if start >= len(body):
                 return self.send(416, b"", {"Content-Range": f"bytes */{len(body)}"})
             last = min(int(end or len(body) - 1), len(body) - 1)
             headers["Content-Range"] = f"bytes {start}-{last}/{len(body)}"
-            body, status = body[int(start) : last + 1], 206
+            body, status = body[start : last + 1], 206
         return self.send(status, body, headers, trick=trick)
 
     def send(self, status: int, body: bytes, headers: dict[str, str], *, trick: Trick | None = None) -> None:
@@ -243,14 +249,18 @@ class _Handler(BaseHTTPRequestHandler):
         self.send_response(status)
         for name, value in headers.items():
             self.send_header(name, value)
-        if not trick.is_lengthless:
+        if trick.is_lengthless:
+            self.send_header("Connection", "close")
+        else:
             self.send_header("Content-Length", str(len(body)))
         self.end_headers()
         self.close_connection = trick.is_lengthless or trick.drop_after is not None
         if self.command == "GET":
+            body = body[: trick.drop_after]
+            self.wfile.write(body[: trick.stall_after])
             self.wfile.flush()
             time.sleep(trick.stall_seconds)
-            self.wfile.write(body[: trick.drop_after])
+            self.wfile.write(body[trick.stall_after :])
 
 
 def _described(name: str, content: bytes) -> dict[str, Any]:
