@@ -22,8 +22,8 @@ from pipeline.store import ArtifactStore
 
 if TYPE_CHECKING:
     from pipeline.costs import Cost
-    from pipeline.fetch_plan import FetchPlan
-    from pipeline.sources import Source
+    from pipeline.sources.fetch_plan import FetchPlan
+    from pipeline.sources.registry import Source
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -77,9 +77,9 @@ def show(experiment: Experiment, overrides: Overrides = None) -> None:
     """The whole configuration; each step with its fingerprint, done or to do, and what it needs."""
     config = load_experiment(experiment, overrides or ())
     from pipeline.costs import estimate
-    from pipeline.fetch_plan import require_disk
     from pipeline.plan import plan_experiment
-    from pipeline.published_data import is_pinned, plan_download, published_datasets
+    from pipeline.sources.fetch_plan import require_disk
+    from pipeline.sources.published import is_pinned, plan_download, published_datasets
 
     store = ArtifactStore(load_settings().store_root)
     published = published_datasets(config)
@@ -106,11 +106,11 @@ def show(experiment: Experiment, overrides: Overrides = None) -> None:
 @app.command(name="fetch")
 @explained
 def fetch_command(
-    names: Annotated[list[str], typer.Argument(help="Published datasets or single sources of pipeline/sources.yaml.")],
+    names: Annotated[list[str], typer.Argument(help="Datasets or single sources of pipeline/sources/sources.yaml.")],
 ) -> None:
     """Fetch published data or model files into the store: what it takes and the licences first, then the bytes."""
-    from pipeline.download import fetch
-    from pipeline.fetch_plan import fetch_plan, require_disk
+    from pipeline.sources.download import fetch
+    from pipeline.sources.fetch_plan import fetch_plan, require_disk
 
     root = load_settings().store_root
     sources = [source for name in names for source in _sources_named(name)]
@@ -233,7 +233,7 @@ def verify(
 
 
 def _sources_named(name: str) -> "Sequence[Source]":
-    from pipeline.sources import find_source, known_datasets, sources_of
+    from pipeline.sources.registry import find_source, known_datasets, sources_of
 
     return sources_of([name]) if name in known_datasets() else (find_source(name),)
 

@@ -12,7 +12,7 @@ from pipeline.config import DatasetSource, ExperimentConfig, ExperimentName, Pub
 from pipeline.contamination import contamination_rows, find_contamination
 from pipeline.manifest import Manifest
 from pipeline.preparation import prepare_dataset, require_complete
-from pipeline.published_data import fetch_datasets, plan_download
+from pipeline.sources.published import fetch_datasets, plan_download
 from pipeline.translation import check_translations, require_acceptable
 from pipeline.translation_report import report_of
 

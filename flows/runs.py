@@ -16,8 +16,8 @@ from pipeline.devices import exclusive_devices
 from pipeline.manifest import Manifest
 from pipeline.plan import PlannedStep, plan_experiment, write_index
 from pipeline.progress import listening
-from pipeline.published_data import pin_datasets, published_datasets
 from pipeline.settings import load_settings
+from pipeline.sources.published import pin_datasets, published_datasets
 from pipeline.store import ArtifactStore
 from pipeline.tracking import TrackedRun, Tracker
 

@@ -14,7 +14,7 @@ from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
-from pipeline.progress import PERIODIC, Event, listening
+from pipeline.progress import BYTES, PERIODIC, Event, listening
 
 console = Console(width=None if sys.stdout.isatty() else 160)
 
@@ -53,9 +53,10 @@ def _bars() -> Iterator[Any]:
         ids: dict[str, TaskID] = {}
 
         def show(event: Event) -> None:
+            unit, size_of_unit = ("MB", 1_000_000) if event.unit == BYTES else (event.unit, 1)
             if event.name not in ids:
-                ids[event.name] = bars.add_task(f"{event.name} ({event.unit})", total=event.total)
-            bars.update(ids[event.name], completed=event.done)
+                ids[event.name] = bars.add_task(f"{event.name} ({unit})", total=event.total // size_of_unit)
+            bars.update(ids[event.name], completed=event.done // size_of_unit)
             if event.done >= event.total:
                 bars.remove_task(ids.pop(event.name))
 

@@ -56,10 +56,10 @@ class LocalSource(Section):
 
 
 class PublishedSource(Section):
-    """A dataset of ``pipeline/sources.yaml``: fetched, pinned and checked."""
+    """A dataset of ``pipeline/sources/sources.yaml``: fetched, pinned and checked."""
 
     kind: Literal["published"]
-    name: str = Field(description="name of a dataset in pipeline/sources.yaml")
+    name: str = Field(description="name of a dataset in pipeline/sources/sources.yaml")
 
 
 DatasetSource = Annotated[ShapesJaSource | LocalSource | PublishedSource, Field(discriminator="kind")]

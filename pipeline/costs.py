@@ -30,7 +30,7 @@ from pipeline.plan import PlannedStep, plan_experiment
 from pipeline.records import read_records
 from pipeline.samples import Sample, normalise
 from pipeline.shapes_ja import generate_shapes
-from pipeline.sources import find_dataset, find_source
+from pipeline.sources.registry import find_dataset, find_source
 from pipeline.store import ArtifactStore
 
 EFFICIENCY = 0.3

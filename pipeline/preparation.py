@@ -24,12 +24,11 @@ from pipeline.manifest import Manifest, Request
 from pipeline.originals import originals_on_disk
 from pipeline.parquet import ROWS_PER_GROUP, table_writer, write_rows
 from pipeline.progress import Progress
-from pipeline.published import DatasetOnDisk
-from pipeline.published_data import dataset_on_disk, revisions
-from pipeline.published_formats import READERS, Pair, llava_records
 from pipeline.samples import FINDING_SCHEMA, SAMPLE_SCHEMA, Finding
 from pipeline.settings import load_settings
 from pipeline.shapes_ja import generate_shapes
+from pipeline.sources.formats import READERS, Pair, llava_records
+from pipeline.sources.published import DatasetOnDisk, dataset_on_disk, revisions
 from pipeline.store import WORK_FOLDER, ArtifactStore
 
 log = logging.getLogger(__name__)

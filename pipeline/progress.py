@@ -10,9 +10,13 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
 
+from pipeline.disk import gigabytes
+
 log = logging.getLogger(__name__)
 
 SECONDS_BETWEEN_LINES = 5.0
+BYTES = "bytes"
+"""The unit of what is shown as kB, MB, GB."""
 PERIODIC = "is_periodic"
 """Attribute of the log records that a terminal shows as a bar instead."""
 
@@ -70,19 +74,25 @@ class Progress:
         """Say how long it took."""
         seconds = time.monotonic() - self._started
         count = self.done - self._start
-        rate = f", {count / seconds:.1f} {self.unit}/s" if seconds > 0 and count else ""
-        log.info(
-            "%s: %d %s in %s%s%s", self.name, self.done, self.unit, duration(seconds), rate, f", {note}" if note else ""
-        )
+        rate = f", {self._amount(count / seconds)}/s" if seconds > 0 and count else ""
+        done = self._amount(self.done)
+        log.info("%s: %s in %s%s%s", self.name, done, duration(seconds), rate, f", {note}" if note else "")
 
     def line(self, note: str = "") -> str:
         """``name: 120/400 images (30%), 61.3 images/s, 5 s left``."""
         seconds = time.monotonic() - self._started
         rate = (self.done - self._start) / seconds if seconds > 0 else 0.0
-        parts = [f"{self.name}: {self.done}/{self.total} {self.unit} ({100 * self.done / max(self.total, 1):.0f}%)"]
+        done = self._amount(self.done) if self.unit == BYTES else str(self.done)
+        parts = [f"{self.name}: {done}/{self._amount(self.total)} ({100 * self.done / max(self.total, 1):.0f}%)"]
         if rate > 0:
-            parts.append(f"{rate:.1f} {self.unit}/s, {duration((self.total - self.done) / rate)} left")
+            parts.append(f"{self._amount(rate)}/s, {duration((self.total - self.done) / rate)} left")
         return ", ".join([*parts, note] if note else parts)
+
+    def _amount(self, count: float) -> str:
+        """``400 images``, ``61.3 images``; bytes in units that can be read."""
+        if self.unit == BYTES:
+            return gigabytes(int(count))
+        return f"{count if isinstance(count, int) else format(count, '.1f')} {self.unit}"
 
 
 def duration(seconds: float) -> str:

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import IO, Any
 
 from pipeline.errors import DataError
-from pipeline.progress import Progress
+from pipeline.progress import BYTES, Progress
 
 CHUNK_BYTES = 1 << 20
 MAX_RECORD_CHARACTERS = 64 << 20
@@ -37,25 +37,21 @@ def read_records(path: Path, *, advance: Advance = lambda num_bytes: None) -> It
 
 def records_with_progress(path: Path, *, name: str) -> Iterator[tuple[int, Any]]:
     """``read_records`` that shows how far it is."""
-    progress = Progress(name, total=path.stat().st_size // 1_000_000, unit="MB") if path.is_file() else None
-    num_bytes = 0
-
-    def advance(more: int) -> None:
-        nonlocal num_bytes
-        num_bytes += more
-        if progress and (megabytes := num_bytes // 1_000_000 - progress.done):
-            progress.advance(megabytes)
-
-    yield from read_records(path, advance=advance)
-    if progress and progress.done:
-        progress.finish()
+    progress = Progress(name, total=path.stat().st_size if path.is_file() else 0, unit=BYTES)
+    yield from read_records(path, advance=progress.advance)
+    progress.finish()
 
 
 def _lines(file: IO[bytes], advance: Advance) -> Iterator[Any]:
+    unreported = 0
     for line in file:
-        advance(len(line))
+        unreported += len(line)
+        if unreported >= CHUNK_BYTES:
+            advance(unreported)
+            unreported = 0
         if line.strip():
             yield _parsed(line)
+    advance(unreported)
 
 
 def _parsed(line: bytes) -> Any:

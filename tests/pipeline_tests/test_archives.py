@@ -13,10 +13,10 @@ import pytest
 from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
-from pipeline.archive_members import Limits
-from pipeline.archives import is_unpacked, unpack
 from pipeline.errors import DataError
 from pipeline.progress import listening
+from pipeline.sources.archive_members import Limits
+from pipeline.sources.archives import is_unpacked, unpack
 
 KINDS = ("zip", "tar", "tar.gz")
 
@@ -436,7 +436,7 @@ def test_a_subfolder_comes_out_without_its_name(tmp_path, kind):
 KILLED = """
 import sys, time
 from pathlib import Path
-from pipeline.archives import unpack
+from pipeline.sources.archives import unpack
 unpack(Path(sys.argv[1]), Path(sys.argv[2]))
 """
 

@@ -217,6 +217,8 @@ def test_the_demo_pair_shares_its_data():
         "dataset/shapes-ja",
         "translation/pretrain",
         "translation/finetune",
+        "contamination/pretrain",
+        "contamination/finetune",
     }
 
 

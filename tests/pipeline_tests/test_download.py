@@ -14,13 +14,13 @@ from pathlib import Path
 import pytest
 from huggingface_hub import HfApi, constants, hf_hub_download
 
-from pipeline.download import fetch
 from pipeline.errors import ConfigError, DataError, StoreError, TransientError
-from pipeline.http_files import Connection, fetch_file
-from pipeline.patience import Patience, retry_after
 from pipeline.progress import listening
-from pipeline.source_lock import LOCK_NAME, LockedFile, SourceLock
-from pipeline.sources import Source
+from pipeline.sources.download import fetch
+from pipeline.sources.http_files import Connection, fetch_file
+from pipeline.sources.lock import LOCK_NAME, LockedFile, SourceLock
+from pipeline.sources.patience import Patience, retry_after
+from pipeline.sources.registry import Source
 from tests.pipeline_tests.hub_server import HubServer, Trick, commit_of, running_hub
 
 LARGE = random.Random(0).randbytes(3_000_000)
@@ -206,8 +206,8 @@ def test_a_dead_server_is_given_up_and_the_part_is_kept(hub, tmp_path, patience,
 KILLED = """
 import sys
 from pathlib import Path
-from pipeline.download import fetch
-from pipeline.sources import Source
+from pipeline.sources.download import fetch
+from pipeline.sources.registry import Source
 fetch([Source.model_validate_json(sys.argv[1])], root=Path(sys.argv[2]))
 """
 

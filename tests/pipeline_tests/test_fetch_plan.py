@@ -6,11 +6,11 @@ from io import BytesIO
 
 import pytest
 
-from pipeline.download import fetch
 from pipeline.errors import StoreError
-from pipeline.fetch_plan import COLUMNS, fetch_plan, require_disk
-from pipeline.patience import Patience
-from pipeline.sources import Source, find_source, sources_of
+from pipeline.sources.download import fetch
+from pipeline.sources.fetch_plan import COLUMNS, fetch_plan, require_disk
+from pipeline.sources.patience import Patience
+from pipeline.sources.registry import Source, find_source, sources_of
 from tests.pipeline_tests.hub_server import Trick, running_hub
 
 QUICK = Patience(attempts=2, timeout=5.0, sleep=lambda _seconds: None)

@@ -3,10 +3,10 @@ from io import BytesIO
 
 import pytest
 
-from pipeline.download import fetch
 from pipeline.errors import DataError
-from pipeline.published import locate
-from pipeline.sources import PublishedDataset, Source
+from pipeline.sources.download import fetch
+from pipeline.sources.published import locate
+from pipeline.sources.registry import PublishedDataset, Source
 from tests.pipeline_tests.hub_server import running_hub
 
 

@@ -11,14 +11,15 @@ import pytest
 from typer.testing import CliRunner
 
 from flows.cli import app
-from pipeline import fetch_plan, published_data, sources
 from pipeline.config import PublishedSource, load_experiment
 from pipeline.errors import ConfigError, DataError, StoreError
 from pipeline.plan import plan_experiment
 from pipeline.preparation import prepare_dataset, prepare_request
-from pipeline.published_data import fetch_datasets, pin_datasets, plan_download, published_datasets, revisions
-from pipeline.published_formats import READERS, coco_2014_records, stair_captions, visual_genome_questions
-from pipeline.sources import known_datasets, read_registry
+from pipeline.sources import fetch_plan
+from pipeline.sources import registry as sources
+from pipeline.sources.formats import READERS, coco_2014_records, stair_captions, visual_genome_questions
+from pipeline.sources.published import fetch_datasets, pin_datasets, plan_download, published_datasets, revisions
+from pipeline.sources.registry import known_datasets, read_registry
 from pipeline.store import ArtifactStore
 from tests.pipeline_tests.hub_server import running_hub
 from tests.pipeline_tests.small_data import picture, talk
@@ -205,7 +206,7 @@ def test_a_heron_question_without_a_reference_is_an_error(hub, store):
         prepared("japanese-heron-bench", store)
 
 
-def test_an_experiment_names_its_published_datasets_once(hub):
+def test_an_experiment_names_its_published_datasets_once(hub, tmp_path):
     overrides = [
         "datasets.pretrain={kind: published, name: llava-pretrain-ja}",
         "datasets.finetune={kind: published, name: llava-pretrain-ja}",
@@ -214,7 +215,7 @@ def test_an_experiment_names_its_published_datasets_once(hub):
     assert published_datasets(config) == ("llava-pretrain-ja",)
     assert published_datasets(load_experiment("smoke")) == ()
     assert "dataset/pretrain" in [step.role for step in plan_experiment(config)]
-    assert plan_download((), root=published_data.Path("no")) is None
+    assert plan_download((), root=tmp_path) is None
 
 
 def test_an_unknown_published_dataset_lists_the_known_ones(hub, store):

@@ -168,6 +168,8 @@ def test_samples_of_different_lengths_become_rows():
             "source": source,
             "image": image,
             "image_sha256": sha256,
+            "coco_id": None,
+            "visual_genome_id": None,
             "category": category,
             "turns": turns,
         }

@@ -5,8 +5,15 @@ import pytest
 
 from pipeline.disk import explaining_full_disk, gigabytes
 from pipeline.errors import ConfigError, StoreError
-from pipeline.safe_paths import safe_parts
-from pipeline.sources import find_dataset, find_source, known_datasets, known_sources, read_registry, sources_of
+from pipeline.sources.registry import (
+    find_dataset,
+    find_source,
+    known_datasets,
+    known_sources,
+    read_registry,
+    sources_of,
+)
+from pipeline.sources.safe_paths import safe_parts
 
 SOURCES = tuple(known_sources().values())
 DATASETS = tuple(known_datasets().values())

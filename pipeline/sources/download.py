@@ -17,19 +17,19 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from pipeline.archive_members import Limits
-from pipeline.archives import is_unpacked, unpack
 from pipeline.disk import explaining_full_disk, gigabytes
 from pipeline.errors import DataError
-from pipeline.http_files import Connection, RefusedError, describe_url, fetch_file
-from pipeline.hub import auth_headers, explain_refusal, file_url, list_hub, matches, where
 from pipeline.manifest import sha256_of_file
-from pipeline.partial_file import PART_SUFFIX
-from pipeline.patience import Patience
-from pipeline.progress import Progress
-from pipeline.safe_paths import safe_parts
-from pipeline.source_lock import LockedFile, LockedSource, SourceLock
-from pipeline.sources import Source
+from pipeline.progress import BYTES, Progress
+from pipeline.sources.archive_members import Limits
+from pipeline.sources.archives import is_unpacked, unpack
+from pipeline.sources.http_files import Connection, RefusedError, describe_url, fetch_file
+from pipeline.sources.hub import auth_headers, explain_refusal, file_url, list_hub, matches, where
+from pipeline.sources.lock import LockedFile, LockedSource, SourceLock
+from pipeline.sources.partial_file import PART_SUFFIX
+from pipeline.sources.patience import Patience
+from pipeline.sources.registry import Source
+from pipeline.sources.safe_paths import safe_parts
 
 log = logging.getLogger(__name__)
 
@@ -175,7 +175,7 @@ def _fetch_missing(
     total = sum(file.num_bytes or 0 for _, file, _ in missing)
     start = sum(part_bytes(file, folder) for _, file, folder in missing)
     log.info("fetching %d files, %s, of which %s are there", len(missing), gigabytes(total), gigabytes(start))
-    progress = Progress("download", total=total, unit="bytes", start=start)
+    progress = Progress("download", total=total, unit=BYTES, start=start)
     with Connection.open(patience, on_bytes=counter.add) as connection, ThreadPoolExecutor(num_parallel) as pool:
         futures: dict[Future[LockedFile], Source] = {
             pool.submit(_fetch_one, source, file, folder, pinned[source.name].revision, connection): source

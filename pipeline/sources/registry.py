@@ -163,7 +163,7 @@ def sources_of(datasets: Sequence[str], *, with_originals: bool = True) -> tuple
 
 @cache
 def _registry() -> tuple[Mapping[str, Source], Mapping[str, PublishedDataset]]:
-    return read_registry((files("pipeline") / SOURCES_FILE).read_text(encoding="utf-8"))
+    return read_registry((files("pipeline.sources") / SOURCES_FILE).read_text(encoding="utf-8"))
 
 
 def _validated(entry: type[Checked], name: str, fields: dict[str, Any]) -> Checked:

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import IO, Any, Protocol, Self, cast
 
 from pipeline.errors import DataError
-from pipeline.safe_paths import safe_parts
+from pipeline.sources.safe_paths import safe_parts
 
 BLOCK_BYTES = 1 << 20
 ENCRYPTED_FLAG = 0x1

@@ -20,12 +20,12 @@ from contextlib import contextmanager
 from pathlib import Path, PurePosixPath
 from typing import Literal
 
-from pipeline.archive_members import BLOCK_BYTES, Limits, Member, is_root, open_archive
 from pipeline.disk import explaining_full_disk
 from pipeline.errors import DataError
 from pipeline.manifest import Record, sha256_of_file
 from pipeline.progress import Progress
-from pipeline.safe_paths import refuse_links, safe_parts
+from pipeline.sources.archive_members import BLOCK_BYTES, Limits, Member, is_root, open_archive
+from pipeline.sources.safe_paths import refuse_links, safe_parts
 from pipeline.store import write_text
 
 MARKER_FOLDER = ".unpacked"

@@ -6,15 +6,15 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
-from pipeline.archives import read_marker
 from pipeline.disk import free_bytes, free_files, gigabytes
-from pipeline.download import current_pin, image_folder, is_there, look_up, part_bytes, source_folder
 from pipeline.errors import PipelineError, StoreError, TransientError
-from pipeline.http_files import Connection
-from pipeline.hub import page_of, token
-from pipeline.patience import Patience
-from pipeline.source_lock import LockedSource, SourceLock
-from pipeline.sources import Source
+from pipeline.sources.archives import read_marker
+from pipeline.sources.download import current_pin, image_folder, is_there, look_up, part_bytes, source_folder
+from pipeline.sources.http_files import Connection
+from pipeline.sources.hub import page_of, token
+from pipeline.sources.lock import LockedSource, SourceLock
+from pipeline.sources.patience import Patience
+from pipeline.sources.registry import Source
 
 log = logging.getLogger(__name__)
 

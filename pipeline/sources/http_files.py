@@ -16,9 +16,9 @@ import httpx
 
 from pipeline.disk import gigabytes
 from pipeline.errors import DataError, TransientError
-from pipeline.partial_file import PartialFile, WrongContentError
-from pipeline.patience import Patience, TryAgainError, retry_after
-from pipeline.source_lock import LockedFile
+from pipeline.sources.lock import LockedFile
+from pipeline.sources.partial_file import PartialFile, WrongContentError
+from pipeline.sources.patience import Patience, TryAgainError, retry_after
 
 log = logging.getLogger(__name__)
 for _library in ("httpx", "httpcore", "httpx2", "httpcore2", "huggingface_hub"):

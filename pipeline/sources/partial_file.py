@@ -8,7 +8,7 @@ from pathlib import Path
 
 from pipeline.disk import gigabytes
 from pipeline.manifest import sha256_of_file
-from pipeline.source_lock import LockedFile
+from pipeline.sources.lock import LockedFile
 from pipeline.store import write_text
 
 log = logging.getLogger(__name__)

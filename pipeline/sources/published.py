@@ -1,18 +1,32 @@
-"""The published datasets of an experiment: what fetching them takes, the revisions that name them, their files."""
+"""Published datasets: what fetching them takes, the revisions that name them, and where their files lie."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from pipeline.config import ExperimentConfig, PublishedSource
-from pipeline.download import FetchedSource, current_pin, fetch, pin_sources, source_folder
 from pipeline.errors import DataError
-from pipeline.fetch_plan import FetchPlan, fetch_plan, require_disk
-from pipeline.published import DatasetOnDisk, locate
-from pipeline.source_lock import SourceLock
-from pipeline.sources import find_dataset, sources_of
+from pipeline.sources.download import FetchedSource, current_pin, fetch, image_folder, pin_sources, source_folder
+from pipeline.sources.fetch_plan import FetchPlan, fetch_plan, require_disk
+from pipeline.sources.lock import SourceLock
+from pipeline.sources.registry import DatasetFile, PublishedDataset, find_dataset, sources_of
 
 NOT_PINNED = "not pinned yet"
 """The revision of a source that was never looked up; the fingerprint of what is made of it is not final."""
+
+
+@dataclass(frozen=True, slots=True)
+class DatasetOnDisk:
+    """Where the parts of a published dataset lie."""
+
+    name: str
+    annotations: tuple[Path, ...]
+    originals: tuple[Path, ...]
+    """Empty when there are none, or they were left out."""
+    images: Path
+    """The folder where the image paths of the records start."""
+    revisions: dict[str, str]
+    """Revision of every source, for the records of a run."""
 
 
 def published_datasets(config: ExperimentConfig) -> tuple[str, ...]:
@@ -82,3 +96,30 @@ def dataset_on_disk(dataset: str, *, root: Path) -> DatasetOnDisk:
         folder = source_folder(source, locked, root)
         fetched[source.name] = FetchedSource(source.name, locked.revision, folder, locked.files)
     return locate(find_dataset(dataset), fetched, root=root)
+
+
+def locate(dataset: PublishedDataset, fetched: dict[str, FetchedSource], *, root: Path) -> DatasetOnDisk:
+    """The files of a dataset whose sources were fetched.
+
+    Raises:
+        DataError: an archive does not have the file that the registry names.
+    """
+    originals = dataset.originals if dataset.originals and dataset.originals.source in fetched else None
+    start = image_folder(root) if dataset.images else fetched[dataset.annotations.source].folder
+    return DatasetOnDisk(
+        name=dataset.name,
+        annotations=_paths(dataset.annotations, fetched, root),
+        originals=_paths(originals, fetched, root) if originals else (),
+        images=start / dataset.image_folder,
+        revisions={name: source.revision for name, source in fetched.items()},
+    )
+
+
+def _paths(wanted: DatasetFile, fetched: dict[str, FetchedSource], root: Path) -> tuple[Path, ...]:
+    if not wanted.is_unpacked:
+        return fetched[wanted.source].paths(wanted.file)
+    path = image_folder(root) / wanted.file
+    if not path.is_file():
+        there = sorted(item.name for item in path.parent.iterdir()) if path.parent.is_dir() else []
+        raise DataError(f"the archive of {wanted.source} has no {wanted.file}; below {path.parent} there are: {there}")
+    return (path,)

@@ -21,11 +21,11 @@ from huggingface_hub.errors import (  # type: ignore[attr-defined]  # HTTPError 
 )
 
 from pipeline.errors import ConfigError, DataError, PipelineError, TransientError
-from pipeline.http_files import BUSY_STATUSES, RefusedError
-from pipeline.patience import Patience, retry_after
-from pipeline.safe_paths import safe_parts
-from pipeline.source_lock import LOCK_NAME, LockedFile, LockedSource
-from pipeline.sources import SOURCES_FILE, Source
+from pipeline.sources.http_files import BUSY_STATUSES, RefusedError
+from pipeline.sources.lock import LOCK_NAME, LockedFile, LockedSource
+from pipeline.sources.patience import Patience, retry_after
+from pipeline.sources.registry import SOURCES_FILE, Source
+from pipeline.sources.safe_paths import safe_parts
 
 log = logging.getLogger(__name__)
 
