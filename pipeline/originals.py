@@ -15,7 +15,7 @@ from dataclasses import replace
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-from pipeline.samples import Sample, normalise
+from pipeline.samples import Sample, Turn, normalise
 
 CHARACTERS_PER_CHARACTER = 2.0
 """English characters for one of Japanese, about."""
@@ -44,9 +44,11 @@ class Originals:
         if not fitting:
             counts = sorted({len(texts) for texts in conversations.values()})
             return sample, f"{len(sample.turns)} turns; in English {' or '.join(map(str, counts))}" if found else None
-        best = min(fitting, key=lambda rowid: _cost(sample, fitting[rowid]))
+        best = (
+            min(fitting, key=lambda rowid: _cost(sample, fitting[rowid])) if len(fitting) > 1 else next(iter(fitting))
+        )
         self._database.execute("update originals set is_used = 1 where rowid = ?", (best,))
-        turns = (replace(turn, original=text) for turn, text in zip(sample.turns, fitting[best], strict=True))
+        turns = (Turn(turn.role, turn.text, text) for turn, text in zip(sample.turns, fitting[best], strict=True))
         return replace(sample, turns=tuple(turns)), None
 
 

@@ -7,14 +7,21 @@ create macro amount_in_english(phrase) as
                 try_cast(word as double),
                 list_position(
                     [
-                        'one', 'two', 'three', 'four', 'five', 'six', 'seven', 'eight', 'nine', 'ten', 'eleven', 'twelve',
-                        'thirteen', 'fourteen', 'fifteen', 'sixteen', 'seventeen', 'eighteen', 'nineteen'
+                        'one', 'two', 'three', 'four', 'five', 'six', 'seven', 'eight', 'nine', 'ten', 'eleven',
+                        'twelve', 'thirteen', 'fourteen', 'fifteen', 'sixteen', 'seventeen', 'eighteen', 'nineteen'
                     ],
                     word
                 )::double,
-                10.0 + 10 * list_position(['twenty', 'thirty', 'forty', 'fifty', 'sixty', 'seventy', 'eighty', 'ninety'], word),
+                2.0 + list_position(['third', 'fourth', 'fifth', 'sixth', 'seventh', 'eighth', 'ninth', 'tenth'], word),
+                10.0 + 10 * list_position(
+                    ['twenty', 'thirty', 'forty', 'fifty', 'sixty', 'seventy', 'eighty', 'ninety'], word
+                ),
                 case word
-                    when 'hundred' then 100 when 'thousand' then 1000 when 'million' then 1e6 when 'billion' then 1e9 else 0
+                    when 'hundred' then 100
+                    when 'thousand' then 1000
+                    when 'million' then 1e6
+                    when 'billion' then 1e9
+                    else 0
                 end
             )
         ),

@@ -13,7 +13,7 @@ create macro amount_in_japanese(phrase) as
                 ),
                 lambda part: coalesce(
                     try_cast(part as double),
-                    case part when '十' then 10 when '百' then 100 when '千' then 1000 when '万' then 1e4 when '億' then 1e8 else 1e12 end
+                    [10, 100, 1000, 1e4, 1e8, 1e12][instr('十百千万億兆', part)]
                 )
             ),
             lambda sum, part: case

@@ -5,7 +5,9 @@ create macro answered_letter(sentence) as
         nullif(
             regexp_extract(
                 sentence,
-                '(?i:answer|option|choice)(?i:\s+is)?:?\s*(?i:option |choice )?[(\[]?([A-J])(?:[)\].,:]|\s*$|\s[a-z(]*\s)', 1
+                '(?i:answer|option|choice)(?i:\s+is)?:?\s*(?i:option |choice )?[(\[]?([A-J])(?:[)\].,:]|\s*$'
+                || '|\s[a-z(]*\s)',
+                1
             ),
             ''
         ),

@@ -1,6 +1,6 @@
--- A regular expression for an English sentence between Japanese ones: four words or more, one of them a small word that no
--- name or title is made of, from the end of the sentence before it to a full stop or the end of the line.
+-- A regular expression for an English sentence between Japanese ones: five words or more, one of them a small word that
+-- no name or title is made of, from the end of the sentence before it to its full stop.
 create macro english_sentence() as
-    '(?:^|[。！？.!?\n])[ 　]*[A-Z][A-Za-z''’]*,?(?: [A-Za-z''’-]+,?)*'
-    || ' (?:is|are|was|were|has|have|can|with|there|that|which|it|they|his|her|their|and|in|on|to|from)'
-    || '(?:,? [A-Za-z0-9''’-]+){2,}(?:[.!?](?:[^A-Za-z0-9]|$)|\s*$|\s*\n)';
+    '(?:^|[。！？.!?\n])[ 　]*[A-Z][A-Za-z''’]*,?(?: [A-Za-z0-9''’-]+,?)*'
+    || ' (?:is|are|was|were|has|have|can|there|that|which|it|they|his|her|their|its|and|in|on|with|to|from|of)'
+    || '(?:,? [A-Za-z0-9''’-]+){2,}[.!?](?:[^A-Za-z0-9]|$)';

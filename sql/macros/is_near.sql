@@ -1,9 +1,14 @@
--- Whether two texts are the same or, if they are long, nearly so.
+-- Whether two texts are the same or, if they are long, nearly so. DuckDB's edit distance counts bytes and grows with
+-- the square of the length, so only both ends of a long text are measured.
 create macro is_near(one, other) as
     one = other
     or (
         length(one) >= 50
-        and abs(length(one) - length(other)) <= 0.06 * length(one)
+        and abs(strlen(one) - strlen(other)) <= 0.06 * strlen(one)
         and jaccard(one, other) > 0.85
-        and levenshtein(left(one, 400), left(other, 400)) <= 0.06 * least(length(one), 400)
+        and levenshtein(left(one, 200), left(other, 200)) <= 0.06 * strlen(left(one, 200)) + 6
+        and (
+            length(one) <= 200
+            or levenshtein(right(one, 200), right(other, 200)) <= 0.06 * strlen(right(one, 200)) + 6
+        )
     );

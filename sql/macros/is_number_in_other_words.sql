@@ -1,4 +1,5 @@
--- Whether a Japanese text says a number without its numeral: ふたつ, 両方, 半, ツー, 午後3時 for 15:00, 90年代 for the 1990s.
+-- Whether a Japanese text says a number without its numeral: ふたつ, 両方, 半, ツー, 午後3時 for 15:00, 21時 for 9 p.m., 90年代 for
+-- the 1990s.
 create macro is_number_in_other_words(number, sentence, numbers) as
     number in (0, 1)
     or case number
@@ -19,6 +20,8 @@ create macro is_number_in_other_words(number, sentence, numbers) as
         when 12 then regexp_matches(sentence, 'ダース|正午|真夜中|深夜|零時|トゥエルブ')
         else false
     end
+    or (number <= 12 and list_contains(numbers, number + 12) and contains(sentence, '時'))
+    or (number % 10 = 0 and contains(sentence, '割') and list_contains(numbers, number / 10))
     or (number in (30, 50, 0.5) and contains(sentence, '半'))
     or (number in (90, 180, 360) and regexp_matches(sentence, '直角|垂直|反対|真逆|一周|全方位|ぐるり'))
     or (number in (20, 24, 7) and regexp_matches(sentence, 'はたち|二十歳|終日|一日中|年中|いつでも|週間|毎日'))

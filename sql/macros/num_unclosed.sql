@@ -2,12 +2,12 @@
 create macro num_unclosed(sentence) as
     case
         when not regexp_matches(sentence, '[「『（(【\[]') then 0
-        else greatest(num_occurrences(sentence, '「') - num_occurrences(sentence, '」'), 0)
-            + greatest(num_occurrences(sentence, '『') - num_occurrences(sentence, '』'), 0)
-            + greatest(num_occurrences(sentence, '【') - num_occurrences(sentence, '】'), 0)
+        else greatest(count_occurrences(sentence, '「') - count_occurrences(sentence, '」'), 0)
+            + greatest(count_occurrences(sentence, '『') - count_occurrences(sentence, '』'), 0)
+            + greatest(count_occurrences(sentence, '【') - count_occurrences(sentence, '】'), 0)
             + greatest(
-                num_occurrences(sentence, '（') + num_occurrences(sentence, '(') - num_occurrences(sentence, '）')
-                    - num_occurrences(sentence, ')'),
+                count_occurrences(sentence, '（') + count_occurrences(sentence, '(') - count_occurrences(sentence, '）')
+                    - count_occurrences(sentence, ')'),
                 0
             )
     end;

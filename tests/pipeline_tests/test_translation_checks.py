@@ -47,13 +47,7 @@ PLANTED: Mapping[str, list[tuple[list[Turn], int | None]]] = {
         (said("女性は手に何を持っていますか。女性は手に何を", question="女性は手に何を持っていますか？"), 1),
     ],
     "answer_format_instruction_inconsistent": [
-        (
-            [
-                (f"<image>\n{SEEN}\nひとつの単語か語句で回答すること。", f"<image>\nWhat do you see?{WORD_ORIGINAL}"),
-                "犬",
-            ],
-            0,
-        ),
+        (asked(f"{SEEN}\nひとつの単語か語句で回答すること。", f"What do you see?{WORD_ORIGINAL}", answer="犬"), 0),
         ([f"<image>\n{SEEN}\n答えは一語か短いフレーズでお願いします。", "犬"], 0),
     ],
     "answer_format_instruction_untranslated": [
@@ -80,12 +74,15 @@ PLANTED: Mapping[str, list[tuple[list[Turn], int | None]]] = {
         (said("犬が\x07います。"), 1),
         (said("犬が走っています。".encode().decode("cp1252", "ignore")), 1),
         (said("\\u72ac\\u304cいます。"), 1),
+        (said("犬が走っています。".encode().decode("mac-roman")), 1),
+        (said("?????????"), 1),
     ],
     "degenerate_repetition": [
         (said("車、" * 20 + "車があります。"), 1),
         (said("公園の中の" * 12), 1),
         (said("犬が公園を走っています。猫は寝ています。" * 3), 1),
         (said(LONG + "赤い" * 20), 1),
+        (said("".join(f"{number}. 赤い車\n" for number in range(1, 9))), 1),
     ],
     "empty_turn": [(said("\u3000"), 1), (["<image>\n色は何ですか？", "赤です。", "", "青です。"], 2)],
     "html_entities": [(said("R&amp;Dの看板です。"), 1), (said("&#29356;です。"), 1), (said("犬&nbsp;猫"), 1)],
@@ -122,6 +119,9 @@ PLANTED: Mapping[str, list[tuple[list[Turn], int | None]]] = {
         (answered("二十六人の子供がいます。", "There are twenty-five children."), 1),
         (answered("2015年6月5日です。", "It is May 5, 2015."), 1),
         (answered("気温は3.5度です。", "It is 2.5 degrees."), 1),
+        (answered("205人の学生がいます。", "There are two hundred and six students."), 1),
+        (answered("3頭目のキリンは寝ています。", "The fourth giraffe is sleeping."), 1),
+        (answered("午後4時15分です。", "It is 4:45 pm."), 1),
     ],
     "polarity_flipped": [
         (answered("いいえ、犬がいます。", "Yes, there is a dog."), 1),
@@ -130,6 +130,8 @@ PLANTED: Mapping[str, list[tuple[list[Turn], int | None]]] = {
         (answered("男性は帽子をかぶっていません。", "The man is wearing a hat."), 1),
         (answered("部屋はきれいです。", "The room is not clean."), 1),
         (answered("画像には人が写っています。", "There are no people in the image."), 1),
+        (answered("偽", "True", question="正しいですか？", asked="True or false?"), 1),
+        (answered("見えます。", "No, you can't see it.", question="見えますか？", asked="Can you see it?"), 1),
     ],
     "quoted_text_lost": [
         (answered("看板には「駐車禁止」と書かれています。", 'The sign says "No Parking".'), 1),
@@ -138,17 +140,7 @@ PLANTED: Mapping[str, list[tuple[list[Turn], int | None]]] = {
         (answered("村上春樹", "Haruki Murakami", question="この本の著者は？", asked="Who wrote this book?"), 1),
     ],
     "repeated_turn": [
-        (
-            [
-                "<image>\n犬の色は何色ですか？",
-                "白い犬です。",
-                "他には？",
-                "猫です。",
-                "犬の色は何色ですか？",
-                "白い犬です。",
-            ],
-            4,
-        ),
+        (["<image>\n犬は何色ですか？", "白い犬です。", "他には？", "猫です。", "犬は何色ですか？", "白い犬です。"], 4),
         (
             [
                 *answered("男性が公園で犬と一緒に走っています。", "A man is running with a dog in the park."),
@@ -218,8 +210,7 @@ CLEAN: list[list[Turn]] = [
     answered("三輪車に乗った三つ編みの女の子。", "A girl with braided hair on a tricycle."),
     answered("何百羽もの鳥が一緒に飛んでいます。", "Hundreds of birds are flying together."),
     answered("両方の皿にピザが一切れずつのっています。", "Both plates have a slice of pizza."),
-    answered("はい、リードにつながれていません。", "No, the dog is not on a leash.", question="犬はつながれていませんか？",
-             asked="Isn't the dog on a leash?"),
+    answered("はい、いません。", "No, there is not.", question="犬はいませんか？", asked="Isn't there a dog?"),
     answered("いいえ、木の方がずっと高いです。", "No, the tree is much taller."),
     answered("画像に人は写っていません。", "There are no people in the image."),
     answered("部屋は片付いていません。", "The room is messy."),
@@ -232,8 +223,15 @@ CLEAN: list[list[Turn]] = [
     answered("答えはBです。", "B. cat", question=CHOICES.replace(". ", "．"), asked=CHOICES_ORIGINAL),
     answered("[0.12, 0.34, 0.56, 0.78]", "[0.12, 0.34, 0.56, 0.78]"),
     answered("main.pyの中で`print(items)`を使います。", "Use `print(items)` in your file main.py."),
-    answered("ニューヨークのタイムズスクエアで、AppleのiPhoneが見えます。", "An Apple iPhone in Times Square, New York."),
+    answered("タイムズスクエアにAppleのiPhoneがあります。", "An Apple iPhone in Times Square."),
     answered("テニス", "tennis"),
+    answered("子供が3人いて、4人目は見ています。", "Three kids are playing; a fourth one is watching."),
+    answered("人口は約1億2,500万人で、7割が都市に住んでいます。", "About 125 million people, 70% in cities."),
+    answered("7時15分です。", "It's quarter past seven."),
+    answered("四本足の動物は象です。", "The four-legged animal is an elephant."),
+    answered("偽物です。", "They are not real."),
+    answered("青", "Blue", question="何色ですか？", asked="What color is it?\nPlease answer with a single word."),
+    answered("ポール・スミスが撮影しました。", "The photo was taken by Paul Smith."),
     answered("浜辺で馬に乗る男性", "a man riding a horse on the beach"),
     answered("皿の上の食べかけのサンドイッチ", "A half-eaten sandwich on a plate."),
     answered("The Art of War", "The Art of War", question="この本の題名は？", asked="What is the title of this book?"),
@@ -335,9 +333,7 @@ def test_a_sample_with_one_defect_has_no_other_place_of_the_same_check(found, ch
 def test_nothing_is_found_in_clean_translations(tmp_path):
     clean = [sample(f"clean {index}", turns) for index, turns in enumerate(CLEAN)]
     result = findings(clean, tmp_path)
-    assert {
-        check: [CLEAN[int(name.split()[1])] for name, _ in places] for check, places in result.items() if places
-    } == {}
+    assert {check: [CLEAN[int(name.split()[1])] for name, _ in found] for check, found in result.items() if found} == {}
 
 
 def test_clean_translations_without_their_originals_are_clean_too(tmp_path):
@@ -347,9 +343,7 @@ def test_clean_translations_without_their_originals_are_clean_too(tmp_path):
         if "翻訳" not in str(turns)
     ]
     result = findings(clean, tmp_path)
-    assert {
-        check: [CLEAN[int(name.split()[1])] for name, _ in places] for check, places in result.items() if places
-    } == {}
+    assert {check: [CLEAN[int(name.split()[1])] for name, _ in found] for check, found in result.items() if found} == {}
 
 
 def test_a_source_whose_answers_end_in_a_full_stop_shows_where_one_is_missing(tmp_path):

@@ -1,6 +1,6 @@
--- One row per user turn whose instruction on the form of the answer is translated differently than usual: less than a fifth as
--- often as the most frequent translation of the same instruction. Without originals, instructions that ask for the same form
--- are compared.
+-- One row per user turn whose instruction on the form of the answer is translated differently than usual: less than a
+-- fifth as often as the most frequent translation of the same instruction. Without originals, instructions that ask for
+-- the same form are compared.
 -- severity: warn
 --
 -- sample_id   the sample
@@ -10,7 +10,7 @@ with instructed as (
     select
         sample_id,
         turn_index,
-        regexp_extract(trim("text", E' \n　'), japanese_format_instruction()) as instruction,
+        regexp_extract("text", japanese_format_instruction()) as instruction,
         coalesce(
             nullif(lower(regexp_extract(original, format_instruction())), ''),
             format_asked_for(instruction)

@@ -1,5 +1,5 @@
--- One row per user turn whose instruction on the form of the answer is still English, such as "Answer the question using a
--- single word or phrase."
+-- One row per user turn whose instruction on the form of the answer, such as "Answer the question using a single word
+-- or phrase", is still English.
 -- severity: reject
 --
 -- sample_id   the sample
@@ -15,4 +15,4 @@ with matched as (
 )
 select sample_id, turn_index, instruction as evidence
 from matched
-where instruction <> '' and not regexp_matches(instruction, '\p{Hiragana}');
+where instruction <> '';

@@ -1,4 +1,5 @@
--- One row per turn whose bounding boxes and points are not those of the original, in any order, or are no longer plain ASCII.
+-- One row per turn whose bounding boxes and points are not those of the original, in any order, or are no longer plain
+-- ASCII.
 -- severity: reject
 --
 -- sample_id   the sample

@@ -1,4 +1,5 @@
--- One row per sample whose turns are not a question and its answer by turns, from the first question to the last answer.
+-- One row per sample whose turns are not a question and its answer by turns, from the first question to the last
+-- answer.
 -- severity: reject
 --
 -- sample_id   the sample

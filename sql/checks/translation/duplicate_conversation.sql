@@ -5,7 +5,10 @@
 -- turn_index  always null: it is the whole conversation
 -- evidence    the earlier sample
 with hashed as (
-    select sample_id, record_index, hash(image_sha256, list_transform(turns, lambda turn: [turn.role, turn."text"])) as content
+    select
+        sample_id,
+        record_index,
+        hash(image_sha256, list_transform(turns, lambda turn: [turn.role, turn."text"])) as content
     from samples
 ),
 repeated as (

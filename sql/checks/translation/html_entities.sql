@@ -10,11 +10,11 @@ with matched as (
         turn_index,
         regexp_extract_all(
             "text",
-            '[&＆]\s?(?:[a-zA-Z]{1,6}(?:acute|grave|circ|uml|tilde|cedil|slash|ring)'
-            || '|amp|lt|gt|quot|apos|nbsp|hellip|[mn]dash|[lr][sd]quo|[lr]aquo|bull|middot|copy|reg|trade|deg|plusmn'
-            || '|times|divide|frac\d\d|euro|pound|yen|cent|sect|para|hearts|[lrud]arr|ensp|emsp|thinsp|zwnj|zwj|shy'
-            || '|iexcl|iquest|szlig|[A-Za-z]?elig|infin|ne|le|ge|larr|rarr|[#＃][0-9０-９]{1,6}|[#＃][xX][0-9A-Fa-f]{1,5})\s?[;；]'
-            || '|&(?:quot|nbsp|amp|#\d{2,6}|#x[0-9A-Fa-f]{2,5})\b|\b(?:nbsp|quot);'
+            '[&＆]\s?(?:[a-zA-Z]{1,6}(?:acute|grave|circ|uml|tilde|cedil|slash|ring)|amp|lt|gt|quot|apos|nbsp|hellip'
+            || '|[mn]dash|[lr][sd]quo|[lr]aquo|bull|middot|copy|reg|trade|deg|plusmn|times|divide|frac\d\d|euro|pound'
+            || '|yen|cent|sect|para|hearts|[lrud]arr|ensp|emsp|thinsp|zwnj|zwj|shy|iexcl|iquest|szlig|[A-Za-z]?elig'
+            || '|infin|ne|le|ge|larr|rarr|[#＃][0-9０-９]{1,6}|[#＃][xX][0-9A-Fa-f]{1,5})\s?[;；]|&(?:quot|nbsp|amp|#\d{2,6}'
+            || '|#x[0-9A-Fa-f]{2,5})\b|\b(?:nbsp|quot);'
         ) as entities
     from turns
     where contains("text", '&') or contains("text", '＆') or contains("text", 'nbsp') or contains("text", 'quot')

@@ -1,7 +1,7 @@
--- One row per turn that is much longer or shorter than its original, compared with the other turns of its source and role:
--- more than four robust standard deviations (1.48 median absolute deviations) from the median, and at least a factor of 2.2.
--- Twenty characters are added to both sides, so that short turns may differ. Fewer than fifty turns are compared with what
--- translations usually have, 0.45 Japanese characters for each English one.
+-- One row per turn that is much longer or shorter than its original, compared with the other turns of its source and
+-- role: more than four robust standard deviations (1.48 median absolute deviations) from the median, and at least a
+-- factor of 2.2. Twenty characters are added to both sides, so that short turns may differ. Fewer than fifty turns are
+-- compared with what translations usually have, 0.45 Japanese characters for each English one.
 -- severity: reject
 --
 -- sample_id   the sample

@@ -1,5 +1,6 @@
--- One row per turn in which an address, a piece of code, a file name or a name in Latin letters is not that of the original.
--- A name that became katakana is left alone; a name that kept its Latin letters must keep their spelling.
+-- One row per turn in which an address, a piece of code, a file name or a name in Latin letters is not that of the
+-- original. A name that became katakana is left alone; a name that kept its Latin letters must keep their spelling, and
+-- no other name may stand there.
 -- severity: reject
 --
 -- sample_id   the sample
@@ -12,18 +13,24 @@ with marked as materialized (
         "text",
         original,
         case when regexp_matches(original, verbatim_text()) then verbatim_texts(original) else [] end as kept,
-        case when original is not null and regexp_matches("text", '[A-Za-z]{3}') then latin_words("text") else [] end as words,
+        case when original is null then [] else latin_words("text") end as words,
         regexp_extract("text", broken_link()) as broken
     from turns
-    where regexp_matches(original, verbatim_text()) or regexp_matches("text", '[A-Za-z]{3}|' || broken_link())
+    where regexp_matches(original, verbatim_text()) or regexp_matches("text", '[A-Za-z]{4}|' || broken_link())
 ),
 compared as materialized (
     select
         *,
-        list_filter(kept, lambda part: not contains("text", part)) as lost,
+        list_filter(
+            list_concat(kept, case when contains(original, '```') then code_lines(original) else [] end),
+            lambda part: not contains("text", part)
+        ) as lost,
         list_filter(
             words,
-            lambda word: not contains(' ' || regexp_replace(original, '[^A-Za-z]+', ' ', 'g') || ' ', ' ' || word || ' ')
+            lambda word: case
+                when contains(' ' || original || ' ', ' ' || word || ' ') then false
+                else not contains(' ' || regexp_replace(original, '[^A-Za-z]+', ' ', 'g') || ' ', ' ' || word || ' ')
+            end
         ) as unknown
     from marked
     where broken <> '' or len(kept) > 0 or len(words) > 0
@@ -33,7 +40,10 @@ spelled as (
         *,
         case
             when len(unknown) > 0
-                then list_filter(unknown, lambda word: is_misspelling(word, latin_words(original), words))
+                then list_filter(
+                    unknown,
+                    lambda word: is_misspelling(word, latin_words(original), words) or is_new_name(word, original)
+                )
             else []
         end as misspelled
     from compared
@@ -42,10 +52,9 @@ spelled as (
 select
     sample_id,
     turn_index,
-    concat_ws(' ', nullif(broken, ''), nullif(array_to_string(lost, ' '), ''), nullif(array_to_string(misspelled, ' '), ''))
-        || ': ' || left("text", 200) as evidence
+    array_to_string(list_concat([broken], lost, misspelled), ' ') || ': ' || left("text", 200) as evidence
 from spelled
 where broken <> ''
     or len(lost) > 0
     or len(misspelled) > 0
-    or (contains(original, '```') and num_occurrences(original, '```') <> num_occurrences("text", '```'));
+    or (contains(original, '```') and count_occurrences(original, '```') <> count_occurrences("text", '```'));

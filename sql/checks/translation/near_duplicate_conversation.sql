@@ -1,6 +1,6 @@
--- One row per sample that is nearly an earlier sample with the same image: the same words but for punctuation, spaces, case and
--- です or ます, or, in a longer conversation, at most six in a hundred characters different. Only conversations that begin or
--- end alike are compared. Exact copies are found by duplicate_conversation.
+-- One row per sample that is nearly an earlier sample with the same image: the same words but for punctuation, spaces,
+-- case and です or ます, or, in a longer conversation, at most six in a hundred characters different. Only conversations
+-- that begin or end alike are compared. Exact copies are found by duplicate_conversation.
 -- severity: warn
 --
 -- sample_id   the sample
@@ -10,6 +10,7 @@ with ends as (
     select
         record_index,
         coalesce(image_sha256, image) as image,
+        len(turns) as num_turns,
         plain_words(left(turns[1]."text", 30)) as question_start,
         plain_words(right(turns[len(turns) - 1]."text", 30)) as question_end,
         plain_words(left(turns[2]."text", 30)) as answer_start,
@@ -23,10 +24,12 @@ keys as (
             record_index,
             unnest([
                 hash(image, 1, question_start, answer_start), hash(image, 2, question_end, answer_end),
-                hash(image, 3, answer_start, answer_end), hash(image, 4, question_start, question_end, answer_end)
+                hash(image, 3, answer_start, answer_end), hash(image, 4, question_start, question_end, answer_end),
+                case when image is not null then hash(image, 5, question_start, question_end, num_turns) end
             ]) as alike
         from ends
     )
+    where alike is not null
     qualify count(*) over (partition by alike) > 1
 ),
 pairs as (

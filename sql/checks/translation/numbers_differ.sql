@@ -1,5 +1,5 @@
--- One row per turn with a number that its original does not have, or without a number of its original. Digits of both widths,
--- kanji numerals and English number words are compared by their value.
+-- One row per turn with a number that its original does not have, or without a number of its original. Digits of both
+-- widths, kanji numerals and English number words are compared by their value.
 -- severity: reject
 --
 -- sample_id   the sample
@@ -14,7 +14,8 @@ with numbered as materialized (
         english_numbers(original) as originals,
         japanese_numbers("text") as numbers
     from turns
-    where regexp_matches(original, english_numeral()) or (original is not null and regexp_matches("text", japanese_numeral()))
+    where original is not null
+        and (regexp_matches(original, english_numeral()) or regexp_matches("text", japanese_numeral()))
 ),
 compared as materialized (
     select
@@ -38,7 +39,7 @@ unexplained as (
 select
     sample_id,
     turn_index,
-    concat_ws(', ', 'lost ' || nullif(array_to_string(lost, ' '), ''), 'added ' || nullif(array_to_string(added, ' '), ''))
-        || ': ' || left(original, 150) || ' → ' || left("text", 150) as evidence
+    'lost ' || lost::varchar || ', added ' || added::varchar || ': '
+        || left(original, 150) || ' → ' || left("text", 150) as evidence
 from unexplained
 where len(lost) > 0 or len(added) > 0;

@@ -11,10 +11,14 @@ with judged as (
         turn_index,
         "text",
         original,
-        case when regexp_matches(original, english_yes()) then 'yes' when regexp_matches(original, english_no()) then 'no' end
-            as original_side,
-        case when regexp_matches("text", japanese_no()) then 'no' when regexp_matches("text", japanese_yes()) then 'yes' end
-            as side,
+        case
+            when regexp_matches(original, english_yes()) then 'yes'
+            when regexp_matches(original, english_no()) then 'no'
+        end as original_side,
+        case
+            when regexp_matches("text", japanese_no()) then 'no'
+            when regexp_matches("text", japanese_yes()) then 'yes'
+        end as side,
         regexp_matches("text", japanese_negation()) as is_negative,
         regexp_matches(original, english_negation()) as is_original_negative
     from turns
@@ -27,6 +31,7 @@ flipped as (
     from judged
     where side <> original_side
         or (side is null and original_side = 'yes' and is_negative and not is_original_negative)
+        or (side is null and regexp_full_match(original, '(?i)no\W*') and regexp_full_match("text", '[^。]{1,12}ます。?'))
         or (side is null and original_side = 'no' and not is_negative and is_original_negative and length("text") < 60)
         or (
             original_side is null
@@ -39,7 +44,10 @@ flipped as (
             and not regexp_matches(original, '[.!?]\s+\S|,|;')
         )
 )
-select flipped.sample_id, flipped.turn_index, left(flipped.original, 100) || ' → ' || left(flipped."text", 100) as evidence
+select
+    flipped.sample_id,
+    flipped.turn_index,
+    left(flipped.original, 100) || ' → ' || left(flipped."text", 100) as evidence
 from flipped
 left join turns as questions
     on questions.sample_id = flipped.sample_id and questions.turn_index = flipped.turn_index - 1

@@ -6,7 +6,7 @@
 -- turn_index  the turn, from 0
 -- evidence    the lost text, and the beginning of the turn
 with quoting as (
-    select sample_id, turn_index, "text", quoted_texts(original) as parts
+    select sample_id, turn_index, "text", quoted_texts(regexp_replace(original, '(?s)```.*?```', '', 'g')) as parts
     from turns
     where regexp_matches(original, '["“”‘]|(?:^|[\s(])''')
 ),
@@ -19,7 +19,8 @@ reading as (
         and answers.role = 'assistant'
         and length(answers.original) < 100
         and regexp_matches(answers.original, '[A-Z0-9]')
-        and regexp_matches(questions.original, asks_for_text())
+        and regexp_matches(regexp_extract(questions.original, '^[^?]*'), asks_for_text())
+        and not regexp_matches(questions.original, '(?i)describ')
 ),
 compared as (
     select
@@ -27,7 +28,11 @@ compared as (
         turn_index,
         "text",
         list_filter(
-            parts, lambda part: not contains("text", part) and not contains(letters_and_digits("text"), letters_and_digits(part))
+            parts,
+            lambda part: case
+                when contains("text", part) then false
+                else not contains(letters_and_digits("text"), letters_and_digits(part))
+            end
         ) as lost
     from (from quoting union all from reading)
     where len(parts) > 0

@@ -11,9 +11,9 @@ with prose as (
         turn_index,
         trim("text") as "text",
         original,
-        regexp_replace("text", '(?s)```.*?```|`[^`]*`|https?://[!-~]+|<image>', ' ', 'g') as words
+        regexp_replace("text", '(?s)```.*?```|`[^`]*`|https?://[!-~]+|<image>|' || quotation(), ' ', 'g') as words
     from turns
-    where role = 'assistant' and regexp_matches("text", '[a-z]{2,}[^a-z]+[a-z]{2,}[^a-z]+[a-z]{2,}|^[\sa-z]+[.!]?\s*$')
+    where role = 'assistant' and regexp_matches("text", '[A-Za-z][ ,.!?\n]+[a-z0-9]+[ ,.!?\n]+[a-z]|^[\sa-z]+[.!]?\s*$')
 ),
 counted as (
     select
@@ -21,7 +21,7 @@ counted as (
         length(regexp_replace(words, '[^A-Za-z]+', '', 'g')) as num_latin,
         length(regexp_replace(words, '[^\p{Hiragana}\p{Katakana}\p{Han}]+', '', 'g')) as num_japanese,
         length(regexp_replace(words, '[^{}()\[\];=<>_/\\]+', '', 'g')) as num_code_signs,
-        len(regexp_extract_all(words, '(?:^|\s|[^\x00-\x7F])[a-z]{2,}(?:[.,!?;:]|\s|[^\x00-\x7F]|$)')) as num_small_words
+        count_small_words(words) as num_small_words
     from prose
 )
 select
@@ -32,6 +32,8 @@ from counted
 where 10 * num_code_signs < num_latin
     and (
         (num_latin >= 20 and num_small_words >= 3 and num_japanese < 0.25 * (num_latin + num_japanese))
-        or regexp_matches(regexp_replace(words, quotation(), '', 'g'), english_sentence())
+        or (num_latin >= 20 and num_small_words >= 5 and num_japanese < 0.38 * (num_latin + num_japanese))
+        or regexp_matches(words, english_sentence())
+        or (num_japanese = 0 and num_small_words >= 2 and regexp_matches("text", english_answer()))
         or ("text" = trim(original) and regexp_full_match("text", '[a-z]+(?: [a-z]+)*[.!]?'))
     );

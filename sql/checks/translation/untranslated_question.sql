@@ -1,5 +1,5 @@
--- One row per user turn whose question is still English prose. Choices, quotes, code and names are left alone, and so is an
--- instruction after a Japanese question, which answer_format_instruction_untranslated finds.
+-- One row per user turn whose question is still English prose. Choices, quotes, code and names are left alone, and so
+-- is an instruction after a Japanese question, which answer_format_instruction_untranslated finds.
 -- severity: reject
 --
 -- sample_id   the sample
@@ -11,7 +11,7 @@ with prose as (
         turn_index,
         regexp_replace("text", '(?s)```.*?```|`[^`]*`|https?://[!-~]+|<image>', ' ', 'g') as words
     from turns
-    where role = 'user' and regexp_matches("text", '[A-Za-z]{2,}[^a-z]+[a-z]{2,}[^a-z]+[a-z]{2,}')
+    where role = 'user' and regexp_matches("text", '[A-Za-z][ ,]+[a-z]+[ ,]+[A-Za-z]')
 ),
 counted as (
     select
@@ -19,12 +19,14 @@ counted as (
         length(regexp_replace(words, '[^A-Za-z]+', '', 'g')) as num_latin,
         length(regexp_replace(words, '[^\p{Hiragana}\p{Katakana}\p{Han}]+', '', 'g')) as num_japanese,
         length(regexp_replace(words, '[^{}()\[\];=<>_/\\]+', '', 'g')) as num_code_signs,
-        len(regexp_extract_all(words, '(?:^|\s)[a-z]{2,}(?:[.,!?;:]|\s|$)')) as num_small_words
+        count_small_words(words) as num_small_words
     from prose
 )
 select sample_id, turn_index, trim(left(words, 300)) as evidence
 from counted
-where num_latin >= 10
+where 10 * num_code_signs < num_latin
     and num_small_words >= 2
-    and 10 * num_code_signs < num_latin
-    and num_japanese < 0.1 * (num_latin + num_japanese);
+    and (
+        (num_latin >= 10 and num_japanese < 0.1 * (num_latin + num_japanese))
+        or regexp_matches(regexp_replace(words, quotation(), '', 'g'), english_question())
+    );

@@ -1,5 +1,6 @@
--- One row per turn in another language than Japanese or English: another script, characters that only Chinese has, Chinese
--- without kana, or Latin words with many accents. What the original says in that script, and quotes, are left alone.
+-- One row per turn in another language than Japanese or English: another script, characters that only Chinese has,
+-- Chinese without kana, or Latin words with many accents. What the original says in that script, and quotes, are left
+-- alone.
 -- severity: reject
 --
 -- sample_id   the sample
@@ -12,12 +13,13 @@ with foreign_part as (
         "text",
         original,
         case
-            when regexp_matches("text", '\p{Hiragana}|\p{Katakana}') then regexp_replace("text", quotation(), '', 'g')
+            when has_kana("text") then regexp_replace("text", quotation(), '', 'g')
             else "text"
         end as unquoted
     from turns
-    where regexp_matches("text", foreign_script() || '|' || chinese_letter() || '|' || accented_words())
-        or (regexp_matches("text", chinese_words()) and not regexp_matches("text", '\p{Hiragana}|\p{Katakana}'))
+    where regexp_matches("text", foreign_script() || '|' || chinese_phrase() || '|' || chinese_letter())
+        or regexp_matches("text", accented_words())
+        or (regexp_matches("text", chinese_words()) and not has_kana("text"))
         or (regexp_matches("text", '\p{Han}{24}'))
 ),
 matched as (
@@ -26,18 +28,16 @@ matched as (
         turn_index,
         "text",
         original,
-        regexp_extract(unquoted, foreign_script() || '|' || chinese_letter()) as letters,
+        regexp_extract(unquoted, foreign_script() || '|' || chinese_phrase() || '|' || chinese_letter()) as letters,
         regexp_extract(unquoted, accented_words()) as accented,
-        case when not regexp_matches(unquoted, '\p{Hiragana}|\p{Katakana}') then regexp_extract(unquoted, chinese_words()) end
-            as words,
+        case when not has_kana(unquoted) then regexp_extract(unquoted, chinese_words()) end as words,
         regexp_extract(unquoted, '\p{Han}{24}') as kanji
     from foreign_part
 )
 select
     sample_id,
     turn_index,
-    concat_ws(' ', nullif(letters, ''), nullif(accented, ''), nullif(words, ''), nullif(kanji, '')) || ': ' || left("text", 200)
-        as evidence
+    concat_ws(' ', letters, accented, words, kanji) || ': ' || left("text", 200) as evidence
 from matched
 where (letters <> '' or accented <> '' or words <> '' or kanji <> '')
     and not regexp_matches(coalesce(original, ''), '[^\x00-\x{24F}\x{2000}-\x{2BFF}]');

@@ -1,3 +1,3 @@
 -- How often a part stands in a text.
-create macro num_occurrences(sentence, part) as
+create macro count_occurrences(sentence, part) as
     (strlen(sentence) - strlen(replace(sentence, part, ''))) // greatest(strlen(part), 1);
