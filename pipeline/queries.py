@@ -18,6 +18,7 @@ from functools import cache
 from importlib.resources import files
 from importlib.resources.abc import Traversable
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any, Literal
 
 import pyarrow as pa
@@ -30,6 +31,9 @@ if (
     import duckdb
 
 Folder = Literal["macros", "views", "queries", "checks/translation", "checks/contamination", "checks/invariants"]
+
+CHECK_MEMORY = "5GiB"
+"""DuckDB's share of the 6 GiB in which the checks of 1.2 million conversations must run."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,9 +121,12 @@ def findings_of(checks: Iterable[SqlFile], *, samples: Path) -> Iterator[tuple[S
     """Run translation checks over one ``samples.parquet``; each table has sample_id, turn_index and evidence.
 
     ``samples`` and ``turns`` are tables here, so the file is read and its conversations are taken apart only once.
+    What does not fit into ``CHECK_MEMORY`` goes to a temporary folder meanwhile.
     """
-    with closing(_quiet_connection()) as connection:
+    with TemporaryDirectory(prefix="llava-jp-checks-") as spill, closing(_quiet_connection()) as connection:
         connection.execute("set preserve_insertion_order = false")
+        connection.execute("set temp_directory = $folder", {"folder": spill})
+        connection.execute("set memory_limit = $limit", {"limit": CHECK_MEMORY})
         _set_variable(connection, "samples", glob.escape(str(samples)))
         for name in ("samples", "turns"):
             connection.sql(sql_files("views")[name].text).create(name)

@@ -225,10 +225,10 @@ def _log_files(client: MlflowClient, run_id: str, manifest: Manifest) -> None:
 
 
 def _dataset_input(manifest: Manifest) -> DatasetInput:
-    source = {"uri": manifest.directory.as_uri()}
+    config, source = manifest.request.config, {"uri": manifest.directory.as_uri()}
     profile = {key: value for key, value in manifest.summary.items() if isinstance(value, int)}
     dataset = Dataset(
-        name=str(manifest.request.config.get("content", manifest.request.config["kind"])),
+        name=next(str(config[key]) for key in ("name", "content", "kind") if key in config),
         digest=manifest.fingerprint,
         source_type="local",
         source=json.dumps(source),

@@ -92,6 +92,9 @@ def test_the_run_page_has_a_progress_bar_a_table_and_a_chart(server, completed):
     assert keys >= {
         ("progress", "predictions-shapes-ja-answer-questions"),
         ("table", "samples"),
+        ("table", "translation-finetune"),
+        ("table", "translation-examples-finetune"),
+        ("table", "contamination"),
         ("table", "scores-shapes-ja"),
         ("table", "scores"),
         ("image", "radar"),

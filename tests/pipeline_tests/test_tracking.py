@@ -1,18 +1,24 @@
 """What MLflow shows of a run: parameters, metrics over steps, data with digests, and who made what."""
 
+import json
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 from mlflow.tracking import MlflowClient
 
-from pipeline.config import load_experiment
+from pipeline.config import TranslationConfig, load_experiment
 from pipeline.errors import DataError
 from pipeline.manifest import Request
+from pipeline.preparation import prepare_dataset
 from pipeline.progress import Event
+from pipeline.queries import sql_files
 from pipeline.settings import Settings
 from pipeline.store import ArtifactStore
 from pipeline.tracking import MLFLOW_EXPERIMENT, Tracker, flatten, metric_key
+from pipeline.translation import check_translations
+from tests.pipeline_tests.small_data import local_source
 
 
 @pytest.fixture
@@ -72,7 +78,7 @@ def test_a_run_whose_process_was_killed_is_closed_by_the_next_one(settings):
     code = f"""
 import os, signal
 from pathlib import Path
-from pipeline.config import load_experiment
+from pipeline.config import TranslationConfig, load_experiment
 from pipeline.settings import Settings
 from pipeline.tracking import Tracker
 with Tracker(Settings(store=Path({str(settings.store)!r}))).experiment_run(load_experiment("smoke"), tags={{}}):
@@ -83,6 +89,47 @@ with Tracker(Settings(store=Path({str(settings.store)!r}))).experiment_run(load_
     with Tracker(settings).experiment_run(load_experiment("smoke"), tags={}):
         pass
     assert sorted(run.info.status for run in runs_of(settings)) == ["FINISHED", "KILLED"]
+
+
+def table_of(client, run_id, file):
+    path = client.download_artifacts(run_id, file)
+    table = json.loads(Path(path).read_text(encoding="utf-8"))
+    return [dict(zip(table["columns"], row, strict=True)) for row in table["data"]]
+
+
+def test_checks_and_examples_beside_their_english_are_tables(settings):
+    store = ArtifactStore(settings.store_root)
+    conversation = [
+        {"from": "human", "value": "What?", "jp": "何。"},
+        {"from": "gpt", "value": "Three dogs.", "jp": "犬が四匹。"},
+    ]
+    settings.store_root.mkdir()
+    source = local_source(settings.store_root / "data", [{"id": "a", "conversations": conversation}], {})
+    checked = check_translations(TranslationConfig(), dataset=prepare_dataset(source, store=store), store=store)
+    tracker = Tracker(settings)
+    with (
+        tracker.experiment_run(load_experiment("smoke"), tags={}) as run,
+        run.step("translation/finetune", checked.request, []) as step,
+    ):
+        step.finish(checked)
+    client = MlflowClient(settings.mlflow_uri)
+    counts = {row["check"]: row["num_samples"] for row in table_of(client, step.run_id, "translation_checks.json")}
+    assert counts["numbers_differ"] == 1
+    assert set(sql_files("checks/translation")) <= set(counts)
+    (example,) = table_of(client, step.run_id, "translation_examples.json")
+    assert (example["check"], example["japanese"], example["english"]) == (
+        "numbers_differ",
+        "犬が四匹。",
+        "Three dogs.",
+    )
+
+
+def test_a_published_dataset_is_shown_under_its_name(settings):
+    dataset = make(settings, name="llava-pretrain-ja")
+    with Tracker(settings).experiment_run(load_experiment("smoke"), tags={}) as run:
+        run.link("dataset/pretrain", dataset, was_done=True)
+    (logged,) = MlflowClient(settings.mlflow_uri).get_run(run.run_id).inputs.dataset_inputs
+    assert logged.dataset.name == "llava-pretrain-ja"
 
 
 def test_sections_and_lists_of_sections_become_dotted_keys():
