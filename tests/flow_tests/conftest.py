@@ -1,18 +1,9 @@
 import socket
 import urllib.request
-from pathlib import Path
 
 import pytest
 
 from tests.flow_tests.commands import LONGER, PREFECT, Commands, clean_environment, copied, stop, wait_until
-
-
-def pytest_collection_modifyitems(items):
-    """One worker runs all of these: they share a server and the results of long commands."""
-    here = Path(__file__).parent
-    for item in items:
-        if item.path.is_relative_to(here):
-            item.add_marker(pytest.mark.xdist_group("flows"))
 
 
 @pytest.fixture(scope="session")

@@ -6,18 +6,22 @@
 -- evidence    image tokens of each turn
 with counted as (
     select
-        turns.sample_id,
-        turns.turn_index,
-        (length(turns."text") - length(replace(turns."text", '<image>', ''))) // length('<image>') as num_tokens,
-        min(turns.turn_index) filter (where turns.role = 'user') over (partition by turns.sample_id) as first_question,
-        (samples.image is not null and turns.turn_index = first_question)::integer as num_expected
-    from turns
-    join samples using (sample_id)
+        sample_id,
+        list_transform(turns, lambda turn: count_occurrences(turn."text", '<image>')) as found,
+        list_position(list_transform(turns, lambda turn: turn.role), 'user') as first_question,
+        image is not null as has_image
+    from samples
+),
+compared as (
+    select
+        sample_id,
+        found,
+        list_transform(found, lambda num, place: num <> (has_image and place = first_question)::integer) as is_wrong
+    from counted
 )
 select
     sample_id,
-    min(turn_index) filter (where num_tokens <> num_expected) as turn_index,
-    '<image> in each turn: ' || list(num_tokens order by turn_index)::varchar as evidence
-from counted
-group by sample_id
-having bool_or(num_tokens <> num_expected);
+    list_position(is_wrong, true)::bigint - 1 as turn_index,
+    '<image> in each turn: ' || found::varchar as evidence
+from compared
+where list_contains(is_wrong, true);
