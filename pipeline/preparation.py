@@ -82,7 +82,7 @@ def _files(source: DatasetSource, root: Path) -> DatasetOnDisk | None:
         return dataset_on_disk(source.name, root=root)
     if isinstance(source, LocalSource):
         originals = (source.originals,) if source.originals else ()
-        return DatasetOnDisk(source.kind, (source.annotations,), originals, source.images, revisions={})
+        return DatasetOnDisk(source.kind, (source.annotations,), originals, source.images)
     return None
 
 

@@ -1,6 +1,7 @@
 """What a download will cost, before any byte of it moves: bytes, disk, licences, accounts."""
 
 import logging
+import os
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -24,6 +25,8 @@ SLACK_BYTES_PER_FILE = 4096
 """What a small file takes on the disk beyond its bytes, at most."""
 SPARE_BYTES = 1_000_000_000
 """Left free on the disk in any case."""
+YES = ("1", "ON", "YES", "TRUE")
+"""As huggingface_hub reads ``HF_HUB_OFFLINE``."""
 COLUMNS = ("source", "files", "to fetch", "disk", "licence", "terms")
 
 
@@ -113,7 +116,7 @@ class FetchPlan:
         return tuple(lines)
 
 
-def fetch_plan(sources: Sequence[Source], *, root: Path, is_offline: bool = False) -> FetchPlan:
+def fetch_plan(sources: Sequence[Source], *, root: Path) -> FetchPlan:
     """What is still to be fetched and unpacked. Nothing is pinned, written or downloaded.
 
     Servers are asked only for sources that are not pinned yet, all at once and for seconds at most; without an answer
@@ -123,7 +126,7 @@ def fetch_plan(sources: Sequence[Source], *, root: Path, is_offline: bool = Fals
     pins = {source.name: current_pin(source, lock) for source in sources}
     unknown = [source for source in sources if pins[source.name] is None]
     answers: dict[str, LockedSource | str] = {name: pin for name, pin in pins.items() if pin is not None}
-    if is_offline:
+    if os.environ.get("HF_HUB_OFFLINE", "").upper() in YES:
         answers |= {source.name: "not asked" for source in unknown}
     elif unknown:
         with Connection.open(ONE_LOOK) as connection, ThreadPoolExecutor(len(unknown)) as pool:

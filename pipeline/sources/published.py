@@ -22,11 +22,9 @@ class DatasetOnDisk:
     name: str
     annotations: tuple[Path, ...]
     originals: tuple[Path, ...]
-    """Empty when there are none, or they were left out."""
+    """Empty when there are none."""
     images: Path
     """The folder where the image paths of the records start."""
-    revisions: dict[str, str]
-    """Revision of every source, for the records of a run."""
 
 
 def published_datasets(config: ExperimentConfig) -> tuple[str, ...]:
@@ -104,14 +102,12 @@ def locate(dataset: PublishedDataset, fetched: dict[str, FetchedSource], *, root
     Raises:
         DataError: an archive does not have the file that the registry names.
     """
-    originals = dataset.originals if dataset.originals and dataset.originals.source in fetched else None
     start = image_folder(root) if dataset.images else fetched[dataset.annotations.source].folder
     return DatasetOnDisk(
         name=dataset.name,
         annotations=_paths(dataset.annotations, fetched, root),
-        originals=_paths(originals, fetched, root) if originals else (),
+        originals=_paths(dataset.originals, fetched, root) if dataset.originals else (),
         images=start / dataset.image_folder,
-        revisions={name: source.revision for name, source in fetched.items()},
     )
 
 

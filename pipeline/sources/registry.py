@@ -102,9 +102,9 @@ class PublishedDataset(Section):
     num_records: int = Field(gt=0, description="about how many records, for a plan")
     num_images: int = Field(gt=0, description="about how many images they name, for a plan")
 
-    def source_names(self, *, with_originals: bool = True) -> tuple[str, ...]:
+    def source_names(self) -> tuple[str, ...]:
         """All sources to fetch, each once, the small ones first."""
-        originals = (self.originals.source,) if self.originals and with_originals else ()
+        originals = (self.originals.source,) if self.originals else ()
         return tuple(dict.fromkeys((self.annotations.source, *originals, *self.others, *self.images)))
 
 
@@ -151,13 +151,13 @@ def find_dataset(name: str) -> PublishedDataset:
     return _found(name, known_datasets(), "published dataset")
 
 
-def sources_of(datasets: Sequence[str], *, with_originals: bool = True) -> tuple[Source, ...]:
+def sources_of(datasets: Sequence[str]) -> tuple[Source, ...]:
     """All sources of some datasets, each once.
 
     Raises:
         ConfigError: a dataset is not known.
     """
-    names = [name for dataset in datasets for name in find_dataset(dataset).source_names(with_originals=with_originals)]
+    names = [name for dataset in datasets for name in find_dataset(dataset).source_names()]
     return tuple(find_source(name) for name in dict.fromkeys(names))
 
 

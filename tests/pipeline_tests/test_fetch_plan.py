@@ -24,6 +24,11 @@ def hub(monkeypatch):
         yield server
 
 
+@pytest.fixture
+def offline(monkeypatch):
+    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
+
+
 def talks(**fields) -> Source:
     values = {
         "name": "talks",
@@ -114,15 +119,15 @@ def test_an_error_of_a_server_is_in_the_notes_and_not_raised(hub, tmp_path):
     assert "has no file '*.jsonl'" in "\n".join(fetch_plan([talks()], root=tmp_path).notes())
 
 
-def test_a_plan_can_be_made_without_asking_anyone(hub, tmp_path):
-    plan = fetch_plan(sources_of(["llava-instruct-620k-ja"]), root=tmp_path, is_offline=True)
+def test_a_plan_can_be_made_without_asking_anyone(offline, hub, tmp_path):
+    plan = fetch_plan(sources_of(["llava-instruct-620k-ja"]), root=tmp_path)
     assert plan.sources[0].estimate == "not asked"
     assert plan.bytes_to_fetch == 74_620_000_000
     assert hub.requests == []
 
 
-def test_the_table_marks_licences_and_gates(hub, tmp_path):
-    plan = fetch_plan([find_source("llava-instruct-150k-ja")], root=tmp_path, is_offline=True)
+def test_the_table_marks_licences_and_gates(offline, hub, tmp_path):
+    plan = fetch_plan([find_source("llava-instruct-150k-ja")], root=tmp_path)
     row = plan.rows()[0]
     assert tuple(row) == COLUMNS
     page = f"{hub.url}/datasets/turing-motors/LLaVA-Instruct-150K-JA"
@@ -133,14 +138,14 @@ def test_the_table_marks_licences_and_gates(hub, tmp_path):
     assert f"HF_TOKEN is not set: accept the terms at {page}, create a token, and set HF_TOKEN" in notes
 
 
-def test_with_a_token_nobody_is_told_to_set_one(hub, tmp_path, monkeypatch):
+def test_with_a_token_nobody_is_told_to_set_one(offline, hub, tmp_path, monkeypatch):
     monkeypatch.setenv("HF_TOKEN", "hf_mine")
-    notes = fetch_plan([find_source("llava-instruct-150k-ja")], root=tmp_path, is_offline=True).notes()
+    notes = fetch_plan([find_source("llava-instruct-150k-ja")], root=tmp_path).notes()
     assert "HF_TOKEN" not in "\n".join(notes)
 
 
-def test_a_disk_that_is_too_small_stops_the_download(hub, tmp_path):
-    plan = fetch_plan(sources_of(["llava-pretrain-ja"]), root=tmp_path, is_offline=True)
+def test_a_disk_that_is_too_small_stops_the_download(offline, hub, tmp_path):
+    plan = fetch_plan(sources_of(["llava-pretrain-ja"]), root=tmp_path)
     require_disk(replace(plan, free_bytes=10**12, free_files=None))
     message = (
         r"needs 58.9 GB at .* and 50.0 GB are free \(most of it: llava-pretrain-images 57.5 GB, .*\). "
@@ -150,8 +155,8 @@ def test_a_disk_that_is_too_small_stops_the_download(hub, tmp_path):
         require_disk(replace(plan, free_bytes=50_000_000_000))
 
 
-def test_a_disk_with_too_few_inodes_stops_the_download(hub, tmp_path):
-    plan = fetch_plan(sources_of(["llava-pretrain-ja"]), root=tmp_path, is_offline=True)
+def test_a_disk_with_too_few_inodes_stops_the_download(offline, hub, tmp_path):
+    plan = fetch_plan(sources_of(["llava-pretrain-ja"]), root=tmp_path)
     with pytest.raises(StoreError, match=r"about 558128 files and the disk at .* can take 100000 more"):
         require_disk(replace(plan, free_bytes=10**12, free_files=100_000))
 

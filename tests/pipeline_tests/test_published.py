@@ -50,13 +50,6 @@ def test_records_originals_and_images_are_found(fetched, tmp_path):
     found = locate(asked, fetched, root=tmp_path)
     assert [path.read_bytes() for path in (*found.annotations, *found.originals)] == [b"ja", b"en"]
     assert (found.images / "train2017" / "1.jpg").is_file()
-    assert found.revisions["talks"] == fetched["talks"].revision
-
-
-def test_originals_that_were_left_out_are_empty(fetched, tmp_path):
-    del fetched["originals"]
-    asked = dataset(originals={"source": "originals", "file": "en.json"}, images=("photos",))
-    assert locate(asked, fetched, root=tmp_path).originals == ()
 
 
 def test_images_beside_the_records_need_no_source_of_their_own(fetched, tmp_path):

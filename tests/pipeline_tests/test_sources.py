@@ -86,11 +86,6 @@ def test_sources_of_some_datasets_come_once_each():
     assert names == ["stair-captions", "coco-train2014", "llava-instruct-150k-ja", "llava-instruct-150k-originals"]
 
 
-def test_originals_can_be_left_out():
-    names = [source.name for source in sources_of(["llava-pretrain-ja"], with_originals=False)]
-    assert names == ["llava-pretrain-ja", "llava-pretrain-images"]
-
-
 def test_an_unknown_name_lists_the_known_ones():
     with pytest.raises(ConfigError, match=r"no source is named 'coco'; there are: cc3m-595k-images, .*, vg-images"):
         find_source("coco")
