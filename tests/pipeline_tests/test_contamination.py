@@ -1,5 +1,7 @@
 """Training images that are benchmark images are found whatever was done to their files; others are left alone."""
 
+import io
+
 import pyarrow.parquet as pq
 import pytest
 from PIL import Image
@@ -14,7 +16,10 @@ from pipeline.translation import check_translations
 from tests.pipeline_tests.small_data import encoded, local_source, talk
 from tests.shared_data import shared_data
 
-PHOTOS = sorted((shared_data() / "photos" / "images").glob("*.jpg"))
+
+def photo_bytes(index: int) -> bytes:
+    """One of the real photos, as it lies on the disk."""
+    return sorted((shared_data() / "photos" / "images").glob("*.jpg"))[index].read_bytes()
 
 
 @pytest.fixture
@@ -43,7 +48,7 @@ def rows(manifest, name="contamination.parquet"):
 
 
 def photo(index: int) -> Image.Image:
-    return Image.open(PHOTOS[index]).convert("RGB")
+    return Image.open(io.BytesIO(photo_bytes(index))).convert("RGB")
 
 
 COPIES = {
@@ -58,9 +63,9 @@ COPIES = {
 
 @pytest.mark.parametrize("copy", COPIES)
 def test_a_copy_of_another_size_format_or_quality_is_found_and_no_other_photo(tmp_path, store, copy):
-    others = {f"other-{index}.jpg": PHOTOS[index].read_bytes() for index in range(1, 20)}
+    others = {f"other-{index}.jpg": photo_bytes(index) for index in range(1, 20)}
     training = dataset(tmp_path / "training", store, {copy: COPIES[copy](photo(0)), **others})
-    benchmark = dataset(tmp_path / "benchmark", store, {"wild-0.jpg": PHOTOS[0].read_bytes()})
+    benchmark = dataset(tmp_path / "benchmark", store, {"wild-0.jpg": photo_bytes(0)})
     (match,) = rows(contamination(store, training, benchmark))
     assert (match["image"], match["benchmark"], match["benchmark_image"]) == (copy, "wild", "wild-0.jpg")
     assert match["matched_by"] == "similar"
@@ -68,8 +73,8 @@ def test_a_copy_of_another_size_format_or_quality_is_found_and_no_other_photo(tm
 
 
 def test_the_same_bytes_under_another_name_are_found_in_both_ways(tmp_path, store):
-    training = dataset(tmp_path / "training", store, {"a.jpg": PHOTOS[0].read_bytes()})
-    benchmark = dataset(tmp_path / "benchmark", store, {"b.jpg": PHOTOS[0].read_bytes()})
+    training = dataset(tmp_path / "training", store, {"a.jpg": photo_bytes(0)})
+    benchmark = dataset(tmp_path / "benchmark", store, {"b.jpg": photo_bytes(0)})
     found = [(row["matched_by"], row["distance"]) for row in rows(contamination(store, training, benchmark))]
     assert found == [("same_bytes", 0), ("similar", 0)]
 
@@ -79,7 +84,7 @@ def test_a_turned_photo_is_found_by_what_its_exif_says(tmp_path, store):
     exif[0x0112] = 6  # shown turned by 90 degrees clockwise
     lying = encoded(photo(0).transpose(Image.Transpose.ROTATE_90), "JPEG", exif=exif)
     training = dataset(tmp_path / "training", store, {"a.jpg": lying})
-    benchmark = dataset(tmp_path / "benchmark", store, {"b.jpg": PHOTOS[0].read_bytes()})
+    benchmark = dataset(tmp_path / "benchmark", store, {"b.jpg": photo_bytes(0)})
     assert [row["matched_by"] for row in rows(contamination(store, training, benchmark))] == ["similar"]
 
 
@@ -107,7 +112,7 @@ def test_an_image_is_found_by_its_coco_or_visual_genome_id(tmp_path, store):
     def folder(name, images):
         for path in images:
             (tmp_path / name / "images" / path).parent.mkdir(parents=True, exist_ok=True)
-            (tmp_path / name / "images" / path).write_bytes(PHOTOS[images[path]].read_bytes())
+            (tmp_path / name / "images" / path).write_bytes(photo_bytes(images[path]))
         records = [talk(path, path) for path in images]
         return records, tmp_path / name
 
@@ -127,9 +132,9 @@ def test_an_image_is_found_by_its_coco_or_visual_genome_id(tmp_path, store):
 
 
 def test_all_samples_on_a_contaminated_image_are_left_out_of_the_kept_ones(tmp_path, store):
-    images = {"a.jpg": PHOTOS[0].read_bytes(), "b.jpg": PHOTOS[1].read_bytes()}
+    images = {"a.jpg": photo_bytes(0), "b.jpg": photo_bytes(1)}
     training = dataset(tmp_path / "training", store, images, again="a.jpg", text=None)
-    benchmark = dataset(tmp_path / "benchmark", store, {"c.jpg": PHOTOS[0].read_bytes()})
+    benchmark = dataset(tmp_path / "benchmark", store, {"c.jpg": photo_bytes(0)})
     found = contamination(store, training, benchmark)
     assert [row["sample_id"] for row in rows(found, "accepted.parquet")] == ["b.jpg", "text"]
     summary = found.summary
@@ -149,7 +154,7 @@ def test_all_samples_on_a_contaminated_image_are_left_out_of_the_kept_ones(tmp_p
 
 def test_a_smaller_distance_finds_less(tmp_path, store):
     training = dataset(tmp_path / "training", store, {"a.jpg": encoded(photo(5).resize((48, 48)), "JPEG", quality=10)})
-    benchmark = dataset(tmp_path / "benchmark", store, {"b.jpg": PHOTOS[5].read_bytes()})
+    benchmark = dataset(tmp_path / "benchmark", store, {"b.jpg": photo_bytes(5)})
     (match,) = rows(contamination(store, training, benchmark, max_distance=6))
     assert match["distance"] > 0
     assert rows(contamination(store, training, benchmark, max_distance=0)) == []
@@ -157,7 +162,7 @@ def test_a_smaller_distance_finds_less(tmp_path, store):
 
 def test_a_dataset_without_images_is_clean(tmp_path, store):
     training = dataset(tmp_path / "training", store, {}, text=None)
-    benchmark = dataset(tmp_path / "benchmark", store, {"b.jpg": PHOTOS[0].read_bytes()})
+    benchmark = dataset(tmp_path / "benchmark", store, {"b.jpg": photo_bytes(0)})
     assert contamination(store, training, benchmark).summary["num_contaminated"] == 0
 
 
