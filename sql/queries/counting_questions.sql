@@ -4,6 +4,7 @@
 --
 -- experiment      the experiment, null when none uses the dataset
 -- role            dataset/NAME
+-- fingerprint     the dataset
 -- source          where the samples come from
 -- num_questions   user turns
 -- num_counting    user turns that ask for a number of things
@@ -26,6 +27,7 @@ with questions as (
 select
     experiment_steps.experiment,
     experiment_steps.role,
+    questions.fingerprint,
     questions."source",
     count(*) as num_questions,
     count(*) filter (is_counting) as num_counting,

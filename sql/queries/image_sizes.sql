@@ -5,6 +5,7 @@
 --
 -- experiment      the experiment, null when none uses the dataset
 -- role            dataset/NAME
+-- fingerprint     the dataset
 -- source          where the samples come from
 -- num_images      different image paths
 -- formats         file formats, the most frequent first
@@ -40,6 +41,7 @@ sizes as (
 select
     experiment_steps.experiment,
     experiment_steps.role,
+    fingerprint,
     "source",
     sizes.num_images,
     by_format.formats,

@@ -4,6 +4,7 @@
 --
 -- experiment         the experiment, null when none uses the dataset
 -- role               dataset/NAME
+-- fingerprint        the dataset
 -- source             where the samples come from: coco, gqa, ..., text-only
 -- num_samples        samples
 -- num_turns          turns of all samples
@@ -22,7 +23,7 @@ with counted as (
     from samples
     group by fingerprint, "source"
 )
-select experiment_steps.experiment, experiment_steps.role, counted.* exclude (fingerprint)
+select experiment_steps.experiment, experiment_steps.role, counted.*
 from counted
 left join experiment_steps using (fingerprint)
 where $experiment is null or experiment_steps.experiment = $experiment
