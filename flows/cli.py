@@ -15,7 +15,7 @@ from rich.table import Table
 from flows.terminal import console, narrated, print_records, print_rows, size
 from pipeline.config import ExperimentConfig, load_experiment
 from pipeline.disk import free_bytes
-from pipeline.errors import ConfigError, PipelineError, QueryError, StoreError
+from pipeline.errors import ConfigError, PipelineError, QueryError, StoreError, TransientError
 from pipeline.progress import duration
 from pipeline.settings import load_settings
 from pipeline.store import ArtifactStore
@@ -61,7 +61,7 @@ def explained(command: Callable[P, R]) -> Callable[P, R]:
     def run(*args: P.args, **kwargs: P.kwargs) -> R:
         try:
             return command(*args, **kwargs)
-        except PipelineError as error:
+        except (PipelineError, TransientError) as error:
             Console(stderr=True).print(f"[bold red]error:[/] {escape(str(error))}", soft_wrap=True, highlight=False)
             raise typer.Exit(1) from None
         except KeyboardInterrupt:

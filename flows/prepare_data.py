@@ -9,12 +9,17 @@ from prefect import flow
 from flows.runs import ExperimentRun, experiment_run
 from flows.tasks import as_task, show_table
 from pipeline.config import DatasetSource, ExperimentConfig, ExperimentName, PublishedSource
-from pipeline.contamination import contamination_rows, find_contamination
+from pipeline.contamination import (
+    contamination_line,
+    contamination_rows,
+    find_contamination,
+    require_uncontaminated,
+)
 from pipeline.manifest import Manifest
 from pipeline.preparation import prepare_dataset, require_complete
 from pipeline.sources.published import fetch_datasets, plan_download
 from pipeline.translation import check_translations, require_acceptable
-from pipeline.translation_report import report_of
+from pipeline.translation_report import counts_line, report_of
 
 log = logging.getLogger(__name__)
 
@@ -85,12 +90,13 @@ def _check_translations(run: ExperimentRun, datasets: dict[str, Manifest]) -> di
         check = run.task(f"translation/{role}", check_translations)
         accepted[role] = check(run.config.translation, dataset=dataset, store=run.store)
         checks, examples = report_of(accepted[role])
+        log.info("%s: %s", role, counts_line(dataset, accepted[role]))
         show_table(f"translation-{role}", checks, description=f"Checks of {role}")
         show_table(f"translation-examples-{role}", examples, description=f"Examples of findings in {role}")
     show_table("samples", [_counts(role, datasets[role], accepted[role]) for role in ROLES], description="Samples")
     for role, dataset in datasets.items():
         limit = run.config.limits.max_rejected_fraction
-        require_acceptable(dataset, accepted[role], max_rejected_fraction=limit)
+        require_acceptable(dataset, accepted[role], name=role, max_rejected_fraction=limit)
     return accepted
 
 
@@ -107,6 +113,10 @@ def _find_contamination(
             benchmarks=benchmarks,
             store=run.store,
         )
+    for role, manifest in found.items():
+        log.info("%s: %s", role, contamination_line(manifest, is_excluded=run.config.contamination.exclude))
+    if run.config.contamination.exclude:
+        require_uncontaminated(found)
     rows = [row for role in ROLES for row in contamination_rows(role, found[role])]
     show_table("contamination", rows, description="Training images that are benchmark images as well")
     return found

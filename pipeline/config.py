@@ -242,7 +242,9 @@ def _read(name_or_path: str, *, extended_by: tuple[str, ...] = ()) -> dict[str, 
     base = values.pop("extends", None)
     if base is None:
         return dict(values)
-    start = str(base) if base in set(ExperimentName) else str(path.parent.resolve() / str(base))
+    if not isinstance(base, str):
+        raise ConfigError(f"{name_or_path}: extends must be one name or path, not {_short(base)}")
+    start = base if base in set(ExperimentName) else str(path.parent.resolve() / base)
     return _merged(_read(start, extended_by=(*extended_by, name_or_path)), values)
 
 

@@ -13,6 +13,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from pipeline.config import ContaminationConfig
+from pipeline.errors import DataError
 from pipeline.manifest import Manifest, Request
 from pipeline.parquet import write_table
 from pipeline.queries import contaminated_images, sql_files
@@ -74,6 +75,30 @@ def contamination_rows(role: str, found: Manifest) -> list[dict[str, Any]]:
         {"dataset": role, "benchmark": name, **counts, "num_samples": found.summary["num_samples_by_benchmark"][name]}
         for name, counts in found.summary["num_images_by_benchmark"].items()
     ]
+
+
+def contamination_line(found: Manifest, *, is_excluded: bool) -> str:
+    """How much of the training is on benchmark images, in one line."""
+    counts = [f"{images['any']} in {name}" for name, images in found.summary["num_images_by_benchmark"].items()]
+    what = "left out of the training" if is_excluded else "kept; contamination.exclude leaves them out"
+    num_samples = found.summary["num_contaminated"]
+    fate = f"; {num_samples} samples on them are {what}" if num_samples else ""
+    return f"training images that are benchmark images: {', '.join(counts)}{fate}"
+
+
+def require_uncontaminated(found: Mapping[str, Manifest]) -> None:
+    """The gate of ``contamination.exclude``, before anything is computed for a training that cannot start.
+
+    Raises:
+        DataError: every accepted sample of a dataset is on a benchmark image.
+    """
+    for role, manifest in found.items():
+        if not manifest.summary["num_accepted"]:
+            raise DataError(
+                f"dataset {role}: all {manifest.summary['num_contaminated']} accepted samples are on images of the "
+                "benchmarks, and contamination.exclude leaves them out, so none is left. "
+                "`llava-jp query contaminated_images` shows them. Train on other images, or keep them"
+            )
 
 
 def _find(

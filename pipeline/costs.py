@@ -6,7 +6,8 @@ of a model and dominates small ones: starting the processes of a stage and launc
 """
 
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache
 from itertools import islice
@@ -26,6 +27,7 @@ from pipeline.config import (
     ShapesJaSource,
     StageConfig,
 )
+from pipeline.errors import ConfigError
 from pipeline.plan import PlannedStep, plan_experiment
 from pipeline.records import read_records
 from pipeline.samples import Sample, normalise
@@ -265,16 +267,35 @@ def tower_sizes(config: VisionTowerConfig) -> Tower:
 
 
 def _vision_config(weights: HubFolder | LocalFolder) -> Any:
-    if isinstance(weights, HubFolder):
-        loaded = AutoConfig.from_pretrained(weights.id, revision=weights.revision)
-    else:
-        loaded = AutoConfig.from_pretrained(weights.folder)
+    with explained_loading(weights):
+        if isinstance(weights, HubFolder):
+            loaded = AutoConfig.from_pretrained(weights.id, revision=weights.revision)
+        else:
+            loaded = AutoConfig.from_pretrained(weights.folder)
     return loaded if isinstance(loaded, SiglipVisionConfig) else loaded.vision_config
+
+
+@contextmanager
+def explained_loading(weights: object) -> Iterator[None]:
+    """An error of Transformers in one line that says what to do.
+
+    Raises:
+        ConfigError: in place of the errors that Transformers raises for a wrong name, folder or connection.
+    """
+    try:
+        yield
+    except (OSError, ValueError) as error:
+        reason = str(error).strip().splitlines()[0]
+        raise ConfigError(
+            f"{weights} cannot be loaded: {reason} Check id, revision and connection (HF_TOKEN for a gated one), "
+            "or fetch it elsewhere and name its folder: {kind: local, folder: ...}"
+        ) from error
 
 
 def llm_sizes(config: LlmConfig) -> tuple[int, int]:
     """Parameters and embedding size, counted on a model without storage."""
-    architecture = build_llm_config(config, load_tokenizer(config, bundled=TOKENIZER_FOLDER))
+    with explained_loading(config.weights):
+        architecture = build_llm_config(config, load_tokenizer(config, bundled=TOKENIZER_FOLDER))
     with torch.device("meta"):
         llm = AutoModelForCausalLM.from_config(architecture)
     return sum(parameter.numel() for parameter in llm.parameters()), architecture.hidden_size

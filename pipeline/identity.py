@@ -3,6 +3,7 @@
 import hashlib
 import os
 import sqlite3
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from pathlib import Path
@@ -45,17 +46,32 @@ def _resolve(value: Any) -> Any:
 def content_digest(path: Path) -> str:
     """sha256 of a file, or of the names and contents of all files below a folder.
 
-    Unchanged files (same size, time and inode, as git's index does it) are not read again.
+    Unchanged files (same size, time and inode, as git's index does it) are not read again. Links count as what they
+    lead to; a link to nothing, a pipe or a socket is no content.
+
+    Raises:
+        DataError: the path does not exist, or a file may not be read.
     """
     if path.is_file():
         return _digests([path])[0]
     if not path.is_dir():
         raise DataError(f"{path} does not exist; check the paths of the experiment")
-    found = sorted(Path(folder) / name for folder, _, names in os.walk(path) for name in names)
+    found = sorted(_files_below(path))
     lines = [
         f"{file.relative_to(path).as_posix()}\0{digest}\n" for file, digest in zip(found, _digests(found), strict=True)
     ]
     return hashlib.sha256("".join(lines).encode("utf-8", "surrogateescape")).hexdigest()
+
+
+def _files_below(path: Path) -> Iterator[Path]:
+    entered = set()
+    for folder, folders, names in os.walk(path, followlinks=True):
+        status = os.stat(folder)
+        if (status.st_dev, status.st_ino) in entered:  # a circle of links
+            folders.clear()
+            continue
+        entered.add((status.st_dev, status.st_ino))
+        yield from (file for name in names if (file := Path(folder) / name).is_file())
 
 
 def _digests(paths: list[Path]) -> list[str]:
@@ -72,10 +88,17 @@ def _digests(paths: list[Path]) -> list[str]:
                 known[key] = row[0]
         unknown = {key: path for key, path in zip(keys, paths, strict=True) if key not in known}
         with ThreadPoolExecutor() as pool:
-            new = dict(zip(unknown, pool.map(sha256_of_file, unknown.values()), strict=True))
+            new = dict(zip(unknown, pool.map(_sha256, unknown.values()), strict=True))
         database.executemany("insert or replace into digests values (?, ?)", new.items())
     known |= new
     return [known[key] for key in keys]
+
+
+def _sha256(path: Path) -> str:
+    try:
+        return sha256_of_file(path)
+    except OSError as error:
+        raise DataError(f"{path} cannot be read: {error.strerror}") from error
 
 
 def _stat_key(path: Path) -> str:

@@ -6,6 +6,7 @@ it; otherwise ``file`` says where it lies. A row with a status other than ``ok``
 
 import hashlib
 import io
+import os
 import stat
 import warnings
 from collections.abc import Iterable
@@ -68,11 +69,8 @@ class ImageRecord:
 
 def inspect_file(image: str, *, folder: Path) -> ImageRecord:
     """Read and decode one image of a folder; what is wrong with it becomes its status."""
-    try:
-        path = (folder / PurePosixPath(image)).resolve()
-    except (OSError, RuntimeError, ValueError) as error:  # a circle of links, a NUL in the name
-        return ImageRecord(image, status="missing", reason=f"{image!r}: {error}")
-    if not path.is_relative_to(folder.resolve()):
+    path = Path(os.path.normpath(folder / PurePosixPath(image)))
+    if not path.is_relative_to(folder):  # links inside the folder are the user's own and may lead anywhere
         return ImageRecord(image, status="outside_folder", reason=f"{path} is not below {folder}")
     try:
         found = path.stat()
@@ -84,6 +82,8 @@ def inspect_file(image: str, *, folder: Path) -> ImageRecord:
         content = path.read_bytes()
     except OSError as error:
         return ImageRecord(image, file=str(path), status="missing", reason=f"{path}: {error.strerror}")
+    except ValueError as error:  # a NUL in the name
+        return ImageRecord(image, status="missing", reason=f"{image!r}: {error}")
     return replace(inspect_bytes(image, content), file=str(path), content=None)
 
 

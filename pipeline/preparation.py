@@ -7,6 +7,7 @@ import logging
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from contextlib import ExitStack
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -37,11 +38,25 @@ VERSION = 2  # raise when the same request should give a different result
 
 
 def prepare_request(source: DatasetSource) -> Request:
-    """What ``prepare_dataset`` is asked to make. A published dataset is named by the revisions of its sources."""
+    """What ``prepare_dataset`` is asked to make. A published dataset is named by the revisions of its sources.
+
+    Raises:
+        DataError: a path does not exist or is not what it should be.
+    """
+    if isinstance(source, LocalSource):
+        _require_files(source)
     config = identity(source)
     if isinstance(source, PublishedSource):
         config["revisions"] = revisions(source.name, root=load_settings().store_root)
     return Request(step="dataset", version=VERSION, config=config)
+
+
+def _require_files(source: LocalSource) -> None:
+    if source.images.exists() and not source.images.is_dir():
+        raise DataError(f"images: {source.images} is not a folder")
+    for file in filter(None, (source.annotations, source.originals)):
+        if file.exists() and not file.is_file():
+            raise DataError(f"{file} is not a file of records")
 
 
 def prepare_dataset(source: DatasetSource, *, store: ArtifactStore) -> Manifest:
@@ -88,7 +103,8 @@ def _files(source: DatasetSource, root: Path) -> DatasetOnDisk | None:
 
 def _ingest(source: DatasetSource, files: DatasetOnDisk | None, work: Path) -> None:
     if isinstance(source, ShapesJaSource):
-        ingest(enumerate(_keeping_images(_drawn(source), work)), folder=work, default_source=source.kind)
+        records = _keeping_images(_drawn(source), work, is_drawn=True)
+        ingest(enumerate(records), folder=work, default_source=source.kind)
         return
     assert files is not None
     read = READERS.get(files.name, llava_records)
@@ -101,12 +117,16 @@ def _ingest(source: DatasetSource, files: DatasetOnDisk | None, work: Path) -> N
         ingest(enumerate(records), folder=work, default_source=files.name, originals=originals)
 
 
-def _keeping_images(pairs: Iterable[Pair], work: Path) -> Iterator[Any]:
-    """The records; images that come with them are decoded and kept inside the dataset, each once."""
+def _keeping_images(pairs: Iterable[Pair], work: Path, *, is_drawn: bool = False) -> Iterator[Any]:
+    """The records; images that come with them are decoded and kept inside the dataset, each once.
+
+    Drawn scenes are so alike that their likeness says nothing; they get no perceptual hash.
+    """
     images: dict[str, ImageRecord] = {}
     for record, content in pairs:
         if content is not None and record["image"] not in images:
-            images[record["image"]] = inspect_bytes(record["image"], content)
+            image = inspect_bytes(record["image"], content)
+            images[record["image"]] = replace(image, perceptual_hash=None) if is_drawn else image
         yield record
     if images:
         write_rows(embedded_part(work), (image.row() for image in images.values()), schema=IMAGE_SCHEMA)

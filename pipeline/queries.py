@@ -107,6 +107,7 @@ def run_query(name: str, *, store_root: Path, parameters: Mapping[str, str]) -> 
     values = _values(query, parameters)
     with closing(connect(store_root)) as connection:
         _check_experiments(connection, query, values)
+        _check_checks(connection, query, values)
         return _answer(connection, query, values)
 
 
@@ -309,6 +310,18 @@ def _check_experiments(connection: duckdb.DuckDBPyConnection, query: SqlFile, va
                 raise QueryError(f"the store has no experiment {name!r} ({parameter.name}); there are: {there_are}")
 
 
+def _check_checks(connection: duckdb.DuckDBPyConnection, query: SqlFile, values: Mapping[str, object]) -> None:
+    """Nor a misspelled check like one that found nothing."""
+    for parameter in query.parameters:
+        value = values[parameter.name]
+        if parameter.type != "check" or value is None:
+            continue
+        found = {name for (name,) in connection.execute('select distinct "check" from findings').fetchall()}
+        known = sorted(found | set(sql_files("checks/translation")))
+        if value not in known:
+            raise QueryError(f"there is no check {value!r} ({parameter.name}); there are: {', '.join(known)}")
+
+
 def _integer(text: str) -> int:
     number = int(text)
     if abs(number) >= 2**63:
@@ -331,6 +344,7 @@ READERS: Mapping[str, Callable[[str], object]] = {
     "integer": _integer,
     "double": _double,
     "string": str,
+    "check": str,
     "experiment": str,
     "experiments": _names,
 }

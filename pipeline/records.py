@@ -32,7 +32,7 @@ def read_records(path: Path, *, advance: Advance = lambda num_bytes: None) -> It
     except OSError as error:
         raise DataError(f"{path} cannot be read: {error.strerror}") from error
     with file:
-        yield from enumerate(_lines(file, advance) if path.suffix == ".jsonl" else _Array(path, file, advance))
+        yield from enumerate(_lines(path, file, advance) if path.suffix == ".jsonl" else _Array(path, file, advance))
 
 
 def records_with_progress(path: Path, *, name: str) -> Iterator[tuple[int, Any]]:
@@ -42,7 +42,9 @@ def records_with_progress(path: Path, *, name: str) -> Iterator[tuple[int, Any]]
     progress.finish()
 
 
-def _lines(file: IO[bytes], advance: Advance) -> Iterator[Any]:
+def _lines(path: Path, file: IO[bytes], advance: Advance) -> Iterator[Any]:
+    if file.peek(16).removeprefix(codecs.BOM_UTF8).lstrip()[:1] == b"[":  # type: ignore[attr-defined]
+        raise DataError(f"{path} holds a JSON array, not one record per line; name it .json")
     unreported = 0
     for line in file:
         unreported += len(line)
@@ -80,7 +82,8 @@ class _Array:
         if self._next_character() != "[":
             top_level = self._value(0)
             if self._next_character():
-                raise self._not_json("Extra data after the first value", 1)
+                problem = "Extra data after the first value; for one record per line, name the file .jsonl"
+                raise self._not_json(problem, 1)
             kind = type(top_level).__name__
             raise DataError(f"{self._path} must hold a JSON array of records; its top level is a {kind}")
         self._place += 1
@@ -108,7 +111,8 @@ class _Array:
             except (ValueError, RecursionError) as error:
                 is_too_long = len(self._text) - self._place > MAX_RECORD_CHARACTERS
                 if is_too_long or isinstance(error, RecursionError) or not self._read_on():
-                    raise self._not_json(str(getattr(error, "msg", error)), index) from error
+                    problem, place = getattr(error, "msg", str(error)), getattr(error, "pos", self._place)
+                    raise self._not_json(problem, index, place) from error
                 continue
             if end + LOOK_AHEAD <= len(self._text) or not self._read_on():
                 self._place = end
@@ -138,9 +142,8 @@ class _Array:
         self._place = 0
         return True
 
-    def _not_json(self, problem: str, index: int) -> DataError:
-        around = self._text[self._place : self._place + 60]
-        return DataError(
-            f"{self._path} is not JSON: {problem}, at record {index} near {around!r}; "
-            "for one record per line, name the file .jsonl"
-        )
+    def _not_json(self, problem: str, index: int, place: int | None = None) -> DataError:
+        """``place`` is where in the window the problem lies; else where reading is."""
+        place = self._place if place is None else place
+        around = self._text[max(0, place - 30) : place + 30]
+        return DataError(f"{self._path} is not JSON: {problem}, at record {index} near {around!r}")

@@ -135,7 +135,8 @@ def normalise(record: Any, *, record_index: int, default_source: str = "local") 
         "".join(_texts(result)).encode()
     except UnicodeEncodeError as error:  # JSON can spell half of a surrogate pair; Parquet cannot hold it
         around = error.object[max(0, error.start - 20) : error.end + 20]
-        return Finding("text_not_unicode", ascii(around), None, record_index)
+        is_id_text = not any("\ud800" <= character <= "\udfff" for character in result.sample_id or "")
+        return Finding("text_not_unicode", ascii(around), result.sample_id if is_id_text else None, record_index)
     return result
 
 
@@ -156,6 +157,7 @@ def _normalised(record: Any, record_index: int, default_source: str) -> Sample |
         image = image[0] if image else None
     if not (image is None or isinstance(image, str)):
         return reject("image_not_a_path", image)
+    image = image.removeprefix("./") if image else None
     turns = _turns(record.get("conversations"))
     if isinstance(turns, str):
         check, _, evidence = turns.partition(": ")
@@ -167,7 +169,7 @@ def _normalised(record: Any, record_index: int, default_source: str) -> Sample |
         sample_id,
         record_index,
         source_of(image, default=default_source) if image else TEXT_ONLY,
-        image or None,
+        image,
         None if category is None else str(category),
         turns,
         _given_id(record.get("coco_id")) or (coco_id(image) if image else None),
@@ -187,7 +189,7 @@ def source_of(image: str, *, default: str) -> str:
 
     A path without a folder, or with a numbered one as those of LLaVA-Pretrain (``00453/``), does not say.
     """
-    folder, slash, _ = image.removeprefix("./").partition("/")
+    folder, slash, _ = image.partition("/")
     return folder if slash and folder not in ("", "..") and not folder.isdigit() else default
 
 

@@ -63,23 +63,25 @@ def check_translations(config: TranslationConfig, *, dataset: Manifest, store: A
     return store.produce(request, lambda directory: _check(_checks(config), dataset, directory))
 
 
-def require_acceptable(dataset: Manifest, checked: Manifest, *, max_rejected_fraction: float) -> None:
+def require_acceptable(dataset: Manifest, checked: Manifest, *, name: str, max_rejected_fraction: float) -> None:
     """The gate: stop when too much of a dataset is rejected, by its own reading or by the checks.
 
     Raises:
-        DataError: the fraction is above the limit, or no sample is left.
+        DataError: the fraction is above the limit, or no sample is left; ``name`` says of which dataset.
     """
     num_records, num_accepted = dataset.summary["num_records"], checked.summary["num_accepted"]
+    if not num_records:
+        raise DataError(f"dataset {name} ({dataset.fingerprint}) holds no records; check the path of its annotations")
     num_rejected = dataset.summary["num_rejected"] + checked.summary["num_rejected"]
     if num_accepted and num_rejected / num_records <= max_rejected_fraction:
         return
-    fraction = f"{100 * num_rejected / num_records:.1f}%" if num_records else "all"
+    fraction = f"{100 * num_rejected / num_records:.1f}%"
     limit = f"more than the allowed {100 * max_rejected_fraction:g}%" if num_accepted else "so no sample is left"
     counts = _rejecting_checks(dataset, checked).most_common(WORST_CHECKS)
     worst = f"; most by {', '.join(f'{check} {count}' for check, count in counts)}" if counts else ""
     raise DataError(
-        f"dataset {dataset.fingerprint}: {num_rejected} of {num_records} records ({fraction}) are rejected, {limit}"
-        f"{worst}. `llava-jp query finding_examples` shows examples. Repair the records, make a check "
+        f"dataset {name} ({dataset.fingerprint}): {num_rejected} of {num_records} records ({fraction}) are rejected, "
+        f"{limit}{worst}. `llava-jp query finding_examples` shows examples. Repair the records, make a check "
         "warn in translation.severities, or raise limits.max_rejected_fraction"
     )
 

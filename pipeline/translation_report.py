@@ -14,6 +14,7 @@ from pipeline.queries import SqlFile
 from pipeline.store import write_text
 
 EXAMPLES_PER_CHECK = 3
+CHECKS_NAMED = 3
 MAX_TEXT_LENGTH = 300
 """Characters of an example's texts."""
 
@@ -35,6 +36,21 @@ def report_of(checked: Manifest) -> tuple[list[dict[str, Any]], list[dict[str, A
     """Counts by check and examples, as they were written."""
     report = json.loads(checked.path("report.json").read_text(encoding="utf-8"))
     return report["checks"], report["examples"]
+
+
+def counts_line(dataset: Manifest, checked: Manifest) -> str:
+    """What became of the records of a dataset, in one line; the checks that rejected the most are named."""
+    summary, total = checked.summary, dataset.summary["num_records"]
+    unreadable, rejected = dataset.summary["num_rejected"], summary["num_rejected"]
+    found = [(counts["num_samples"], name, counts["severity"]) for name, counts in summary["findings_by_check"].items()]
+    worst = [f"{name} {num}" for num, name, severity in sorted(found, reverse=True) if num and severity == "reject"]
+    why = f" ({', '.join(worst[:CHECKS_NAMED])})" if worst else ""
+    num_warnings = sum(num for num, _, severity in found if severity == "warn")
+    return (
+        f"{total} records: {summary['num_accepted']} accepted, {unreadable} could not be used, "
+        f"{rejected} rejected by checks{why}, {num_warnings} warnings; "
+        f"{dataset.summary['num_with_original']} with their English original"
+    )
 
 
 def _row(found_by: str, name: str, severity: str, findings: pa.Table, num_records: int) -> dict[str, Any]:

@@ -36,6 +36,8 @@ log = logging.getLogger(__name__)
 SOURCES_FOLDER = "sources"
 IMAGES_FOLDER = "images"
 SECONDS_BETWEEN_REPORTS = 0.2
+PATIENCE_TO_PIN = Patience(attempts=3)
+"""A person is waiting, and nothing has been begun that could be lost."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,7 +146,7 @@ def pin_sources(sources: Sequence[Source], *, root: Path, patience: Patience | N
     """
     lock = SourceLock(root)
     pinned = {}
-    with Connection.open(patience or Patience()) as connection:
+    with Connection.open(patience or PATIENCE_TO_PIN) as connection:
         for source in sources:
             locked = current_pin(source, lock)
             if locked is None:

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from pipeline.disk import free_bytes, free_files, gigabytes
 from pipeline.errors import PipelineError, StoreError, TransientError
@@ -42,6 +43,8 @@ class SourcePlan:
     files_to_unpack: int
     estimate: str = ""
     """Why the sizes are those of the registry and not the server's; empty when they are known."""
+    problem: str = ""
+    """Why it cannot be fetched, by what the server says."""
 
     @property
     def disk_bytes(self) -> int:
@@ -105,8 +108,9 @@ class FetchPlan:
             f"to fetch: {about}{gigabytes(self.bytes_to_fetch)}; disk needed: about {gigabytes(self.disk_bytes)}, "
             f"archives and what comes out of them; free at {self.root}: {gigabytes(self.free_bytes)}"
         ]
-        if unknown := {plan.estimate for plan in self.sources if plan.is_estimate}:
-            lines.append(f"sizes with ~ are estimates, because the servers did not say: {'; '.join(sorted(unknown))}")
+        if unknown := {plan.estimate for plan in self.sources if plan.is_estimate and not plan.problem}:
+            lines.append(f"sizes with ~ are estimates: {'; '.join(sorted(unknown))}")
+        lines += [f"PROBLEM, a run would stop: {plan.problem}" for plan in self.sources if plan.problem]
         if names := [plan.source.name for plan in self.sources if plan.source.is_non_commercial]:
             lines.append(f"NON-COMMERCIAL terms, at least for a part: {', '.join(names)}")
         gated = [plan.source for plan in self.sources if plan.source.is_gated and plan.bytes_to_fetch]
@@ -125,7 +129,9 @@ def fetch_plan(sources: Sequence[Source], *, root: Path) -> FetchPlan:
     lock = SourceLock(root)
     pins = {source.name: current_pin(source, lock) for source in sources}
     unknown = [source for source in sources if pins[source.name] is None]
-    answers: dict[str, LockedSource | str] = {name: pin for name, pin in pins.items() if pin is not None}
+    answers: dict[str, LockedSource | str | PipelineError] = {
+        name: pin for name, pin in pins.items() if pin is not None
+    }
     if os.environ.get("HF_HUB_OFFLINE", "").upper() in YES:
         answers |= {source.name: "not asked" for source in unknown}
     elif unknown:
@@ -157,19 +163,25 @@ def require_disk(plan: FetchPlan) -> None:
         )
 
 
-def _answer(source: Source, lock: SourceLock, connection: Connection) -> LockedSource | str:
-    """What the server says a source is, or why it is not known; a fetch will say it again as an error."""
+def _answer(source: Source, lock: SourceLock, connection: Connection) -> LockedSource | str | PipelineError:
+    """What the server says a source is, why it is not known, or the error that a fetch would stop with."""
     try:
         return look_up(source, lock, connection)
-    except (PipelineError, TransientError) as error:
+    except PipelineError as error:
+        return error
+    except TransientError as error:
         log.debug("%s: %s", source.name, error)
-        return "no answer" if isinstance(error, TransientError) else f"{source.name}: {error}"
+        address = page_of(source) if source.is_on_hub else str(source.files[0].url)
+        return f"no answer from {urlsplit(address).netloc}"
 
 
-def _source_plan(source: Source, answer: LockedSource | str, root: Path) -> SourcePlan:
+def _source_plan(source: Source, answer: LockedSource | str | PipelineError, root: Path) -> SourcePlan:
     to_unpack = _to_unpack(source, root)
-    if isinstance(answer, str):
-        return SourcePlan(source, len(source.files), 0, source.approximate_bytes, *to_unpack, estimate=answer)
+    if not isinstance(answer, LockedSource):
+        problem = str(answer) if isinstance(answer, PipelineError) else ""
+        estimate = f"{source.name} cannot be fetched" if problem else str(answer)
+        size = source.approximate_bytes
+        return SourcePlan(source, len(source.files), 0, size, *to_unpack, estimate=estimate, problem=problem)
     folder, there, missing = source_folder(source, answer, root), 0, 0
     approximate = {file.name: file.approximate_bytes for file in source.files}
     for file in answer.files:

@@ -1,5 +1,6 @@
 """How long to wait for a server that is busy, and when to give up."""
 
+import logging
 import random
 import re
 import threading
@@ -9,6 +10,8 @@ from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 
 from pipeline.errors import TransientError
+
+log = logging.getLogger(__name__)
 
 
 class TryAgainError(Exception):
@@ -43,7 +46,9 @@ class Patience:
         if asked is not None and asked > self.longest_asked:
             raise TransientError(f"the server asks to wait {asked:.0f} s; run the same command again then")
         backoff = min(self.longest_delay, self.first_delay * 2 ** (failures - 1)) * (0.5 + self.jitter() / 2)
-        (self.sleep or stop.wait)(max(backoff, asked or 0.0))
+        delay = max(backoff, asked or 0.0)
+        log.info("a server is not ready; attempt %d in %.0f s", failures + 1, delay)
+        (self.sleep or stop.wait)(delay)
 
 
 def retry_after(headers: Mapping[str, str], *, now: datetime | None = None) -> float | None:

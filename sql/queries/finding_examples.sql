@@ -1,6 +1,6 @@
 -- One row per finding, the first few of each check and dataset, with the text it is about.
 --
--- $check       string      only this check (default none)
+-- $check       check       only this check (default none)
 -- $experiment  experiment  only the datasets of this experiment (default none)
 -- $severity    string      only reject or only warn (default none)
 -- $per_check   integer     findings of each check and dataset, at most (default 3)
@@ -13,8 +13,8 @@
 -- record_index         position in the source, from 0
 -- turn_index           the turn, from 0; null when it is the whole conversation
 -- evidence             what was seen
--- text                 the turn's text, cut to 200 characters
--- original             the English it was translated from, cut likewise; null when it is not known
+-- text                 the turn's text, or all turns when it is the whole conversation; cut to 200 characters
+-- original             the English it was translated from, likewise; null when it is not known
 with chosen as (
     select *
     from findings
@@ -35,11 +35,12 @@ select
     chosen.record_index,
     chosen.turn_index,
     chosen.evidence,
-    "left"(turns."text", 200) as "text",
-    "left"(turns.original, 200) as original
+    "left"(string_agg(turns."text", ' / ' order by turns.turn_index), 200) as "text",
+    "left"(string_agg(turns.original, ' / ' order by turns.turn_index), 200) as original
 from chosen
 left join turns
     on turns.fingerprint = chosen.dataset_fingerprint
     and turns.sample_id = chosen.sample_id
-    and turns.turn_index = chosen.turn_index
+    and (chosen.turn_index is null or turns.turn_index = chosen.turn_index)
+group by all
 order by chosen.severity, chosen."check", chosen.dataset_fingerprint, chosen.record_index, chosen.turn_index;

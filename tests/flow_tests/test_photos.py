@@ -118,11 +118,13 @@ def test_a_conversation_without_an_image_is_kept(checked):
 
 def test_too_many_rejected_records_stop_the_run(checked):
     dataset, accepted = checked
-    require_acceptable(dataset, accepted, max_rejected_fraction=0.3)
+    require_acceptable(dataset, accepted, name="finetune", max_rejected_fraction=0.3)
     with pytest.raises(DataError) as caught:
-        require_acceptable(dataset, accepted, max_rejected_fraction=0.2)
+        require_acceptable(dataset, accepted, name="finetune", max_rejected_fraction=0.2)
     message = str(caught.value)
-    assert message.startswith(f"dataset {dataset.fingerprint}: 3 of 10 records (30.0%) are rejected, more than the")
+    assert message.startswith(
+        f"dataset finetune ({dataset.fingerprint}): 3 of 10 records (30.0%) are rejected, more than the"
+    )
     assert "allowed 20%; most by " in message
     assert "raise limits.max_rejected_fraction" in message
 

@@ -226,3 +226,10 @@ def test_a_stage_whose_sequences_are_longer_than_the_llm_can_take_is_refused():
     expected = "finetune.max_length=1532 is more than the LLM's max_position_embeddings=512"
     with pytest.raises(ConfigError, match=re.escape(expected)):
         load_experiment("smoke", ["finetune.max_length=1532"])
+
+
+@pytest.mark.parametrize("base", ["[demo-v1.1]", "{a: 1}", "3"])
+def test_an_experiment_extends_one_other(tmp_path, base):
+    (tmp_path / "mine.yaml").write_text(f"extends: {base}", encoding="utf-8")
+    with pytest.raises(ConfigError, match="extends must be one name or path, not "):
+        load_experiment(str(tmp_path / "mine.yaml"))

@@ -6,8 +6,15 @@ import pyarrow.parquet as pq
 import pytest
 from PIL import Image
 
-from pipeline.config import ContaminationConfig, TranslationConfig, load_experiment
-from pipeline.contamination import contamination_request, contamination_rows, find_contamination
+from pipeline.config import ContaminationConfig, ShapesJaSource, TranslationConfig, load_experiment
+from pipeline.contamination import (
+    contamination_line,
+    contamination_request,
+    contamination_rows,
+    find_contamination,
+    require_uncontaminated,
+)
+from pipeline.errors import DataError
 from pipeline.image_ids import coco_id, visual_genome_id
 from pipeline.plan import plan_experiment
 from pipeline.preparation import prepare_dataset
@@ -150,6 +157,28 @@ def test_all_samples_on_a_contaminated_image_are_left_out_of_the_kept_ones(tmp_p
             "num_samples": 2,
         }
     ]
+
+
+def test_the_line_for_the_terminal_says_how_much_and_what_becomes_of_it(tmp_path, store):
+    training = dataset(tmp_path / "training", store, {"a.jpg": photo_bytes(0), "b.jpg": photo_bytes(1)})
+    found = contamination(store, training, dataset(tmp_path / "benchmark", store, {"c.jpg": photo_bytes(0)}))
+    start = "training images that are benchmark images: 1 in wild; 1 samples on them are "
+    assert contamination_line(found, is_excluded=True) == f"{start}left out of the training"
+    assert contamination_line(found, is_excluded=False) == f"{start}kept; contamination.exclude leaves them out"
+    require_uncontaminated({"finetune": found})
+
+
+def test_a_training_set_that_is_all_benchmark_is_refused_when_it_is_to_be_left_out(tmp_path, store):
+    training = dataset(tmp_path / "training", store, {"a.jpg": photo_bytes(0)})
+    found = contamination(store, training, dataset(tmp_path / "benchmark", store, {"c.jpg": photo_bytes(0)}))
+    with pytest.raises(DataError, match="dataset finetune: all 1 accepted samples are on images of the benchmarks"):
+        require_uncontaminated({"finetune": found})
+
+
+def test_drawn_scenes_are_not_compared_by_likeness(store):
+    source = ShapesJaSource(kind="shapes-ja", content="captions", num_images=3, seed=0)
+    images = pq.read_table(prepare_dataset(source, store=store).path("images.parquet"))
+    assert images["perceptual_hash"].to_pylist() == [None] * 3
 
 
 def test_a_smaller_distance_finds_less(tmp_path, store):

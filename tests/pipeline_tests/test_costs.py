@@ -6,6 +6,7 @@ from model.language_model import build_llm, load_tokenizer
 from model.vision_tower import build_vision_tower
 from pipeline.config import TOKENIZER_FOLDER, load_experiment
 from pipeline.costs import estimate, llm_sizes, tower_sizes
+from pipeline.errors import ConfigError
 from pipeline.preparation import prepare_dataset
 from pipeline.store import ArtifactStore
 
@@ -51,3 +52,9 @@ def test_a_model_of_thirteen_billion_parameters_is_counted_without_its_memory():
     num_parameters, width = llm_sizes(config.llm)
     assert width == 5120
     assert num_parameters > 12e9
+
+
+def test_a_model_that_cannot_be_loaded_is_one_clear_error(tmp_path):
+    folder = f"{{kind: local, folder: {tmp_path}}}"
+    with pytest.raises(ConfigError, match="cannot be loaded: .* Check id, revision and connection"):
+        tower_sizes(load_experiment("smoke", [f"vision_tower.weights={folder}"]).vision_tower)

@@ -63,10 +63,22 @@ def test_a_path_that_does_not_exist_is_named(tmp_path):
     assert str(caught.value) == f"{tmp_path / 'no'} does not exist; check the paths of the experiment"
 
 
-def test_a_link_to_nothing_is_named(folder):
+def test_a_link_to_nothing_a_pipe_and_a_circle_of_links_are_no_content(folder):
+    before = content_digest(folder)
     (folder / "link").symlink_to("nowhere")
-    with pytest.raises(DataError, match="link does not exist; check the paths of the experiment"):
-        content_digest(folder)
+    (folder / "circle").symlink_to(folder)
+    os.mkfifo(folder / "pipe")
+    assert content_digest(folder) == before
+
+
+def test_what_a_link_to_a_folder_leads_to_is_content(folder, tmp_path):
+    before = content_digest(folder)
+    (tmp_path / "elsewhere").mkdir()
+    (tmp_path / "elsewhere" / "photo").write_bytes(b"one")
+    (folder / "linked").symlink_to(tmp_path / "elsewhere")
+    linked = content_digest(folder)
+    (tmp_path / "elsewhere" / "photo").write_bytes(b"two!")
+    assert len({before, linked, content_digest(folder)}) == 3
 
 
 def test_paths_become_digests_of_what_lies_there(folder):

@@ -74,12 +74,21 @@ def test_a_name_that_is_no_file_is_missing(tmp_path, image):
     assert inspect_file(image, folder=tmp_path).status == "missing"
 
 
-@pytest.mark.parametrize("image", ["../a.png", "/etc/passwd", "deep/../../a.png", "link.png"])
+def test_a_link_that_the_user_laid_is_followed(tmp_path):
+    (tmp_path / "disk").mkdir()
+    (tmp_path / "disk" / "a.png").write_bytes(picture(1))
+    (tmp_path / "images").mkdir()
+    (tmp_path / "images" / "coco").symlink_to(tmp_path / "disk")
+    (tmp_path / "images" / "nowhere.png").symlink_to("nothing")
+    assert inspect_file("coco/a.png", folder=tmp_path / "images").status == "ok"
+    assert inspect_file("nowhere.png", folder=tmp_path / "images").status == "missing"
+
+
+@pytest.mark.parametrize("image", ["../a.png", "/etc/passwd", "deep/../../a.png"])
 def test_an_image_outside_the_folder_is_not_read(tmp_path, image):
     folder = tmp_path / "images"
     folder.mkdir()
     (tmp_path / "a.png").write_bytes(picture(1))
-    (folder / "link.png").symlink_to(tmp_path / "a.png")
     record = inspect_file(image, folder=folder)
     assert (record.status, record.image_sha256) == ("outside_folder", None)
     assert record.reason.endswith(f"is not below {folder}")

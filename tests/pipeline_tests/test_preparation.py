@@ -259,3 +259,11 @@ def test_a_benchmark_with_an_item_missing_is_refused(tmp_path, store):
 
 def test_a_whole_benchmark_is_accepted(tmp_path, store):
     require_complete(prepare_dataset(local_source(tmp_path, [talk("1", None)], {}), store=store), name="heron")
+
+
+def test_images_that_are_no_folder_are_refused_before_anything_runs(tmp_path, store):
+    source = local_source(tmp_path, [], {})
+    with pytest.raises(DataError, match=r"images: .*records\.json is not a folder"):
+        prepare_request(source.model_copy(update={"images": source.annotations}))
+    with pytest.raises(DataError, match=r"images is not a file of records"):
+        prepare_request(source.model_copy(update={"annotations": source.images}))

@@ -15,9 +15,10 @@ from pipeline.config import PublishedSource, load_experiment
 from pipeline.errors import ConfigError, DataError, StoreError
 from pipeline.plan import plan_experiment
 from pipeline.preparation import prepare_dataset, prepare_request
-from pipeline.sources import fetch_plan
+from pipeline.sources import download, fetch_plan
 from pipeline.sources import registry as sources
 from pipeline.sources.formats import READERS, coco_2014_records, stair_captions, visual_genome_questions
+from pipeline.sources.patience import Patience
 from pipeline.sources.published import fetch_datasets, pin_datasets, plan_download, published_datasets, revisions
 from pipeline.sources.registry import known_datasets, read_registry
 from pipeline.store import ArtifactStore
@@ -290,3 +291,13 @@ def test_fetch_lists_what_there_is_when_a_name_is_wrong(hub):
     fetched = CliRunner().invoke(app, ["fetch", "llava"])
     assert fetched.exit_code == 1
     assert "no source is named 'llava'; there are: ja-vg-vqa-500," in " ".join(fetched.output.split())
+
+
+def test_without_a_network_the_command_line_says_so_in_one_line(monkeypatch, tmp_path):
+    monkeypatch.setenv("LLAVA_JP_STORE", str(tmp_path))
+    monkeypatch.setenv("HF_ENDPOINT", "http://127.0.0.1:9")
+    monkeypatch.setattr(download, "PATIENCE_TO_PIN", Patience(attempts=2, sleep=lambda seconds: None))
+    fetched = CliRunner().invoke(app, ["fetch", "ja-vlm-bench-in-the-wild"], env={"COLUMNS": "200"})
+    assert fetched.exit_code == 1
+    assert isinstance(fetched.exception, SystemExit)
+    assert "2 times in a row; try again later" in fetched.output

@@ -58,10 +58,10 @@ def test_a_json_file_without_an_array_is_explained(tmp_path):
     ("text", "message"),
     [
         ('[{"id": 1}, {"id": ', "Expecting value, at record 1"),
-        ('[{"id": 1} {"id": 2}]', "Expecting ',' or ']', at record 1 near '{\"id\": 2}]'"),
+        ('[{"id": 1} {"id": 2}]', "Expecting ',' or ']', at record 1 near '.*\\[{\"id\": 1} {\"id\": 2}]'"),
         ('[{"id": 1},]', "Expecting value, at record 1"),
         ('[{"id": 1}', "Expecting ',' or ']', at record 1"),
-        ("[] []", r"Extra data after the array, at record 0 near '\[\]'"),
+        ("[] []", r"Extra data after the array, at record 0 near '\[\] \[\]'"),
         ("", "Expecting value, at record 0"),
         ("[" * 100_000, "at record 0"),
     ],
@@ -116,3 +116,17 @@ def test_an_array_read_in_pieces_is_the_array(tmp_path_factory, values, chunk, i
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(records, "CHUNK_BYTES", chunk)
         assert list(read_records(file)) == list(enumerate(values))
+
+
+def test_a_fault_in_the_middle_of_a_record_is_shown(tmp_path):
+    text = json.dumps([RECORD, {**RECORD, "note": "x" * 500}]).replace('"note": ', '"note" ')
+    (tmp_path / "a.json").write_text(text, encoding="utf-8")
+    with pytest.raises(DataError, match=r"Expecting ':' delimiter, at record 1 near '.*\"note\" \"xxxxxxx.*'$"):
+        list(read_records(tmp_path / "a.json"))
+
+
+@pytest.mark.parametrize("text", ['[{"id": 1}]', '\n  [\n {"id": 1}]', '\ufeff[{"id": 1}]'])
+def test_an_array_under_the_name_of_lines_is_explained(tmp_path, text):
+    (tmp_path / "a.jsonl").write_text(text, encoding="utf-8")
+    with pytest.raises(DataError, match=r"a\.jsonl holds a JSON array, not one record per line; name it \.json"):
+        list(read_records(tmp_path / "a.jsonl"))

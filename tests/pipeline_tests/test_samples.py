@@ -143,6 +143,8 @@ def test_half_of_a_surrogate_pair_is_no_text():
     check, evidence = rejection(record(conversations=conversation))
     assert check == "text_not_unicode"
     assert "\\ud83d" in evidence
+    assert normalise(record(conversations=conversation), record_index=0).sample_id == "a1"
+    assert normalise(record(id="\ud83d"), record_index=0).sample_id is None
 
 
 def test_evidence_is_cut_to_what_can_be_read():

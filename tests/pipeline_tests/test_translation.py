@@ -258,14 +258,14 @@ def gate(folder: Path, samples: list[dict], *, num_rejected: int = 0, limit: flo
     store = ArtifactStore(folder)
     dataset = publish(store, samples, num_rejected=num_rejected)
     checked = check_translations(TranslationConfig(), dataset=dataset, store=store)
-    require_acceptable(dataset, checked, max_rejected_fraction=limit)
+    require_acceptable(dataset, checked, name="pretrain", max_rejected_fraction=limit)
 
 
 def test_the_gate_counts_rejected_records_of_both_steps(tmp_path):
     samples = [row("bad", QUESTION, ENGLISH), *answers("犬です。", "猫です。")]
     gate(tmp_path, samples, num_rejected=2, limit=0.6)
     message = (
-        r"dataset [0-9a-f]{16}: 3 of 5 records \(60.0%\) are rejected, more than the allowed 59%; "
+        r"dataset pretrain \([0-9a-f]{16}\): 3 of 5 records \(60.0%\) are rejected, more than the allowed 59%; "
         r"most by image_missing 2, untranslated 1\. `llava-jp query finding_examples` shows examples\. "
         r"Repair the records, make a check warn in translation.severities, or raise limits.max_rejected_fraction"
     )
@@ -279,7 +279,7 @@ def test_the_limit_itself_is_allowed(tmp_path):
 
 
 @pytest.mark.parametrize(("samples", "part"), [
-    ([], r"0 of 0 records \(all\) are rejected, so no sample is left\. "),
+    ([], r"dataset pretrain \([0-9a-f]{16}\) holds no records; check the path of its annotations"),
     ([row("bad", QUESTION, ENGLISH)], r"1 of 1 records \(100.0%\) are rejected, so no sample is left; most by untr"),
 ])  # fmt: skip
 def test_a_dataset_without_accepted_samples_is_never_allowed(tmp_path, samples, part):
@@ -296,7 +296,7 @@ def test_real_captions_and_conversations_are_accepted(tmp_path, monkeypatch, nam
     dataset = prepare_dataset(source, store=store)
     checked = check_translations(TranslationConfig(), dataset=dataset, store=store)
     assert checked.summary["num_accepted"] == checked.summary["num_samples"] > 30
-    require_acceptable(dataset, checked, max_rejected_fraction=0)
+    require_acceptable(dataset, checked, name=name, max_rejected_fraction=0)
 
 
 @settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])

@@ -56,11 +56,12 @@ def build(
     answers: Mapping[str, Mapping[str, str | None]] = ANSWERS,
     scored: Sequence[str] = ("i1", "i2", "i3"),
     question: str = "何ですか。",
+    whole: bool = False,
 ) -> ArtifactStore:
     """A healthy store; the keywords plant defects."""
     store = ArtifactStore(root)
     dataset, benchmark = _dataset(store, num_rejected), _benchmark(store, question)
-    translation = _translation(store, dataset, accepted)
+    translation = _translation(store, dataset, accepted, whole)
     contamination = _contamination(store, dataset, translation, benchmark)
     features = _features(store, dataset, cached, is_finite, failed)
     for name, predicted in answers.items():
@@ -164,8 +165,8 @@ def _benchmark(store: ArtifactStore, question: str) -> Manifest:
     return produce(store, "dataset", files, summary=summary, label="shapes")
 
 
-def _translation(store: ArtifactStore, dataset: Manifest, accepted: Sequence[str]) -> Manifest:
-    findings = [_finding("untranslated", "a2", 1, 1), _finding("html_entities", "a3", 2, 0, "warn")]
+def _translation(store: ArtifactStore, dataset: Manifest, accepted: Sequence[str], whole: bool) -> Manifest:
+    findings = [_finding("untranslated", "a2", 1, 1), _finding("html_entities", "a3", 2, None if whole else 0, "warn")]
     return produce(
         store,
         "translation",

@@ -202,7 +202,11 @@ def test_a_misspelled_experiment_is_not_an_empty_answer(root):
 
 def test_a_parameter_is_data(root):
     attempt = "untranslated' or 1 = 1; drop view samples; --"
-    assert ask(root, "finding_examples", check=attempt) == []
+    assert ask(root, "contaminated_images", benchmark=attempt) == []
+    with pytest.raises(
+        QueryError, match=r"there is no check \"untranslated' or 1 = 1; .* there are: .*image_missing, "
+    ):
+        ask(root, "finding_examples", check=attempt)
     with pytest.raises(QueryError, match='the store has no experiment "one\'; drop view samples; --"'):
         ask(root, "cache_coverage", experiment="one'; drop view samples; --")
     assert ask(root, "turns_per_dataset")
@@ -249,6 +253,13 @@ def test_turns_per_source_counts_samples_turns_and_originals(root):
         ("dataset/pretrain", "text-only", 1, 2, 2, 0, 0),
         ("dataset/shapes", "coco", 3, 6, 2, 3, 3),
     ]
+
+
+def test_an_example_of_a_whole_conversation_shows_all_its_turns(tmp_path):
+    root = build(tmp_path, whole=True).root
+    assert ask(
+        root, "finding_examples", "sample_id", "turn_index", "text", check="html_entities", experiment="one"
+    ) == [("a3", None, "元気ですか。 / はい。")]
 
 
 def test_finding_examples_show_the_english_beside_the_japanese(root):
