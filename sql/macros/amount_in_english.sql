@@ -21,12 +21,13 @@ create macro amount_in_english(phrase) as
                     when 'thousand' then 1000
                     when 'million' then 1e6
                     when 'billion' then 1e9
+                    when 'trillion' then 1e12
                     else 0
                 end
             )
         ),
         lambda sum, part: case
-            when part in (100, 1000, 1e6, 1e9) then sum - sum % (part * 10) + greatest(sum % (part * 10), 1) * part
+            when part in (100, 1000, 1e6, 1e9, 1e12) then sum - sum % (part * 10) + greatest(sum % (part * 10), 1) * part
             when part between 10 and 99 and sum between 10 and 99 then 100 * sum + part
             else sum + part
         end,

@@ -44,6 +44,9 @@ create macro has_source_in_english(number, sentence, numbers) as
         number in (50, 100, 1000, 10000)
         and regexp_matches(sentence, '(?i)centur|percent|complet|fully|hundred|thousand|all')
     )
+    or (number between 11 and 21 and list_contains(numbers, 100 * (number - 1)) and contains(sentence, '00s'))
+    or (number between 2 and 20 and regexp_matches(sentence, '\b[A-Z]?[a-z]+ (?:I{2,3}|I?[VX]I{0,3}|XI?[VX]?I{0,3})\b'))
+    or (number between 20 and 90 and number % 10 = 0 and regexp_matches(sentence, '(?i)ty-?somethings?\b'))
     or (number >= 1900 and (list_contains(numbers, number - 1900) or list_contains(numbers, number - 2000)))
     or list_contains(numbers, round(number * 10, 4))
     or (number >= 13 and number % 12 = 0 and contains(sentence, 'dozen'));

@@ -17,7 +17,7 @@ create macro is_number_in_other_words(number, sentence, numbers) as
         when 9 then regexp_matches(sentence, '九|ここの|きゅう|ナイン')
         when 10 then regexp_matches(sentence, '十|とお|じゅう|テン')
         when 11 then regexp_matches(sentence, 'イレブン')
-        when 12 then regexp_matches(sentence, 'ダース|正午|真夜中|深夜|零時|トゥエルブ')
+        when 12 then regexp_matches(sentence, 'ダース|正午|真夜中|深夜|零時|[0０〇]時|トゥエルブ')
         else false
     end
     or (number <= 12 and list_contains(numbers, number + 12) and contains(sentence, '時'))

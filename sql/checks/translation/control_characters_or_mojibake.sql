@@ -5,7 +5,12 @@
 -- turn_index  the turn, from 0
 -- evidence    the first such characters, escaped, and the text
 with matched as (
-    select sample_id, turn_index, "text", regexp_extract("text", control_characters() || '|' || mojibake()) as found
+    select
+        sample_id,
+        turn_index,
+        "text",
+        original,
+        regexp_extract("text", control_characters() || '|' || mojibake()) as found
     from turns
     where regexp_matches("text", control_characters() || '|' || mojibake())
 )
@@ -15,4 +20,10 @@ select
     array_to_string(list_transform(string_split(found, ''), lambda letter: printf('U+%04X', unicode(letter))), ' ')
         || ': ' || "text" as evidence
 from matched
-where found <> '';
+where found <> ''
+    and not (
+        regexp_full_match(found, '[ -~]+')
+        and (contains(coalesce(original, ''), found) or not contains(
+            regexp_replace("text", '(?s)```.*?```|`[^`\n]*`|https?://[!-~]+', ' ', 'g'), found
+        ))
+    );

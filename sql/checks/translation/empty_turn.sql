@@ -6,4 +6,8 @@
 -- evidence    who says nothing
 select sample_id, turn_index, 'the ' || role || ' says nothing' as evidence
 from turns
-where regexp_full_match("text", '[\s\p{Z}\p{Cf}]*');
+where regexp_full_match("text", '[\s\p{Z}\p{Cf}]*')
+    or (
+        regexp_full_match(replace("text", '<image>', ''), '[\s\p{Z}\p{Cf}\p{P}]*')
+        and regexp_matches(replace(original, '<image>', ''), '[A-Za-z0-9]')
+    );

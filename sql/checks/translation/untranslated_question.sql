@@ -29,4 +29,14 @@ where 10 * num_code_signs < num_latin
     and (
         (num_latin >= 10 and num_japanese < 0.1 * (num_latin + num_japanese))
         or regexp_matches(regexp_replace(words, quotation(), '', 'g'), english_question())
-    );
+    )
+union
+select sample_id, turn_index, regexp_extract("text", '[:：]\s*([A-Za-z][a-z'' -]* [a-z'' -]*[a-z])[.]?\s*$', 1) as evidence
+from turns
+where role = 'user'
+    and regexp_matches("text", '[\p{Hiragana}\p{Han}][^\n]*[:：]\s*[A-Za-z][a-z'' -]* [a-z'' -]*[a-z][.]?\s*$')
+    and (
+        contains(original, regexp_extract("text", '[:：]\s*([A-Za-z][a-z'' -]* [a-z'' -]*[a-z])[.]?\s*$', 1))
+        or original is null
+    )
+    and regexp_matches("text", '領域|座標|バウンディングボックス|位置|指して|示して');
