@@ -90,7 +90,7 @@ def _check_translations(run: ExperimentRun, datasets: dict[str, Manifest]) -> di
         check = run.task(f"translation/{role}", check_translations)
         accepted[role] = check(run.config.translation, dataset=dataset, store=run.store)
         checks, examples = report_of(accepted[role])
-        log.info("%s: %s", role, counts_line(dataset, accepted[role]))
+        log.info("dataset/%s, %s", role, counts_line(dataset, accepted[role]))
         show_table(f"translation-{role}", checks, description=f"Checks of {role}")
         show_table(f"translation-examples-{role}", examples, description=f"Examples of findings in {role}")
     show_table("samples", [_counts(role, datasets[role], accepted[role]) for role in ROLES], description="Samples")
@@ -114,7 +114,7 @@ def _find_contamination(
             store=run.store,
         )
     for role, manifest in found.items():
-        log.info("%s: %s", role, contamination_line(manifest, is_excluded=run.config.contamination.exclude))
+        log.info("dataset/%s, %s", role, contamination_line(manifest, is_excluded=run.config.contamination.exclude))
     if run.config.contamination.exclude:
         require_uncontaminated(found)
     rows = [row for role in ROLES for row in contamination_rows(role, found[role])]

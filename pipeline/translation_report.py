@@ -48,7 +48,7 @@ def counts_line(dataset: Manifest, checked: Manifest) -> str:
     num_warnings = sum(num for num, _, severity in found if severity == "warn")
     return (
         f"{total} records: {summary['num_accepted']} accepted, {unreadable} could not be used, "
-        f"{rejected} rejected by checks{why}, {num_warnings} warnings; "
+        f"{rejected} rejected by checks{why}, {num_warnings} findings that only warn; "
         f"{dataset.summary['num_with_original']} with their English original"
     )
 
