@@ -52,7 +52,7 @@ class Manifest(Record):
     request: Request
     files: tuple[ArtifactFile, ...]
     summary: dict[str, Any]
-    """Counts and figures of the result, for gates and tables."""
+    """Counts and figures of the result, for gates and tables; ``parts`` names artifacts that it consists of."""
     created_at: str
     duration_seconds: float
     git_commit: str | None
@@ -68,6 +68,11 @@ class Manifest(Record):
     @property
     def num_bytes(self) -> int:
         return sum(file.num_bytes for file in self.files)
+
+    @property
+    def parts(self) -> tuple[str, ...]:
+        """The artifacts this one consists of beside its own files, as ``step/fingerprint``."""
+        return tuple(self.summary.get("parts", ()))
 
     def path(self, name: str) -> Path:
         """Absolute path of a file of this artifact.
