@@ -2,10 +2,11 @@
 
 from prefect import flow
 
-from flows.prepare_data import PreparedData, prepare_data
+from flows.prepare_data import ROLES, PreparedData, prepare_data
 from flows.runs import ExperimentRun, experiment_run
 from pipeline.config import ExperimentConfig, ExperimentName
 from pipeline.features import cache_features as cache_features_step
+from pipeline.features import calibrate_features, require_features
 from pipeline.manifest import Manifest
 
 
@@ -20,7 +21,25 @@ def cache_features_flow(experiment: ExperimentName | ExperimentConfig = Experime
         cache_features(run, prepare_data(run))
 
 
-def cache_features(run: ExperimentRun, data: PreparedData) -> Manifest:
-    """The vision tower's features of every image of both datasets."""
-    cache = run.task("features", cache_features_step, on_device=True)
-    return cache(run.config.vision_tower, run.config.features, datasets=data.datasets, store=run.store)
+def cache_features(run: ExperimentRun, data: PreparedData) -> dict[str, Manifest]:
+    """The vision tower's features of every image of both datasets, by role."""
+    config = run.config
+    calibration = _calibrate(run, data) if config.features.form == "int8" else None
+    features = {}
+    for role in ROLES:
+        cache = run.task(f"features/{role}", cache_features_step, on_device=True)
+        features[role] = cache(
+            config.vision_tower,
+            config.features,
+            dataset=data.datasets[role],
+            calibration=calibration,
+            store=run.store,
+        )
+        limit = config.limits.max_rejected_fraction
+        require_features(features[role], name=role, max_failed_fraction=limit)
+    return features
+
+
+def _calibrate(run: ExperimentRun, data: PreparedData) -> Manifest:
+    calibrate = run.task("calibration", calibrate_features, on_device=True)
+    return calibrate(run.config.vision_tower, run.config.features, dataset=data.datasets["pretrain"], store=run.store)

@@ -21,7 +21,7 @@ from pipeline.settings import load_settings
 from pipeline.store import ArtifactStore
 
 if TYPE_CHECKING:
-    from pipeline.costs import Cost
+    from pipeline.feature_costs import Cost
     from pipeline.sources.fetch_plan import FetchPlan
     from pipeline.sources.registry import Source
 

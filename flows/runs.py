@@ -46,7 +46,7 @@ class ExperimentRun:
         request = self.plan[role].request
 
         def work(*args: P.args, **kwargs: P.kwargs) -> Manifest:
-            if self.store.find(request):
+            if self.store.is_whole(request):
                 manifest = step(*args, **kwargs)
                 self.tracked.link(role, manifest, was_done=True)
                 return manifest

@@ -23,10 +23,10 @@ def train_flow(experiment: ExperimentName | ExperimentConfig = ExperimentName.SM
         train(run, data, cache_features(run, data))
 
 
-def train(run: ExperimentRun, data: PreparedData, features: Manifest) -> Manifest:
+def train(run: ExperimentRun, data: PreparedData, features: dict[str, Manifest]) -> Manifest:
     """Both stages; returns the finetuned model."""
-    projector = _train_stage(run, "pretrain", data, {"features": features})
-    return _train_stage(run, "finetune", data, {"features": features, "projector": projector})
+    projector = _train_stage(run, "pretrain", data, {"features": features["pretrain"]})
+    return _train_stage(run, "finetune", data, {"features": features["finetune"], "projector": projector})
 
 
 def _train_stage(run: ExperimentRun, stage: Stage, data: PreparedData, inputs: dict[str, Manifest]) -> Manifest:

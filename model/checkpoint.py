@@ -14,11 +14,11 @@ from pathlib import Path
 import torch
 from pydantic import Field
 from safetensors.torch import load_file, save_file
-from transformers import AutoModelForCausalLM, AutoTokenizer, PreTrainedTokenizerBase, SiglipVisionModel
+from transformers import AutoModelForCausalLM, AutoTokenizer, PreTrainedTokenizerBase
 
 from model.config import Dtype, ImageConfig, Section, TemplateName
 from model.projector import Projector
-from model.vision_tower import VisionTower
+from model.vision_tower import VisionTower, load_vision_tower
 from model.vlm import VisionLanguageModel
 
 PROJECTOR_FILE = "projector.safetensors"
@@ -57,7 +57,7 @@ def save_model(model: LoadedModel, folder: Path) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     save_projector(model.vlm.projector, folder)
     model.vlm.llm.save_pretrained(folder / "llm")
-    model.vision_tower.siglip.save_pretrained(folder / "vision_tower")
+    model.vision_tower.vit.save_pretrained(folder / "vision_tower")
     model.tokenizer.save_pretrained(folder / "tokenizer")
     text = json.dumps(model.config.model_dump(mode="json"), indent=2, ensure_ascii=False)
     (folder / "config.json").write_text(text, encoding="utf-8")
@@ -67,7 +67,7 @@ def load_model(folder: Path, *, device: torch.device) -> LoadedModel:
     """Read a whole model folder for answering questions."""
     config = ModelConfig.model_validate_json((folder / "config.json").read_text(encoding="utf-8"))
     dtype = getattr(torch, config.vision_dtype)
-    tower = VisionTower(SiglipVisionModel.from_pretrained(folder / "vision_tower", dtype=dtype)).to(device)
+    tower = load_vision_tower(folder / "vision_tower", dtype).to(device)
     llm = AutoModelForCausalLM.from_pretrained(folder / "llm", dtype=torch.float32)
     projector = Projector(tower.width * len(config.images.scales), llm.config.hidden_size)
     load_projector(projector, folder)

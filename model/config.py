@@ -37,9 +37,10 @@ class LocalFolder(Section):
 
 
 class RandomVisionTower(Section):
-    """A small SigLIP with random weights, for demonstrations and tests."""
+    """A small tower with random weights, for demonstrations and tests."""
 
     kind: Literal["random"]
+    model_type: Literal["siglip", "clip"] = Field("siglip", description="family in Transformers")
     seed: int = Field(0, ge=0, description="seed of the weights")
     tile_size: int = Field(gt=0, description="side of one input tile, in pixels")
     patch_size: int = Field(gt=0, description="side of one patch, in pixels")
@@ -86,12 +87,18 @@ class VisionTowerConfig(Section):
     dtype: Dtype = Field("bfloat16", description="number format in which the tower runs and its features are stored")
 
 
+Layout = Literal["square", "llava-jp-v1.1"]
+
+
 class ImageConfig(Section):
     """How an image becomes vision tokens."""
 
     image_size: int = Field(gt=0, description="side of the square input image, in pixels")
     scales: tuple[float, ...] = Field(
         (1.0,), min_length=1, description="S2 scales relative to image_size, in channel order; (1.0,) means no S2"
+    )
+    layout: Layout = Field(
+        "square", description="square: the true grid of patches; llava-jp-v1.1: as the published weights were trained"
     )
 
     @model_validator(mode="after")

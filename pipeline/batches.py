@@ -4,6 +4,7 @@ The order, the global batches and what each supervised token weighs are the same
 """
 
 import random
+from collections import deque
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -17,9 +18,8 @@ from transformers import PreTrainedTokenizerBase
 
 from model.config import TemplateName
 from model.conversation import IGNORED_LABEL, IMAGE_TOKEN_ID, Encoded, Exchange, encode_conversation
-from model.s2 import join_scales
 from model.vlm import expand_image
-from pipeline.feature_cache import FeatureReader
+from pipeline.feature_sources import NO_IMAGES, FeatureSource
 from pipeline.samples import exchanges_of
 
 
@@ -44,12 +44,13 @@ class TrainingSamples:
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """One forward pass. Vision tokens are expanded in ``input_ids``; features are ``[N, P, V]`` in image order."""
+    """One forward pass. Vision tokens are expanded in ``input_ids``."""
 
     input_ids: torch.Tensor
     attention_mask: torch.Tensor
     labels: torch.Tensor
-    features: torch.Tensor
+    images: torch.Tensor
+    """What ``FeatureSource.on_device`` makes the features from, in image order; empty without images."""
 
     @property
     def num_supervised_tokens(self) -> int:
@@ -61,14 +62,13 @@ def load_samples(
     samples_file: Path,
     accepted_file: Path,
     *,
-    features: FeatureReader,
+    features: FeatureSource,
     tokenizer: PreTrainedTokenizerBase,
     template: TemplateName,
     max_length: int,
 ) -> TrainingSamples:
     """The accepted samples, tokenised. What does not fit is cut after a whole answer, or counted and left out."""
     accepted = set(pq.read_table(accepted_file).column("sample_id").to_pylist())
-    num_vision_tokens = features.shape.num_tokens if features.shape else 0
     ready: list[TrainingSample] = []
     num_without_features = num_too_long = num_shortened = 0
     for row in pq.read_table(samples_file, columns=["sample_id", "image_sha256", "turns"]).to_pylist():
@@ -79,7 +79,7 @@ def load_samples(
             num_without_features += 1
             continue
         exchanges = exchanges_of(row["turns"])
-        room = max_length - (num_vision_tokens - 1 if image else 0)
+        room = max_length - (features.num_vision_tokens - 1 if image else 0)
         encoded, num_kept = _fitted(exchanges, image is not None, template, tokenizer, room)
         if encoded is None or not encoded.num_supervised:
             num_too_long += 1
@@ -125,40 +125,41 @@ def micro_batches(batch: Sequence[int], *, count: int, rank: int, num_processes:
     return [own[start:end] for start, end in pairwise(bounds)]
 
 
-def collate(samples: Sequence[TrainingSample], *, features: FeatureReader) -> Batch:
+def collate(samples: Sequence[TrainingSample], *, features: FeatureSource) -> Batch:
     """Pad on the right. No samples make a batch of one unsupervised token, so that every process takes part."""
     if not samples:
         one = torch.zeros(1, 1, dtype=torch.long)
-        return Batch(one, torch.ones_like(one), torch.full_like(one, IGNORED_LABEL), torch.zeros(0, 0, 0))
-    num_vision_tokens = features.shape.num_tokens if features.shape else 0
+        return Batch(one, torch.ones_like(one), torch.full_like(one, IGNORED_LABEL), NO_IMAGES)
     ids, labels = [], []
     for sample in samples:
         sample_ids = torch.tensor(sample.encoded.input_ids)
-        repeats = torch.where(sample_ids == IMAGE_TOKEN_ID, num_vision_tokens, 1)
-        ids.append(expand_image(sample_ids, num_vision_tokens))
+        repeats = torch.where(sample_ids == IMAGE_TOKEN_ID, features.num_vision_tokens, 1)
+        ids.append(expand_image(sample_ids, features.num_vision_tokens))
         labels.append(torch.tensor(sample.encoded.labels).repeat_interleave(repeats))
-    images = [features.read(sample.image_sha256) for sample in samples if sample.image_sha256 is not None]
+    images = [sample.image_sha256 for sample in samples if sample.image_sha256 is not None]
     return Batch(
         input_ids=pad_sequence(ids, batch_first=True, padding_value=0),
         attention_mask=pad_sequence([torch.ones_like(row) for row in ids], batch_first=True, padding_value=0),
         labels=pad_sequence(labels, batch_first=True, padding_value=IGNORED_LABEL),
-        features=join_scales(torch.stack(images)) if images else torch.zeros(0, 0, 0),
+        images=features.load(images) if images else NO_IMAGES,
     )
 
 
+STEPS_AHEAD = 2
+"""Optimizer steps whose batches are read while one is computed."""
+
+
 def batches_ahead(
-    plan: Sequence[Sequence[Sequence[int]]], samples: Sequence[TrainingSample], features: FeatureReader
+    plan: Sequence[Sequence[Sequence[int]]], samples: Sequence[TrainingSample], features: FeatureSource
 ) -> Iterator[list[Batch]]:
-    """The micro-batches of each optimizer step; those of the next step are read while this one is computed."""
+    """The micro-batches of each optimizer step; those of the next steps are read while this one is computed."""
 
     def load(pieces: Sequence[Sequence[int]]) -> list[Batch]:
         return [collate([samples[index] for index in piece], features=features) for piece in pieces]
 
-    with ThreadPoolExecutor(max_workers=1) as pool:
-        ahead = pool.submit(load, plan[0]) if plan else None
-        for following in [*plan[1:], None]:
-            if ahead is None:
-                return
-            current = ahead.result()
-            ahead = pool.submit(load, following) if following is not None else None
+    with ThreadPoolExecutor(STEPS_AHEAD) as pool:
+        ahead = deque(pool.submit(load, pieces) for pieces in plan[:STEPS_AHEAD])
+        for number in range(len(plan)):
+            current = ahead.popleft().result()
+            ahead.extend(pool.submit(load, pieces) for pieces in plan[number + STEPS_AHEAD : number + STEPS_AHEAD + 1])
             yield current

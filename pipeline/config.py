@@ -98,10 +98,18 @@ class LimitsConfig(Section):
     max_rejected_fraction: float = Field(0.05, ge=0, le=1, description="largest part of a dataset that may be rejected")
 
 
+StoredForm = Literal["exact", "exact-zstd", "int8"]
+
+
 class FeatureConfig(ImageConfig):
     """How an image becomes cached features."""
 
-    images_per_shard: int = Field(256, gt=0, description="images in one Parquet shard")
+    form: StoredForm | Literal["live"] = Field(
+        "exact",
+        description="exact: the tower's numbers; exact-zstd: the same, compressed; int8: half the bytes, 1 % error; "
+        "live: no cache, the trainer runs the tower",
+    )
+    images_per_shard: int = Field(512, gt=0, description="images in one Parquet shard")
 
 
 class StageConfig(Section):

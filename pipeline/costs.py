@@ -5,29 +5,15 @@ operations over the matrix-multiplication rate measured now, times ``EFFICIENCY`
 of a model and dominates small ones: starting the processes of a stage and launching its many small operations.
 """
 
-import time
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import cache
 from itertools import islice
 from pathlib import Path
 from typing import Any
 
-import torch
-from transformers import AutoConfig, AutoModelForCausalLM, SiglipVisionConfig
-
-from model.config import HubFolder, LlmConfig, LocalFolder, RandomVisionTower, VisionTowerConfig
-from model.language_model import build_llm_config, load_tokenizer
-from pipeline.config import (
-    TOKENIZER_FOLDER,
-    DatasetSource,
-    ExperimentConfig,
-    PublishedSource,
-    ShapesJaSource,
-    StageConfig,
-)
-from pipeline.errors import ConfigError
+from pipeline.config import DatasetSource, ExperimentConfig, PublishedSource, ShapesJaSource, StageConfig
+from pipeline.feature_costs import EFFICIENCY, Cost, calibration_cost, encoding_flops, features_cost
+from pipeline.model_sizes import Tower, llm_sizes, matrix_rate, tower_sizes
 from pipeline.plan import PlannedStep, plan_experiment
 from pipeline.records import read_records
 from pipeline.samples import Sample, normalise
@@ -35,8 +21,6 @@ from pipeline.shapes_ja import generate_shapes
 from pipeline.sources.registry import find_dataset, find_source
 from pipeline.store import ArtifactStore
 
-EFFICIENCY = 0.3
-"""Part of the measured matrix rate that whole steps are assumed to reach."""
 START_SECONDS = 12.0
 """Starting the processes of a training stage."""
 SECONDS_PER_MICRO_BATCH = 0.03
@@ -64,15 +48,6 @@ CHARACTERS_PER_TOKEN = 1.5
 
 
 @dataclass(frozen=True, slots=True)
-class Cost:
-    """Needs of one step; of a finished one the memory is not known."""
-
-    num_bytes: int
-    seconds: float
-    memory_bytes: int | None
-
-
-@dataclass(frozen=True, slots=True)
 class DatasetSize:
     """What a dataset holds, or will."""
 
@@ -86,39 +61,31 @@ class DatasetSize:
         return int(self.num_samples * num_vision_tokens + self.num_characters / CHARACTERS_PER_TOKEN)
 
 
-@dataclass(frozen=True, slots=True)
-class Tower:
-    """Sizes of a vision tower."""
-
-    num_patches: int
-    tile_size: int
-    width: int
-    num_parameters: int
-
-
 def estimate(config: ExperimentConfig, *, store: ArtifactStore) -> dict[str, Cost]:
     """Cost of every step of an experiment by its role; what is done shows what it took."""
     plan = {step.role: step for step in plan_experiment(config)}
     tower, (llm_parameters, llm_width) = tower_sizes(config.vision_tower), llm_sizes(config.llm)
+    item_bytes = 4 if config.vision_tower.dtype == "float32" else 2
     channels = tower.width * len(config.features.scales)
     projector_parameters = channels * llm_width + llm_width + llm_width * llm_width + llm_width
     sizes = {
         role: _count(source, plan[f"dataset/{role}"], store)
         for role, source in (("pretrain", config.datasets.pretrain), ("finetune", config.datasets.finetune))
     }
-    costs = {"features": _features_cost(config, tower, sum(size.num_images for size in sizes.values()))}
+    costs = {"calibration": calibration_cost(config.vision_tower, config.features, sizes["pretrain"].num_images)}
     for stage, stage_config in (("pretrain", config.pretrain), ("finetune", config.finetune)):
         is_finetune = stage == "finetune"
         costs[f"dataset/{stage}"] = _dataset_cost(sizes[stage])
+        costs[f"features/{stage}"] = features_cost(config.vision_tower, config.features, sizes[stage].num_images)
         costs[f"translation/{stage}"] = _translation_cost(sizes[stage])
         costs[stage] = _training_cost(
             stage_config,
             num_parameters=llm_parameters + projector_parameters,
             num_trained=projector_parameters + (llm_parameters if is_finetune else 0),
             num_micro_batches=sizes[stage].num_samples * stage_config.num_epochs // stage_config.micro_batch_size,
-            num_tokens=sizes[stage].num_tokens(tower.num_patches) * stage_config.num_epochs,
+            num_tokens=sizes[stage].num_tokens(tower.num_tokens(config.features.layout)) * stage_config.num_epochs,
             width=llm_width,
-            tower_bytes=tower.num_parameters * _item_bytes(config.vision_tower.dtype) if is_finetune else 0,
+            tower_bytes=tower.num_parameters * item_bytes if is_finetune else 0,
         )
     for benchmark in config.evaluation.benchmarks:
         items = _count(benchmark.source, plan[f"dataset/{benchmark.name}"], store)
@@ -131,8 +98,12 @@ def estimate(config: ExperimentConfig, *, store: ArtifactStore) -> dict[str, Cos
 
 
 def _measured(step: PlannedStep, store: ArtifactStore) -> Cost | None:
+    """What a finished step took; of features the shards count."""
     manifest = store.find(step.request)
-    return Cost(manifest.num_bytes, manifest.duration_seconds, None) if manifest else None
+    if manifest is None:
+        return None
+    num_bytes = manifest.num_bytes + manifest.summary.get("payload_bytes", 0)
+    return Cost(num_bytes, manifest.duration_seconds, None)
 
 
 def _count(source: DatasetSource, step: PlannedStep, store: ArtifactStore) -> DatasetSize:
@@ -209,24 +180,11 @@ def _contamination_cost(size: DatasetSize) -> Cost:
 
 def _predictions_cost(config: ExperimentConfig, tower: Tower, llm_parameters: int, items: DatasetSize) -> Cost:
     """The tower sees every image again, the LLM reads the prompt and writes at most ``max_new_tokens``."""
-    num_tokens = items.num_tokens(tower.num_patches)
+    num_tokens = items.num_tokens(tower.num_tokens(config.features.layout))
     num_tokens += items.num_samples * config.evaluation.generation.max_new_tokens
-    flops = 2.0 * llm_parameters * num_tokens + _tower_flops(config, tower) * items.num_images
+    flops = 2.0 * llm_parameters * num_tokens + encoding_flops(tower, config.features) * items.num_images
     memory = (llm_parameters + tower.num_parameters) * 4
     return Cost(items.num_samples * BYTES_PER_ROW, flops / (matrix_rate() * EFFICIENCY), memory)
-
-
-def _tower_flops(config: ExperimentConfig, tower: Tower) -> float:
-    """Of one image: two operations per parameter and patch, over all tiles of all scales."""
-    num_tiles = sum((side // tower.tile_size) ** 2 for side in config.features.sides)
-    return 2.0 * tower.num_parameters * tower.num_patches * num_tiles
-
-
-def _features_cost(config: ExperimentConfig, tower: Tower, num_images: int) -> Cost:
-    item_bytes = _item_bytes(config.vision_tower.dtype)
-    num_bytes = num_images * len(config.features.scales) * tower.num_patches * tower.width * item_bytes
-    flops = _tower_flops(config, tower) * num_images
-    return Cost(num_bytes, flops / (matrix_rate() * EFFICIENCY), tower.num_parameters * item_bytes)
 
 
 def _training_cost(
@@ -248,72 +206,3 @@ def _training_cost(
     memory = num_parameters * weights + num_trained * (weights + moments + master) + activations
     seconds = START_SECONDS + flops / (matrix_rate() * EFFICIENCY) + num_micro_batches * SECONDS_PER_MICRO_BATCH
     return Cost(num_trained * 4 + tower_bytes, seconds, memory)
-
-
-def tower_sizes(config: VisionTowerConfig) -> Tower:
-    """Sizes from the configuration alone; no weights are loaded."""
-    weights = config.weights
-    if isinstance(weights, RandomVisionTower):
-        sizes: dict[str, Any] = weights.model_dump()
-        side, patch = weights.tile_size, weights.patch_size
-    else:
-        loaded = _vision_config(weights)
-        sizes, side, patch = loaded.to_dict(), loaded.image_size, loaded.patch_size
-    width, inner, layers = sizes["hidden_size"], sizes["intermediate_size"], sizes["num_hidden_layers"]
-    num_patches = (side // patch) ** 2
-    per_layer = 4 * width * (width + 1) + 2 * width * inner + width + inner + 4 * width
-    num_parameters = layers * per_layer + num_patches * width + 3 * patch * patch * width + width
-    return Tower(num_patches, side, width, num_parameters)
-
-
-def _vision_config(weights: HubFolder | LocalFolder) -> Any:
-    with explained_loading(weights):
-        if isinstance(weights, HubFolder):
-            loaded = AutoConfig.from_pretrained(weights.id, revision=weights.revision)
-        else:
-            loaded = AutoConfig.from_pretrained(weights.folder)
-    return loaded if isinstance(loaded, SiglipVisionConfig) else loaded.vision_config
-
-
-@contextmanager
-def explained_loading(weights: object) -> Iterator[None]:
-    """An error of Transformers in one line that says what to do.
-
-    Raises:
-        ConfigError: in place of the errors that Transformers raises for a wrong name, folder or connection.
-    """
-    try:
-        yield
-    except (OSError, ValueError) as error:
-        reason = str(error).strip().splitlines()[0]
-        raise ConfigError(
-            f"{weights} cannot be loaded: {reason} Check id, revision and connection (HF_TOKEN for a gated one), "
-            "or fetch it elsewhere and name its folder: {kind: local, folder: ...}"
-        ) from error
-
-
-def llm_sizes(config: LlmConfig) -> tuple[int, int]:
-    """Parameters and embedding size, counted on a model without storage."""
-    with explained_loading(config.weights):
-        architecture = build_llm_config(config, load_tokenizer(config, bundled=TOKENIZER_FOLDER))
-    with torch.device("meta"):
-        llm = AutoModelForCausalLM.from_config(architecture)
-    return sum(parameter.numel() for parameter in llm.parameters()), architecture.hidden_size
-
-
-def _item_bytes(dtype: str) -> int:
-    return 4 if dtype == "float32" else 2
-
-
-@cache
-def matrix_rate() -> float:
-    """Floating-point operations per second of a matrix product on this machine's device, measured for 0.3 seconds."""
-    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    side, dtype = (4096, torch.bfloat16) if device.type == "cuda" else (768, torch.float32)
-    matrix = torch.rand(side, side, device=device, dtype=dtype)
-    float((matrix @ matrix)[0, 0])
-    count, started = 0, time.monotonic()
-    while time.monotonic() - started < 0.3:
-        float((matrix @ matrix)[0, 0])
-        count += 1
-    return count * 2.0 * side**3 / (time.monotonic() - started)

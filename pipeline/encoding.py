@@ -1,111 +1,205 @@
-"""The vision tower over many images: decode, encode, write shards. The work of ``pipeline.features``."""
+"""The vision tower over many images: decode, encode, write shards. The work of ``pipeline.features``.
+
+Images are decoded in worker processes while the device encodes and threads write. Batches never cross the border of a
+shard, so what is computed does not depend on the number of processes.
+"""
 
 import logging
 from collections.abc import Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
-import pyarrow as pa
 import torch
+from torch.utils.data import DataLoader, Dataset
 
-from model.config import ImageConfig, VisionTowerConfig
-from model.vision_tower import VisionTower, build_vision_tower, pixels_of
-from pipeline.config import FeatureConfig
-from pipeline.errors import DataError
-from pipeline.feature_cache import FailedImage, FeatureShape, shard_failures, write_shard
+from model.config import ImageConfig
+from model.vision_tower import VisionTower, pixels_of
+from pipeline.errors import ConfigError, DataError
+from pipeline.feature_forms import FeatureShape, pack
+from pipeline.feature_shards import EncodedImages, FailedImage
 from pipeline.images import ImageReader, decode
-from pipeline.parquet import write_rows
-from pipeline.progress import Progress
 
 log = logging.getLogger(__name__)
 
 IMAGES_PER_BATCH = 32
-"""Images encoded together. Fixed, because another batch could change the last bits of a feature."""
-
-FAILURE_SCHEMA = pa.schema(
-    [pa.field("image_sha256", pa.string(), nullable=False), pa.field("reason", pa.string(), nullable=False)]
-)
+"""Images encoded together, at most. Fixed, because another batch could change the last bits of a feature."""
+BATCHES_AHEAD = 2
+"""Decoded batches that every decoding process keeps ready."""
 
 
-def encode_all(
-    tower_config: VisionTowerConfig, config: FeatureConfig, images: ImageReader, directory: Path
-) -> dict[str, Any]:
-    """Write the missing shards of a partial directory, then ``failures.parquet``; returns the manifest's summary."""
-    usable, size = images.usable(), config.images_per_shard
-    shards = {
-        directory / f"shard-{index:05d}.parquet": usable[start : start + size]
-        for index, start in enumerate(range(0, len(usable), size))
-    }
-    missing = {path: keys for path, keys in shards.items() if not path.exists()}
-    tower = build_vision_tower(tower_config).to(default_device())
-    shape = FeatureShape(len(config.scales), tower.num_patches, tower.width, tower_config.dtype)
-    num_images, num_missing = (sum(map(len, part.values())) for part in (shards, missing))
-    log.info(
-        "features: %d of %d shards to make, %d images, %.2f GB on %s",
-        len(missing), len(shards), num_missing, num_missing * shape.row_bytes / 1e9, default_device(),
-    )  # fmt: skip
-    progress = Progress("encode images", total=num_images, unit="images", start=num_images - num_missing)
-    for path, keys in missing.items():
-        encoded, failures = _encode_shard(tower, config, images, keys, progress)
-        write_shard(path, encoded, shape=shape, failures=failures)
-    progress.finish()
-    failures = [failure for path in shards for failure in shard_failures(path)]
-    write_rows(
-        directory / "failures.parquet",
-        ({"image_sha256": failure.image_sha256, "reason": failure.reason} for failure in failures),
-        schema=FAILURE_SCHEMA,
+@dataclass(frozen=True, slots=True)
+class DecodedImages:
+    """A batch of images as the tower takes them, and those that could not be decoded."""
+
+    shard: int
+    keys: tuple[str, ...]
+    source_sizes: tuple[tuple[int, int], ...]
+    pixels_B3HW: torch.Tensor
+    failures: tuple[FailedImage, ...]
+
+    def part(self, start: int, end: int) -> "DecodedImages":
+        """Some of the images; the failures stay with the first part."""
+        failures = () if start else self.failures
+        pixels = self.pixels_B3HW[start:end]
+        return DecodedImages(self.shard, self.keys[start:end], self.source_sizes[start:end], pixels, failures)
+
+    def pin_memory(self) -> "DecodedImages":
+        """For the DataLoader: the same in memory that the device can copy from."""
+        pinned = self.pixels_B3HW.pin_memory()
+        return DecodedImages(self.shard, self.keys, self.source_sizes, pinned, self.failures)
+
+
+class BatchesOfShards(Dataset[DecodedImages]):
+    """The batches of some shards in order; reading one decodes its images."""
+
+    def __init__(self, images: ImageReader, shards: Sequence[Sequence[str]], *, image_size: int) -> None:
+        self._images = images
+        self._image_size = image_size
+        self._batches = [
+            (number, tuple(keys[start : start + IMAGES_PER_BATCH]))
+            for number, keys in enumerate(shards)
+            for start in range(0, len(keys), IMAGES_PER_BATCH)
+        ]
+
+    def __len__(self) -> int:
+        return len(self._batches)
+
+    def __getitem__(self, index: int) -> DecodedImages:
+        shard, wanted = self._batches[index]
+        keys, sizes, pixels, failures = [], [], [], []
+        for key in wanted:
+            try:
+                image = decode(self._images.read(key))
+            except DataError as error:
+                failures.append(FailedImage(key, str(error)))
+                continue
+            keys.append(key)
+            sizes.append(image.size)
+            pixels.append(pixels_of(image, image_size=self._image_size))
+        stacked = torch.stack(pixels) if pixels else torch.zeros(0, 3, 0, 0, dtype=torch.uint8)
+        return DecodedImages(shard, tuple(keys), tuple(sizes), stacked, tuple(failures))
+
+
+def decoded_batches(batches: BatchesOfShards, *, image_size: int, num_decoders: int) -> Iterator[DecodedImages]:
+    """The batches in order, decoded ahead by ``num_decoders`` processes; by none: in this thread, one at a time.
+
+    Raises:
+        ConfigError: the processes cannot hand over so many images.
+    """
+    if num_decoders:
+        num_ahead = min(len(batches), num_decoders * BATCHES_AHEAD)
+        _require_shared_memory(num_ahead * IMAGES_PER_BATCH * 3 * image_size**2)
+    loader = DataLoader(
+        batches,
+        batch_size=None,
+        num_workers=num_decoders,
+        prefetch_factor=BATCHES_AHEAD if num_decoders else None,
+        pin_memory=torch.cuda.is_available(),
+        multiprocessing_context="fork" if num_decoders else None,
     )
-    return {
-        "num_images": num_images - len(failures),
-        "num_failed": len(failures),
-        "num_shards": len(shards),
-        "bytes_per_image": shape.row_bytes,
-        "num_vision_tokens": shape.num_tokens,
-        "num_channels": shape.num_scales * shape.width,
-    }
+    yield from loader
 
 
-def _encode_shard(
-    tower: VisionTower, config: FeatureConfig, images: ImageReader, keys: Sequence[str], progress: Progress
-) -> tuple[list[tuple[str, torch.Tensor]], list[FailedImage]]:
-    encoded: list[tuple[str, torch.Tensor]] = []
-    failures: list[FailedImage] = []
-    for batch in _decoded(images, keys, config.image_size):
-        failures += [item for item in batch if isinstance(item, FailedImage)]
-        readable = [item for item in batch if not isinstance(item, FailedImage)]
-        if readable:
-            encoded += zip(
-                [key for key, _ in readable], encode_pixels(tower, [p for _, p in readable], config), strict=True
-            )
-        progress.advance(len(batch))
-    return encoded, failures
+def _require_shared_memory(num_bytes: int) -> None:
+    """A process that runs out of shared memory dies of a bus error, which says nothing."""
+    import shutil
+
+    folder = Path("/dev/shm")
+    if folder.exists() and shutil.disk_usage(folder).free < num_bytes:
+        free = shutil.disk_usage(folder).free / 1e6
+        raise ConfigError(
+            f"decoding needs {num_bytes / 1e6:.0f} MB in {folder}, {free:.0f} MB are free; lower "
+            "LLAVA_JP_NUM_DECODERS, or give the container more (docker run --shm-size)"
+        )
 
 
-def _decoded(
-    images: ImageReader, keys: Sequence[str], image_size: int
-) -> Iterator[list[tuple[str, torch.Tensor] | FailedImage]]:
-    """Batches of pixels; the next batch is decoded while this one is encoded."""
+class Encoder:
+    """The tower on its device, with the largest batch that fits there."""
 
-    def pixels(key: str) -> tuple[str, torch.Tensor] | FailedImage:
-        try:
-            return key, pixels_of(decode(images.read(key)), image_size=image_size)
-        except DataError as error:
-            return FailedImage(key, str(error))
+    def __init__(
+        self, tower: VisionTower, config: ImageConfig, shape: FeatureShape, channel_rms_SV: torch.Tensor | None
+    ) -> None:
+        self.tower = tower
+        self.config = config
+        self.shape = shape
+        self.channel_rms_SV = channel_rms_SV
+        self.max_images = IMAGES_PER_BATCH
 
-    batches = [keys[start : start + IMAGES_PER_BATCH] for start in range(0, len(keys), IMAGES_PER_BATCH)]
-    with ThreadPoolExecutor() as pool:
-        ahead = [pool.submit(pixels, key) for key in batches[0]] if batches else []
-        for following in [*batches[1:], ()]:
-            current, ahead = ahead, [pool.submit(pixels, key) for key in following]
-            yield [future.result() for future in current]
+    def encode(self, decoded: DecodedImages) -> list[EncodedImages]:
+        """The images' payloads; when the device's memory is too small, in several smaller batches from then on.
+
+        Raises:
+            torch.OutOfMemoryError: a single image does not fit.
+        """
+        encoded: list[EncodedImages] = []
+        start, count = 0, len(decoded.keys)
+        while start < count or not encoded:
+            part = decoded.part(start, start + self.max_images)
+            try:
+                encoded.append(self._encode(part))
+            except torch.OutOfMemoryError:
+                if self.max_images == 1:
+                    raise
+                torch.cuda.empty_cache()
+                self.max_images //= 2
+                log.warning(
+                    "the device's memory is too small: going on with %d images a batch (features may differ in the "
+                    "last bits from those of larger batches)", self.max_images,
+                )  # fmt: skip
+                continue
+            start += self.max_images
+        return encoded
+
+    @torch.no_grad()
+    def _encode(self, part: DecodedImages) -> EncodedImages:
+        shape = self.shape
+        if not part.keys:
+            none = torch.zeros(0, shape.num_scales)
+            payloads = torch.zeros(0, shape.num_scales, shape.payload_bytes, dtype=torch.uint8)
+            return EncodedImages((), (), payloads, none, none, torch.zeros(0, dtype=torch.bool), part.failures)
+        features_BSTV = self.tower.encode(part.pixels_B3HW, self.config)
+        norms_BST = features_BSTV.float().norm(dim=-1)
+        return EncodedImages(
+            keys=part.keys,
+            source_sizes=part.source_sizes,
+            payloads_BSP=to_host(pack(features_BSTV, shape, self.channel_rms_SV)),
+            mean_norms_BS=to_host(norms_BST.mean(dim=-1)),
+            max_norms_BS=to_host(norms_BST.amax(dim=-1)),
+            is_finite_B=to_host(features_BSTV.isfinite().flatten(1).all(dim=-1)),
+            failures=part.failures,
+        )
+
+
+def to_host(tensor: torch.Tensor) -> torch.Tensor:
+    """A copy on the CPU. From a GPU into pinned memory, not waited for: ``torch.cuda.Event`` says when it is there."""
+    if tensor.device.type == "cpu":
+        return tensor.contiguous()
+    host = torch.empty(tensor.shape, dtype=tensor.dtype, pin_memory=True)
+    return host.copy_(tensor, non_blocking=True)
+
+
+def feature_shape(tower: VisionTower, config: ImageConfig, *, dtype: str, form: str) -> FeatureShape:
+    """What the encoder's payloads hold."""
+    return FeatureShape.from_json(
+        {
+            "sides": config.sides,
+            "num_tokens": tower.num_tokens(config.layout),
+            "width": tower.width,
+            "dtype": dtype,
+            "form": form,
+        }
+    )
 
 
 def encode_pixels(tower: VisionTower, pixels: Sequence[torch.Tensor], config: ImageConfig) -> list[torch.Tensor]:
-    """Features of uint8 images, each ``[S, T, V]`` on the CPU. The cache and the evaluation both come through here."""
+    """Features of uint8 images, each ``[S, T, V]`` on the CPU, for the evaluation."""
     return list(tower.encode(torch.stack(list(pixels)), config).cpu())
 
 
 def default_device() -> torch.device:
-    """The GPU where there is one."""
-    return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    """The GPU where there is one; of several the one of this process's local rank."""
+    import os
+
+    if not torch.cuda.is_available():
+        return torch.device("cpu")
+    return torch.device("cuda", int(os.environ.get("LOCAL_RANK", "0")))

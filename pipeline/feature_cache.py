@@ -1,163 +1,162 @@
-"""Cached features on disk: Parquet shards that anyone can query, read row by row with ``pread``.
-
-A row is one image, keyed by the sha256 of its bytes. Its payload is ``[S, T, V]`` (S2 scales, vision tokens, tower
-width), scale after scale, so that one scale alone is a contiguous part.
-"""
+"""Reads cached features: any image by its sha256, several requests in flight, every byte checked."""
 
 import json
 import os
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+import re
+import resource
+import threading
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, Literal, Self
 
+import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.parquet as pq
 import torch
 
-from model.config import Dtype
 from pipeline.errors import DataError, StoreError
-from pipeline.parquet_pages import row_offsets
-from pipeline.store import UNFINISHED_SUFFIX
+from pipeline.feature_forms import FeatureShape, unpack
+from pipeline.feature_shards import FEATURES_FILE, INDEX_FILE, checksum, read_channel_rms
+from pipeline.store import read_manifest
 
-ROWS_PER_GROUP = 64
-PAYLOAD = "features"
+Check = Literal["first", "always", "never"]
+"""When a row's checksum is compared: the first time this reader reads it, every time, never."""
 
-
-@dataclass(frozen=True, slots=True)
-class FeatureShape:
-    """What a payload holds."""
-
-    num_scales: int
-    num_tokens: int
-    width: int
-    dtype: Dtype
-
-    @property
-    def row_bytes(self) -> int:
-        """Bytes of one image's features."""
-        return self.num_scales * self.num_tokens * self.width * (4 if self.dtype == "float32" else 2)
-
-    def tensor(self, payload: bytearray) -> torch.Tensor:
-        """The payload as ``[S, T, V]``, without a copy."""
-        flat = torch.frombuffer(payload, dtype=getattr(torch, self.dtype))
-        return flat.reshape(self.num_scales, self.num_tokens, self.width)
-
-
-@dataclass(frozen=True, slots=True)
-class FailedImage:
-    """An image that could not be encoded, and why."""
-
-    image_sha256: str
-    reason: str
-
-
-def shard_schema(shape: FeatureShape, failures: Sequence[FailedImage]) -> pa.Schema:
-    """The schema of a shard; its metadata holds the payload's shape and the images that failed."""
-    fields = [
-        pa.field("image_sha256", pa.string(), nullable=False),
-        pa.field("is_finite", pa.bool_(), nullable=False),
-        pa.field("mean_norm", pa.float32(), nullable=False),
-        pa.field(PAYLOAD, pa.binary(shape.row_bytes), nullable=False),
-    ]
-    described = {
-        "num_scales": shape.num_scales,
-        "num_tokens": shape.num_tokens,
-        "width": shape.width,
-        "dtype": shape.dtype,
-    }
-    failed = [[failure.image_sha256, failure.reason] for failure in failures]
-    return pa.schema(fields, metadata={"feature_shape": json.dumps(described), "failures": json.dumps(failed)})
-
-
-def write_shard(
-    path: Path, images: Iterable[tuple[str, torch.Tensor]], *, shape: FeatureShape, failures: Sequence[FailedImage]
-) -> None:
-    """Write one shard of (sha256, ``[S, T, V]``). The file appears under its name only when it is complete."""
-    table = pa.Table.from_pylist(
-        [_row(sha256, tensor) for sha256, tensor in images], schema=shard_schema(shape, failures)
-    )
-    unfinished = path.with_name(path.name + UNFINISHED_SUFFIX)
-    pq.write_table(
-        table,
-        unfinished,
-        row_group_size=ROWS_PER_GROUP,
-        compression="none",
-        use_dictionary=False,
-        write_statistics=["image_sha256", "is_finite", "mean_norm"],
-        write_batch_size=1,
-        data_page_size=shape.row_bytes,  # one row a page: its CRC is a checksum of the row
-        write_page_checksum=True,
-    )
-    os.replace(unfinished, path)
-
-
-def _row(sha256: str, tensor: torch.Tensor) -> dict[str, Any]:
-    values = tensor.float()
-    payload = tensor.contiguous().flatten().view(torch.uint8).numpy().tobytes()
-    return {
-        "image_sha256": sha256,
-        "is_finite": bool(values.isfinite().all()),
-        "mean_norm": float(values.norm(dim=-1).mean()),
-        PAYLOAD: payload,
-    }
-
-
-def shard_failures(path: Path) -> list[FailedImage]:
-    """The images that failed when this shard was made."""
-    stored = pq.read_schema(path).metadata[b"failures"]
-    return [FailedImage(sha256, reason) for sha256, reason in json.loads(stored)]
+SHA256 = re.compile("[0-9a-f]{64}")
+SPARE_DESCRIPTORS = 256
+"""Open files that are left to everybody else in the process."""
 
 
 class FeatureReader:
-    """Reads any image's features by its sha256 with one system call. Safe to share between threads."""
+    """Reads the features of a ``features`` artifact. Safe to share between threads.
 
-    def __init__(self, directory: Path) -> None:
-        self._places: dict[str, tuple[int, int]] = {}
-        self._descriptors: list[int] = []
-        self._paths: list[Path] = []
-        self.shape: FeatureShape | None = None
-        for path in sorted(directory.glob("shard-*.parquet")):
-            self._open(path)
+    Args:
+        directory: the artifact, in its store.
+        check: when a row's checksum is compared.
+        num_threads: reads in flight.
+    """
 
-    def _open(self, path: Path) -> None:
-        shape = FeatureShape(**json.loads(pq.read_schema(path).metadata[b"feature_shape"]))
-        if self.shape not in (None, shape):
-            raise StoreError(f"{path} holds features of another shape than the shards before it: {shape}, {self.shape}")
-        self.shape = shape
-        keys = pq.read_table(path, columns=["image_sha256"]).column(0).to_pylist()
-        for key, offset in zip(keys, row_offsets(path, column=PAYLOAD, row_bytes=shape.row_bytes), strict=True):
-            self._places[key] = (len(self._descriptors), offset)
-        self._descriptors.append(os.open(path, os.O_RDONLY))
-        self._paths.append(path)
+    def __init__(self, directory: Path, *, check: Check = "first", num_threads: int = 4) -> None:
+        self.directory = directory
+        self._check = check
+        self._shards = [directory.parents[1] / part for part in read_manifest(directory).parts]
+        self._pool = ThreadPoolExecutor(num_threads, thread_name_prefix="features")
+        self.shape, self.channel_rms = self._describe()
+        self._index = _Index([_read_index(shard) for shard in self._shards])
+        self._is_checked = np.zeros(len(self._index.keys), dtype=bool)
+        self._descriptors: dict[int, int] = {}
+        self._lock = threading.Lock()
+        self._max_open = _raise_open_file_limit() - SPARE_DESCRIPTORS
+
+    def _describe(self) -> tuple[FeatureShape | None, torch.Tensor | None]:
+        shape: FeatureShape | None = None
+        rms = None
+        for shard, schema in zip(self._shards, self._pool.map(_read_schema, self._shards), strict=True):
+            own = FeatureShape.from_json(json.loads(schema.metadata[b"feature_shape"]))
+            if shape not in (None, own):
+                raise StoreError(f"{shard} holds features of another shape than the shards before it: {own}, {shape}")
+            shape, rms = own, read_channel_rms(schema, own)
+        return shape, rms
 
     def __contains__(self, image_sha256: str) -> bool:
-        return image_sha256 in self._places
+        return self._index.find(image_sha256) is not None
 
     def __len__(self) -> int:
-        return len(self._places)
+        """Images with cached features."""
+        return len(self._index.keys)
 
     def read(self, image_sha256: str) -> torch.Tensor:
-        """One image's features, ``[S, T, V]``.
+        """One image's features, ``[S, T, V]``: S2 scales, vision tokens, channels.
 
         Raises:
             DataError: the image has no cached features.
-            StoreError: the shard is shorter than its index says.
+            StoreError: the stored bytes are damaged.
         """
-        if self.shape is None or image_sha256 not in self._places:
-            raise DataError(
-                f"no cached features for image {image_sha256}; `llava-jp query cache_coverage` shows what is there"
-            )
-        shard, offset = self._places[image_sha256]
-        payload = bytearray(self.shape.row_bytes)
-        if os.preadv(self._descriptors[shard], [payload], offset) != len(payload):
-            raise StoreError(f"{self._paths[shard]} ends before byte {offset + len(payload)}; run `llava-jp verify`")
-        return self.shape.tensor(payload)
+        loaded = self.load([image_sha256])
+        assert self.shape is not None
+        return unpack(loaded, self.shape, self.channel_rms)[0]
+
+    def load(self, keys: Sequence[str], out: torch.Tensor | None = None) -> torch.Tensor:
+        """The payloads of some images as they are stored, uint8 ``[B, S, P]``, read by several threads.
+
+        Pinned where there is a GPU, so that the copy to it runs beside the computation. ``out``: a tensor to fill.
+
+        Raises:
+            DataError: an image has no cached features.
+            StoreError: the stored bytes are damaged; the message names the shard.
+        """
+        if self.shape is None:
+            raise DataError(f"{self.directory} holds no features")
+        rows = [self._row(key) for key in keys]
+        if out is None:
+            size = (len(rows), self.shape.num_scales, self.shape.payload_bytes)
+            out = torch.empty(size, dtype=torch.uint8, pin_memory=torch.cuda.is_available())
+        list(self._pool.map(self._read_row, rows, out.numpy()))
+        return out
+
+    def _row(self, key: str) -> int:
+        row = self._index.find(key)
+        if row is None:
+            raise DataError(f"no cached features for image {key}; `llava-jp query cache_coverage` shows what is there")
+        return row
+
+    def _read_row(self, row: int, out_SP: npt.NDArray[np.uint8]) -> None:
+        """All scales of one image."""
+        assert self.shape is not None
+        shard = int(self._index.shards[row])
+        descriptor, is_kept = self._open(shard)
+        try:
+            for scale, payload in enumerate(out_SP):
+                offset, size = (int(places[row, scale]) for places in (self._index.offsets, self._index.num_bytes))
+                if self.shape.form == "exact-zstd":
+                    self._decompress(descriptor, offset, size, payload, row, shard)
+                elif os.preadv(descriptor, [payload.data], offset) != size:
+                    raise self._damaged(shard, row, "it ends too early")
+        finally:
+            if not is_kept:
+                os.close(descriptor)
+        if self._check == "always" or (self._check == "first" and not self._is_checked[row]):
+            for scale, payload in enumerate(out_SP):
+                if checksum(payload) != int(self._index.checksums[row, scale]):
+                    raise self._damaged(shard, row, f"the checksum of the {self.shape.sides[scale]} px scale differs")
+            self._is_checked[row] = True
+
+    def _decompress(
+        self, descriptor: int, offset: int, size: int, payload: npt.NDArray[np.uint8], row: int, shard: int
+    ) -> None:
+        stored = os.pread(descriptor, size, offset)
+        try:
+            plain = pa.Codec("zstd").decompress(stored, decompressed_size=len(payload))
+        except (OSError, pa.ArrowException) as error:
+            raise self._damaged(shard, row, f"it cannot be decompressed ({error})") from error
+        payload[:] = np.frombuffer(plain, dtype=np.uint8)
+
+    def _damaged(self, shard: int, row: int, reason: str) -> StoreError:
+        folder = self._shards[shard]
+        return StoreError(
+            f"{folder / FEATURES_FILE}: the features of image {self._index.keys[row].tobytes().hex()} are damaged: {reason}. "
+            f"Run `llava-jp discard {folder.name}`, then the experiment again: it encodes this shard anew"
+        )
+
+    def _open(self, shard: int) -> tuple[int, bool]:
+        """A descriptor of a shard, and whether it stays open. Beyond the limit every read opens the file again."""
+        with self._lock:
+            if shard in self._descriptors:
+                return self._descriptors[shard], True
+        descriptor = os.open(self._shards[shard] / FEATURES_FILE, os.O_RDONLY)
+        with self._lock:
+            if shard not in self._descriptors and len(self._descriptors) < self._max_open:
+                self._descriptors[shard] = descriptor
+                return descriptor, True
+        return descriptor, False
 
     def close(self) -> None:
+        self._pool.shutdown()
         while self._descriptors:
-            os.close(self._descriptors.pop())
+            os.close(self._descriptors.popitem()[1])
 
     def __enter__(self) -> Self:
         return self
@@ -166,3 +165,67 @@ class FeatureReader:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.close()
+
+
+class _Index:
+    """The places of all images, in arrays sorted by key: 70 bytes an image with two scales."""
+
+    def __init__(self, tables: Sequence[pa.Table]) -> None:
+        keys = [bytes.fromhex("".join(table["image_sha256"].to_pylist())) for table in tables]
+        shards = np.repeat(np.arange(len(tables), dtype=np.int32), [len(table) for table in tables])
+        found = np.frombuffer(b"".join(keys), dtype="V32")
+        _, first = np.unique(found.view("S32"), return_index=True)  # sorted; an image in two shards is read from one
+        self.keys = found[first]
+        self._sorted = self.keys.view("S32")
+        self.shards = shards[first]
+        self.offsets = _lists(tables, "offsets")[first]
+        self.num_bytes = _lists(tables, "num_bytes")[first]
+        self.checksums = _lists(tables, "checksums")[first]
+
+    def find(self, image_sha256: str) -> int | None:
+        """The row of an image, or None."""
+        if not SHA256.fullmatch(image_sha256):
+            return None
+        key = np.frombuffer(bytes.fromhex(image_sha256), dtype="S32")
+        row = int(np.searchsorted(self._sorted, key)[0])
+        return row if row < len(self.keys) and self._sorted[row] == key[0] else None
+
+
+def _lists(tables: Sequence[pa.Table], column: str) -> npt.NDArray[Any]:
+    """A list column of all tables as an array with a row for each image."""
+    if not any(len(table) for table in tables):
+        return np.zeros((0, 1), dtype=np.int64)
+    values = [table[column].combine_chunks().flatten().to_numpy() for table in tables if len(table)]
+    num_rows = sum(len(table) for table in tables)
+    return np.concatenate(values).reshape(num_rows, -1)
+
+
+def _read_index(shard: Path) -> pa.Table:
+    columns = ["image_sha256", "offsets", "num_bytes", "checksums"]
+    try:
+        return pq.read_table(shard / INDEX_FILE, columns=columns, filters=[("status", "=", "ok")])
+    except (OSError, pa.ArrowException) as error:
+        raise _unreadable(shard / INDEX_FILE, error) from error
+
+
+def _read_schema(shard: Path) -> pa.Schema:
+    try:
+        return pq.read_schema(shard / FEATURES_FILE)
+    except (OSError, pa.ArrowException) as error:
+        raise _unreadable(shard / FEATURES_FILE, error) from error
+
+
+def _unreadable(path: Path, error: Exception) -> StoreError:
+    return StoreError(
+        f"{path} cannot be read: {error}. Run `llava-jp discard {path.parent.name}` if it is there, "
+        "then the experiment again: it encodes this shard anew"
+    )
+
+
+def _raise_open_file_limit() -> int:
+    """Let this process open as many files as it may: a full cache has thousands of shards."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if soft == hard or hard == resource.RLIM_INFINITY:
+        return soft
+    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+    return hard

@@ -1,41 +1,119 @@
-"""Step: the frozen tower's features of every usable image, each encoded once, in Parquet shards."""
+"""Step: the frozen tower's features of every usable image of a dataset; and the calibration that ``int8`` needs.
 
-from collections.abc import Mapping
+Each image is encoded once for an encoder, whoever asks: the features lie in shards, artifacts of their own that are
+filed under encoder and images (``pipeline.shard_requests``). What this step publishes says which shard holds which
+image; see ``pipeline.feature_filling``.
+"""
+
+import json
 from pathlib import Path
 from typing import Any
 
 from model.config import VisionTowerConfig
 from pipeline.config import FeatureConfig
+from pipeline.errors import DataError
+from pipeline.feature_filling import Filling, RunJob, in_processes
 from pipeline.identity import identity
-from pipeline.images import ImageReader
 from pipeline.manifest import Manifest, Request
-from pipeline.store import ArtifactStore
+from pipeline.settings import load_settings
+from pipeline.store import WORK_FOLDER, ArtifactStore, write_text
 
-VERSION = 1  # raise when the same request should give a different result
+VERSION = 2  # raise when the same request should give a different result
+CALIBRATION_VERSION = 1
 
 
-def features_request(
-    tower: VisionTowerConfig, config: FeatureConfig, *, dataset_fingerprints: Mapping[str, str]
-) -> Request:
-    """What ``cache_features`` is asked to make; the datasets by role."""
+def calibration_request(tower: VisionTowerConfig, config: FeatureConfig, *, dataset_fingerprint: str) -> Request:
+    """What ``calibrate_features`` is asked to make."""
+    images = {"image_size": config.image_size, "scales": list(config.scales), "layout": config.layout}
     return Request(
-        step="features",
-        version=VERSION,
-        config={"vision_tower": identity(tower), "features": identity(config)},
-        inputs=dict(dataset_fingerprints),
+        step="feature_calibration",
+        version=CALIBRATION_VERSION,
+        config={"vision_tower": identity(tower), "images": images},
+        inputs={"dataset": dataset_fingerprint},
     )
 
 
-def cache_features(
-    tower: VisionTowerConfig, config: FeatureConfig, *, datasets: Mapping[str, Manifest], store: ArtifactStore
+def calibrate_features(
+    tower: VisionTowerConfig,
+    config: FeatureConfig,
+    *,
+    dataset: Manifest,
+    store: ArtifactStore,
+    run_job: RunJob = in_processes,
 ) -> Manifest:
-    """Encode every image of the datasets once. Finished shards of an interrupted call are kept."""
-    fingerprints = {role: dataset.fingerprint for role, dataset in datasets.items()}
-    request = features_request(tower, config, dataset_fingerprints=fingerprints)
+    """Measure the RMS of every channel on some images of a dataset; see ``pipeline.calibration``."""
 
     def work(directory: Path) -> dict[str, Any]:
-        from pipeline.encoding import encode_all  # torch is loaded only when there is work
+        from pipeline.calibration import CalibrationJob  # torch is loaded only when there is work
 
-        return encode_all(tower, config, ImageReader(datasets.values()), directory)
+        folder = directory / WORK_FOLDER
+        folder.mkdir(exist_ok=True)
+        job = CalibrationJob(
+            vision_tower=tower,
+            features=config,
+            dataset=dataset.directory,
+            directory=directory,
+            num_decoders=load_settings().effective_num_decoders,
+        )
+        write_text(folder / "job.json", job.model_dump_json(indent=2))
+        run_job(folder / "job.json", 1)
+        summary: dict[str, Any] = json.loads((folder / "summary.json").read_text(encoding="utf-8"))
+        return summary
 
-    return store.produce(request, work)
+    return store.produce(calibration_request(tower, config, dataset_fingerprint=dataset.fingerprint), work)
+
+
+def features_request(
+    tower: VisionTowerConfig, config: FeatureConfig, *, dataset_fingerprint: str, calibration_fingerprint: str | None
+) -> Request:
+    """What ``cache_features`` is asked to make."""
+    inputs = {"dataset": dataset_fingerprint}
+    if calibration_fingerprint is not None:
+        inputs["calibration"] = calibration_fingerprint
+    sections = {"vision_tower": identity(tower), "features": identity(config)}
+    return Request(step="features", version=VERSION, config=sections, inputs=inputs)
+
+
+def cache_features(
+    tower: VisionTowerConfig,
+    config: FeatureConfig,
+    *,
+    dataset: Manifest,
+    calibration: Manifest | None = None,
+    store: ArtifactStore,
+    run_job: RunJob = in_processes,
+) -> Manifest:
+    """Encode the images of a dataset that have no features yet. Finished shards of an interrupted call are kept.
+
+    When shards of a finished artifact have been lost or discarded, just these are made again.
+
+    Raises:
+        StoreError: the disk cannot hold the features; nothing was encoded.
+        DataError: a lost shard needs a dataset that is not in the store any more.
+    """
+    request = features_request(
+        tower,
+        config,
+        dataset_fingerprint=dataset.fingerprint,
+        calibration_fingerprint=calibration.fingerprint if calibration else None,
+    )
+    filling = Filling(tower, config, calibration, store, run_job)
+    if (finished := store.find(request)) and store.missing_parts(finished):
+        filling.restore(finished)
+        return finished
+    return store.produce(request, lambda directory: filling.fill(dataset, directory))
+
+
+def require_features(features: Manifest, *, name: str, max_failed_fraction: float) -> None:
+    """Stop when too many images have no features.
+
+    Raises:
+        DataError: more than ``max_failed_fraction`` of them.
+    """
+    num_failed, num_images = features.summary["num_failed"], features.summary["num_images"]
+    if num_failed > max_failed_fraction * max(num_failed + num_images, 1):
+        raise DataError(
+            f"{num_failed} of {num_failed + num_images} images of {name} could not be encoded, more than the allowed "
+            f"{100 * max_failed_fraction:g} %; `llava-jp query feature_failures_by_reason` says why. Bring the images "
+            f"back and run `llava-jp discard {features.fingerprint}`, then the experiment again"
+        )

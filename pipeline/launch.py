@@ -15,6 +15,7 @@ import sys
 from collections import deque
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 from pipeline.errors import ConfigError, DataError, StoreError, TrainingError, TransientError
@@ -29,6 +30,24 @@ FOLLOWS_STDIN = "LLAVA_JP_FOLLOWS_STDIN"
 LINES_SHOWN = 15
 SECONDS_TO_STOP = 20
 RAISED_AGAIN = {error.__name__: error for error in (ConfigError, DataError, StoreError, TrainingError, TransientError)}
+
+
+@dataclass(frozen=True, slots=True)
+class WorkerEvent:
+    """A line of a worker about its progress: ``count`` more units of ``total`` are done, beginning at ``start``."""
+
+    name: str
+    start: int
+    count: int
+    total: int
+    unit: str
+    note: str = ""
+    rows: list[dict[str, float]] = field(default_factory=list)
+    """Figures of optimizer steps."""
+
+    def tell(self) -> None:
+        """Print it for the process that started this one."""
+        print(PROGRESS_MARK + json.dumps(asdict(self)), flush=True)
 
 
 def launch(job: Path, *, num_processes: int, master_port: int | None) -> None:
@@ -89,27 +108,24 @@ def _environment(num_processes: int) -> dict[str, str]:
 
 
 def _reported(lines: Iterator[str]) -> Iterator[str]:
-    """Feed progress lines to the listeners, pass the others on."""
+    """Feed the workers' progress to the listeners, pass other lines on. Counts of several workers add up."""
     progress: dict[str, Progress] = {}
     for line in lines:
         if not line.startswith(PROGRESS_MARK):
             yield line
             continue
-        event = json.loads(line.removeprefix(PROGRESS_MARK))
-        name = event["name"]
-        if name not in progress:
-            start = event["done"] - event["count"]
-            if start:
-                log.info("%s: goes on from the checkpoint at %d of %d %s", name, start, event["total"], event["unit"])
-            progress[name] = Progress(name, total=event["total"], unit=event["unit"], start=start)
-        if not event["rows"]:
+        event = WorkerEvent(**json.loads(line.removeprefix(PROGRESS_MARK)))
+        if event.name not in progress:
+            if event.start:
+                log.info("%s: goes on at %d of %d %s", event.name, event.start, event.total, event.unit)
+            progress[event.name] = Progress(event.name, total=event.total, unit=event.unit, start=event.start)
+        if not event.count:
             continue
-        metrics = [(int(row.pop("optimizer_step")), row) for row in event["rows"]]
-        note = f"loss {metrics[-1][1]['loss']:.3f}, {event['tokens_per_second']:.0f} tokens/s"
-        metrics[-1][1]["tokens_per_second"] = event["tokens_per_second"]
-        progress[name].advance(event["count"], metrics=metrics, note=note)
-        if event["done"] == event["total"]:
-            progress[name].finish(note)
+        own = progress[event.name]
+        metrics = [(int(row.pop("optimizer_step")), row) for row in event.rows]
+        own.advance(event.count, metrics=metrics, note=event.note)
+        if own.done == event.total:
+            own.finish(event.note)
 
 
 @contextmanager

@@ -39,8 +39,8 @@ from pipeline.batches import (
 )
 from pipeline.config import TOKENIZER_FOLDER, StageConfig
 from pipeline.errors import ConfigError, DataError, TrainingError
-from pipeline.feature_cache import FeatureReader
-from pipeline.launch import PROGRESS_MARK
+from pipeline.feature_sources import FeatureSource, open_features
+from pipeline.launch import WorkerEvent
 from pipeline.parquet import write_rows
 from pipeline.store import UNFINISHED_SUFFIX, WORK_FOLDER, write_text
 from pipeline.training import METRIC_SCHEMA, TrainingJob
@@ -62,7 +62,7 @@ def train(job: TrainingJob) -> None:
     """Train one stage and leave its result in ``job.directory``."""
     ranks = _join_ranks()
     tokenizer = load_tokenizer(job.llm, bundled=TOKENIZER_FOLDER)
-    features = FeatureReader(job.features)
+    features = open_features(job, ranks.device)
     samples = load_samples(
         job.dataset / "samples.parquet",
         job.accepted / "accepted.parquet",
@@ -105,14 +105,12 @@ def _join_ranks() -> Ranks:
     return Ranks(dist.get_rank(), dist.get_world_size(), device)
 
 
-def _build_model(job: TrainingJob, tokenizer: PreTrainedTokenizerBase, features: FeatureReader) -> VisionLanguageModel:
-    if features.shape is None:
-        raise DataError(f"{job.features} holds no features; a stage needs at least one image")
+def _build_model(job: TrainingJob, tokenizer: PreTrainedTokenizerBase, features: FeatureSource) -> VisionLanguageModel:
     llm = build_llm(job.llm, tokenizer)
     llm.config.use_cache = False
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(job.config.seed)
-        projector = Projector(features.shape.num_scales * features.shape.width, llm.config.hidden_size)
+        projector = Projector(features.num_channels, llm.config.hidden_size)
     if job.start is not None:
         load_projector(projector, job.start)
     if job.config.gradient_checkpointing:
@@ -195,7 +193,7 @@ def _optimize(
     ranks: Ranks,
     plan: list[list[int]],
     samples: TrainingSamples,
-    features: FeatureReader,
+    features: FeatureSource,
 ) -> list[dict[str, float]]:
     """All optimizer steps from where the last checkpoint is; returns one row of metrics per step, rank 0's own."""
     metrics = _resume(job, engine, ranks)
@@ -208,7 +206,8 @@ def _optimize(
     for batches in batches_ahead(own, samples.samples, features):
         optimizer_step = len(metrics) + 1
         torch.manual_seed(hash((job.config.seed, optimizer_step, ranks.rank)))
-        metrics.append(_step(engine, batches, ranks, optimizer_step, plan[optimizer_step - 1], samples))
+        names = [samples.samples[index].sample_id for index in plan[optimizer_step - 1]]
+        metrics.append(_step(engine, batches, ranks, features, optimizer_step, names))
         if reporter is not None:
             reporter.report(metrics[-1])
         if optimizer_step % job.checkpoint_every == 0 and optimizer_step < len(plan):
@@ -217,9 +216,9 @@ def _optimize(
 
 
 def _step(
-    engine: Any, batches: list[Batch], ranks: Ranks, optimizer_step: int, indices: list[int], samples: TrainingSamples
+    engine: Any, batches: list[Batch], ranks: Ranks, features: FeatureSource, optimizer_step: int, names: list[str]
 ) -> dict[str, float]:
-    """One optimizer step. The loss is the mean over all supervised tokens of the global batch."""
+    """One optimizer step on some samples. The loss is the mean over all supervised tokens of the global batch."""
     counts = torch.tensor(
         [sum(batch.num_supervised_tokens for batch in batches), sum(int(b.attention_mask.sum()) for b in batches)],
         device=ranks.device,
@@ -235,7 +234,7 @@ def _step(
             batch.input_ids.to(ranks.device),
             batch.attention_mask.to(ranks.device),
             batch.labels.to(ranks.device),
-            batch.features.to(ranks.device),
+            features.on_device(batch.images, ranks.device),
         )
         total += loss_sum.detach()
         engine.backward(loss_sum * scale)
@@ -244,8 +243,9 @@ def _step(
     dist.all_reduce(total)
     loss = float(total) / num_supervised
     if not math.isfinite(loss):
-        names = ", ".join(samples.samples[index].sample_id for index in indices)
-        raise TrainingError(f"the loss is {loss} at optimizer step {optimizer_step}; the samples were: {names}")
+        raise TrainingError(
+            f"the loss is {loss} at optimizer step {optimizer_step}; the samples were: {', '.join(names)}"
+        )
     return {
         "optimizer_step": optimizer_step,
         "loss": loss,
@@ -265,36 +265,32 @@ def _gradient_norm_before(engine: Any) -> float | None:
 
 
 class Reporter:
-    """Prints rank 0's progress for ``pipeline.launch``, at most a few times a second; first what an earlier run did."""
+    """Tells rank 0's progress to ``pipeline.launch``, at most a few times a second; first what an earlier run did."""
 
     def __init__(self, stage: str, earlier: list[dict[str, float]], *, total: int) -> None:
         self._stage = stage
         self._total = total
+        self._start = len(earlier)
         self._waiting = list(earlier)
-        self._num_told = len(earlier)
+        self._new: list[dict[str, float]] = []
         self._last = time.monotonic()
-        self._tell(len(earlier), [], seconds=1.0)
+        self._event([]).tell()
 
     def report(self, row: dict[str, float]) -> None:
-        self._waiting.append(row)
-        done = int(row["optimizer_step"])
+        self._waiting.append(dict(row))
+        self._new.append(row)
         seconds = time.monotonic() - self._last
-        if seconds < SECONDS_BETWEEN_REPORTS and done != self._total:
+        if seconds < SECONDS_BETWEEN_REPORTS and row["optimizer_step"] != self._total:
             return
-        self._tell(done, self._waiting[-(done - self._num_told) :], seconds=seconds)
-        self._waiting, self._num_told, self._last = [], done, time.monotonic()
+        tokens_per_second = sum(row["num_tokens"] for row in self._new) / max(seconds, 1e-9)
+        self._waiting[-1]["tokens_per_second"] = tokens_per_second
+        self._event(self._waiting, note=f"loss {row['loss']:.3f}, {tokens_per_second:.0f} tokens/s").tell()
+        self._waiting, self._new, self._last = [], [], time.monotonic()
 
-    def _tell(self, done: int, new: list[dict[str, float]], *, seconds: float) -> None:
-        event = {
-            "name": self._stage,
-            "done": done,
-            "count": len(new),
-            "total": self._total,
-            "unit": "optimizer steps",
-            "rows": self._waiting if new else [],
-            "tokens_per_second": sum(waiting["num_tokens"] for waiting in new) / max(seconds, 1e-9),
-        }
-        print(PROGRESS_MARK + json.dumps(event), flush=True)
+    def _event(self, rows: list[dict[str, float]], *, note: str = "") -> WorkerEvent:
+        return WorkerEvent(
+            self._stage, self._start, len(self._new), self._total, "optimizer steps", note=note, rows=rows
+        )
 
 
 def _save_checkpoint(job: TrainingJob, engine: Any, ranks: Ranks, metrics: list[dict[str, float]]) -> None:
@@ -347,7 +343,7 @@ def _publish(job: TrainingJob, model: VisionLanguageModel, tokenizer: PreTrained
             return
         model.llm.config.use_cache = True
         config = ModelConfig(
-            images=ImageConfig(image_size=job.images.image_size, scales=job.images.scales),
+            images=ImageConfig(image_size=job.images.image_size, scales=job.images.scales, layout=job.images.layout),
             template=job.config.template,
             vision_dtype=job.vision_tower.dtype,
         )

@@ -1,7 +1,7 @@
 """The steps of an experiment with their fingerprints, known before anything runs."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -9,7 +9,7 @@ from pipeline.comparison import ComparedExperiment
 from pipeline.config import ExperimentConfig
 from pipeline.contamination import contamination_request
 from pipeline.errors import ConfigError
-from pipeline.features import features_request
+from pipeline.features import calibration_request, features_request
 from pipeline.manifest import Manifest, Request
 from pipeline.predictions import predictions_request
 from pipeline.preparation import prepare_request
@@ -47,11 +47,6 @@ def _steps(config: ExperimentConfig) -> Iterator[PlannedStep]:
         role: translation_request(config.translation, dataset_fingerprint=request.fingerprint)
         for role, request in datasets.items()
     }
-    features = features_request(
-        config.vision_tower,
-        config.features,
-        dataset_fingerprints={role: request.fingerprint for role, request in datasets.items()},
-    )
     benchmarks = {benchmark.name: prepare_request(benchmark.source) for benchmark in config.evaluation.benchmarks}
     for role, request in {**datasets, **benchmarks}.items():
         yield PlannedStep(f"dataset/{role}", request)
@@ -71,12 +66,15 @@ def _steps(config: ExperimentConfig) -> Iterator[PlannedStep]:
             yield PlannedStep(f"contamination/{role}", request)
         if config.contamination.exclude:
             accepted = contamination
-    yield PlannedStep("features", features)
+    features = {}
+    for step in _feature_steps(config, datasets):
+        yield step
+        features[step.role.removeprefix("features/")] = step.fingerprint
     inputs = {
         role: {
             "dataset": datasets[role].fingerprint,
             "accepted": accepted[role].fingerprint,
-            "features": features.fingerprint,
+            "features": features[role],
         }
         for role in datasets
     }
@@ -86,6 +84,19 @@ def _steps(config: ExperimentConfig) -> Iterator[PlannedStep]:
     finetune = stage_request("finetune", config.finetune, config.llm, inputs=with_projector)
     yield PlannedStep("finetune", finetune)
     yield from _evaluation_steps(config, finetune)
+
+
+def _feature_steps(config: ExperimentConfig, datasets: Mapping[str, Request]) -> Iterator[PlannedStep]:
+    tower, calibration = config.vision_tower, None
+    if config.features.form == "int8":
+        calibrated = calibration_request(tower, config.features, dataset_fingerprint=datasets["pretrain"].fingerprint)
+        yield PlannedStep("calibration", calibrated)
+        calibration = calibrated.fingerprint
+    for role, dataset in datasets.items():
+        features = features_request(
+            tower, config.features, dataset_fingerprint=dataset.fingerprint, calibration_fingerprint=calibration
+        )
+        yield PlannedStep(f"features/{role}", features)
 
 
 def _evaluation_steps(config: ExperimentConfig, model: Request) -> Iterator[PlannedStep]:

@@ -1,7 +1,9 @@
 """This machine: where things are and how many devices there are. From the environment, never fingerprinted."""
 
+import os
 from functools import cached_property
 from pathlib import Path
+from typing import Literal
 
 from pydantic import Field, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
@@ -20,6 +22,13 @@ class Settings(BaseSettings):
     num_processes: int = Field(1, gt=0, description="training processes on this machine, one per device")
     zero_stage: int | None = Field(None, ge=0, le=3, description="DeepSpeed ZeRO; default 0 on one device, 2 on more")
     checkpoint_every: int = Field(500, gt=0, description="optimizer steps between two training checkpoints")
+    num_decoders: int | None = Field(
+        None, ge=0, description="processes that decode images, for each encoding process; default: the cores it has"
+    )
+    check_features: Literal["first", "always", "never"] = Field(
+        "first", description="when the checksum of cached features is compared: at the first reading, always, never"
+    )
+    num_readers: int = Field(4, gt=0, description="threads of a training process that read cached features")
     master_port: int | None = Field(None, gt=0, lt=65536, description="port of the training group; default: a free one")
 
     @cached_property
@@ -29,6 +38,12 @@ class Settings(BaseSettings):
     @property
     def mlflow_uri(self) -> str:
         return self.tracking_uri or f"sqlite:///{self.store_root / 'mlflow.db'}"
+
+    @property
+    def effective_num_decoders(self) -> int:
+        return (
+            self.num_decoders if self.num_decoders is not None else max(1, (os.cpu_count() or 1) // self.num_processes)
+        )
 
     @property
     def effective_zero_stage(self) -> int:

@@ -54,7 +54,17 @@ class ArtifactStore:
     def find(self, request: Request) -> Manifest | None:
         """The published artifact of this request, or None."""
         directory = self.directory(request)
-        return _read_manifest(directory) if (directory / MANIFEST_NAME).exists() else None
+        return read_manifest(directory) if (directory / MANIFEST_NAME).exists() else None
+
+    def is_whole(self, request: Request) -> bool:
+        """Whether the artifact of this request is there with all artifacts that it consists of."""
+        manifest = self.find(request)
+        return manifest is not None and not self.missing_parts(manifest)
+
+    def missing_parts(self, manifest: Manifest) -> tuple[str, ...]:
+        """The artifacts it consists of that are not in the store, as ``step/fingerprint``."""
+        folder = self.root / "artifacts"
+        return tuple(part for part in manifest.parts if not (folder / part / MANIFEST_NAME).exists())
 
     def produce(self, request: Request, work: Work) -> Manifest:
         """Return the artifact of this request; make it with ``work`` if it is not there yet.
@@ -68,7 +78,7 @@ class ArtifactStore:
         if finished := self.find(request):
             log.info("%s %s: already done", request.step, request.fingerprint)
             return finished
-        with self._explained(request), self._locked(request):
+        with self._explained(request), self.locked(f"{request.step}-{request.fingerprint}"):
             if finished := self.find(request):
                 return finished
             directory = self.partial_directory(request)
@@ -90,12 +100,12 @@ class ArtifactStore:
                 f"fingerprint {fingerprint!r} matches {which} in {self.root}; "
                 "`llava-jp show EXPERIMENT` lists the fingerprints of an experiment's steps"
             )
-        return _read_manifest(found[0].parent)
+        return read_manifest(found[0].parent)
 
-    def manifests(self) -> Iterator[Manifest]:
-        """All published artifacts, by step and fingerprint."""
-        for path in sorted(self.root.glob(f"artifacts/*/*/{MANIFEST_NAME}")):
-            yield _read_manifest(path.parent)
+    def manifests(self, step: str = "*") -> Iterator[Manifest]:
+        """All published artifacts, or those of one step, by step and fingerprint."""
+        for path in sorted(self.root.glob(f"artifacts/{step}/*/{MANIFEST_NAME}")):
+            yield read_manifest(path.parent)
 
     def verify(self, manifest: Manifest) -> tuple[str, ...]:
         """What is wrong with an artifact's files, one sentence each; empty when every byte is as published."""
@@ -141,14 +151,15 @@ class ArtifactStore:
         return manifest
 
     @contextmanager
-    def _locked(self, request: Request) -> Iterator[None]:
-        path = self.root / "locks" / f"{request.step}-{request.fingerprint}.lock"
+    def locked(self, name: str) -> Iterator[None]:
+        """Hold a lock of the store; another process that has it is waited for."""
+        path = self.root / "locks" / f"{name}.lock"
         path.parent.mkdir(parents=True, exist_ok=True)
         with path.open("w") as file:
             try:
                 fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError:
-                log.info("%s %s: another process is making it; waiting", request.step, request.fingerprint)
+                log.info("%s: another process is making it; waiting", name.replace("-", " "))
                 fcntl.flock(file, fcntl.LOCK_EX)
             yield
 
@@ -176,7 +187,8 @@ def write_text(path: Path, text: str) -> None:
     os.replace(unfinished, path)
 
 
-def _read_manifest(directory: Path) -> Manifest:
+def read_manifest(directory: Path) -> Manifest:
+    """The manifest of a published artifact."""
     record = json.loads((directory / MANIFEST_NAME).read_text(encoding="utf-8"))
     return Manifest(**record, directory=directory)
 

@@ -12,8 +12,12 @@ from pathlib import Path
 
 import torch
 
+from pipeline.calibration import CalibrationJob, calibrate
+from pipeline.encoding_job import EncodingJob, encode_part
 from pipeline.errors import PipelineError, StoreError, TransientError
-from pipeline.launch import ERROR_MARK, FOLLOWS_STDIN
+from pipeline.feature_filling import read_shards
+from pipeline.launch import ERROR_MARK, FOLLOWS_STDIN, WorkerEvent
+from pipeline.store import write_text
 from pipeline.training import TrainingJob
 
 
@@ -22,18 +26,40 @@ def main(job_file: Path) -> int:
     if FOLLOWS_STDIN in os.environ:
         _end_with_supervisor()
     try:
-        _run(job_file)
+        run_job(job_file)
     except Exception as error:
         print(ERROR_MARK + json.dumps(_explained(error, job_file)), flush=True)
         raise
     return 0
 
 
-def _run(job_file: Path) -> None:
-    job = TrainingJob.model_validate_json(job_file.read_text(encoding="utf-8"))
-    from pipeline.optimizer_loop import train  # DeepSpeed takes seconds to import, and reads the environment then
+def run_job(job_file: Path) -> None:
+    """Do this process's part of a job; which part, RANK and WORLD_SIZE in the environment say."""
+    text = job_file.read_text(encoding="utf-8")
+    match json.loads(text)["kind"]:
+        case "train":
+            job = TrainingJob.model_validate_json(text)
+            from pipeline.optimizer_loop import train  # DeepSpeed takes seconds to import, and reads the environment
 
-    train(job)
+            train(job)
+        case "encode":
+            encode(EncodingJob.model_validate_json(text))
+        case "calibrate":
+            summary = calibrate(CalibrationJob.model_validate_json(text))
+            write_text(job_file.parent / "summary.json", json.dumps(summary))
+
+
+def encode(job: EncodingJob) -> None:
+    """Encode this process's part of a job: every n-th shard, in the order of the job."""
+    if not torch.cuda.is_available():
+        torch.set_num_threads(1)  # on a CPU the last bits of a matrix product depend on the number of threads
+    shards = list(read_shards(job.shards).values())
+    rank, num_processes = int(os.environ["RANK"]), int(os.environ["WORLD_SIZE"])
+
+    def advance(count: int, note: str) -> None:
+        WorkerEvent("encode images", 0, count, job.num_images, "images", note).tell()
+
+    encode_part(job, shards[rank::num_processes], advance=advance)
 
 
 def _explained(error: Exception, job_file: Path) -> dict[str, str]:
@@ -41,7 +67,7 @@ def _explained(error: Exception, job_file: Path) -> dict[str, str]:
     if isinstance(error, PipelineError):
         return {"type": type(error).__name__, "message": str(error)}
     if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
-        message = f"no space left for the training state in {job_file.parent}; free some and run again ({error})"
+        message = f"no space left for the work of {job_file.parent}; free some and run again ({error})"
         return {"type": StoreError.__name__, "message": message}
     if isinstance(error, torch.OutOfMemoryError | torch.distributed.DistNetworkError):
         return {"type": TransientError.__name__, "message": f"{job_file}: {error}"}

@@ -4,7 +4,7 @@ import torch
 from PIL import Image
 
 from model.config import ImageConfig, LocalFolder, VisionTowerConfig
-from model.vision_tower import build_vision_tower, normalise, pixels_of
+from model.vision_tower import build_vision_tower, pixels_of
 from tests.model_tests.small_model import tower_config
 
 ONE_TILE = ImageConfig(image_size=16)
@@ -19,7 +19,7 @@ def random_pixels(side: int, count: int = 2) -> torch.Tensor:
 def test_features_are_the_hidden_state_before_the_last_layer():
     tower, pixels = build_vision_tower(tower_config()), random_pixels(16)
     with torch.no_grad():
-        output = tower.siglip(pixel_values=pixels.float() / 127.5 - 1, output_hidden_states=True)
+        output = tower.vit(pixel_values=pixels.float() / 127.5 - 1, output_hidden_states=True)
     features = tower.encode(pixels, ONE_TILE)
     assert len(output.hidden_states) == 4
     assert torch.allclose(features[:, 0], output.hidden_states[-2], atol=1e-6)
@@ -29,8 +29,8 @@ def test_features_are_the_hidden_state_before_the_last_layer():
 def test_features_leave_out_the_last_layer_and_the_final_norm():
     tower, pixels = build_vision_tower(tower_config()), random_pixels(16)
     with torch.no_grad():
-        hidden = tower.siglip.embeddings(normalise(pixels))
-        for layer in tower.siglip.encoder.layers[:2]:
+        hidden = tower.vit.embeddings(tower.normalise(pixels))
+        for layer in tower.vit.encoder.layers[:2]:
             output = layer(hidden, attention_mask=None)
             hidden = output[0] if isinstance(output, tuple) else output
     assert torch.allclose(tower.encode(pixels, ONE_TILE)[:, 0], hidden, atol=1e-6)
@@ -59,14 +59,14 @@ def test_building_a_tower_leaves_the_random_numbers_of_others_alone():
 
 def test_the_patch_gain_multiplies_the_patch_embedding():
     plain, strong = (build_vision_tower(tower_config(patch_gain=gain)) for gain in (1.0, 20.0))
-    weight, stronger = (tower.siglip.embeddings.patch_embedding.weight for tower in (plain, strong))
+    weight, stronger = (tower.vit.embeddings.patch_embedding.weight for tower in (plain, strong))
     assert torch.equal(stronger, weight * 20)
 
 
 def test_the_tower_is_frozen_and_makes_no_graph():
     tower = build_vision_tower(tower_config())
     assert not any(parameter.requires_grad for parameter in tower.parameters())
-    assert not tower.siglip.training
+    assert not tower.vit.training
     assert not tower.encode(random_pixels(16), ONE_TILE).requires_grad
 
 
@@ -76,16 +76,61 @@ def test_features_have_the_towers_number_format(dtype):
     assert tower.encode(random_pixels(32), TWO_SCALES).dtype == getattr(torch, dtype)
 
 
-def test_a_tower_comes_back_from_its_folder(tmp_path):
-    tower = build_vision_tower(tower_config())
-    tower.siglip.save_pretrained(tmp_path)
+@pytest.mark.parametrize("model_type", ["siglip", "clip"])
+def test_a_tower_comes_back_from_its_folder(tmp_path, model_type):
+    tower = build_vision_tower(tower_config(model_type=model_type))
+    tower.vit.save_pretrained(tmp_path)
     local = VisionTowerConfig(weights=LocalFolder(kind="local", folder=tmp_path), dtype="float32")
     pixels = random_pixels(16)
     assert torch.equal(build_vision_tower(local).encode(pixels, ONE_TILE), tower.encode(pixels, ONE_TILE))
 
 
-def test_pixel_values_are_normalised_to_minus_one_and_one():
-    assert normalise(torch.tensor([0, 51, 255], dtype=torch.uint8)).tolist() == pytest.approx([-1.0, -0.6, 1.0])
+def test_siglip_sees_pixel_values_between_minus_one_and_one():
+    pixels = torch.tensor([0, 51, 255], dtype=torch.uint8).expand(1, 3, 1, 3)
+    normalised = build_vision_tower(tower_config()).normalise(pixels)
+    assert normalised[0, 2, 0].tolist() == pytest.approx([-1.0, -0.6, 1.0])
+
+
+def test_clip_sees_pixel_values_by_the_mean_and_deviation_of_its_training():
+    pixels = torch.tensor([0, 255], dtype=torch.uint8).expand(1, 3, 1, 2)
+    normalised = build_vision_tower(tower_config(model_type="clip")).normalise(pixels)
+    assert normalised[0, 0, 0].tolist() == pytest.approx([-0.48145466 / 0.26862954, (1 - 0.48145466) / 0.26862954])
+
+
+def test_clip_gives_the_hidden_state_before_the_last_layer_without_its_class_token():
+    tower, pixels = build_vision_tower(tower_config(model_type="clip")), random_pixels(16)
+    with torch.no_grad():
+        output = tower.vit(pixel_values=tower.normalise(pixels), output_hidden_states=True)
+    assert output.hidden_states[-2].shape == (2, 5, 16)
+    features = tower.encode(pixels, ONE_TILE)
+    assert torch.allclose(features[:, 0], output.hidden_states[-2][:, 1:], atol=1e-6)
+
+
+def test_the_last_layer_is_not_run():
+    tower = build_vision_tower(tower_config())
+    tower.vit.encoder.layers[-1].forward = None  # would raise
+    assert tower.encode(random_pixels(16), ONE_TILE).shape == (2, 1, 4, 16)
+
+
+def test_the_published_layout_drops_the_first_patch_of_siglip():
+    tower, pixels = build_vision_tower(tower_config()), random_pixels(16)
+    published = tower.encode(pixels, ImageConfig(image_size=16, layout="llava-jp-v1.1"))
+    assert tower.num_tokens("llava-jp-v1.1") == 3
+    assert torch.equal(published, tower.encode(pixels, ONE_TILE)[:, :, 1:])
+
+
+def test_the_published_layout_of_clip_is_the_true_grid_since_it_drops_the_class_token():
+    tower, pixels = build_vision_tower(tower_config(model_type="clip")), random_pixels(32)
+    published = tower.encode(pixels, TWO_SCALES.model_copy(update={"layout": "llava-jp-v1.1"}))
+    assert torch.equal(published, tower.encode(pixels, TWO_SCALES))
+
+
+def test_a_tower_of_an_unknown_family_is_refused(tmp_path):
+    (tmp_path / "config.json").write_text('{"model_type": "dinov2"}')
+    local = VisionTowerConfig(weights=LocalFolder(kind="local", folder=tmp_path), dtype="float32")
+    message = "is a 'dinov2'; a vision tower must be one of: siglip, siglip_vision_model, clip, clip_vision_model"
+    with pytest.raises(ValueError, match=message):
+        build_vision_tower(local)
 
 
 def test_an_image_of_the_right_size_keeps_every_pixel_and_gets_channels_first():

@@ -1,5 +1,6 @@
 """Small images and local datasets for tests."""
 
+import hashlib
 import io
 import json
 from collections.abc import Mapping, Sequence
@@ -41,3 +42,8 @@ def local_source(folder: Path, records: Sequence[Any], images: Mapping[str, byte
         (folder / "images" / name).write_bytes(content)
     (folder / "records.json").write_text(json.dumps(records, ensure_ascii=False), encoding="utf-8")
     return LocalSource(kind="local", annotations=folder / "records.json", images=folder / "images")
+
+
+def sha256_of(content: bytes) -> str:
+    """Hex sha256 of an image's bytes."""
+    return hashlib.sha256(content).hexdigest()

@@ -18,22 +18,26 @@ from pipeline.batches import (
     num_micro_batches,
 )
 from pipeline.config import TOKENIZER_FOLDER
-from pipeline.feature_cache import FeatureReader, FeatureShape, write_shard
+from pipeline.feature_cache import FeatureReader
+from pipeline.feature_sources import CachedFeatures
 from pipeline.parquet import write_rows, write_table
 from pipeline.samples import Sample, Turn, sample_table
+from pipeline.store import ArtifactStore
+from tests.pipeline_tests.small_shards import encoded_features, key, publish_features, publish_shard
 
-SHAPE = FeatureShape(num_scales=2, num_tokens=4, width=3, dtype="float32")
+CPU = torch.device("cpu")
+H1, H2, H3 = map(key, (1, 2, 3))
 IMAGE = 100 * torch.arange(2.0)[:, None, None] + torch.arange(12.0).reshape(4, 3)
-"""Features ``[S, T, V]`` of image ``h1``: the scale in the hundreds."""
+"""Features ``[S, T, V]`` of image ``H1``: the scale in the hundreds."""
 TOKENIZER = AutoTokenizer.from_pretrained(TOKENIZER_FOLDER / "shapes-ja")
 
 
 @pytest.fixture
 def features(tmp_path):
-    images = [("h1", IMAGE), ("h2", IMAGE + 1000)]
-    write_shard(tmp_path / "shard-00000.parquet", images, shape=SHAPE, failures=())
-    with FeatureReader(tmp_path) as reader:
-        yield reader
+    store = ArtifactStore(tmp_path / "store")
+    shard = publish_shard(store, [encoded_features([H1, H2], torch.stack([IMAGE, IMAGE + 1000]))])
+    with FeatureReader(publish_features(store, [shard]).directory) as reader:
+        yield CachedFeatures(reader, CPU)
 
 
 def training_sample(ids: list[int], labels: list[int], image: str | None = None) -> TrainingSample:
@@ -112,7 +116,7 @@ def test_the_pieces_of_all_processes_are_the_global_batch(batch, processes, micr
 
 
 def test_an_image_is_expanded_and_the_labels_stay_beside_their_tokens(features):
-    sample = training_sample([5, IMAGE_TOKEN_ID, 6, 7], [-100, -100, -100, 7], "h1")
+    sample = training_sample([5, IMAGE_TOKEN_ID, 6, 7], [-100, -100, -100, 7], H1)
     batch = collate([sample], features=features)
     assert batch.input_ids.tolist() == [[5, -200, -200, -200, -200, 6, 7]]
     assert batch.labels.tolist() == [[-100, -100, -100, -100, -100, -100, 7]]
@@ -121,23 +125,24 @@ def test_an_image_is_expanded_and_the_labels_stay_beside_their_tokens(features):
 
 
 def test_scales_are_joined_along_the_channels(features):
-    sample = training_sample([IMAGE_TOKEN_ID, 6], [-100, 6], "h1")
+    sample = training_sample([IMAGE_TOKEN_ID, 6], [-100, 6], H1)
     batch = collate([sample], features=features)
-    assert batch.features.shape == (1, 4, 6)
-    assert batch.features[0, 1].tolist() == [3, 4, 5, 103, 104, 105]
+    on_device = features.on_device(batch.images, CPU)
+    assert on_device.shape == (1, 4, 6)
+    assert on_device[0, 1].tolist() == [3, 4, 5, 103, 104, 105]
 
 
 def test_rows_are_padded_on_the_right_and_images_stand_in_order(features):
     samples = [
-        training_sample([IMAGE_TOKEN_ID, 6], [-100, 6], "h2"),
+        training_sample([IMAGE_TOKEN_ID, 6], [-100, 6], H2),
         training_sample([8, 9], [-100, 9]),
-        training_sample([IMAGE_TOKEN_ID, 7, 8], [-100, 7, 8], "h1"),
+        training_sample([IMAGE_TOKEN_ID, 7, 8], [-100, 7, 8], H1),
     ]
     batch = collate(samples, features=features)
     assert batch.input_ids.tolist() == [[-200] * 4 + [6, 0], [8, 9, 0, 0, 0, 0], [-200] * 4 + [7, 8]]
     assert batch.attention_mask.tolist() == [[1] * 5 + [0], [1, 1, 0, 0, 0, 0], [1] * 6]
     assert batch.labels.tolist() == [[-100] * 4 + [6, -100], [-100, 9] + [-100] * 4, [-100] * 4 + [7, 8]]
-    assert batch.features[:, 0, 0].tolist() == [1000.0, 0.0]
+    assert features.on_device(batch.images, CPU)[:, 0, 0].tolist() == [1000.0, 0.0]
     assert batch.num_supervised_tokens == 4
 
 
@@ -148,20 +153,20 @@ def test_the_first_position_of_a_row_is_not_counted(features):
 def test_no_samples_make_a_batch_without_supervision(features):
     batch = collate([], features=features)
     assert (batch.input_ids.shape, batch.attention_mask.tolist(), batch.num_supervised_tokens) == ((1, 1), [[1]], 0)
-    assert batch.features.numel() == 0
+    assert features.on_device(batch.images, CPU).shape == (0, 0, 0)
 
 
 def test_loaded_samples_are_the_accepted_ones_as_they_are_encoded(tmp_path, features):
-    talks = {"a": ("h1", "<image>\n図形の数", "二つ"), "b": ("h1", "図形の数", "三つ"), "c": (None, "図形の数", "一つ")}
+    talks = {"a": (H1, "<image>\n図形の数", "二つ"), "b": (H1, "図形の数", "三つ"), "c": (None, "図形の数", "一つ")}
     loaded = load(tmp_path, features, talks, accepted=("a", "c"))
-    assert [(sample.sample_id, sample.image_sha256) for sample in loaded.samples] == [("a", "h1"), ("c", None)]
+    assert [(sample.sample_id, sample.image_sha256) for sample in loaded.samples] == [("a", H1), ("c", None)]
     expected = encode_conversation([("図形の数", "二つ")], has_image=True, template="v1", tokenizer=TOKENIZER)
     assert loaded.samples[0].encoded == expected
     assert (loaded.num_without_features, loaded.num_too_long, loaded.num_shortened) == (0, 0, 0)
 
 
 def test_a_sample_whose_image_has_no_features_is_counted(tmp_path, features):
-    loaded = load(tmp_path, features, {"a": ("h3", "図形の数", "二つ"), "b": ("h1", "図形の数", "二つ")})
+    loaded = load(tmp_path, features, {"a": (H3, "図形の数", "二つ"), "b": (H1, "図形の数", "二つ")})
     assert [sample.sample_id for sample in loaded.samples] == ["b"]
     assert loaded.num_without_features == 1
 
@@ -176,9 +181,9 @@ TALK = ("図形の数", "二つ", "図形の数", "三つ")
         (None, 16, 16, 0),
         (None, 15, 9, 1),
         (None, 9, 9, 1),
-        ("h1", 16 + 1 + 4, 16 + 1 + 1, 0),  # a line end and four vision tokens more; one placeholder stands for them
-        ("h1", 16 + 1 + 3, 9 + 1 + 1, 1),
-        ("h1", 9 + 1 + 4, 9 + 1 + 1, 1),
+        (H1, 16 + 1 + 4, 16 + 1 + 1, 0),  # a line end and four vision tokens more; one placeholder stands for them
+        (H1, 16 + 1 + 3, 9 + 1 + 1, 1),
+        (H1, 9 + 1 + 4, 9 + 1 + 1, 1),
     ],
 )
 def test_a_long_sample_is_cut_after_a_whole_answer(tmp_path, features, image, max_length, num_tokens, num_shortened):
@@ -189,7 +194,7 @@ def test_a_long_sample_is_cut_after_a_whole_answer(tmp_path, features, image, ma
     assert collate([sample], features=features).input_ids.shape[1] <= max_length
 
 
-@pytest.mark.parametrize(("image", "max_length"), [(None, 8), ("h1", 13)])
+@pytest.mark.parametrize(("image", "max_length"), [(None, 8), (H1, 13)])
 def test_a_sample_whose_first_answer_does_not_fit_is_left_out_and_counted(tmp_path, features, image, max_length):
     loaded = load(tmp_path, features, {"a": (image, *TALK)}, max_length=max_length)
     assert (loaded.samples, loaded.num_too_long, loaded.num_shortened) == ((), 1, 0)
@@ -211,7 +216,7 @@ def test_global_batches_lose_no_sample(num_samples, batch_size, seed):
 
 
 def test_a_label_is_its_token_or_ignored(tmp_path, features):
-    loaded = load(tmp_path, features, {"a": ("h1", *TALK), "b": (None, *TALK)})
+    loaded = load(tmp_path, features, {"a": (H1, *TALK), "b": (None, *TALK)})
     batch = collate(loaded.samples, features=features)
     supervised = batch.labels != IGNORED_LABEL
     assert torch.equal(batch.labels[supervised], batch.input_ids[supervised])

@@ -1,29 +1,27 @@
-import hashlib
 import json
+import os
+import re
 import shutil
 
-import duckdb
-import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 import torch
 
 from model.config import RandomVisionTower, VisionTowerConfig
 from model.vision_tower import build_vision_tower, pixels_of
+from pipeline.calibration import read_calibration
 from pipeline.config import FeatureConfig
-from pipeline.encoding import default_device, encode_pixels
+from pipeline.encoding import Encoder, default_device, encode_pixels, feature_shape
 from pipeline.errors import DataError, StoreError
-from pipeline.feature_cache import FailedImage, FeatureReader, FeatureShape, shard_failures, write_shard
-from pipeline.features import cache_features
+from pipeline.feature_cache import FeatureReader
+from pipeline.features import cache_features, calibrate_features, require_features
 from pipeline.images import ImageReader, decode
-from pipeline.parquet_pages import row_offsets
 from pipeline.preparation import prepare_dataset
 from pipeline.store import ArtifactStore
-from tests.pipeline_tests.small_data import local_source, picture, talk
+from tests.pipeline_tests.jobs_here import run_here
+from tests.pipeline_tests.small_data import local_source, picture, sha256_of, talk
 
 CONFIG = FeatureConfig(image_size=32, scales=(1.0, 0.5), images_per_shard=2)
-SHAPE = FeatureShape(num_scales=2, num_tokens=4, width=3, dtype="float32")
-"""What ``rows`` and ``shard`` hold."""
 
 
 def tower(dtype: str = "float32") -> VisionTowerConfig:
@@ -39,13 +37,10 @@ def tower(dtype: str = "float32") -> VisionTowerConfig:
     return VisionTowerConfig(weights=weights, dtype=dtype)
 
 
-def sha256_of(content: bytes) -> str:
-    return hashlib.sha256(content).hexdigest()
-
-
 @pytest.fixture
 def store(tmp_path, monkeypatch):
     monkeypatch.setenv("LLAVA_JP_STORE", str(tmp_path / "store"))
+    monkeypatch.setenv("LLAVA_JP_NUM_DECODERS", "0")
     return ArtifactStore(tmp_path / "store")
 
 
@@ -56,86 +51,168 @@ def dataset(folder, store, *shades: int):
     return prepare_dataset(local_source(folder, records, images), store=store)
 
 
-def rows(count: int) -> list[tuple[str, torch.Tensor]]:
-    """Keys and features that count upwards."""
-    return [(f"key-{index:03d}", torch.arange(24.0).reshape(2, 4, 3) + 100 * index) for index in range(count)]
+def cached(data, store, *, dtype="float32", **changes):
+    """The features of a dataset; an ``int8`` form is calibrated with it."""
+    config = CONFIG.model_copy(update=changes)
+    calibration = None
+    if config.form == "int8":
+        calibration = calibrate_features(tower(dtype), config, dataset=data, store=store, run_job=run_here)
+    return cache_features(tower(dtype), config, dataset=data, calibration=calibration, store=store, run_job=run_here)
 
 
-def shard(folder, count: int, name: str = "shard-00000.parquet"):
-    path = folder / name
-    write_shard(path, rows(count), shape=SHAPE, failures=())
-    return path
+def shard_folders(store) -> list:
+    return sorted((store.root / "artifacts" / "feature_shard").iterdir())
 
 
+def live_features(data, dtype="float32") -> dict[str, torch.Tensor]:
+    """What the tower gives for each image of a dataset, two at a time as in the shards."""
+    images, vision_tower = ImageReader([data]), build_vision_tower(tower(dtype)).to(default_device())
+    usable = images.usable()
+    features = {}
+    for start in range(0, len(usable), 2):
+        keys = usable[start : start + 2]
+        pixels = [pixels_of(decode(images.read(key)), image_size=32) for key in keys]
+        features |= zip(keys, encode_pixels(vision_tower, pixels, CONFIG), strict=True)
+    return features
+
+
+@pytest.mark.parametrize("form", ["exact", "exact-zstd"])
 @pytest.mark.parametrize("dtype", ["float32", "bfloat16"])
-def test_cached_features_are_the_live_ones_to_the_bit(tmp_path, store, dtype):
+def test_cached_features_are_the_live_ones_to_the_bit(tmp_path, store, dtype, form):
     data = dataset(tmp_path, store, *range(5))
-    manifest = cache_features(tower(dtype), CONFIG, datasets={"pretrain": data}, store=store)
-    assert manifest.summary == {
+    manifest = cached(data, store, dtype=dtype, form=form)
+    assert {key: manifest.summary[key] for key in ("form", "num_images", "num_failed", "num_shards")} == {
+        "form": form,
         "num_images": 5,
         "num_failed": 0,
         "num_shards": 3,
-        "bytes_per_image": 2 * 4 * 16 * (4 if dtype == "float32" else 2),
-        "num_vision_tokens": 4,
-        "num_channels": 32,
     }
-    images, live = ImageReader([data]), build_vision_tower(tower(dtype)).to(default_device())
-    usable = images.usable()
     with FeatureReader(manifest.directory) as reader:
         assert len(reader) == 5
-        for start in range(0, 5, 2):
-            keys = usable[start : start + 2]
-            pixels = [pixels_of(decode(images.read(key)), image_size=32) for key in keys]
-            for key, expected in zip(keys, encode_pixels(live, pixels, CONFIG), strict=True):
-                cached = reader.read(key)
-                assert cached.dtype == getattr(torch, dtype)
-                assert cached.shape == (2, 4, 16)
-                assert torch.equal(cached, expected)
+        for key, expected in live_features(data, dtype).items():
+            assert key in reader
+            read = reader.read(key)
+            assert read.dtype == getattr(torch, dtype)
+            assert read.shape == (2, 4, 16)
+            assert torch.equal(read, expected)
+
+
+def test_int8_features_are_within_half_a_step_of_the_live_ones(tmp_path, store):
+    data = dataset(tmp_path, store, *range(5))
+    manifest = cached(data, store, form="int8")
+    calibration = store.by_fingerprint(manifest.request.inputs["calibration"])
+    rms = read_calibration(calibration.directory)
+    with FeatureReader(manifest.directory) as reader:
+        for key, expected in live_features(data).items():
+            even = expected / rms[:, None]
+            half_a_step = even.abs().amax(dim=-1, keepdim=True) / 127 / 2
+            assert ((reader.read(key) / rms[:, None] - even).abs() <= half_a_step * 1.001).all()
+
+
+def test_the_calibration_is_the_root_mean_square_of_every_channel(tmp_path, store):
+    data = dataset(tmp_path, store, 1, 2, 3)
+    calibration = calibrate_features(tower(), CONFIG, dataset=data, store=store, run_job=run_here)
+    features = torch.stack(list(live_features(data).values()))
+    assert torch.allclose(read_calibration(calibration.directory), features.square().mean(dim=(0, 2)).sqrt(), rtol=1e-5)
+    assert calibration.summary == {"num_images": 3, "num_channels": 32}
 
 
 def test_different_images_have_different_features(tmp_path, store):
-    manifest = cache_features(tower(), CONFIG, datasets={"pretrain": dataset(tmp_path, store, 1, 200)}, store=store)
+    manifest = cached(dataset(tmp_path, store, 1, 200), store)
     with FeatureReader(manifest.directory) as reader:
         one, other = (reader.read(sha256_of(picture(shade))) for shade in (1, 200))
     assert not torch.allclose(one, other, atol=1e-3)
 
 
-def test_an_image_in_two_datasets_is_encoded_once(tmp_path, store):
-    datasets = {
-        "pretrain": dataset(tmp_path / "one", store, 1, 2),
-        "finetune": dataset(tmp_path / "two", store, 2, 3),
-    }
-    manifest = cache_features(tower(), CONFIG, datasets=datasets, store=store)
-    keys = [key for path in sorted(manifest.directory.glob("shard-*")) for key in pq.read_table(path)[0].to_pylist()]
-    assert keys == sorted(sha256_of(picture(shade)) for shade in (1, 2, 3))
-    assert manifest.summary["num_images"] == 3
+def test_an_image_of_two_datasets_is_encoded_once(tmp_path, store):
+    cached(dataset(tmp_path / "one", store, 1, 2), store)
+    before = shard_folders(store)
+    second = cached(dataset(tmp_path / "two", store, 2, 3), store)
+    (new,) = set(shard_folders(store)) - set(before)
+    assert pq.read_table(new / "index.parquet")["image_sha256"].to_pylist() == [sha256_of(picture(3))]
+    with FeatureReader(second.directory) as reader:
+        assert sha256_of(picture(2)) in reader
+        assert sha256_of(picture(3)) in reader
+    assert len(second.parts) == 2
+
+
+def test_another_number_of_images_per_shard_encodes_nothing_again(tmp_path, store):
+    data = dataset(tmp_path, store, 1, 2, 3)
+    first, second = (cached(data, store, images_per_shard=size) for size in (2, 3))
+    assert first.fingerprint != second.fingerprint
+    assert first.parts == second.parts
+    assert len(shard_folders(store)) == 2
+
+
+@pytest.mark.parametrize("changes", [{"scales": (0.5, 1.0)}, {"layout": "llava-jp-v1.1"}, {"form": "exact-zstd"}])
+def test_another_encoder_has_shards_of_its_own(tmp_path, store, changes):
+    data = dataset(tmp_path, store, 1)
+    first, second = cached(data, store), cached(data, store, **changes)
+    assert first.summary["encoder"] != second.summary["encoder"]
+    assert not set(first.parts) & set(second.parts)
+
+
+def test_live_features_take_no_space(tmp_path, store):
+    manifest = cached(dataset(tmp_path, store, 1, 2), store, form="live")
+    assert (manifest.summary["num_images"], manifest.summary["num_shards"], manifest.parts) == (2, 0, ())
+    assert pq.read_table(manifest.path("images.parquet"))["status"].to_pylist() == ["live", "live"]
 
 
 def test_finished_shards_of_an_interrupted_call_are_kept(tmp_path, store):
-    datasets = {"pretrain": dataset(tmp_path, store, *range(5))}
-    whole = cache_features(tower(), CONFIG, datasets=datasets, store=store)
-    partial = store.partial_directory(whole.request)
-    partial.mkdir(parents=True)
-    shutil.move(whole.path("shard-00001.parquet"), partial)
-    (partial / "shard-00002.parquet.tmp").write_bytes(b"half a shard")
-    shutil.rmtree(whole.directory)
-    before = (partial / "shard-00001.parquet").stat()
-    again = cache_features(tower(), CONFIG, datasets=datasets, store=store)
-    after = again.path("shard-00001.parquet").stat()
+    data = dataset(tmp_path, store, *range(5))
+    whole = cached(data, store)
+    contents = {folder.name: (folder / "features.parquet").read_bytes() for folder in shard_folders(store)}
+    kept, *lost = shard_folders(store)
+    for folder in [*lost, whole.directory]:
+        shutil.rmtree(folder)
+    before = (kept / "features.parquet").stat()
+    again = cached(data, store)
+    after = (kept / "features.parquet").stat()
     assert (after.st_mtime_ns, after.st_ino) == (before.st_mtime_ns, before.st_ino)
     assert again.files == whole.files
-    assert again.summary == whole.summary
+    assert {folder.name: (folder / "features.parquet").read_bytes() for folder in shard_folders(store)} == contents
+
+
+def test_a_lost_shard_is_made_again_and_no_other(tmp_path, store):
+    data = dataset(tmp_path, store, *range(5))
+    manifest = cached(data, store)
+    lost, *kept = shard_folders(store)
+    content = (lost / "features.parquet").read_bytes()
+    times = [(folder / "features.parquet").stat().st_mtime_ns for folder in kept]
+    shutil.rmtree(lost)
+    assert store.missing_parts(manifest) == (f"feature_shard/{lost.name}",)
+    assert not store.is_whole(manifest.request)
+    assert cached(data, store) == manifest
+    assert (lost / "features.parquet").read_bytes() == content
+    assert [(folder / "features.parquet").stat().st_mtime_ns for folder in kept] == times
+    assert store.is_whole(manifest.request)
+
+
+def test_a_lost_shard_of_another_dataset_is_made_from_that_dataset(tmp_path, store):
+    first, second = dataset(tmp_path / "one", store, 1, 2), dataset(tmp_path / "two", store, 2)
+    cached(first, store)
+    borrowing = cached(second, store)
+    (shard,) = shard_folders(store)
+    shutil.rmtree(shard)
+    cached(second, store)
+    keys = pq.read_table(shard / "index.parquet")["image_sha256"].to_pylist()
+    assert keys == sorted(sha256_of(picture(shade)) for shade in (1, 2))
+    shutil.rmtree(shard)
+    shutil.rmtree(first.directory)
+    message = f"1 lost shards hold images of the dataset {first.fingerprint}, which is not in .* any more"
+    with pytest.raises(DataError, match=message):
+        cached(second, store)
+    assert store.missing_parts(borrowing)
 
 
 def test_an_image_that_cannot_be_read_any_more_is_a_row_with_a_reason(tmp_path, store):
     data = dataset(tmp_path, store, 1, 2, 3)
     (tmp_path / "images" / "2.png").write_bytes(b"changed")
     (tmp_path / "images" / "3.png").unlink()
-    manifest = cache_features(tower(), CONFIG, datasets={"pretrain": data}, store=store)
+    manifest = cached(data, store)
     assert (manifest.summary["num_images"], manifest.summary["num_failed"]) == (1, 2)
-    reasons = {
-        row["image_sha256"]: row["reason"] for row in pq.read_table(manifest.path("failures.parquet")).to_pylist()
-    }
+    rows = pq.read_table(manifest.path("images.parquet")).to_pylist()
+    reasons = {row["image_sha256"]: row["reason"] for row in rows if row["status"] == "failed"}
     folder = tmp_path / "images"
     assert reasons == {
         sha256_of(picture(2)): f"{folder}/2.png changed since the dataset was prepared; prepare the dataset again",
@@ -144,132 +221,119 @@ def test_an_image_that_cannot_be_read_any_more_is_a_row_with_a_reason(tmp_path, 
     with FeatureReader(manifest.directory) as reader:
         assert sha256_of(picture(1)) in reader
         assert sha256_of(picture(2)) not in reader
+    with pytest.raises(DataError, match=r"2 of 3 images of pretrain could not be encoded, more than the allowed 50 %"):
+        require_features(manifest, name="pretrain", max_failed_fraction=0.5)
+    require_features(manifest, name="pretrain", max_failed_fraction=0.7)
+
+
+def test_an_image_that_failed_is_tried_again_for_another_dataset(tmp_path, store):
+    first = dataset(tmp_path / "one", store, 1, 2)
+    (tmp_path / "one" / "images" / "2.png").unlink()
+    cached(first, store)
+    second = cached(dataset(tmp_path / "two", store, 2), store)
+    assert (second.summary["num_images"], second.summary["num_failed"]) == (1, 0)
 
 
 def test_a_dataset_of_text_alone_has_no_shards(tmp_path, store):
-    data = prepare_dataset(local_source(tmp_path, [talk("1", None)], {}), store=store)
-    manifest = cache_features(tower(), CONFIG, datasets={"pretrain": data}, store=store)
-    assert [file.path for file in manifest.files] == ["failures.parquet"]
+    manifest = cached(prepare_dataset(local_source(tmp_path, [talk("1", None)], {}), store=store), store)
+    assert [file.path for file in manifest.files] == ["images.parquet", "shards.parquet"]
     with FeatureReader(manifest.directory) as reader:
         assert len(reader) == 0
         assert reader.shape is None
 
 
-def test_failures_travel_in_the_metadata_of_their_shard(tmp_path):
-    failures = [FailedImage("abc", "a.png: 壊れている")]
-    write_shard(tmp_path / "shard-00000.parquet", [], shape=SHAPE, failures=failures)
-    assert shard_failures(tmp_path / "shard-00000.parquet") == failures
-
-
-@pytest.mark.parametrize("count", [1, 63, 64, 65, 130])
-def test_a_row_is_found_where_pyarrow_reads_it(tmp_path, count):
-    path = shard(tmp_path, count)
-    offsets = row_offsets(path, column="features", row_bytes=SHAPE.row_bytes)
-    payloads = pq.read_table(path, columns=["features"])[0].to_pylist()
-    content = path.read_bytes()
-    assert [content[offset : offset + 96] for offset in offsets] == payloads
-    assert len(offsets) == count
-
-
-def test_a_reader_gives_back_what_was_written(tmp_path):
-    shard(tmp_path, 130)
-    with FeatureReader(tmp_path) as reader:
-        assert reader.shape == SHAPE
-        assert reader.read("key-129").tolist() == rows(130)[129][1].tolist()
-
-
-@pytest.mark.parametrize(
-    "options", [{"compression": "zstd", "use_dictionary": False}, {"compression": "none", "use_dictionary": True}]
-)
-def test_a_compressed_file_or_one_with_a_dictionary_is_refused(tmp_path, options):
-    pq.write_table(pq.read_table(shard(tmp_path, 3)), tmp_path / "other.parquet", **options)
-    message = r"other\.parquet: column 'features' is compressed or has a dictionary; rows cannot be addressed"
+def test_a_disk_that_cannot_hold_the_features_is_refused_before_anything_is_encoded(tmp_path, store, monkeypatch):
+    data = dataset(tmp_path, store, 1, 2)
+    monkeypatch.setattr("pipeline.feature_filling.free_bytes", lambda path: 1023)
+    message = r"the features of 2 images take 1.0 kB as exact; .* has 1.0 kB free. Make room, choose a smaller form"
     with pytest.raises(StoreError, match=message):
-        row_offsets(tmp_path / "other.parquet", column="features", row_bytes=96)
+        cached(data, store)
+    assert not (store.root / "artifacts" / "feature_shard").exists()
+    monkeypatch.setattr("pipeline.feature_filling.free_bytes", lambda path: 1024)
+    assert cached(data, store).summary["payload_bytes"] == 1024
 
 
-def test_a_column_that_may_be_null_is_refused(tmp_path):
-    table = pa.table({"features": pa.array([b"1234", None], pa.binary(4))})
-    pq.write_table(table, tmp_path / "a.parquet", compression="none", use_dictionary=False)
-    with pytest.raises(StoreError, match="bytes for 2 rows of 4"):
-        row_offsets(tmp_path / "a.parquet", column="features", row_bytes=4)
+def test_images_are_decoded_by_worker_processes_to_the_same_features(tmp_path, store, monkeypatch):
+    data = dataset(tmp_path, store, *range(5))
+    (tmp_path / "images" / "3.png").unlink()
+    first = cached(data, store)
+    files = {folder.name: (folder / "features.parquet").read_bytes() for folder in shard_folders(store)}
+    for folder in [*shard_folders(store), first.directory]:
+        shutil.rmtree(folder)
+    monkeypatch.setenv("LLAVA_JP_NUM_DECODERS", "2")
+    second = cached(data, store)
+    assert {folder.name: (folder / "features.parquet").read_bytes() for folder in shard_folders(store)} == files
+    assert second.summary["num_failed"] == 1
 
 
-def test_pages_of_the_second_version_are_refused(tmp_path):
-    table = pq.read_table(shard(tmp_path, 3))
-    path = tmp_path / "a.parquet"
-    pq.write_table(table, path, compression="none", use_dictionary=False, data_page_version="2.0")
-    with pytest.raises(StoreError, match=r"the page at byte \d+ is not a PLAIN data page"):
-        row_offsets(path, column="features", row_bytes=96)
+def test_out_of_memory_halves_the_batch_and_goes_on(tmp_path, store, monkeypatch, caplog):
+    data = dataset(tmp_path, store, *range(7))
+    expected = live_features(data)
+    whole, sizes = Encoder._encode, []
+
+    def small_device(self, part):
+        sizes.append(len(part.keys))
+        if len(part.keys) > 2:
+            raise torch.OutOfMemoryError("CUDA out of memory")
+        return whole(self, part)
+
+    monkeypatch.setattr(Encoder, "_encode", small_device)
+    monkeypatch.setattr("pipeline.encoding.IMAGES_PER_BATCH", 8)
+    manifest = cached(data, store, images_per_shard=7)
+    assert sizes == [7, 4, 2, 2, 2, 1]
+    assert [record.args for record in caplog.records if "memory is too small" in record.message] == [(4,), (2,)]
+    with FeatureReader(manifest.directory) as reader:
+        assert all(torch.allclose(reader.read(key), value, atol=1e-5) for key, value in expected.items())
 
 
-def test_rows_of_another_length_are_refused(tmp_path):
-    path = shard(tmp_path, 3)
-    with pytest.raises(StoreError, match=r"the page at byte \d+ has 96 bytes for 1 rows of 95"):
-        row_offsets(path, column="features", row_bytes=95)
+def test_an_image_too_large_for_the_device_stops_the_run(tmp_path, store, monkeypatch):
+    def no_device(self, part):
+        raise torch.OutOfMemoryError("CUDA out of memory")
+
+    monkeypatch.setattr(Encoder, "_encode", no_device)
+    with pytest.raises(torch.OutOfMemoryError):
+        cached(dataset(tmp_path, store, 1, 2), store)
+    assert not list((store.root / "artifacts").glob("feature_shard/*"))
 
 
-def test_shards_of_different_shapes_are_refused(tmp_path):
-    shard(tmp_path, 1)
-    other = FeatureShape(num_scales=1, num_tokens=4, width=3, dtype="float32")
-    write_shard(tmp_path / "shard-00001.parquet", [("x", torch.zeros(1, 4, 3))], shape=other, failures=())
-    with pytest.raises(StoreError, match="holds features of another shape than the shards before it"):
-        FeatureReader(tmp_path)
+def test_too_little_shared_memory_is_said_before_a_process_dies_of_it(tmp_path, store, monkeypatch):
+    usage = shutil.disk_usage(tmp_path)._replace(free=100)
+    monkeypatch.setattr(shutil, "disk_usage", lambda path: usage)
+    monkeypatch.setenv("LLAVA_JP_NUM_DECODERS", "1")
+    monkeypatch.setattr("pipeline.feature_filling.free_bytes", lambda path: 10**12)
+    with pytest.raises(Exception, match=r"decoding needs .* MB in /dev/shm, .*lower LLAVA_JP_NUM_DECODERS"):
+        cached(dataset(tmp_path, store, 1), store)
 
 
-def test_an_image_without_features_is_named(tmp_path):
-    shard(tmp_path, 1)
-    message = "no cached features for image abc; `llava-jp query cache_coverage` shows what is there"
-    with FeatureReader(tmp_path) as reader, pytest.raises(DataError, match=message):
-        reader.read("abc")
+def test_progress_says_where_the_time_goes(tmp_path, store, capsys):
+    cached(dataset(tmp_path, store, 1, 2, 3), store)
+    events = [json.loads(line.removeprefix("@progress ")) for line in capsys.readouterr().out.splitlines()]
+    assert sum(event["count"] for event in events) == 3
+    assert {event["total"] for event in events} == {3}
+    note = r"waiting for images \d+ %, encoding \d+ %, writing \d+ %: limited by (decoding|encoding|writing)"
+    assert any(re.fullmatch(note, event["note"]) for event in events)
 
 
-def test_a_shard_that_was_cut_while_it_was_open_is_noticed(tmp_path):
-    path = shard(tmp_path, 2)
-    with FeatureReader(tmp_path) as reader:
-        with path.open("r+b") as file:
-            file.truncate(100)
-        with pytest.raises(StoreError, match=r"shard-00000\.parquet ends before byte \d+; run `llava-jp verify`"):
-            reader.read("key-001")
+def test_the_shape_follows_from_tower_and_config():
+    shape = feature_shape(build_vision_tower(tower()), CONFIG, dtype="float32", form="exact")
+    assert (shape.sides, shape.num_tokens, shape.width, shape.image_bytes) == ((32, 16), 4, 16, 512)
+    assert shape.columns == ("features_32", "features_16")
 
 
-def test_others_can_read_what_a_shard_holds(tmp_path):
-    path = shard(tmp_path, 3)
-    table = pq.read_table(path)
-    assert table["is_finite"].to_pylist() == [True] * 3
-    assert table["mean_norm"].to_pylist()[0] == pytest.approx(
-        sum((3 * a * a + 5 + 6 * a) ** 0.5 for a in range(0, 24, 3)) / 8
-    )
-    assert json.loads(pq.read_schema(path).metadata[b"feature_shape"]) == {
-        "num_scales": 2,
-        "num_tokens": 4,
-        "width": 3,
-        "dtype": "float32",
-    }
-    with duckdb.connect() as database:
-        counted = database.execute(
-            "select count(*), min(image_sha256), min(octet_length(features)) from read_parquet(?)", [str(path)]
-        ).fetchone()
-        stored = database.execute(
-            "select decode(value) from parquet_kv_metadata(?) where decode(key) = 'feature_shape'", [str(path)]
-        ).fetchone()
-    assert counted == (3, "key-000", 96)
-    assert json.loads(stored[0])["num_tokens"] == 4
+def test_two_processes_share_a_job_by_its_order(tmp_path, store, monkeypatch):
+    data = dataset(tmp_path, store, *range(5))
+    done = []
 
+    def first_of_two(job_file, num_processes):
+        monkeypatch.setenv("WORLD_SIZE", "2")
+        from pipeline.worker import run_job
 
-def test_features_that_are_not_finite_are_marked(tmp_path):
-    bad = torch.full((2, 4, 3), float("nan"))
-    write_shard(tmp_path / "a.parquet", [("x", bad), *rows(1)], shape=SHAPE, failures=())
-    assert pq.read_table(tmp_path / "a.parquet")["is_finite"].to_pylist() == [False, True]
+        for rank in ("1", "0"):
+            monkeypatch.setenv("RANK", rank)
+            run_job(job_file)
+            done.append(len(shard_folders(store)))
 
-
-def test_a_flipped_byte_is_found(tmp_path, store):
-    manifest = cache_features(tower(), CONFIG, datasets={"pretrain": dataset(tmp_path, store, 1, 2)}, store=store)
-    path = manifest.path("shard-00000.parquet")
-    content = bytearray(path.read_bytes())
-    content[row_offsets(path, column="features", row_bytes=512)[1] + 7] ^= 1
-    path.write_bytes(content)
-    (problem,) = store.verify(manifest)
-    assert problem.startswith("shard-00000.parquet changed: its sha256 is not ")
-    with pytest.raises(OSError, match="CRC"):
-        pq.read_table(path, page_checksum_verification=True)
+    manifest = cache_features(tower(), CONFIG, dataset=data, store=store, run_job=first_of_two)
+    assert done == [1, 3]
+    assert manifest.summary["num_images"] == 5
+    assert "WORLD_SIZE" in os.environ

@@ -1,0 +1,86 @@
+"""Step: the RMS of every feature channel, which ``int8`` features are divided by.
+
+From the first images of the experiment's pretraining data in the order of their sha256, which is as good as random. It
+is part of the fingerprint of every shard made with it.
+"""
+
+import math
+from pathlib import Path
+from typing import Any, Literal
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import torch
+
+from model.config import VisionTowerConfig
+from model.vision_tower import build_vision_tower
+from pipeline.config import FeatureConfig
+from pipeline.encoding import BatchesOfShards, decoded_batches, default_device
+from pipeline.errors import DataError
+from pipeline.images import ImageReader
+from pipeline.manifest import Record
+from pipeline.parquet import write_rows
+from pipeline.store import read_manifest
+
+NUM_IMAGES = 256
+CALIBRATION_FILE = "channel_rms.parquet"
+
+CALIBRATION_SCHEMA = pa.schema(
+    [
+        pa.field("scale_index", pa.int32(), nullable=False),
+        pa.field("image_side", pa.int32(), nullable=False),
+        pa.field("channel", pa.int32(), nullable=False),
+        pa.field("rms", pa.float32(), nullable=False),
+    ]
+)
+
+
+class CalibrationJob(Record):
+    """Everything a worker needs, as a file."""
+
+    kind: Literal["calibrate"] = "calibrate"
+    vision_tower: VisionTowerConfig
+    features: FeatureConfig
+    dataset: Path
+    directory: Path
+    """The partial directory that the result is written to."""
+    num_decoders: int
+
+
+def calibrate(job: CalibrationJob) -> dict[str, Any]:
+    """Write ``channel_rms.parquet``; returns counts.
+
+    Raises:
+        DataError: no image could be decoded, or the features are not finite.
+    """
+    images = ImageReader([read_manifest(job.dataset)])
+    tower = build_vision_tower(job.vision_tower).to(default_device())
+    batches = BatchesOfShards(images, [images.usable()[:NUM_IMAGES]], image_size=job.features.image_size)
+    squares = torch.zeros(len(job.features.scales), tower.width, dtype=torch.float64)
+    num_images = num_tokens = 0
+    for batch in decoded_batches(batches, image_size=job.features.image_size, num_decoders=job.num_decoders):
+        if not batch.keys:
+            continue
+        features_BSTV = tower.encode(batch.pixels_B3HW, job.features)
+        squares += features_BSTV.double().square().sum(dim=(0, 2)).cpu()
+        num_images += len(batch.keys)
+        num_tokens += features_BSTV.shape[0] * features_BSTV.shape[2]
+    if not num_images:
+        raise DataError(f"{job.dataset}: no image can be decoded, so int8 features cannot be calibrated")
+    rms = [[math.sqrt(square / num_tokens) or 1.0 for square in scale] for scale in squares.tolist()]
+    if not all(math.isfinite(value) for scale in rms for value in scale):
+        raise DataError(f"{job.dataset}: features are infinite or not numbers, so int8 cannot be calibrated")
+    rows = [
+        {"scale_index": index, "image_side": side, "channel": channel, "rms": value}
+        for index, (side, scale) in enumerate(zip(job.features.sides, rms, strict=True))
+        for channel, value in enumerate(scale)
+    ]
+    write_rows(job.directory / CALIBRATION_FILE, rows, schema=CALIBRATION_SCHEMA)
+    return {"num_images": num_images, "num_channels": len(rows)}
+
+
+def read_calibration(directory: Path) -> torch.Tensor:
+    """The channel RMS of a calibration, float32 ``[S, V]``."""
+    table = pq.read_table(directory / CALIBRATION_FILE)
+    num_scales = table["scale_index"].to_numpy().max() + 1
+    return torch.from_numpy(table["rms"].to_numpy().copy()).reshape(num_scales, -1)

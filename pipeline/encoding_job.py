@@ -1,0 +1,140 @@
+"""Encodes the shards of a job: every process its part, or any other part of them. Runs in worker processes.
+
+By hand, on as many machines as share the store: ``RANK=0 WORLD_SIZE=4 python -m pipeline.worker job.json`` and so on.
+"""
+
+import time
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import Any, Literal
+
+import torch
+
+from model.config import VisionTowerConfig
+from model.vision_tower import build_vision_tower
+from pipeline.calibration import read_calibration
+from pipeline.config import FeatureConfig
+from pipeline.encoding import BatchesOfShards, DecodedImages, Encoder, decoded_batches, default_device, feature_shape
+from pipeline.feature_shards import EncodedImages, write_shard
+from pipeline.images import ImageReader
+from pipeline.manifest import Record
+from pipeline.shard_requests import shard_request
+from pipeline.shard_writers import Encoded, ShardWriters
+from pipeline.store import ArtifactStore, read_manifest
+
+Advance = Callable[[int, str], None]
+"""Called with the number of images that are done since the last call, and a note on where the time goes."""
+
+
+class EncodingJob(Record):
+    """Everything a worker needs, as a file."""
+
+    kind: Literal["encode"] = "encode"
+    vision_tower: VisionTowerConfig
+    features: FeatureConfig
+    encoder: dict[str, Any]
+    """What the shards are filed under; see ``pipeline.shard_requests``."""
+    dataset: Path
+    """The artifact whose images are encoded."""
+    calibration: Path | None
+    shards: Path
+    """A table of shards and their images; see ``pipeline.feature_filling``."""
+    num_images: int
+    store: Path
+    num_decoders: int
+
+
+def encode_part(job: EncodingJob, shards: Sequence[Sequence[str]], *, advance: Advance) -> None:
+    """Encode some shards of a job, given by their images. A shard that another process has made is left alone."""
+    store = ArtifactStore(job.store)
+    calibration = read_manifest(job.calibration) if job.calibration else None
+    requests = [shard_request(job.encoder, keys, calibration=calibration) for keys in shards]
+    todo = [number for number, request in enumerate(requests) if store.find(request) is None]
+    advance(sum(len(keys) for number, keys in enumerate(shards) if number not in todo), "")
+    if not todo:
+        return
+    encoder = _encoder(job)
+    device = encoder.tower.pixel_mean.device
+    batches = BatchesOfShards(
+        ImageReader([read_manifest(job.dataset)]),
+        [shards[number] for number in todo],
+        image_size=job.features.image_size,
+    )
+
+    def write(number: int, encoded: Iterator[EncodedImages]) -> None:
+        def work(directory: Path) -> dict[str, Any]:
+            rms = encoder.channel_rms_SV
+            counts = write_shard(
+                directory,
+                encoded,
+                shape=encoder.shape,
+                encoder=job.encoder,
+                channel_rms_SV=None if rms is None else rms.cpu(),
+            )
+            return {**counts, **encoder.shape.to_json(), "dataset": job.dataset.name}
+
+        store.produce(requests[todo[number]], work)
+
+    meter = _Meter()
+    with ShardWriters(write) as writers:
+        decoded = decoded_batches(batches, image_size=job.features.image_size, num_decoders=job.num_decoders)
+        for batch in meter.waiting_for(decoded):
+            writers.put(batch.shard, _encoded(encoder, batch, device))
+            advance(len(batch.keys) + len(batch.failures), meter.note(writers))
+
+
+def _encoder(job: EncodingJob) -> Encoder:
+    tower = build_vision_tower(job.vision_tower).to(default_device())
+    form = job.features.form
+    assert form != "live"
+    shape = feature_shape(tower, job.features, dtype=job.vision_tower.dtype, form=form)
+    rms = None if job.calibration is None else read_calibration(job.calibration).to(default_device())
+    return Encoder(tower, job.features, shape, rms)
+
+
+def _encoded(encoder: Encoder, batch: DecodedImages, device: torch.device) -> Encoded:
+    """Start the computation of a batch; on a GPU it runs on, and the events say from when to when."""
+    if device.type == "cpu":
+        started = time.perf_counter()
+        parts = encoder.encode(batch)
+        seconds = time.perf_counter() - started
+        return Encoded(parts, lambda: seconds)
+    start, end = torch.Event(device, enable_timing=True), torch.Event(device, enable_timing=True)
+    start.record()
+    parts = encoder.encode(batch)
+    end.record()
+
+    def finished() -> float:
+        end.synchronize()
+        return float(start.elapsed_time(end)) / 1e3
+
+    return Encoded(parts, finished)
+
+
+class _Meter:
+    """Where the time of the encoding loop goes."""
+
+    def __init__(self) -> None:
+        self._started = time.perf_counter()
+        self._decoding = 0.0
+
+    def waiting_for(self, batches: Iterator[DecodedImages]) -> Iterator[DecodedImages]:
+        while True:
+            before = time.perf_counter()
+            try:
+                batch = next(batches)
+            except StopIteration:
+                return
+            self._decoding += time.perf_counter() - before
+            yield batch
+
+    def note(self, writers: ShardWriters) -> str:
+        """``waiting for images 5 %, encoding 90 %, writing 40 %: limited by encoding``."""
+        seconds = max(time.perf_counter() - self._started, 1e-9)
+        shares = {
+            "waiting for images": self._decoding / seconds,
+            "encoding": writers.seconds_encoding / seconds,
+            "writing": writers.seconds_writing / seconds,
+        }
+        limit = "decoding" if (most := max(shares, key=lambda name: shares[name])).startswith("waiting") else most
+        return ", ".join(f"{name} {100 * share:.0f} %" for name, share in shares.items()) + f": limited by {limit}"

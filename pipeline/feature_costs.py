@@ -1,0 +1,78 @@
+"""What features will need: bytes on disk in each form, floating-point operations, hours."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from model.config import ImageConfig, VisionTowerConfig
+from pipeline.calibration import NUM_IMAGES
+from pipeline.config import FeatureConfig, StoredForm
+from pipeline.feature_forms import FeatureShape
+from pipeline.model_sizes import Tower, matrix_rate, tower_sizes
+
+EFFICIENCY = 0.3
+"""Part of the measured matrix rate that whole steps are assumed to reach."""
+COMPRESSED = 0.69
+"""Bytes of ``exact-zstd`` for one of ``exact``, as measured on bfloat16 features (docs/benchmarks.md)."""
+STORED_FORMS: tuple[StoredForm, ...] = ("exact", "exact-zstd", "int8")
+
+
+@dataclass(frozen=True, slots=True)
+class Cost:
+    """Needs of one step; of a finished one the memory is not known."""
+
+    num_bytes: int
+    seconds: float
+    memory_bytes: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class FormCost:
+    """What one form of the features needs for some images."""
+
+    form: str
+    bytes_per_image: int
+    num_bytes: int
+    encoding_seconds: float
+
+
+def form_costs(tower: VisionTowerConfig, config: FeatureConfig, *, num_images: int) -> Iterator[FormCost]:
+    """The needs of every form. ``live`` takes no space, and its time in every epoch instead of once."""
+    seconds = num_images * encoding_flops(tower_sizes(tower), config) / (matrix_rate() * EFFICIENCY)
+    for form in STORED_FORMS:
+        per_image = bytes_per_image(tower, config, form=form)
+        yield FormCost(form, per_image, per_image * num_images, seconds)
+    yield FormCost("live", 0, 0, seconds)
+
+
+def cached_bytes(tower: VisionTowerConfig, config: FeatureConfig, *, num_images: int) -> int:
+    """What the cached features of some images take on the disk."""
+    return 0 if config.form == "live" else num_images * bytes_per_image(tower, config, form=config.form)
+
+
+def bytes_per_image(tower: VisionTowerConfig, config: ImageConfig, *, form: StoredForm) -> int:
+    """Of all scales together; estimated for the compressed form."""
+    sizes = tower_sizes(tower)
+    shape = FeatureShape(config.sides, sizes.num_tokens(config.layout), sizes.width, tower.dtype, form)
+    return int(shape.image_bytes * COMPRESSED) if form == "exact-zstd" else shape.image_bytes
+
+
+def features_cost(tower: VisionTowerConfig, config: FeatureConfig, num_images: int) -> Cost:
+    """Of the features of a dataset none of whose images is cached yet."""
+    sizes = tower_sizes(tower)
+    memory = sizes.num_parameters * (4 if tower.dtype == "float32" else 2)
+    if config.form == "live":
+        return Cost(0, 0.0, 0)
+    seconds = num_images * encoding_flops(sizes, config) / (matrix_rate() * EFFICIENCY)
+    return Cost(cached_bytes(tower, config, num_images=num_images), seconds, memory)
+
+
+def calibration_cost(tower: VisionTowerConfig, config: FeatureConfig, num_images: int) -> Cost:
+    """Of the calibration for ``int8``."""
+    cost = features_cost(tower, config, min(num_images, NUM_IMAGES))
+    return Cost(0, cost.seconds, cost.memory_bytes)
+
+
+def encoding_flops(tower: Tower, config: ImageConfig) -> float:
+    """Of one image, over all tiles of all scales: 3.2e12 for SigLIP so400m at 768 and 384 pixels."""
+    num_tiles = sum((side // tower.tile_size) ** 2 for side in config.sides)
+    return num_tiles * tower.flops_per_tile

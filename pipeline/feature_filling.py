@@ -1,0 +1,237 @@
+"""Makes the features of a dataset complete: which images have none yet, in which shards they go, what is where at last.
+
+What it writes:
+
+    images.parquet  one row for every usable image of the dataset: its shard, or why it has no features
+    shards.parquet  one row for every image of these shards, in order: what it takes to make a lost shard again
+"""
+
+import logging
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from model.config import VisionTowerConfig
+from pipeline.config import FeatureConfig
+from pipeline.disk import free_bytes, gigabytes
+from pipeline.errors import DataError, StoreError
+from pipeline.images import ImageReader
+from pipeline.launch import launch
+from pipeline.manifest import Manifest
+from pipeline.parquet import groups, write_rows
+from pipeline.settings import load_settings
+from pipeline.shard_requests import (
+    STEP,
+    encoded_images,
+    encoder_description,
+    encoder_fingerprint,
+    failed_images,
+    listed_images,
+    shard_request,
+    shards_of,
+)
+from pipeline.store import WORK_FOLDER, ArtifactStore, write_text
+
+log = logging.getLogger(__name__)
+
+IMAGES_FILE = "images.parquet"
+SHARDS_FILE = "shards.parquet"
+
+IMAGE_SCHEMA = pa.schema(
+    [
+        pa.field("image_sha256", pa.string(), nullable=False),
+        pa.field("shard", pa.string()),
+        pa.field("status", pa.string(), nullable=False),
+        pa.field("reason", pa.string()),
+    ]
+)
+"""``status`` is ``ok``, ``failed`` with a reason, or ``live`` where the trainer encodes."""
+
+SHARD_SCHEMA = pa.schema(
+    [
+        pa.field("shard", pa.string(), nullable=False),
+        pa.field("dataset", pa.string(), nullable=False),
+        pa.field("image_sha256", pa.string(), nullable=False),
+    ]
+)
+
+RunJob = Callable[[Path, int | None], None]
+"""Runs a job file to its end, in so many processes; None: as many as the settings say."""
+
+
+def in_processes(job_file: Path, num_processes: int | None) -> None:
+    """Run a job on every device of this machine, one process each."""
+    settings = load_settings()
+    launch(job_file, num_processes=num_processes or settings.num_processes, master_port=settings.master_port)
+
+
+def read_shards(path: Path) -> dict[str, tuple[str, ...]]:
+    """The images of every shard, by the shard's fingerprint, both in order."""
+    shards: dict[str, list[str]] = {}
+    for batch in pq.ParquetFile(path).iter_batches(columns=["shard", "image_sha256"]):
+        for shard, key in zip(batch["shard"].to_pylist(), batch["image_sha256"].to_pylist(), strict=True):
+            shards.setdefault(shard, []).append(key)
+    return {shard: tuple(keys) for shard, keys in shards.items()}
+
+
+class Filling:
+    """What ``pipeline.features.cache_features`` does, for one encoder."""
+
+    def __init__(
+        self,
+        tower: VisionTowerConfig,
+        config: FeatureConfig,
+        calibration: Manifest | None,
+        store: ArtifactStore,
+        run_job: RunJob,
+    ) -> None:
+        self._tower = tower
+        self._config = config
+        self._calibration = calibration
+        self._store = store
+        self._run_job = run_job
+        self._encoder = encoder_description(tower, config)
+
+    def fill(self, dataset: Manifest, directory: Path) -> dict[str, Any]:
+        """Encode what is missing; write which shard holds which image. Returns the manifest's summary."""
+        wanted = ImageReader([dataset]).usable()
+        if self._config.form == "live":
+            rows = [{"image_sha256": key, "status": "live"} for key in wanted]
+            return self._write(rows, [], directory)
+        with self._store.locked(f"encoder-{encoder_fingerprint(self._encoder)}"):
+            cached = self._cached()
+            missing = [key for key in wanted if key not in cached]
+            planned = self._planned(missing, directory)
+            log.info("features: %d of %d images are cached, %d to encode", *_counts(wanted, missing))
+            if planned:
+                self._encode(planned, dataset, directory)
+                cached = self._cached()
+        failed = self._failed(planned)
+        rows = [_image_row(key, cached, failed) for key in wanted]
+        return self._write(rows, sorted({row["shard"] for row in rows}), directory)
+
+    def restore(self, manifest: Manifest) -> None:
+        """Encode the shards of a finished artifact that are not in the store, and no others."""
+        lost = {part.removeprefix(f"{STEP}/") for part in self._store.missing_parts(manifest)}
+        log.info("features %s: %d lost shards to encode again", manifest.fingerprint, len(lost))
+        table = pq.read_table(manifest.path(SHARDS_FILE), filters=[("shard", "in", sorted(lost))])
+        by_dataset: dict[str, dict[str, list[str]]] = {}
+        for row in table.to_pylist():
+            by_dataset.setdefault(row["dataset"], {}).setdefault(row["shard"], []).append(row["image_sha256"])
+        for fingerprint, shards in by_dataset.items():
+            try:
+                dataset = self._store.by_fingerprint(fingerprint)
+            except StoreError as error:
+                raise DataError(
+                    f"{len(shards)} lost shards hold images of the dataset {fingerprint}, which is not in "
+                    f"{self._store.root} any more; run an experiment with that dataset first"
+                ) from error
+            self._encode(shards, dataset, self._store.partial_directory(manifest.request))
+
+    def _shards(self) -> list[Manifest]:
+        return list(shards_of(self._store, self._encoder, calibration=self._calibration))
+
+    def _cached(self) -> dict[str, str]:
+        """The shard of every image that has features; of an image in two shards, the first."""
+        cached: dict[str, str] = {}
+        for shard in self._shards():
+            for key in encoded_images(shard):
+                cached.setdefault(key, shard.fingerprint)
+        return cached
+
+    def _failed(self, planned: Iterable[str]) -> dict[str, tuple[str, str]]:
+        """Shard and reason of every image that could not be encoded in the shards of this call."""
+        failed: dict[str, tuple[str, str]] = {}
+        for shard in self._shards():
+            if shard.fingerprint in planned:
+                failed |= {key: (shard.fingerprint, reason) for key, reason in failed_images(shard).items()}
+        return failed
+
+    def _planned(self, missing: Sequence[str], directory: Path) -> Mapping[str, Sequence[str]]:
+        """The shards to make. The plan of an interrupted call stands as long as it is still what is missing."""
+        plan_file = directory / WORK_FOLDER / SHARDS_FILE
+        if plan_file.exists():
+            planned = read_shards(plan_file)
+            done = {shard for shard in planned if (self._store.root / "artifacts" / STEP / shard).exists()}
+            still_open = {key for shard, keys in planned.items() if shard not in done for key in keys}
+            if still_open <= set(missing) <= {key for keys in planned.values() for key in keys}:
+                return planned
+        return {
+            shard_request(self._encoder, keys, calibration=self._calibration).fingerprint: keys
+            for keys in groups(missing, self._config.images_per_shard)
+        }
+
+    def _encode(self, planned: Mapping[str, Sequence[str]], dataset: Manifest, directory: Path) -> None:
+        from pipeline.encoding_job import EncodingJob  # torch is loaded only when there is work
+
+        num_images = sum(map(len, planned.values()))
+        self._require_disk(num_images)
+        folder = directory / WORK_FOLDER
+        folder.mkdir(parents=True, exist_ok=True)
+        rows = [
+            {"shard": shard, "dataset": dataset.fingerprint, "image_sha256": key}
+            for shard, keys in planned.items()
+            for key in keys
+        ]
+        write_rows(folder / SHARDS_FILE, rows, schema=SHARD_SCHEMA)
+        job = EncodingJob(
+            vision_tower=self._tower,
+            features=self._config,
+            encoder=self._encoder,
+            dataset=dataset.directory,
+            calibration=self._calibration.directory if self._calibration else None,
+            shards=folder / SHARDS_FILE,
+            num_images=num_images,
+            store=self._store.root,
+            num_decoders=load_settings().effective_num_decoders,
+        )
+        write_text(folder / "job.json", job.model_dump_json(indent=2))
+        self._run_job(folder / "job.json", None)
+
+    def _require_disk(self, num_images: int) -> None:
+        from pipeline.feature_costs import cached_bytes
+
+        needed, free = cached_bytes(self._tower, self._config, num_images=num_images), free_bytes(self._store.root)
+        log.info("features: %s to write, %s free", gigabytes(needed), gigabytes(free))
+        if needed > free:
+            raise StoreError(
+                f"the features of {num_images} images take {gigabytes(needed)} as {self._config.form}; "
+                f"{self._store.root} has {gigabytes(free)} free. Make room, choose a smaller form "
+                "(features.form=int8 takes half, features.form=live none), or another store (LLAVA_JP_STORE)"
+            )
+
+    def _write(self, rows: Sequence[Mapping[str, Any]], shards: Sequence[str], directory: Path) -> dict[str, Any]:
+        write_rows(directory / IMAGES_FILE, rows, schema=IMAGE_SCHEMA)
+        published = {manifest.fingerprint: manifest for manifest in self._shards()}
+        manifests = [published[shard] for shard in shards]
+        listed = ((shard, listed_images(shard)) for shard in manifests)
+        known = (
+            {"shard": shard.fingerprint, "dataset": shard.summary["dataset"], "image_sha256": key}
+            for shard, keys in listed
+            for key in keys
+        )
+        write_rows(directory / SHARDS_FILE, known, schema=SHARD_SCHEMA)
+        num_failed = sum(row["status"] == "failed" for row in rows)
+        return {
+            "form": self._config.form,
+            "encoder": encoder_fingerprint(self._encoder),
+            "num_images": len(rows) - num_failed,
+            "num_failed": num_failed,
+            "num_shards": len(shards),
+            "payload_bytes": sum(shard.summary["payload_bytes"] for shard in manifests),
+            "parts": [f"{STEP}/{shard}" for shard in shards],
+        }
+
+
+def _counts(wanted: Sequence[str], missing: Sequence[str]) -> tuple[int, int, int]:
+    return len(wanted) - len(missing), len(wanted), len(missing)
+
+
+def _image_row(key: str, cached: Mapping[str, str], failed: Mapping[str, tuple[str, str]]) -> dict[str, Any]:
+    if key in cached:
+        return {"image_sha256": key, "shard": cached[key], "status": "ok"}
+    shard, reason = failed[key]
+    return {"image_sha256": key, "shard": shard, "status": "failed", "reason": reason}

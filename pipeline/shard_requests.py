@@ -1,0 +1,93 @@
+"""What feature shards are asked for and filed under: an encoder and a list of images, never a dataset.
+
+So an image in ten samples, two datasets or two experiments is encoded once for all of them.
+"""
+
+import hashlib
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+import pyarrow.parquet as pq
+
+from model.config import VisionTowerConfig
+from pipeline.config import FeatureConfig
+from pipeline.errors import StoreError
+from pipeline.feature_shards import INDEX_FILE
+from pipeline.identity import identity
+from pipeline.manifest import FINGERPRINT_LENGTH, Manifest, Request
+from pipeline.store import ArtifactStore
+
+STEP = "feature_shard"
+VERSION = 1  # raise when the same request should give a different result
+
+
+def encoder_description(tower: VisionTowerConfig, config: FeatureConfig) -> dict[str, Any]:
+    """Everything that decides what an image's features are; ``images_per_shard`` does not."""
+    return {
+        "vision_tower": identity(tower),
+        "feature_layer": -2,
+        "preprocessing": "RGB, upright, Pillow bicubic to a square, normalised as the tower was trained",
+        "image_size": config.image_size,
+        "scales": list(config.scales),
+        "layout": config.layout,
+        "form": config.form,
+    }
+
+
+def encoder_fingerprint(encoder: Mapping[str, Any]) -> str:
+    """A short name of an encoder, for tables."""
+    canonical = json.dumps(encoder, sort_keys=True, ensure_ascii=False, separators=(",", ":"))
+    return hashlib.sha256(canonical.encode()).hexdigest()[:FINGERPRINT_LENGTH]
+
+
+def shard_request(encoder: dict[str, Any], keys: Sequence[str], *, calibration: Manifest | None) -> Request:
+    """What one shard is asked to hold; ``keys`` are the sha256 of its images in order."""
+    config = {
+        "encoder": encoder,
+        "encoder_fingerprint": encoder_fingerprint(encoder),
+        "images_sha256": digest_of(keys),
+    }
+    inputs = {} if calibration is None else {"calibration": calibration.fingerprint}
+    return Request(step=STEP, version=VERSION, config=config, inputs=inputs)
+
+
+def shards_of(store: ArtifactStore, encoder: dict[str, Any], *, calibration: Manifest | None) -> Iterator[Manifest]:
+    """The published shards of an encoder."""
+    example = shard_request(encoder, (), calibration=calibration)
+    for manifest in store.manifests(STEP):
+        request = manifest.request
+        is_same = request.version == VERSION and request.config["encoder"] == example.config["encoder"]
+        if is_same and request.inputs == example.inputs:
+            yield manifest
+
+
+def encoded_images(shard: Manifest) -> list[str]:
+    """The images of a shard that have features."""
+    table = pq.read_table(shard.path(INDEX_FILE), columns=["image_sha256"], filters=[("status", "=", "ok")])
+    keys: list[str] = table["image_sha256"].to_pylist()
+    return keys
+
+
+def failed_images(shard: Manifest) -> dict[str, str]:
+    """The images of a shard that have none, and why."""
+    columns = ["image_sha256", "reason"]
+    rows = pq.read_table(shard.path(INDEX_FILE), columns=columns, filters=[("status", "=", "failed")]).to_pylist()
+    return {row["image_sha256"]: row["reason"] for row in rows}
+
+
+def listed_images(shard: Manifest) -> list[str]:
+    """The images that a shard was asked to hold, in order.
+
+    Raises:
+        StoreError: the index was damaged.
+    """
+    keys = sorted(pq.read_table(shard.path(INDEX_FILE), columns=["image_sha256"])["image_sha256"].to_pylist())
+    if digest_of(keys) != shard.request.config["images_sha256"]:
+        raise StoreError(f"{shard.path(INDEX_FILE)} does not list the images that the shard was asked for")
+    return keys
+
+
+def digest_of(keys: Sequence[str]) -> str:
+    """sha256 of a list of images."""
+    return hashlib.sha256("\n".join(keys).encode()).hexdigest()
