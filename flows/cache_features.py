@@ -5,6 +5,7 @@ from prefect import flow
 from flows.prepare_data import ROLES, PreparedData, prepare_data
 from flows.runs import ExperimentRun, experiment_run
 from pipeline.config import ExperimentConfig, ExperimentName
+from pipeline.feature_filling import in_processes
 from pipeline.features import cache_features as cache_features_step
 from pipeline.features import calibrate_features, require_features
 from pipeline.manifest import Manifest
@@ -27,13 +28,14 @@ def cache_features(run: ExperimentRun, data: PreparedData) -> dict[str, Manifest
     calibration = _calibrate(run, data) if config.features.form == "int8" else None
     features = {}
     for role in ROLES:
-        cache = run.task(f"features/{role}", cache_features_step, on_device=True)
+        cache = run.task(f"features/{role}", cache_features_step, on_device=run.run_encoding is in_processes)
         features[role] = cache(
             config.vision_tower,
             config.features,
             dataset=data.datasets[role],
             calibration=calibration,
             store=run.store,
+            run_job=run.run_encoding,
         )
         limit = config.limits.max_rejected_fraction
         require_features(features[role], name=role, max_failed_fraction=limit)
@@ -41,5 +43,8 @@ def cache_features(run: ExperimentRun, data: PreparedData) -> dict[str, Manifest
 
 
 def _calibrate(run: ExperimentRun, data: PreparedData) -> Manifest:
-    calibrate = run.task("calibration", calibrate_features, on_device=True)
-    return calibrate(run.config.vision_tower, run.config.features, dataset=data.datasets["pretrain"], store=run.store)
+    calibrate = run.task("calibration", calibrate_features, on_device=run.run_encoding is in_processes)
+    dataset, store = data.datasets["pretrain"], run.store
+    return calibrate(
+        run.config.vision_tower, run.config.features, dataset=dataset, store=store, run_job=run.run_encoding
+    )

@@ -6,6 +6,7 @@ import logging
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
+from functools import partial
 from typing import ParamSpec
 
 from prefect.context import get_run_context
@@ -13,6 +14,8 @@ from prefect.context import get_run_context
 from flows.tasks import as_task, progress_on_the_run_page
 from pipeline.config import ExperimentConfig, ExperimentName, load_experiment
 from pipeline.devices import exclusive_devices
+from pipeline.errors import ConfigError
+from pipeline.feature_filling import RunJob, in_processes
 from pipeline.manifest import Manifest
 from pipeline.plan import PlannedStep, plan_experiment, write_index
 from pipeline.progress import listening
@@ -37,6 +40,8 @@ class ExperimentRun:
     store: ArtifactStore
     tracked: TrackedRun
     plan: Mapping[str, PlannedStep]
+    run_encoding: RunJob
+    """Runs the jobs of the feature steps: on this machine or on a Ray cluster."""
 
     def task(self, role: str, step: Callable[P, Manifest], *, on_device: bool = False) -> Callable[P, Manifest]:
         """The step as a Prefect task named after its role, tracked in MLflow. Call it with the step's own arguments.
@@ -90,6 +95,7 @@ def experiment_run(experiment: ExperimentName | ExperimentConfig) -> Iterator[Ex
     """
     config = resolve(experiment)
     settings = load_settings()
+    run_encoding = encoding_on(settings.ray_address)
     pin_datasets(published_datasets(config), root=settings.store_root)
     plan = {step.role: step for step in plan_experiment(config)}
     store = ArtifactStore(settings.store_root)
@@ -97,7 +103,25 @@ def experiment_run(experiment: ExperimentName | ExperimentConfig) -> Iterator[Ex
     log.info("%s: %d of %d steps are already done in %s", config.name, num_done, len(plan), store.root)
     write_index(config, store_root=store.root)
     with Tracker(settings).experiment_run(config, tags=prefect_tags()) as tracked:
-        yield ExperimentRun(config, store, tracked, plan)
+        yield ExperimentRun(config, store, tracked, plan, run_encoding)
+
+
+def encoding_on(ray_address: str) -> RunJob:
+    """What runs the jobs of the feature steps.
+
+    Raises:
+        ConfigError: Ray is asked for and not installed.
+    """
+    if not ray_address:
+        return in_processes
+    try:
+        from flows.ray_encoding import run_on_ray
+    except ModuleNotFoundError as error:
+        raise ConfigError(
+            f"LLAVA_JP_RAY_ADDRESS={ray_address} needs Ray, and {error.name} is not installed: "
+            "pip install 'llava-jp-pipeline[ray]', or unset the variable to encode on this machine"
+        ) from error
+    return partial(run_on_ray, address=ray_address)
 
 
 def prefect_tags() -> dict[str, str]:

@@ -15,7 +15,7 @@ import torch
 from model.config import VisionTowerConfig
 from model.vision_tower import build_vision_tower
 from pipeline.config import FeatureConfig
-from pipeline.encoding import BatchesOfShards, decoded_batches, default_device
+from pipeline.encoding import BatchesOfShards, decoded_batches, default_device, use_one_thread_on_a_cpu
 from pipeline.errors import DataError
 from pipeline.images import ImageReader
 from pipeline.manifest import Record
@@ -53,6 +53,7 @@ def calibrate(job: CalibrationJob) -> dict[str, Any]:
     Raises:
         DataError: no image could be decoded, or the features are not finite.
     """
+    use_one_thread_on_a_cpu()
     images = ImageReader([read_manifest(job.dataset)])
     tower = build_vision_tower(job.vision_tower).to(default_device())
     batches = BatchesOfShards(images, [images.usable()[:NUM_IMAGES]], image_size=job.features.image_size)

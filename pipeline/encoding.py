@@ -203,3 +203,9 @@ def default_device() -> torch.device:
     if not torch.cuda.is_available():
         return torch.device("cpu")
     return torch.device("cuda", int(os.environ.get("LOCAL_RANK", "0")))
+
+
+def use_one_thread_on_a_cpu() -> None:
+    """There the last bits of a matrix product depend on the number of threads."""
+    if not torch.cuda.is_available():
+        torch.set_num_threads(1)

@@ -5,6 +5,7 @@ By hand, on as many machines as share the store: ``RANK=0 WORLD_SIZE=4 python -m
 
 import time
 from collections.abc import Callable, Iterator, Sequence
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, Literal
 
@@ -14,11 +15,19 @@ from model.config import VisionTowerConfig
 from model.vision_tower import build_vision_tower
 from pipeline.calibration import read_calibration
 from pipeline.config import FeatureConfig
-from pipeline.encoding import BatchesOfShards, DecodedImages, Encoder, decoded_batches, default_device, feature_shape
+from pipeline.encoding import (
+    BatchesOfShards,
+    DecodedImages,
+    Encoder,
+    decoded_batches,
+    default_device,
+    feature_shape,
+    use_one_thread_on_a_cpu,
+)
 from pipeline.feature_shards import EncodedImages, write_shard
 from pipeline.images import ImageReader
 from pipeline.manifest import Record
-from pipeline.shard_requests import shard_request
+from pipeline.shard_requests import encoder_fingerprint, shard_request
 from pipeline.shard_writers import Encoded, ShardWriters
 from pipeline.store import ArtifactStore, read_manifest
 
@@ -53,7 +62,8 @@ def encode_part(job: EncodingJob, shards: Sequence[Sequence[str]], *, advance: A
     advance(sum(len(keys) for number, keys in enumerate(shards) if number not in todo), "")
     if not todo:
         return
-    encoder = _encoder(job)
+    use_one_thread_on_a_cpu()
+    encoder = _encoder(job.vision_tower, job.features, job.calibration, encoder_fingerprint(job.encoder))
     device = encoder.tower.pixel_mean.device
     batches = BatchesOfShards(
         ImageReader([read_manifest(job.dataset)]),
@@ -83,13 +93,14 @@ def encode_part(job: EncodingJob, shards: Sequence[Sequence[str]], *, advance: A
             advance(len(batch.keys) + len(batch.failures), meter.note(writers))
 
 
-def _encoder(job: EncodingJob) -> Encoder:
-    tower = build_vision_tower(job.vision_tower).to(default_device())
-    form = job.features.form
-    assert form != "live"
-    shape = feature_shape(tower, job.features, dtype=job.vision_tower.dtype, form=form)
-    rms = None if job.calibration is None else read_calibration(job.calibration).to(default_device())
-    return Encoder(tower, job.features, shape, rms)
+@lru_cache(maxsize=1)
+def _encoder(vision_tower: VisionTowerConfig, features: FeatureConfig, calibration: Path | None, _: str) -> Encoder:
+    """Kept for the next part of a job in this process. The last argument changes with the weights on disk."""
+    tower = build_vision_tower(vision_tower).to(default_device())
+    assert features.form != "live"
+    shape = feature_shape(tower, features, dtype=vision_tower.dtype, form=features.form)
+    rms = None if calibration is None else read_calibration(calibration).to(default_device())
+    return Encoder(tower, features, shape, rms)
 
 
 def _encoded(encoder: Encoder, batch: DecodedImages, device: torch.device) -> Encoded:

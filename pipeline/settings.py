@@ -29,6 +29,9 @@ class Settings(BaseSettings):
         "first", description="when the checksum of cached features is compared: at the first reading, always, never"
     )
     num_readers: int = Field(4, gt=0, description="threads of a training process that read cached features")
+    ray_address: str = Field(
+        "", description="Ray cluster that encodes images: auto, ray://host:10001; empty: processes of this machine"
+    )
     master_port: int | None = Field(None, gt=0, lt=65536, description="port of the training group; default: a free one")
 
     @cached_property

@@ -28,7 +28,7 @@ def main(job_file: Path) -> int:
     try:
         run_job(job_file)
     except Exception as error:
-        print(ERROR_MARK + json.dumps(_explained(error, job_file)), flush=True)
+        print(ERROR_MARK + json.dumps(explained(error, job_file)), flush=True)
         raise
     return 0
 
@@ -51,8 +51,6 @@ def run_job(job_file: Path) -> None:
 
 def encode(job: EncodingJob) -> None:
     """Encode this process's part of a job: every n-th shard, in the order of the job."""
-    if not torch.cuda.is_available():
-        torch.set_num_threads(1)  # on a CPU the last bits of a matrix product depend on the number of threads
     shards = list(read_shards(job.shards).values())
     rank, num_processes = int(os.environ["RANK"]), int(os.environ["WORLD_SIZE"])
 
@@ -62,7 +60,7 @@ def encode(job: EncodingJob) -> None:
     encode_part(job, shards[rank::num_processes], advance=advance)
 
 
-def _explained(error: Exception, job_file: Path) -> dict[str, str]:
+def explained(error: Exception, job_file: Path) -> dict[str, str]:
     """The error as one of ``pipeline.errors``, by name, or as a bug of ours."""
     if isinstance(error, PipelineError):
         return {"type": type(error).__name__, "message": str(error)}

@@ -89,6 +89,11 @@ def wait_until(condition: Callable[[], object], *, seconds: float, what: str) ->
 
 def training_processes(store: Path) -> list[int]:
     """Ids of the launchers and workers that train in a store."""
+    return processes_with("pipeline.worker", f"{store}/")
+
+
+def processes_with(*texts: str) -> list[int]:
+    """Ids of the processes whose command line has all of these texts."""
     found = []
     for folder in Path("/proc").iterdir():
         if folder.name.isdigit():
@@ -96,7 +101,7 @@ def training_processes(store: Path) -> list[int]:
                 command = (folder / "cmdline").read_bytes().decode(errors="replace")
             except OSError:
                 continue  # it ended meanwhile
-            if "pipeline.worker" in command and f"{store}/" in command:
+            if all(text in command for text in texts):
                 found.append(int(folder.name))
     return found
 

@@ -1,0 +1,258 @@
+"""Encoding on a Ray cluster: two nodes with a core each, on this machine."""
+
+import logging
+import shutil
+import socket
+import sys
+import tempfile
+import threading
+import time
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+import pytest
+from prefect import flow
+from prefect.settings import PREFECT_API_URL, temporary_settings
+
+from flows.ray_encoding import Devices, devices_of, number_of_tasks, require_common_server, run_on_ray
+from flows.runs import encoding_on
+from flows.tasks import as_task
+from pipeline.errors import ConfigError, DataError
+from pipeline.feature_filling import in_processes
+from pipeline.features import cache_features, calibrate_features
+from pipeline.manifest import Manifest
+from pipeline.progress import Event, listening
+from pipeline.settings import load_settings
+from pipeline.shared_jobs import Part, run_part
+from pipeline.store import ArtifactStore
+from tests.flow_tests.commands import REPOSITORY, Commands, processes_with, stop, wait_until
+from tests.pipeline_tests.jobs_here import run_here
+from tests.pipeline_tests.test_features import CONFIG, dataset, tower
+
+NUM_IMAGES = 24
+NUM_SHARDS = 12
+RAY = str(Path(sys.executable).with_name("ray"))
+NODE = (
+    *("--num-cpus=1", "--num-gpus=0", "--min-worker-port=0", "--max-worker-port=0", "--object-store-memory=100000000"),
+    *("--disable-usage-stats", "--block"),
+)
+
+
+@dataclass(frozen=True)
+class Made:
+    """What a run on the cluster made, said and left behind."""
+
+    store: ArtifactStore
+    features: Manifest
+    events: list[Event]
+    lines: list[str]
+    was_killed: bool
+
+
+@pytest.fixture(scope="module")
+def environment(tmp_path_factory):
+    """Only the settings of this module, also in the tests' own process."""
+    folder = tmp_path_factory.mktemp("ray")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("LLAVA_JP_STORE", str(folder / "ray"))
+        patch.setenv("LLAVA_JP_NUM_DECODERS", "0")
+        yield folder
+
+
+@pytest.fixture(scope="module")
+def cluster(commands, environment):
+    """The address of the cluster."""
+    folder = Path(tempfile.mkdtemp(prefix="ray-", dir="/tmp"))  # a socket's path has 107 bytes at most
+    head, other = (f"--dashboard-agent-listen-port={free_port()}" for _ in range(2))
+    path = f"{REPOSITORY / 'tests/flow_tests/killed_once'}:{REPOSITORY}"
+    ray = Commands({**commands.environment, "PYTHONPATH": path, "KILL_ONCE": str(environment / "kill")})
+    address = f"127.0.0.1:{(port := free_port())}"
+    ports = (f"--port={port}", f"--ray-client-server-port={free_port()}", head)
+    nodes = []
+    try:
+        start = (RAY, "start", "--head", *ports, f"--temp-dir={folder}", "--include-dashboard=false", *NODE)
+        nodes.append(ray.started(*start, log=environment / "head.log"))
+        wait_until(lambda: answers(port), seconds=60, what="the head of the cluster answers")
+        nodes.append(ray.started(RAY, "start", f"--address={address}", other, *NODE, log=environment / "other.log"))
+        for log in ("head.log", "other.log"):
+            started = (environment / log).read_text
+            wait_until(lambda: "Ray runtime started" in started(), seconds=60, what=f"{log}: it is up")  # noqa: B023
+        yield address
+    finally:
+        for node in reversed(nodes):
+            stop(node)
+        wait_until(lambda: not processes_with(str(folder)), seconds=20, what="no process of the cluster is left")
+        shutil.rmtree(folder)
+
+
+def free_port():
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+def answers(port):
+    with socket.socket() as probe:
+        return probe.connect_ex(("127.0.0.1", port)) == 0
+
+
+@pytest.fixture(scope="module")
+def made(commands, cluster, environment):
+    """Features made on the cluster by a task of a flow; a process is killed meanwhile."""
+    store, kill = ArtifactStore(environment / "ray"), environment / "kill"
+    data = dataset(environment / "data", store, *range(NUM_IMAGES))
+    cannot_be_sent = threading.Lock()  # as tasks of an experiment have MLflow's client
+    events, lines = [], []
+
+    def work():
+        with cannot_be_sent, listening(events.append), logged(lines):
+            run_job = partial(run_on_ray, address=cluster)
+            return cache_features(tower(), CONFIG, dataset=data, store=store, run_job=run_job)
+
+    kill.touch()
+    with temporary_settings({PREFECT_API_URL: commands.environment["PREFECT_API_URL"]}):
+        features = flow(as_task(work, name="features"), name="encode")()
+    return Made(store, features, events, lines, not kill.exists())
+
+
+@contextmanager
+def logged(lines):
+    """What the enclosed work says."""
+    handler = logging.Handler(logging.INFO)
+    handler.emit = lambda record: lines.append(record.getMessage())
+    for name in ("flows", "pipeline"):
+        logging.getLogger(name).addHandler(handler)
+    try:
+        yield
+    finally:
+        for name in ("flows", "pipeline"):
+            logging.getLogger(name).removeHandler(handler)
+
+
+def shards(store):
+    return {
+        shard.fingerprint: {file.path: file.sha256 for file in shard.files}
+        for shard in store.manifests("feature_shard")
+    }
+
+
+def test_the_shards_are_those_of_a_process_of_this_machine_to_the_bit(made, environment, monkeypatch):
+    store = ArtifactStore(environment / "here")
+    monkeypatch.setenv("LLAVA_JP_STORE", str(store.root))
+    data = dataset(environment / "data", store, *range(NUM_IMAGES))
+    features = cache_features(tower(), CONFIG, dataset=data, store=store, run_job=run_here)
+    assert len(shards(made.store)) == NUM_SHARDS
+    assert shards(made.store) == shards(store)
+    assert (features.fingerprint, features.files) == (made.features.fingerprint, made.features.files)
+
+
+def test_both_nodes_worked(made):
+    assert any(line.startswith("encode images: 24 images in ") and "on 2 machines" in line for line in made.lines)
+
+
+def test_a_process_that_was_killed_is_replaced(made):
+    assert made.was_killed
+    assert not list(made.store.root.glob("partial/*/*"))
+
+
+def test_progress_is_told_task_by_task(made):
+    done = [event.done for event in made.events if event.name == "encode images"]
+    assert done == sorted(done)
+    assert len(done) == 8
+    assert done[-1] == NUM_IMAGES
+
+
+def test_what_is_done_is_not_done_again(made):
+    def nothing_to_do(job_file, num_processes):
+        raise AssertionError(job_file)
+
+    data = made.store.by_fingerprint(made.features.request.inputs["dataset"])
+    again = partial(cache_features, tower(), CONFIG, dataset=data, store=made.store, run_job=nothing_to_do)
+    assert again() == made.features
+    shutil.rmtree(made.features.directory)
+    assert again().files == made.features.files
+
+
+def test_an_error_arrives_as_itself(commands, cluster, environment):
+    store = ArtifactStore(environment / "ray")
+    data = dataset(environment / "lost", store, 30, 31)
+    shutil.rmtree(environment / "lost" / "images")
+    server = commands.environment["PREFECT_API_URL"]
+    with temporary_settings({PREFECT_API_URL: server}), pytest.raises(DataError, match="no image can be decoded, so"):
+        run_job = partial(run_on_ray, address=cluster)
+        calibrate_features(tower(), CONFIG, dataset=data, store=store, run_job=run_job)
+
+
+def test_a_machine_without_the_store_is_named(tmp_path):
+    message = rf"{socket.gethostname()} cannot read {tmp_path}/job.json \(No such file or directory\); the store "
+    with pytest.raises(ConfigError, match=message):
+        run_part(tmp_path / "job.json", Part(0, 1), num_decoders=0)
+
+
+def test_a_bug_on_another_machine_is_told_with_its_traceback(tmp_path):
+    (tmp_path / "job.json").write_text("{")
+    with pytest.raises(RuntimeError, match=r"(?s)Traceback .*json.loads.*JSONDecodeError: ") as raised:
+        run_part(tmp_path / "job.json", Part(0, 1), num_decoders=0)
+    assert socket.gethostname() in str(raised.value)
+
+
+@pytest.mark.parametrize("address", ["127.0.0.1:{port}", "ray://127.0.0.1:{port}", "ray://nowhere.invalid:10001"])
+def test_an_address_where_nothing_answers_is_named_at_once(tmp_path, address):
+    address = address.format(port=free_port())
+    started = time.monotonic()
+    with pytest.raises(ConfigError, match=f"no Ray cluster answers at LLAVA_JP_RAY_ADDRESS={address} ") as raised:
+        run_on_ray(tmp_path / "job.json", None, address=address)
+    assert "\n" not in str(raised.value)
+    assert time.monotonic() - started < 30
+
+
+@pytest.mark.parametrize("missing", ["ray", "prefect_ray"])
+def test_ray_that_is_not_installed_is_named(monkeypatch, missing):
+    monkeypatch.delitem(sys.modules, "flows.ray_encoding")
+    monkeypatch.setitem(sys.modules, missing, None)
+    message = (
+        rf"LLAVA_JP_RAY_ADDRESS=auto needs Ray, and {missing} is not installed: pip install 'llava-jp-pipeline\[ray\]'"
+    )
+    with pytest.raises(ConfigError, match=message):
+        encoding_on("auto")
+
+
+def test_the_setting_chooses_where_images_are_encoded(monkeypatch):
+    assert encoding_on(load_settings().ray_address) is in_processes
+    monkeypatch.setenv("LLAVA_JP_RAY_ADDRESS", "ray://head:10001")
+    assert encoding_on(load_settings().ray_address).keywords == {"address": "ray://head:10001"}
+
+
+def test_a_task_takes_a_gpu_and_the_cores_beside_it_or_a_core():
+    gpus = [{"CPU": 16.0, "GPU": 8.0}, {"CPU": 12.0, "GPU": 1.0}, {"CPU": 64.0}]
+    assert devices_of(gpus) == Devices(count=9, num_gpus=1, num_cpus=2)
+    assert devices_of([{"CPU": 16.0}, {"CPU": 4.0}, {"memory": 1.0}]) == Devices(count=20, num_gpus=0, num_cpus=1)
+    with pytest.raises(ConfigError, match="the machines of the Ray cluster offer neither GPUs nor cores"):
+        devices_of([{"memory": 1.0}])
+
+
+def test_decoding_processes_are_those_of_the_settings_or_the_cores_of_a_task(monkeypatch):
+    monkeypatch.delenv("LLAVA_JP_NUM_DECODERS", raising=False)
+    assert [Devices(1, 1, 8).num_decoders, Devices(1, 1, 0).num_decoders, Devices(1, 0, 1).num_decoders] == [8, 1, 0]
+    monkeypatch.setenv("LLAVA_JP_NUM_DECODERS", "3")
+    assert [Devices(1, 1, 8).num_decoders, Devices(1, 0, 1).num_decoders] == [3, 3]
+
+
+@pytest.mark.parametrize(
+    ("num_shards", "num_devices", "num_tasks"), [(1, 8, 1), (12, 2, 8), (100, 2, 13), (2181, 8, 273)]
+)
+def test_tasks_are_neither_too_few_nor_too_small(num_shards, num_devices, num_tasks):
+    assert number_of_tasks(num_shards, num_devices=num_devices) == num_tasks
+
+
+def test_a_prefect_server_that_other_machines_cannot_reach_is_refused():
+    nodes = [{"NodeManagerAddress": "192.0.2.1"}, {"NodeManagerAddress": "192.0.2.2"}]
+    require_common_server(nodes[:1], server="http://127.0.0.1:4200/api")
+    require_common_server(nodes, server="http://192.0.2.1:4200/api")
+    message = (
+        "the 2 machines of the Ray cluster cannot reach the Prefect server at http://localhost:4200/api; start one"
+    )
+    with pytest.raises(ConfigError, match=message):
+        require_common_server(nodes, server="http://localhost:4200/api")
