@@ -66,6 +66,7 @@ def run_on_ray(job_file: Path, num_processes: int | None, *, address: str) -> No
         TransientError: processes or machines died, again and again.
         PipelineError: the first error of a task.
     """
+    _require_answer(address)
     server = str(get_client(sync_client=True).api_url)  # a temporary one has an address too, on this machine
     with _connected(address), temporary_settings({PREFECT_API_URL: server}):
         nodes = [node for node in ray.nodes() if node["Alive"]]
@@ -158,7 +159,6 @@ def _result(future: PrefectRayFuture[Any]) -> tuple[Done, str]:
 @contextmanager
 def _connected(address: str) -> Iterator[None]:
     """A connection to the cluster; its end ends all tasks of this process."""
-    _require_answer(address)
     try:
         ray.init(address, log_to_driver=False, logging_level=logging.ERROR, namespace="llava-jp")
     except (ConnectionError, RuntimeError, ValueError) as error:

@@ -1,11 +1,12 @@
 """Encoding on a Ray cluster: two nodes with a core each, on this machine."""
 
 import logging
+import os
 import shutil
+import signal
 import socket
 import sys
 import tempfile
-import threading
 import time
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -13,23 +14,24 @@ from functools import partial
 from pathlib import Path
 
 import pytest
-from prefect import flow
 from prefect.settings import PREFECT_API_URL, temporary_settings
 
+from flows.cache_features import cache_features_flow
 from flows.ray_encoding import Devices, devices_of, number_of_tasks, require_common_server, run_on_ray
 from flows.runs import encoding_on
-from flows.tasks import as_task
+from pipeline.config import ExperimentConfig, load_experiment
 from pipeline.errors import ConfigError, DataError
 from pipeline.feature_filling import in_processes
 from pipeline.features import cache_features, calibrate_features
 from pipeline.manifest import Manifest
+from pipeline.preparation import prepare_dataset
 from pipeline.progress import Event, listening
 from pipeline.settings import load_settings
 from pipeline.shared_jobs import Part, run_part
 from pipeline.store import ArtifactStore
-from tests.flow_tests.commands import REPOSITORY, Commands, processes_with, stop, wait_until
+from tests.flow_tests.commands import REPOSITORY, Commands, clean_environment, processes_with, wait_until
 from tests.pipeline_tests.jobs_here import run_here
-from tests.pipeline_tests.test_features import CONFIG, dataset, tower
+from tests.pipeline_tests.small_data import local_source, picture, talk
 
 NUM_IMAGES = 24
 NUM_SHARDS = 12
@@ -44,6 +46,7 @@ NODE = (
 class Made:
     """What a run on the cluster made, said and left behind."""
 
+    config: ExperimentConfig
     store: ArtifactStore
     features: Manifest
     events: list[Event]
@@ -53,10 +56,11 @@ class Made:
 
 @pytest.fixture(scope="module")
 def environment(tmp_path_factory):
-    """Only the settings of this module, also in the tests' own process."""
+    """Only the settings of this module, in the tests' own process; the folder of everything but sockets."""
     folder = tmp_path_factory.mktemp("ray")
     with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("LLAVA_JP_STORE", str(folder / "ray"))
+        for name in set(os.environ) - set(clean_environment(folder)):
+            patch.delenv(name)
         patch.setenv("LLAVA_JP_NUM_DECODERS", "0")
         yield folder
 
@@ -81,8 +85,9 @@ def cluster(commands, environment):
             wait_until(lambda: "Ray runtime started" in started(), seconds=60, what=f"{log}: it is up")  # noqa: B023
         yield address
     finally:
-        for node in reversed(nodes):
-            stop(node)
+        for node in nodes:
+            os.killpg(node.pid, signal.SIGKILL)  # a polite signal is obeyed after half a minute
+            node.wait()
         wait_until(lambda: not processes_with(str(folder)), seconds=20, what="no process of the cluster is left")
         shutil.rmtree(folder)
 
@@ -100,21 +105,31 @@ def answers(port):
 
 @pytest.fixture(scope="module")
 def made(commands, cluster, environment):
-    """Features made on the cluster by a task of a flow; a process is killed meanwhile."""
-    store, kill = ArtifactStore(environment / "ray"), environment / "kill"
-    data = dataset(environment / "data", store, *range(NUM_IMAGES))
-    cannot_be_sent = threading.Lock()  # as tasks of an experiment have MLflow's client
-    events, lines = [], []
-
-    def work():
-        with cannot_be_sent, listening(events.append), logged(lines):
-            run_job = partial(run_on_ray, address=cluster)
-            return cache_features(tower(), CONFIG, dataset=data, store=store, run_job=run_job)
-
+    """Features made on the cluster by the flow that a user runs; a process is killed meanwhile."""
+    source = local_source(environment / "data", *pictures(NUM_IMAGES))
+    local = f"{{kind: local, annotations: {source.annotations}, images: {source.images}}}"
+    both = [f"datasets.{role}={local}" for role in ("pretrain", "finetune")]
+    config = load_experiment(
+        "smoke", [*both, "features.images_per_shard=2", "evaluation.benchmarks=[]", "limits.max_rejected_fraction=0.9"]
+    )
+    kill, events, lines = environment / "kill", [], []
     kill.touch()
-    with temporary_settings({PREFECT_API_URL: commands.environment["PREFECT_API_URL"]}):
-        features = flow(as_task(work, name="features"), name="encode")()
-    return Made(store, features, events, lines, not kill.exists())
+    with pytest.MonkeyPatch.context() as patch, listening(events.append), logged(lines):
+        patch.setenv("LLAVA_JP_STORE", str(environment / "ray"))
+        patch.setenv("LLAVA_JP_RAY_ADDRESS", cluster)
+        with temporary_settings({PREFECT_API_URL: commands.environment["PREFECT_API_URL"]}):
+            cache_features_flow(config)
+    store = ArtifactStore(environment / "ray")
+    (features,) = store.manifests("features")
+    return Made(config, store, features, events, lines, was_killed=not kill.exists())
+
+
+def pictures(count):
+    """Records and images of a dataset."""
+    records = [
+        talk(f"{shade}", f"{shade}.png", "<image>\n何色ですか。", f"{shade}番の色です。") for shade in range(count)
+    ]
+    return records, {f"{shade}.png": picture(shade) for shade in range(count)}
 
 
 @contextmanager
@@ -141,8 +156,9 @@ def shards(store):
 def test_the_shards_are_those_of_a_process_of_this_machine_to_the_bit(made, environment, monkeypatch):
     store = ArtifactStore(environment / "here")
     monkeypatch.setenv("LLAVA_JP_STORE", str(store.root))
-    data = dataset(environment / "data", store, *range(NUM_IMAGES))
-    features = cache_features(tower(), CONFIG, dataset=data, store=store, run_job=run_here)
+    data = prepare_dataset(made.config.datasets.pretrain, store=store)
+    encode = partial(cache_features, made.config.vision_tower, made.config.features, dataset=data, store=store)
+    features = encode(run_job=run_here)
     assert len(shards(made.store)) == NUM_SHARDS
     assert shards(made.store) == shards(store)
     assert (features.fingerprint, features.files) == (made.features.fingerprint, made.features.files)
@@ -169,20 +185,20 @@ def test_what_is_done_is_not_done_again(made):
         raise AssertionError(job_file)
 
     data = made.store.by_fingerprint(made.features.request.inputs["dataset"])
-    again = partial(cache_features, tower(), CONFIG, dataset=data, store=made.store, run_job=nothing_to_do)
+    tower, config = made.config.vision_tower, made.config.features
+    again = partial(cache_features, tower, config, dataset=data, store=made.store, run_job=nothing_to_do)
     assert again() == made.features
     shutil.rmtree(made.features.directory)
     assert again().files == made.features.files
 
 
-def test_an_error_arrives_as_itself(commands, cluster, environment):
-    store = ArtifactStore(environment / "ray")
-    data = dataset(environment / "lost", store, 30, 31)
+def test_an_error_arrives_as_itself(commands, cluster, made, environment):
+    data = prepare_dataset(local_source(environment / "lost", *pictures(2)), store=made.store)
     shutil.rmtree(environment / "lost" / "images")
-    server = commands.environment["PREFECT_API_URL"]
-    with temporary_settings({PREFECT_API_URL: server}), pytest.raises(DataError, match="no image can be decoded, so"):
-        run_job = partial(run_on_ray, address=cluster)
-        calibrate_features(tower(), CONFIG, dataset=data, store=store, run_job=run_job)
+    calibrate = partial(calibrate_features, made.config.vision_tower, made.config.features, dataset=data)
+    server = temporary_settings({PREFECT_API_URL: commands.environment["PREFECT_API_URL"]})
+    with server, pytest.raises(DataError, match="no image can be decoded, so int8 features cannot be calibrated"):
+        calibrate(store=made.store, run_job=partial(run_on_ray, address=cluster))
 
 
 def test_a_machine_without_the_store_is_named(tmp_path):
