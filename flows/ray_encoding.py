@@ -19,9 +19,11 @@ from prefect.client.orchestration import get_client
 from prefect.context import TaskRunContext
 from prefect.futures import as_completed
 from prefect.settings import PREFECT_API_URL, temporary_settings
+from prefect.tasks import Task
 from prefect_ray import RayTaskRunner
 from prefect_ray.context import remote_options
 from prefect_ray.task_runners import PrefectRayFuture
+from ray._private.services import canonicalize_bootstrap_address
 from ray.exceptions import RayError, RayTaskError
 
 from flows.tasks import as_task
@@ -121,13 +123,11 @@ def _finish(job_file: Path, num_tasks: int, devices: Devices, *, progress: Progr
     """Run all parts of a job; the first error ends it."""
     task = as_task(run_part_here, name="encode-shards" if progress else "calibrate", retries=RETRIES)
     options = {"num_gpus": devices.num_gpus, "num_cpus": devices.num_cpus, "max_retries": RETRIES}
+    parts = [Part(number, num_tasks) for number in range(num_tasks)]
+    nodes = set()
     with RayTaskRunner() as runner, remote_options(**options, max_calls=0):  # 0: a process lives on, with its tower
         arguments = {"job_file": job_file, "num_decoders": devices.num_decoders}
-        parts = [Part(number, num_tasks) for number in range(num_tasks)]
-        alone = copy_context()
-        alone.run(TaskRunContext.__var__.set, None)  # type: ignore[arg-type]  # the enclosing task holds what cannot be sent: MLflow's client
-        futures = [alone.run(runner.submit, task, {**arguments, "part": part}) for part in parts]
-        nodes = set()
+        futures = [_submitted(runner, task, {**arguments, "part": part}) for part in parts]
         for future in as_completed(futures):
             done, node = _result(future)
             nodes.add(node)
@@ -135,6 +135,13 @@ def _finish(job_file: Path, num_tasks: int, devices: Devices, *, progress: Progr
                 progress.advance(done.num_images, note=done.note)
     if progress:
         progress.finish(f"on {len(nodes)} machines")
+
+
+def _submitted(runner: RayTaskRunner[Any], task: Task[..., Any], arguments: dict[str, Any]) -> PrefectRayFuture[Any]:
+    """Sent without the enclosing task, which holds what cannot be sent: MLflow's client."""
+    context = copy_context()
+    context.run(TaskRunContext.__var__.set, None)  # type: ignore[arg-type]
+    return context.run(runner.submit, task, arguments)
 
 
 def run_part_here(job_file: Path, part: Part, num_decoders: int) -> tuple[Done, str]:
@@ -159,8 +166,10 @@ def _result(future: PrefectRayFuture[Any]) -> tuple[Done, str]:
 @contextmanager
 def _connected(address: str) -> Iterator[None]:
     """A connection to the cluster; its end ends all tasks of this process."""
+    logging.getLogger("ray").setLevel(logging.ERROR)
+    ray._private.worker._worker_logs_enabled = False  # or it prints what its machines say about retries
     try:
-        ray.init(address, log_to_driver=False, logging_level=logging.ERROR, namespace="llava-jp")
+        ray.init(address, log_to_driver=False, configure_logging=False)
     except (ConnectionError, RuntimeError, ValueError) as error:
         raise _no_cluster(address, _first_line(error)) from error
     try:
@@ -171,10 +180,9 @@ def _connected(address: str) -> Iterator[None]:
 
 def _require_answer(address: str) -> None:
     """Ray itself waits for minutes, and says nothing meanwhile."""
-    if address == "auto":
-        return
     try:
-        url = urlsplit(address if "://" in address else f"//{address}")
+        known = canonicalize_bootstrap_address(address) if address == "auto" else address
+        url = urlsplit(known if "://" in known else f"//{known}")
         with socket.create_connection((url.hostname, url.port), timeout=SECONDS_TO_ANSWER):
             pass
     except (OSError, ValueError) as error:
