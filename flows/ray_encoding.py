@@ -79,7 +79,8 @@ def run_on_ray(job_file: Path, num_processes: int | None, *, address: str) -> No
             return
         job = EncodingJob.model_validate_json(job_file.read_text(encoding="utf-8"))
         num_tasks = number_of_tasks(len(read_shards(job.shards)), num_devices=devices.count)
-        log.info("encode images: %d tasks on %d devices of the Ray cluster at %s", num_tasks, devices.count, address)
+        amounts = (_count(num_tasks, "task"), _count(devices.count, "device"))
+        log.info("encode images: %s on %s of the Ray cluster at %s", *amounts, address)
         _finish(job_file, num_tasks, devices, progress=Progress("encode images", total=job.num_images, unit="images"))
 
 
@@ -134,7 +135,7 @@ def _finish(job_file: Path, num_tasks: int, devices: Devices, *, progress: Progr
             if progress:
                 progress.advance(done.num_images, note=done.note)
     if progress:
-        progress.finish(f"on {len(nodes)} machines")
+        progress.finish(f"on {_count(len(nodes), 'machine')}")
 
 
 def _submitted(runner: RayTaskRunner[Any], task: Task[..., Any], arguments: dict[str, Any]) -> PrefectRayFuture[Any]:
@@ -194,6 +195,10 @@ def _no_cluster(address: str, reason: str) -> ConfigError:
         f"no Ray cluster answers at LLAVA_JP_RAY_ADDRESS={address} ({reason}); start one with `ray start --head`, "
         "or unset the variable to encode on this machine"
     )
+
+
+def _count(count: int, name: str) -> str:
+    return f"{count} {name}{'' if count == 1 else 's'}"
 
 
 def _first_line(error: Exception) -> str:

@@ -5,8 +5,10 @@ shard, so what is computed does not depend on the number of processes.
 """
 
 import logging
+import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from multiprocessing.util import Finalize
 from pathlib import Path
 
 import torch
@@ -23,6 +25,7 @@ log = logging.getLogger(__name__)
 
 IMAGES_PER_BATCH = 32
 """Images encoded together, at most. Fixed, because another batch could change the last bits of a feature."""
+AFTER_ALL_OTHERS = -1000
 BATCHES_AHEAD = 2
 """Decoded batches that every decoding process keeps ready."""
 
@@ -96,8 +99,14 @@ def decoded_batches(batches: BatchesOfShards, *, image_size: int, num_decoders: 
         prefetch_factor=BATCHES_AHEAD if num_decoders else None,
         pin_memory=torch.cuda.is_available(),
         multiprocessing_context="fork" if num_decoders else None,
+        worker_init_fn=_end_at_once,
     )
     yield from loader
+
+
+def _end_at_once(_: int) -> None:
+    """A decoding process leaves nothing behind, and lacks the threads that its parent's libraries would end there."""
+    Finalize(None, os._exit, args=(0,), exitpriority=AFTER_ALL_OTHERS)
 
 
 def _require_shared_memory(num_bytes: int) -> None:
@@ -198,8 +207,6 @@ def encode_pixels(tower: VisionTower, pixels: Sequence[torch.Tensor], config: Im
 
 def default_device() -> torch.device:
     """The GPU where there is one; of several the one of this process's local rank."""
-    import os
-
     if not torch.cuda.is_available():
         return torch.device("cpu")
     return torch.device("cuda", int(os.environ.get("LOCAL_RANK", "0")))

@@ -11,11 +11,12 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from pipeline.calibration import CalibrationJob
 from pipeline.encoding_job import EncodingJob, encode_part
 from pipeline.errors import ConfigError
 from pipeline.feature_filling import read_shards
 from pipeline.launch import RAISED_AGAIN
-from pipeline.worker import explained, run_job
+from pipeline.worker import explained, run_calibration
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,10 +45,11 @@ def run_part(job_file: Path, part: Part, *, num_decoders: int) -> Done:
     """
     with _raised_again(job_file):
         text = _read(job_file)
-        if json.loads(text)["kind"] != "encode":
-            run_job(job_file)
+        local = {"num_decoders": num_decoders}
+        if json.loads(text)["kind"] == "calibrate":
+            run_calibration(CalibrationJob.model_validate_json(text).model_copy(update=local), job_file.parent)
             return Done(0, "")
-        job = EncodingJob.model_validate_json(text).model_copy(update={"num_decoders": num_decoders})
+        job = EncodingJob.model_validate_json(text).model_copy(update=local)
         shards = list(read_shards(job.shards).values())[part.number :: part.of]
         notes = [""]
         encode_part(job, shards, advance=lambda _, note: notes.append(note))

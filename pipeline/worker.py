@@ -45,8 +45,7 @@ def run_job(job_file: Path) -> None:
         case "encode":
             encode(EncodingJob.model_validate_json(text))
         case "calibrate":
-            summary = calibrate(CalibrationJob.model_validate_json(text))
-            write_text(job_file.parent / "summary.json", json.dumps(summary))
+            run_calibration(CalibrationJob.model_validate_json(text), job_file.parent)
 
 
 def encode(job: EncodingJob) -> None:
@@ -58,6 +57,11 @@ def encode(job: EncodingJob) -> None:
         WorkerEvent("encode images", 0, count, job.num_images, "images", note).tell()
 
     encode_part(job, shards[rank::num_processes], advance=advance)
+
+
+def run_calibration(job: CalibrationJob, folder: Path) -> None:
+    """Calibrate; what it came to is left beside the job file."""
+    write_text(folder / "summary.json", json.dumps(calibrate(job)))
 
 
 def explained(error: Exception, job_file: Path) -> dict[str, str]:

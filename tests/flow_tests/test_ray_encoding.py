@@ -75,7 +75,6 @@ def environment(tmp_path_factory):
     with pytest.MonkeyPatch.context() as patch:
         for name in set(os.environ) - set(clean_environment(folder)):
             patch.delenv(name)
-        patch.setenv("LLAVA_JP_NUM_DECODERS", "0")
         yield folder
 
 
@@ -125,7 +124,11 @@ def made(commands, cluster, environment):
     both = [f"datasets.{role}={local}" for role in ("pretrain", "finetune")]
     overrides = [*both, "features.images_per_shard=2", "evaluation.benchmarks=[]", "limits.max_rejected_fraction=0.9"]
     (environment / "kill").touch()
-    settings = {"LLAVA_JP_STORE": str(environment / "ray"), "LLAVA_JP_RAY_ADDRESS": cluster}
+    settings = {
+        "LLAVA_JP_STORE": str(environment / "ray"),
+        "LLAVA_JP_RAY_ADDRESS": cluster,
+        "LLAVA_JP_NUM_DECODERS": "1",
+    }
     done = commands.finished(sys.executable, "-c", RUN_FLOW, *overrides, **settings)
     assert done.returncode == 0, done.stdout + done.stderr
     store = ArtifactStore(environment / "ray")
