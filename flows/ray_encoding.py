@@ -130,7 +130,7 @@ def _finish(job_file: Path, num_tasks: int, devices: Devices, *, progress: Progr
         arguments = {"job_file": job_file, "num_decoders": devices.num_decoders}
         futures = [_submitted(runner, task, {**arguments, "part": part}) for part in parts]
         for future in as_completed(futures):
-            done, node = _result(future)
+            done, node = result_of(future)
             nodes.add(node)
             if progress:
                 progress.advance(done.num_images, note=done.note)
@@ -150,7 +150,14 @@ def run_part_here(job_file: Path, part: Part, num_decoders: int) -> tuple[Done, 
     return run_part(job_file, part, num_decoders=num_decoders), ray.get_runtime_context().get_node_id()
 
 
-def _result(future: PrefectRayFuture[Any]) -> tuple[Done, str]:
+def result_of(future: PrefectRayFuture[Any]) -> tuple[Done, str]:
+    """What the task returned.
+
+    Raises:
+        ConfigError: the task could not begin, for lack of a package or of Prefect's server.
+        TransientError: its process or machine died each time.
+        PipelineError, TransientError: what stopped it.
+    """
     try:
         result: tuple[Done, str] = future.result()
     except RayTaskError as error:

@@ -14,11 +14,12 @@ from pathlib import Path
 
 import pytest
 from prefect.settings import PREFECT_API_URL, temporary_settings
+from ray.exceptions import RayError, RayTaskError, WorkerCrashedError
 
-from flows.ray_encoding import Devices, devices_of, number_of_tasks, require_common_server, run_on_ray
+from flows.ray_encoding import Devices, devices_of, number_of_tasks, require_common_server, result_of, run_on_ray
 from flows.runs import encoding_on
 from pipeline.config import ExperimentConfig, load_experiment
-from pipeline.errors import ConfigError, DataError
+from pipeline.errors import ConfigError, DataError, TransientError
 from pipeline.feature_filling import in_processes
 from pipeline.features import cache_features, calibrate_features
 from pipeline.manifest import Manifest
@@ -218,8 +219,35 @@ def test_a_bug_on_another_machine_is_told_with_its_traceback(tmp_path):
     assert socket.gethostname() in str(raised.value)
 
 
-@pytest.mark.parametrize("address", ["127.0.0.1:{port}", "ray://127.0.0.1:{port}", "ray://nowhere.invalid:10001"])
-def test_an_address_where_nothing_answers_is_named_at_once(tmp_path, address):
+@dataclass
+class Failed:
+    """The future of a task that Ray could not run."""
+
+    error: RayError
+
+    def result(self):
+        raise self.error
+
+
+def test_a_task_that_cannot_begin_on_a_machine_says_what_it_needs():
+    error = RayTaskError("task", "Traceback\n  ...\nRuntimeError: Failed to reach API at http://head:4200/api/", None)
+    message = (
+        r"a machine of the Ray cluster cannot run tasks \(RuntimeError: Failed to reach API at .*\); every machine"
+    )
+    with pytest.raises(ConfigError, match=message):
+        result_of(Failed(error))
+
+
+def test_a_task_whose_processes_all_died_is_worth_another_try():
+    with pytest.raises(TransientError, match="a task on the Ray cluster died 4 times: The worker died unexpectedly"):
+        result_of(Failed(WorkerCrashedError()))
+
+
+@pytest.mark.parametrize(
+    "address", ["127.0.0.1:{port}", "ray://127.0.0.1:{port}", "ray://nowhere.invalid:10001", "auto"]
+)
+def test_an_address_where_nothing_answers_is_named_at_once(tmp_path, monkeypatch, address):
+    monkeypatch.setenv("RAY_ADDRESS", f"127.0.0.1:{free_port()}")
     address = address.format(port=free_port())
     started = time.monotonic()
     with pytest.raises(ConfigError, match=f"no Ray cluster answers at LLAVA_JP_RAY_ADDRESS={address} ") as raised:
