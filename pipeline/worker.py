@@ -66,7 +66,7 @@ def run_calibration(job: CalibrationJob, folder: Path) -> None:
 
 def explained(error: Exception, job_file: Path) -> dict[str, str]:
     """The error as one of ``pipeline.errors``, by name, or as a bug of ours."""
-    if isinstance(error, PipelineError):
+    if isinstance(error, PipelineError | TransientError):
         return {"type": type(error).__name__, "message": str(error)}
     if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
         message = f"no space left for the work of {job_file.parent}; free some and run again ({error})"
