@@ -77,6 +77,7 @@ def show(experiment: Experiment, overrides: Overrides = None) -> None:
     """The whole configuration; each step with its fingerprint, done or to do, and what it needs."""
     config = load_experiment(experiment, overrides or ())
     from pipeline.costs import estimate
+    from pipeline.feature_plan import plan_features, require_space_for
     from pipeline.plan import plan_experiment
     from pipeline.sources.fetch_plan import require_disk
     from pipeline.sources.published import is_pinned, plan_download, published_datasets
@@ -96,11 +97,14 @@ def show(experiment: Experiment, overrides: Overrides = None) -> None:
         table.add_row(step.role, step.fingerprint, state, *_cost_cells(cost, mark))
     console.print(table)
     console.print(f"~ is estimated; {size(free_bytes(store.root))} free on the disk of the store")
+    features = plan_features(config, store=store)
+    print_records(features.rows(), title=features.note())
     if download:
         if not is_pinned(published, root=store.root):
             console.print("fingerprints of steps on sources that are not pinned yet are not final")
         _print_download(download)
         require_disk(download)
+    require_space_for(features, config, store=store)
 
 
 @app.command(name="fetch")

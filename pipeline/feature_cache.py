@@ -135,9 +135,9 @@ class FeatureReader:
         payload[:] = np.frombuffer(plain, dtype=np.uint8)
 
     def _damaged(self, shard: int, row: int, reason: str) -> StoreError:
-        folder = self._shards[shard]
+        folder, image = self._shards[shard], self._index.keys[row].tobytes().hex()
         return StoreError(
-            f"{folder / FEATURES_FILE}: the features of image {self._index.keys[row].tobytes().hex()} are damaged: {reason}. "
+            f"{folder / FEATURES_FILE}: the features of image {image} are damaged: {reason}. "
             f"Run `llava-jp discard {folder.name}`, then the experiment again: it encodes this shard anew"
         )
 

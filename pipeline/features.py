@@ -12,10 +12,9 @@ from typing import Any
 from model.config import VisionTowerConfig
 from pipeline.config import FeatureConfig
 from pipeline.errors import DataError
-from pipeline.feature_filling import Filling, RunJob, in_processes
+from pipeline.feature_filling import Filling, RunJob, on_this_machine
 from pipeline.identity import identity
 from pipeline.manifest import Manifest, Request
-from pipeline.settings import load_settings
 from pipeline.store import WORK_FOLDER, ArtifactStore, write_text
 
 VERSION = 2  # raise when the same request should give a different result
@@ -39,7 +38,7 @@ def calibrate_features(
     *,
     dataset: Manifest,
     store: ArtifactStore,
-    run_job: RunJob = in_processes,
+    run_job: RunJob = on_this_machine,
 ) -> Manifest:
     """Measure the RMS of every channel on some images of a dataset; see ``pipeline.calibration``."""
 
@@ -53,10 +52,9 @@ def calibrate_features(
             features=config,
             dataset=dataset.directory,
             directory=directory,
-            num_decoders=load_settings().effective_num_decoders,
         )
         write_text(folder / "job.json", job.model_dump_json(indent=2))
-        run_job(folder / "job.json", 1)
+        run_job(folder / "job.json")
         summary: dict[str, Any] = json.loads((folder / "summary.json").read_text(encoding="utf-8"))
         return summary
 
@@ -81,7 +79,7 @@ def cache_features(
     dataset: Manifest,
     calibration: Manifest | None = None,
     store: ArtifactStore,
-    run_job: RunJob = in_processes,
+    run_job: RunJob = on_this_machine,
 ) -> Manifest:
     """Encode the images of a dataset that have no features yet. Finished shards of an interrupted call are kept.
 

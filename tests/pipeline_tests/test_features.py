@@ -1,5 +1,3 @@
-import json
-import os
 import re
 import shutil
 
@@ -14,11 +12,11 @@ from pipeline.config import FeatureConfig
 from pipeline.encoding import Encoder, default_device, encode_pixels, feature_shape
 from pipeline.errors import DataError, StoreError
 from pipeline.feature_cache import FeatureReader
+from pipeline.feature_jobs import do_job
 from pipeline.features import cache_features, calibrate_features, require_features
 from pipeline.images import ImageReader, decode
 from pipeline.preparation import prepare_dataset
 from pipeline.store import ArtifactStore
-from tests.pipeline_tests.jobs_here import run_here
 from tests.pipeline_tests.small_data import local_source, picture, sha256_of, talk
 
 CONFIG = FeatureConfig(image_size=32, scales=(1.0, 0.5), images_per_shard=2)
@@ -40,7 +38,6 @@ def tower(dtype: str = "float32") -> VisionTowerConfig:
 @pytest.fixture
 def store(tmp_path, monkeypatch):
     monkeypatch.setenv("LLAVA_JP_STORE", str(tmp_path / "store"))
-    monkeypatch.setenv("LLAVA_JP_NUM_DECODERS", "0")
     return ArtifactStore(tmp_path / "store")
 
 
@@ -56,8 +53,8 @@ def cached(data, store, *, dtype="float32", **changes):
     config = CONFIG.model_copy(update=changes)
     calibration = None
     if config.form == "int8":
-        calibration = calibrate_features(tower(dtype), config, dataset=data, store=store, run_job=run_here)
-    return cache_features(tower(dtype), config, dataset=data, calibration=calibration, store=store, run_job=run_here)
+        calibration = calibrate_features(tower(dtype), config, dataset=data, store=store)
+    return cache_features(tower(dtype), config, dataset=data, calibration=calibration, store=store)
 
 
 def shard_folders(store) -> list:
@@ -111,7 +108,7 @@ def test_int8_features_are_within_half_a_step_of_the_live_ones(tmp_path, store):
 
 def test_the_calibration_is_the_root_mean_square_of_every_channel(tmp_path, store):
     data = dataset(tmp_path, store, 1, 2, 3)
-    calibration = calibrate_features(tower(), CONFIG, dataset=data, store=store, run_job=run_here)
+    calibration = calibrate_features(tower(), CONFIG, dataset=data, store=store)
     features = torch.stack(list(live_features(data).values()))
     assert torch.allclose(read_calibration(calibration.directory), features.square().mean(dim=(0, 2)).sqrt(), rtol=1e-5)
     assert calibration.summary == {"num_images": 3, "num_channels": 32}
@@ -244,12 +241,12 @@ def test_a_dataset_of_text_alone_has_no_shards(tmp_path, store):
 
 def test_a_disk_that_cannot_hold_the_features_is_refused_before_anything_is_encoded(tmp_path, store, monkeypatch):
     data = dataset(tmp_path, store, 1, 2)
-    monkeypatch.setattr("pipeline.feature_filling.free_bytes", lambda path: 1023)
+    monkeypatch.setattr("pipeline.feature_costs.free_bytes", lambda path: 1023)
     message = r"the features of 2 images take 1.0 kB as exact; .* has 1.0 kB free. Make room, choose a smaller form"
     with pytest.raises(StoreError, match=message):
         cached(data, store)
     assert not (store.root / "artifacts" / "feature_shard").exists()
-    monkeypatch.setattr("pipeline.feature_filling.free_bytes", lambda path: 1024)
+    monkeypatch.setattr("pipeline.feature_costs.free_bytes", lambda path: 1024)
     assert cached(data, store).summary["payload_bytes"] == 1024
 
 
@@ -300,18 +297,16 @@ def test_too_little_shared_memory_is_said_before_a_process_dies_of_it(tmp_path, 
     usage = shutil.disk_usage(tmp_path)._replace(free=100)
     monkeypatch.setattr(shutil, "disk_usage", lambda path: usage)
     monkeypatch.setenv("LLAVA_JP_NUM_DECODERS", "1")
-    monkeypatch.setattr("pipeline.feature_filling.free_bytes", lambda path: 10**12)
+    monkeypatch.setattr("pipeline.feature_costs.free_bytes", lambda path: 10**12)
     with pytest.raises(Exception, match=r"decoding needs .* MB in /dev/shm, .*lower LLAVA_JP_NUM_DECODERS"):
         cached(dataset(tmp_path, store, 1), store)
 
 
-def test_progress_says_where_the_time_goes(tmp_path, store, capsys):
+def test_progress_says_where_the_time_goes(tmp_path, store, caplog):
+    caplog.set_level("INFO")
     cached(dataset(tmp_path, store, 1, 2, 3), store)
-    events = [json.loads(line.removeprefix("@progress ")) for line in capsys.readouterr().out.splitlines()]
-    assert sum(event["count"] for event in events) == 3
-    assert {event["total"] for event in events} == {3}
     note = r"waiting for images \d+ %, encoding \d+ %, writing \d+ %: limited by (decoding|encoding|writing)"
-    assert any(re.fullmatch(note, event["note"]) for event in events)
+    assert re.search(rf"encode images: 3 images in .*, {note}", caplog.text)
 
 
 def test_the_shape_follows_from_tower_and_config():
@@ -320,20 +315,15 @@ def test_the_shape_follows_from_tower_and_config():
     assert shape.columns == ("features_32", "features_16")
 
 
-def test_two_processes_share_a_job_by_its_order(tmp_path, store, monkeypatch):
+def test_two_processes_share_a_job_by_its_order(tmp_path, store):
     data = dataset(tmp_path, store, *range(5))
     done = []
 
-    def first_of_two(job_file, num_processes):
-        monkeypatch.setenv("WORLD_SIZE", "2")
-        from pipeline.worker import run_job
-
-        for rank in ("1", "0"):
-            monkeypatch.setenv("RANK", rank)
-            run_job(job_file)
+    def one_after_the_other(job_file):
+        for rank in (1, 0):
+            do_job(job_file, rank=rank, num_processes=2, num_decoders=0, tell=lambda event: None)
             done.append(len(shard_folders(store)))
 
-    manifest = cache_features(tower(), CONFIG, dataset=data, store=store, run_job=first_of_two)
+    manifest = cache_features(tower(), CONFIG, dataset=data, store=store, run_job=one_after_the_other)
     assert done == [1, 3]
     assert manifest.summary["num_images"] == 5
-    assert "WORLD_SIZE" in os.environ
