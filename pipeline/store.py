@@ -5,26 +5,33 @@ Layout under the root:
     artifacts/<step>/<fingerprint>/...        published, never rewritten; manifest.json is written last
     partial/<step>/<fingerprint>/...          in the making; a crash leaves it, the next run goes on from it
     locks/<step>-<fingerprint>.lock           two processes never make the same artifact at once
+    discarded/...                             forgotten artifacts while they are deleted
 """
 
 import errno
 import fcntl
-import importlib.metadata
-import json
 import logging
 import os
 import shutil
-import subprocess
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
-from functools import cache
 from pathlib import Path
 from typing import Any
 
+from pipeline.disk import explaining_full_disk
 from pipeline.errors import StoreError
-from pipeline.manifest import MANIFEST_NAME, ArtifactFile, Manifest, Request, sha256_of_file
+from pipeline.manifest import (
+    MANIFEST_NAME,
+    ArtifactFile,
+    DamagedManifestError,
+    Manifest,
+    Request,
+    parse_manifest,
+    sha256_of_file,
+)
+from pipeline.provenance import git_commit, library_versions
 
 log = logging.getLogger(__name__)
 
@@ -53,8 +60,7 @@ class ArtifactStore:
 
     def find(self, request: Request) -> Manifest | None:
         """The published artifact of this request, or None."""
-        directory = self.directory(request)
-        return _read_manifest(directory) if (directory / MANIFEST_NAME).exists() else None
+        return self.at(request.address)
 
     def produce(self, request: Request, work: Work) -> Manifest:
         """Return the artifact of this request; make it with ``work`` if it is not there yet.
@@ -77,8 +83,42 @@ class ArtifactStore:
             summary = work(directory)
             return self._publish(request, directory, summary, duration_seconds=time.monotonic() - started)
 
+    def adopt(self, manifest: Manifest, work: Callable[[Path], None]) -> Manifest:
+        """Publish a copy of an artifact that was made elsewhere, unless it is here.
+
+        ``work`` gets the partial directory and brings all files of the manifest there, checked.
+
+        Raises:
+            StoreError: the disk is full or not writable; what is finished stays for the next call.
+        """
+        request = manifest.request
+        with self._explained(request), self._locked(request):
+            if finished := self.find(request):
+                return finished
+            directory = self.partial_directory(request)
+            directory.mkdir(parents=True, exist_ok=True)
+            work(directory)
+            shutil.rmtree(directory / WORK_FOLDER, ignore_errors=True)
+            belonging = {file.path for file in manifest.files}
+            for path in _files(directory):
+                if _relative(path, directory) not in belonging:
+                    path.unlink()  # of a run that did not finish
+            return self._seal(manifest.model_copy(update={"directory": self.directory(request)}), directory)
+
+    def at(self, address: str) -> Manifest | None:
+        """The published artifact ``step/fingerprint``, or None."""
+        return self.read(self.root / "artifacts" / address) if self._has(address) else None
+
     def by_fingerprint(self, fingerprint: str) -> Manifest:
         """The published artifact whose fingerprint starts with the given digits.
+
+        Raises:
+            StoreError: there is none, or more than one, or its manifest is damaged.
+        """
+        return self.read(self.directory_of(fingerprint))
+
+    def directory_of(self, fingerprint: str) -> Path:
+        """Where the published artifact lies whose fingerprint starts with the given digits; its manifest is not read.
 
         Raises:
             StoreError: there is none, or more than one.
@@ -90,15 +130,59 @@ class ArtifactStore:
                 f"fingerprint {fingerprint!r} matches {which} in {self.root}; "
                 "`llava-jp show EXPERIMENT` lists the fingerprints of an experiment's steps"
             )
-        return _read_manifest(found[0].parent)
+        return found[0].parent
+
+    def directories(self) -> tuple[Path, ...]:
+        """Where the published artifacts lie, by step and fingerprint; no manifest is read."""
+        return tuple(sorted(path.parent for path in self.root.glob(f"artifacts/*/*/{MANIFEST_NAME}")))
 
     def manifests(self) -> Iterator[Manifest]:
-        """All published artifacts, by step and fingerprint."""
-        for path in sorted(self.root.glob(f"artifacts/*/*/{MANIFEST_NAME}")):
-            yield _read_manifest(path.parent)
+        """All published artifacts, by step and fingerprint.
+
+        Raises:
+            StoreError: a manifest is damaged.
+        """
+        return map(self.read, self.directories())
+
+    def read(self, directory: Path) -> Manifest:
+        """The manifest of a published artifact.
+
+        Raises:
+            StoreError: it is damaged.
+        """
+        path = directory / MANIFEST_NAME
+        try:
+            return parse_manifest(
+                path.read_bytes(), address=f"{directory.parent.name}/{directory.name}", directory=directory
+            )
+        except DamagedManifestError as error:
+            raise StoreError(
+                f"{path} is damaged: {error}. `llava-jp discard {directory.name}` forgets the artifact; "
+                "the next run makes it again, or `llava-jp pull` brings a copy"
+            ) from error
+
+    def discard(self, manifest: Manifest) -> None:
+        """Forget a published artifact, so that the next run makes it again."""
+        self.discard_directory(manifest.directory)
+
+    def discard_directory(self, directory: Path) -> None:
+        """Forget the artifact of this directory, also one whose manifest is damaged.
+
+        First the directory leaves the artifacts, then it is deleted: a crash leaves no half artifact.
+        """
+        discarded = self.root / "discarded"
+        with explaining_full_disk("discard", self.root):
+            discarded.mkdir(exist_ok=True)
+            os.replace(directory, discarded / f"{directory.parent.name}-{directory.name}-{time.time_ns()}")
+            _flush(directory.parent)
+        for leftover in discarded.iterdir():  # this one, and those of a crash
+            shutil.rmtree(leftover, ignore_errors=True)
 
     def verify(self, manifest: Manifest) -> tuple[str, ...]:
-        """What is wrong with an artifact's files, one sentence each; empty when every byte is as published."""
+        """What is wrong with an artifact, one sentence each; empty when every byte is as published.
+
+        Parts are artifacts of their own: here only those that are missing are said.
+        """
         expected = {file.path: file for file in manifest.files}
         present = {_relative(path, manifest.directory) for path in _files(manifest.directory)} - {MANIFEST_NAME}
         problems = [f"{name} is missing" for name in expected if name not in present]
@@ -106,7 +190,22 @@ class ArtifactStore:
         for name in sorted(present & set(expected)):
             if sha256_of_file(manifest.directory / name) != expected[name].sha256:
                 problems.append(f"{name} changed: its sha256 is not {expected[name].sha256[:12]}…")
-        return tuple(problems)
+        problems += [f"its part {part} is missing" for part in manifest.parts if not self._has(part)]
+        return tuple([*self._problems_of_record(manifest), *problems])
+
+    def _problems_of_record(self, manifest: Manifest) -> list[str]:
+        try:
+            text = (manifest.directory / MANIFEST_NAME).read_bytes()
+            record = parse_manifest(text, address=manifest.address, directory=manifest.directory)
+        except FileNotFoundError:
+            return [f"{MANIFEST_NAME} is missing"]
+        except DamagedManifestError as error:
+            return [f"{MANIFEST_NAME} is damaged: {error}"]
+        is_same = record.content_digest == manifest.content_digest
+        return [] if is_same else [f"{MANIFEST_NAME} is not the one that was published"]
+
+    def _has(self, address: str) -> bool:
+        return (self.root / "artifacts" / address / MANIFEST_NAME).exists()
 
     def _publish(
         self, request: Request, directory: Path, summary: dict[str, Any], *, duration_seconds: float
@@ -123,7 +222,6 @@ class ArtifactStore:
                 )
             )
             _flush(path)
-        published = self.directory(request)
         manifest = Manifest(
             request=request,
             files=tuple(files),
@@ -132,8 +230,13 @@ class ArtifactStore:
             duration_seconds=round(duration_seconds, 3),
             git_commit=git_commit(),
             versions=library_versions(),
-            directory=published,
+            directory=self.directory(request),
         )
+        return self._seal(manifest.with_digest(), directory)
+
+    def _seal(self, manifest: Manifest, directory: Path) -> Manifest:
+        """Turn a partial directory with all files into a published artifact."""
+        published = manifest.directory
         write_text(directory / MANIFEST_NAME, manifest.model_dump_json(indent=2))
         published.parent.mkdir(parents=True, exist_ok=True)
         os.replace(directory, published)
@@ -176,11 +279,6 @@ def write_text(path: Path, text: str) -> None:
     os.replace(unfinished, path)
 
 
-def _read_manifest(directory: Path) -> Manifest:
-    record = json.loads((directory / MANIFEST_NAME).read_text(encoding="utf-8"))
-    return Manifest(**record, directory=directory)
-
-
 def _files(directory: Path) -> list[Path]:
     return sorted(path for path in directory.rglob("*") if path.is_file())
 
@@ -196,31 +294,3 @@ def _flush(path: Path) -> None:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
-
-
-@cache
-def git_commit() -> str | None:
-    """The commit this code runs from, with ``-dirty`` when it was edited; None outside a checkout."""
-    command = ["git", "-C", str(Path(__file__).parent), "describe", "--always", "--dirty", "--abbrev=40", "--exclude=*"]
-    try:
-        done = subprocess.run(command, capture_output=True, text=True, timeout=20, check=False)
-    except (OSError, subprocess.TimeoutExpired):
-        return None
-    return done.stdout.strip() or None
-
-
-@cache
-def library_versions() -> dict[str, str]:
-    """Versions of the libraries that take part in results."""
-    names = (
-        "torch",
-        "transformers",
-        "tokenizers",
-        "deepspeed",
-        "pyarrow",
-        "pillow",
-        "duckdb",
-        "rouge-score",
-        "fugashi",
-    )
-    return {name: importlib.metadata.version(name) for name in names}
