@@ -32,6 +32,7 @@ from pipeline.manifest import (
     sha256_of_file,
 )
 from pipeline.provenance import git_commit, library_versions
+from pipeline.verification import files_below, problems_of
 
 log = logging.getLogger(__name__)
 
@@ -100,8 +101,8 @@ class ArtifactStore:
             work(directory)
             shutil.rmtree(directory / WORK_FOLDER, ignore_errors=True)
             belonging = {file.path for file in manifest.files}
-            for path in _files(directory):
-                if _relative(path, directory) not in belonging:
+            for name, path in files_below(directory).items():
+                if name not in belonging:
                     path.unlink()  # of a run that did not finish
             return self._seal(manifest.model_copy(update={"directory": self.directory(request)}), directory)
 
@@ -161,6 +162,18 @@ class ArtifactStore:
                 "the next run makes it again, or `llava-jp pull` brings a copy"
             ) from error
 
+    def owners_of(self, address: str) -> tuple[Manifest, ...]:
+        """The published artifacts of which ``step/fingerprint`` is a part; damaged manifests are passed over."""
+        owners = []
+        for directory in self.directories():
+            try:
+                manifest = self.read(directory)
+            except StoreError:
+                continue
+            if address in manifest.parts:
+                owners.append(manifest)
+        return tuple(owners)
+
     def discard(self, manifest: Manifest) -> None:
         """Forget a published artifact, so that the next run makes it again."""
         self.discard_directory(manifest.directory)
@@ -183,26 +196,7 @@ class ArtifactStore:
 
         Parts are artifacts of their own: here only those that are missing are said.
         """
-        expected = {file.path: file for file in manifest.files}
-        present = {_relative(path, manifest.directory) for path in _files(manifest.directory)} - {MANIFEST_NAME}
-        problems = [f"{name} is missing" for name in expected if name not in present]
-        problems += [f"{name} does not belong to the artifact" for name in sorted(present - set(expected))]
-        for name in sorted(present & set(expected)):
-            if sha256_of_file(manifest.directory / name) != expected[name].sha256:
-                problems.append(f"{name} changed: its sha256 is not {expected[name].sha256[:12]}…")
-        problems += [f"its part {part} is missing" for part in manifest.parts if not self._has(part)]
-        return tuple([*self._problems_of_record(manifest), *problems])
-
-    def _problems_of_record(self, manifest: Manifest) -> list[str]:
-        try:
-            text = (manifest.directory / MANIFEST_NAME).read_bytes()
-            record = parse_manifest(text, address=manifest.address, directory=manifest.directory)
-        except FileNotFoundError:
-            return [f"{MANIFEST_NAME} is missing"]
-        except DamagedManifestError as error:
-            return [f"{MANIFEST_NAME} is damaged: {error}"]
-        is_same = record.content_digest == manifest.content_digest
-        return [] if is_same else [f"{MANIFEST_NAME} is not the one that was published"]
+        return problems_of(manifest, is_published=self._has)
 
     def _has(self, address: str) -> bool:
         return (self.root / "artifacts" / address / MANIFEST_NAME).exists()
@@ -212,15 +206,11 @@ class ArtifactStore:
     ) -> Manifest:
         shutil.rmtree(directory / WORK_FOLDER, ignore_errors=True)
         files = []
-        for path in _files(directory):
+        for name, path in files_below(directory).items():
             if path.name == MANIFEST_NAME or path.name.endswith(UNFINISHED_SUFFIX):
                 path.unlink()  # left by a crash in the middle of a write
                 continue
-            files.append(
-                ArtifactFile(
-                    path=_relative(path, directory), num_bytes=path.stat().st_size, sha256=sha256_of_file(path)
-                )
-            )
+            files.append(ArtifactFile(path=name, num_bytes=path.stat().st_size, sha256=sha256_of_file(path)))
             _flush(path)
         manifest = Manifest(
             request=request,
@@ -277,14 +267,6 @@ def write_text(path: Path, text: str) -> None:
         file.flush()
         os.fsync(file.fileno())
     os.replace(unfinished, path)
-
-
-def _files(directory: Path) -> list[Path]:
-    return sorted(path for path in directory.rglob("*") if path.is_file())
-
-
-def _relative(path: Path, directory: Path) -> str:
-    return path.relative_to(directory).as_posix()
 
 
 def _flush(path: Path) -> None:
