@@ -1,4 +1,4 @@
-"""``llava-jp``: show, run, compare, query, push, pull, ... Heavy libraries are imported by the command that uses them."""
+"""``llava-jp``: show, run, compare, query, push, pull, ... Heavy libraries are imported where they are used."""
 
 import os
 from collections.abc import Sequence

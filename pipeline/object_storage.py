@@ -8,7 +8,7 @@ import logging
 import os
 import re
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -115,7 +115,7 @@ class ObjectStorage:
 
     def __init__(self, filesystem: Any, url: StorageUrl) -> None:
         self.url = url
-        self._files = filesystem
+        self.filesystem = filesystem
 
     def url_of(self, key: str) -> str:
         return f"{self.url}/{key}".rstrip("/")
@@ -129,7 +129,7 @@ class ObjectStorage:
         """
         with self._explained(""):
             try:
-                self._files.info(self.url.container)
+                self.filesystem.info(self.url.container)
             except FileNotFoundError as error:
                 kind = "folder" if self.url.protocol == "file" else "bucket"
                 raise ConfigError(
@@ -144,7 +144,7 @@ class ObjectStorage:
         """Names of what lies directly below a key, sorted; none where there is nothing."""
         with self._explained(key):
             try:
-                entries = self._files.ls(self._path(key), detail=True)
+                entries = self.filesystem.ls(self._path(key), detail=True)
             except (FileNotFoundError, NotADirectoryError):
                 return ()
         return tuple(sorted(entry["name"].rstrip("/").rpartition("/")[2] for entry in entries))
@@ -154,7 +154,7 @@ class ObjectStorage:
         start = len(self._path("")) + 1
         with self._explained(key):
             try:
-                found = self._files.find(self._path(key), detail=True)
+                found = self.filesystem.find(self._path(key), detail=True)
             except FileNotFoundError:
                 return {}
         return {path[start:]: entry["size"] for path, entry in found.items()}
@@ -163,7 +163,7 @@ class ObjectStorage:
         """Bytes of an object; None when it is not there."""
         with self._explained(key):
             try:
-                entry = self._files.info(self._path(key))
+                entry = self.filesystem.info(self._path(key))
             except (FileNotFoundError, NotADirectoryError):
                 return None
         return int(entry["size"]) if entry["type"] == "file" else None
@@ -191,7 +191,7 @@ class ObjectStorage:
             end = min(start + BLOCK_BYTES, num_bytes)
             with self._explained(key):
                 try:
-                    block: bytes = self._files.cat_file(self._path(key), start=start, end=end)
+                    block: bytes = self.filesystem.cat_file(self._path(key), start=start, end=end)
                 except FileNotFoundError as error:
                     raise StoreError(f"{self.url_of(key)} is gone meanwhile") from error
             if len(block) != end - start:
@@ -210,24 +210,25 @@ class ObjectStorage:
             if self.url.protocol == "file":
                 self._copy(path, key, on_bytes)
             else:
-                self._files.put_file(str(path), self._path(key), callback=_Told(on_bytes))
+                self.filesystem.put_file(str(path), self._path(key), callback=_Told(on_bytes))
 
     def write(self, key: str, content: bytes) -> None:
         """Make a small object, in the same way."""
         with self._explained(key):
             if self.url.protocol == "file":
-                self._files.pipe_file(self._path(key) + UNFINISHED_SUFFIX, content)
+                self.filesystem.pipe_file(self._path(key) + UNFINISHED_SUFFIX, content)
                 os.replace(self._path(key) + UNFINISHED_SUFFIX, self._path(key))
             else:
-                self._files.pipe_file(self._path(key), content)
+                self.filesystem.pipe_file(self._path(key), content)
 
     def remove(self, key: str) -> None:
-        with self._explained(key):
-            self._files.rm_file(self._path(key))
+        """Remove an object, if it is there."""
+        with self._explained(key), suppress(FileNotFoundError):
+            self.filesystem.rm_file(self._path(key))
 
     def _copy(self, path: Path, key: str, on_bytes: OnBytes) -> None:
         target, unfinished = self._path(key), self._path(key) + UNFINISHED_SUFFIX
-        with path.open("rb") as source, self._files.open(unfinished, "wb") as copy:
+        with path.open("rb") as source, self.filesystem.open(unfinished, "wb") as copy:
             while block := source.read(BLOCK_BYTES):
                 copy.write(block)
                 on_bytes(len(block))

@@ -18,7 +18,7 @@ from pipeline.transfers import Transfers
 
 log = logging.getLogger(__name__)
 
-NOTE_NAME = MANIFEST_NAME + UNFINISHED_SUFFIX
+NOTE_NAME = "pushing" + UNFINISHED_SUFFIX
 """Object that says, while the manifest is missing, to which manifest the files belong: by its sha256."""
 
 

@@ -2,7 +2,7 @@
 
 import threading
 from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import FIRST_EXCEPTION, Future, ThreadPoolExecutor, as_completed, wait
+from concurrent.futures import FIRST_EXCEPTION, Future, ThreadPoolExecutor, wait
 from types import TracebackType
 from typing import Self, TypeVar
 
@@ -82,19 +82,15 @@ class Transfers:
         futures = [self._artifacts.submit(self._guarded, work, artifact) for artifact in artifacts]
         for future in as_they_come(futures, self._counter, self.progress):
             if future.exception():
-                wait(futures)  # they stop soon
+                wait(futures)
                 raise _cause(futures)
 
     def each_file(self, work: Callable[[T], object], files: Iterable[T]) -> None:
         """Do the work for every file of an artifact; called by the artifact's thread. Afterwards no thread works."""
         futures = [self._files.submit(self._guarded, work, file) for file in files]
-        try:
-            for future in as_completed(futures):
-                future.result()
-        finally:
-            for future in futures:
-                future.cancel()
-            wait(futures)
+        wait(futures)
+        if any(future.exception() for future in futures):
+            raise _cause(futures)
 
     def _guarded(self, work: Callable[[T], object], item: T) -> None:
         if self._stop.is_set():
