@@ -25,6 +25,11 @@ class LibraryErrors(NamedTuple):
     other: ErrorTypes = ()
 
 
+def endpoint() -> str:
+    """The server of S3 that the environment names; empty for Amazon's."""
+    return os.environ.get("AWS_ENDPOINT_URL_S3") or os.environ.get("AWS_ENDPOINT_URL") or ""
+
+
 def explained_error(error: Exception, where: str) -> PipelineError | TransientError | None:
     """The error of ``pipeline.errors`` for one of the libraries or the system; None when it is none of theirs."""
     library = _library_errors()
@@ -37,7 +42,7 @@ def explained_error(error: Exception, where: str) -> PipelineError | TransientEr
         return ConfigError(f"{where}: access is denied ({_reason(error)}); check {to_check}")
     if isinstance(error, (*library.network, TimeoutError, ConnectionError)):
         return TransientError(
-            f"{where}: no answer from {_server()} ({type(error).__name__}). "
+            f"{where}: no answer from {endpoint() or 'the server'} ({type(error).__name__}). "
             "Run the same command again: what is whole is kept"
         )
     if isinstance(error, OSError) and error.errno in NOT_READY:
@@ -51,12 +56,6 @@ def explained_error(error: Exception, where: str) -> PipelineError | TransientEr
     if isinstance(error, (*library.other, OSError)):
         return ConfigError(f"{where} cannot be used: {_reason(error)}")
     return None
-
-
-def _server() -> str:
-    """The server that AWS_ENDPOINT_URL names, without what may stand before the host."""
-    url = os.environ.get("AWS_ENDPOINT_URL_S3") or os.environ.get("AWS_ENDPOINT_URL") or ""
-    return url.partition("://")[2].rpartition("@")[2].partition("/")[0] or "the server"
 
 
 def _reason(error: Exception) -> str:

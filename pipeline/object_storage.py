@@ -17,7 +17,7 @@ import fsspec
 from fsspec.callbacks import Callback
 
 from pipeline.errors import ConfigError, StoreError
-from pipeline.object_errors import explained_error
+from pipeline.object_errors import endpoint, explained_error
 from pipeline.store import UNFINISHED_SUFFIX
 
 PACKAGES = {"file": "fsspec", "gs": "gcsfs", "s3": "'llava-jp-pipeline[s3]'"}
@@ -91,6 +91,8 @@ def open_storage(url: str) -> "ObjectStorage":
         TransientError: no server answers.
     """
     parsed = parse_url(url)
+    if parsed.protocol == "s3" and "@" in endpoint():
+        raise ConfigError("AWS_ENDPOINT_URL has credentials in it; leave them out and set AWS_ACCESS_KEY_ID instead")
     for name in LIBRARIES:  # their warnings are about what we explain ourselves, and their debug lines hold headers
         logging.getLogger(name).setLevel(logging.CRITICAL)
     options = {"skip_instance_cache": True, "use_listings_cache": False, **OPTIONS[parsed.protocol]}

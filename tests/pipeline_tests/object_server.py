@@ -35,6 +35,8 @@ class ObjectServer:
     def __init__(self) -> None:
         self.requests: list[S3Request] = []
         self.before_answer: Callable[[str, str], object] = lambda method, path: None
+        self.status: str | None = None
+        """Answer everything with this."""
         self._moto = DomainDispatcherApplication(create_backend_app)
         self._server = make_server("127.0.0.1", 0, self._answer, threaded=True, request_handler=Quiet)
         self.url = f"http://127.0.0.1:{self._server.port}"
@@ -43,6 +45,9 @@ class ObjectServer:
     def _answer(self, environ, start_response):
         method, path = environ["REQUEST_METHOD"], environ["PATH_INFO"]
         self.before_answer(method, path)
+        if self.status:
+            start_response(self.status, [("Content-Length", "0")])
+            return [b""]
         body = b"".join(self._moto(environ, start_response))
         self.requests.append(S3Request(method, path, max(len(body), int(environ.get("CONTENT_LENGTH") or 0))))
         return [body]
@@ -98,6 +103,7 @@ class ObjectServer:
     def forget(self) -> None:
         self.requests.clear()
         self.before_answer = lambda method, path: None
+        self.status = None
 
 
 @contextmanager
