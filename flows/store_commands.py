@@ -6,6 +6,7 @@ import typer
 
 from flows.terminal import console, narrated, size
 from pipeline.errors import StoreError
+from pipeline.manifest import MANIFEST_NAME
 from pipeline.settings import load_settings
 from pipeline.store import ArtifactStore
 from pipeline.verification import files_below
@@ -52,6 +53,7 @@ def discard(
     store = ArtifactStore(load_settings().store_root)
     directory = store.directory_of(fingerprint)
     files = files_below(directory)
+    files.pop(MANIFEST_NAME, None)
     num_bytes = sum(path.stat().st_size for path in files.values())
     store.discard_directory(directory)
     address = f"{directory.parent.name}/{directory.name}"

@@ -27,7 +27,7 @@ OPTIONS: dict[str, dict[str, object]] = {
     "gs": {},
     "s3": {"max_concurrency": 2},  # parts of 50 MB that one file has in memory
 }
-BLOCK_BYTES = 8_000_000
+BLOCK_BYTES = 16_000_000
 """Read at once."""
 LIBRARIES = ("aiobotocore", "botocore", "fsspec", "gcsfs", "s3fs", "urllib3")
 

@@ -3,7 +3,7 @@
 import hashlib
 import logging
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from functools import partial
 from pathlib import Path
 
@@ -12,7 +12,7 @@ from pipeline.errors import StoreError
 from pipeline.manifest import ArtifactFile, Manifest, sha256_of_file
 from pipeline.object_storage import ObjectStorage
 from pipeline.progress import BYTES, Progress
-from pipeline.push import Moved, Shipment
+from pipeline.push import Moved, Shipment, moved_by, said
 from pipeline.remote_artifacts import RemoteArtifacts, with_parts
 from pipeline.sources.safe_paths import place_of
 from pipeline.store import UNFINISHED_SUFFIX, ArtifactStore
@@ -37,20 +37,17 @@ def pull(addresses: Iterable[str], *, store: ArtifactStore, storage: ObjectStora
     generations = with_parts(addresses, partial(_find, store, remote))
     manifests = [manifest for generation in generations for manifest in generation]
     shipments = {each.address: _shipment(store, each) for each in manifests if store.at(each.address) is None}
-    num_bytes = _require_disk(tuple(shipments.values()), store.root)
+    moved = moved_by(shipments.values(), num_artifacts=len(manifests))
     total = sum(shipment.manifest.num_bytes for shipment in shipments.values())
-    num_files = sum(len(shipment.files) for shipment in shipments.values())
-    log.info(
-        "pull from %s: %d of %d artifacts, %d files, %s; %s of them are here already",
-        storage.url, len(shipments), len(manifests), num_files, gigabytes(num_bytes), gigabytes(total - num_bytes),
-    )  # fmt: skip
-    progress = Progress("pull", total=total, unit=BYTES, start=total - num_bytes)
+    log.info("pull from %s: %s", storage.url, said(moved, num_bytes_there=total - moved.num_bytes))
+    _require_disk(moved, store.root)
+    progress = Progress("pull", total=total, unit=BYTES, start=total - moved.num_bytes)
     with explaining_full_disk("the pull", store.root), Transfers(progress, num_parallel=num_parallel) as transfers:
         for generation in generations:
             missing = [each for each in generation if each.address in shipments]
             transfers.each_artifact(partial(_receive, store, remote, transfers), missing)
     progress.finish()
-    return Moved(len(shipments), num_files, num_bytes, len(manifests) - len(shipments))
+    return moved
 
 
 def _find(store: ArtifactStore, remote: RemoteArtifacts, address: str) -> Manifest:
@@ -69,22 +66,18 @@ def _has_size(path: Path, file: ArtifactFile) -> bool:
     return path.is_file() and not path.is_symlink() and path.stat().st_size == file.num_bytes
 
 
-def _require_disk(shipments: Sequence[Shipment], root: Path) -> int:
-    """The bytes that are still to come, which the disk can hold."""
-    num_bytes = sum(shipment.num_bytes for shipment in shipments)
-    num_files = sum(len(shipment.files) for shipment in shipments)
-    needed, free = num_bytes + SLACK_BYTES_PER_FILE * num_files, free_bytes(root)
-    if num_files and needed > free:
+def _require_disk(moved: Moved, root: Path) -> None:
+    needed, free = moved.num_bytes + SLACK_BYTES_PER_FILE * moved.num_files, free_bytes(root)
+    if needed > free:
         raise StoreError(
             f"the pull needs {gigabytes(needed)} at {root} and {gigabytes(free)} are free. "
             "Free some space, or set LLAVA_JP_STORE to a folder on a larger disk"
         )
-    if (files_left := free_files(root)) is not None and num_files > files_left:
+    if (files_left := free_files(root)) is not None and moved.num_files > files_left:
         raise StoreError(
-            f"the pull makes {num_files} files and the disk at {root} can take {files_left} more. "
+            f"the pull makes {moved.num_files} files and the disk at {root} can take {files_left} more. "
             "Set LLAVA_JP_STORE to a folder on a disk with more inodes"
         )
-    return num_bytes
 
 
 def _receive(store: ArtifactStore, remote: RemoteArtifacts, transfers: Transfers, manifest: Manifest) -> None:

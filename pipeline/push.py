@@ -2,7 +2,7 @@
 
 import hashlib
 import logging
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
@@ -44,6 +44,22 @@ class Shipment:
         return sum(file.num_bytes for file in self.files)
 
 
+def moved_by(shipments: Collection[Shipment], *, num_artifacts: int) -> Moved:
+    """The sum of some shipments of ``num_artifacts`` artifacts."""
+    num_files = sum(len(shipment.files) for shipment in shipments)
+    num_bytes = sum(shipment.num_bytes for shipment in shipments)
+    return Moved(len(shipments), num_files, num_bytes, num_artifacts - len(shipments))
+
+
+def said(moved: Moved, *, num_bytes_there: int) -> str:
+    """What is about to be moved, in words."""
+    there = f", {gigabytes(num_bytes_there)} of them moved before" if num_bytes_there else ""
+    return (
+        f"{moved.num_artifacts} artifacts, {moved.num_files} files, {gigabytes(moved.num_bytes)}{there}; "
+        f"{moved.num_there} artifacts are complete"
+    )
+
+
 def push(addresses: Iterable[str], *, store: ArtifactStore, storage: ObjectStorage, num_parallel: int = 4) -> Moved:
     """Copy the artifacts at some addresses, and their parts, to a storage.
 
@@ -58,22 +74,16 @@ def push(addresses: Iterable[str], *, store: ArtifactStore, storage: ObjectStora
     with ThreadPoolExecutor(NUM_LOOKS_AT_ONCE) as pool:
         looks = list(pool.map(partial(_shipment, remote), manifests))
     shipments = {look.manifest.address: look for look in looks if look}
-    num_files, num_bytes = (
-        sum(len(shipment.files) for shipment in shipments.values()),
-        sum(shipment.num_bytes for shipment in shipments.values()),
-    )
+    moved = moved_by(shipments.values(), num_artifacts=len(manifests))
     total = sum(shipment.manifest.num_bytes for shipment in shipments.values())
-    log.info(
-        "push to %s: %d of %d artifacts, %d files, %s; %s of them are there already",
-        storage.url, len(shipments), len(manifests), num_files, gigabytes(num_bytes), gigabytes(total - num_bytes),
-    )  # fmt: skip
-    progress = Progress("push", total=total, unit=BYTES, start=total - num_bytes)
+    log.info("push to %s: %s", storage.url, said(moved, num_bytes_there=total - moved.num_bytes))
+    progress = Progress("push", total=total, unit=BYTES, start=total - moved.num_bytes)
     with Transfers(progress, num_parallel=num_parallel) as transfers:
         for generation in generations:
             missing = [shipments[each.address] for each in generation if each.address in shipments]
             transfers.each_artifact(partial(_send, remote, transfers), missing)
     progress.finish()
-    return Moved(len(shipments), num_files, num_bytes, len(manifests) - len(shipments))
+    return moved
 
 
 def _find(store: ArtifactStore, address: str) -> Manifest:
