@@ -41,6 +41,8 @@ def pull(addresses: Iterable[str], *, store: ArtifactStore, storage: ObjectStora
     total = sum(shipment.manifest.num_bytes for shipment in shipments.values())
     log.info("pull from %s: %s", storage.url, said(moved, num_bytes_there=total - moved.num_bytes))
     _require_disk(moved, store.root)
+    if not shipments:
+        return moved
     progress = Progress("pull", total=total, unit=BYTES, start=total - moved.num_bytes)
     with explaining_full_disk("the pull", store.root), Transfers(progress, num_parallel=num_parallel) as transfers:
         for generation in generations:

@@ -77,6 +77,8 @@ def push(addresses: Iterable[str], *, store: ArtifactStore, storage: ObjectStora
     moved = moved_by(shipments.values(), num_artifacts=len(manifests))
     total = sum(shipment.manifest.num_bytes for shipment in shipments.values())
     log.info("push to %s: %s", storage.url, said(moved, num_bytes_there=total - moved.num_bytes))
+    if not shipments:
+        return moved
     progress = Progress("push", total=total, unit=BYTES, start=total - moved.num_bytes)
     with Transfers(progress, num_parallel=num_parallel) as transfers:
         for generation in generations:
