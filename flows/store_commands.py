@@ -12,7 +12,7 @@ from pipeline.store import ArtifactStore
 from pipeline.verification import files_below
 
 if TYPE_CHECKING:
-    from pipeline.push import Moved
+    from pipeline.shipments import Moved
 
 Url = Annotated[str, typer.Argument(help="s3://bucket/prefix, gs://bucket/prefix or file:///folder.")]
 Names = Annotated[

@@ -13,8 +13,9 @@ from pipeline.manifest import Record
 from pipeline.object_storage import ObjectStorage
 from pipeline.plan import plan_experiment, write_index
 from pipeline.pull import pull
-from pipeline.push import Moved, push
+from pipeline.push import push
 from pipeline.remote_artifacts import RemoteArtifacts
+from pipeline.shipments import Moved
 from pipeline.store import ArtifactStore, write_text
 
 INDEX_FOLDER = "experiments"

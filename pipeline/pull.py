@@ -12,8 +12,8 @@ from pipeline.errors import StoreError
 from pipeline.manifest import ArtifactFile, Manifest, sha256_of_file
 from pipeline.object_storage import ObjectStorage
 from pipeline.progress import BYTES, Progress
-from pipeline.push import Moved, Shipment, moved_by, said
 from pipeline.remote_artifacts import RemoteArtifacts, with_parts
+from pipeline.shipments import Moved, Shipment, moved_by, said
 from pipeline.sources.safe_paths import place_of
 from pipeline.store import UNFINISHED_SUFFIX, ArtifactStore
 from pipeline.transfers import Transfers

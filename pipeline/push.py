@@ -2,17 +2,16 @@
 
 import hashlib
 import logging
-from collections.abc import Collection, Iterable
+from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
 from functools import partial
 
-from pipeline.disk import gigabytes
 from pipeline.errors import StoreError
 from pipeline.manifest import MANIFEST_NAME, ArtifactFile, Manifest, sha256_of_file
 from pipeline.object_storage import ObjectStorage
 from pipeline.progress import BYTES, Progress
 from pipeline.remote_artifacts import NUM_LOOKS_AT_ONCE, RemoteArtifacts, with_parts
+from pipeline.shipments import Moved, Shipment, moved_by, said
 from pipeline.store import UNFINISHED_SUFFIX, ArtifactStore
 from pipeline.transfers import Transfers
 
@@ -20,44 +19,6 @@ log = logging.getLogger(__name__)
 
 NOTE_NAME = "pushing" + UNFINISHED_SUFFIX
 """Object that says, while the manifest is missing, to which manifest the files belong: by its sha256."""
-
-
-@dataclass(frozen=True, slots=True)
-class Moved:
-    """What a push or a pull did; ``num_there`` artifacts were there already."""
-
-    num_artifacts: int
-    num_files: int
-    num_bytes: int
-    num_there: int
-
-
-@dataclass(frozen=True, slots=True)
-class Shipment:
-    """An artifact that is not complete at its destination, and what is still to be moved."""
-
-    manifest: Manifest
-    files: tuple[ArtifactFile, ...]
-
-    @property
-    def num_bytes(self) -> int:
-        return sum(file.num_bytes for file in self.files)
-
-
-def moved_by(shipments: Collection[Shipment], *, num_artifacts: int) -> Moved:
-    """The sum of some shipments of ``num_artifacts`` artifacts."""
-    num_files = sum(len(shipment.files) for shipment in shipments)
-    num_bytes = sum(shipment.num_bytes for shipment in shipments)
-    return Moved(len(shipments), num_files, num_bytes, num_artifacts - len(shipments))
-
-
-def said(moved: Moved, *, num_bytes_there: int) -> str:
-    """What is about to be moved, in words."""
-    there = f", {gigabytes(num_bytes_there)} of them moved before" if num_bytes_there else ""
-    return (
-        f"{moved.num_artifacts} artifacts, {moved.num_files} files, {gigabytes(moved.num_bytes)}{there}; "
-        f"{moved.num_there} artifacts are complete"
-    )
 
 
 def push(addresses: Iterable[str], *, store: ArtifactStore, storage: ObjectStorage, num_parallel: int = 4) -> Moved:

@@ -7,6 +7,7 @@ address that it lies under, its paths must stay inside the artifact, and no more
 import re
 from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from datetime import datetime
 from graphlib import CycleError, TopologicalSorter
 from pathlib import Path, PurePosixPath
 
@@ -74,6 +75,7 @@ class RemoteArtifacts:
         where = self.storage.url_of(key)
         try:
             manifest = parse_manifest(text, address=address, directory=Path())
+            _check_time(manifest.created_at)
             _check_files(manifest.files, where=where)
             _check_parts(manifest.summary.get("parts", []))
         except DamagedManifestError as error:
@@ -82,6 +84,15 @@ class RemoteArtifacts:
                 f"{where} is damaged: {error}. Remove {folder} and push it again from a store where it is whole"
             ) from error
         return manifest
+
+
+def _check_time(text: str) -> None:
+    try:
+        is_time = datetime.fromisoformat(text).isoformat(timespec="seconds") == text
+    except ValueError:
+        is_time = False
+    if not is_time:
+        raise DamagedManifestError(f"created_at is not a time: {text[:40]!r}")
 
 
 def _check_files(files: Iterable[ArtifactFile], *, where: str) -> None:

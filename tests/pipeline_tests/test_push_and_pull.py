@@ -16,7 +16,8 @@ from pipeline.manifest import ArtifactFile, Manifest, Request
 from pipeline.object_storage import ObjectStorage, StorageUrl, open_storage
 from pipeline.progress import listening
 from pipeline.pull import pull
-from pipeline.push import Moved, push
+from pipeline.push import push
+from pipeline.shipments import Moved
 from pipeline.store import ArtifactStore
 from tests.pipeline_tests.object_server import object_server
 from tests.shared_data import REPOSITORY
@@ -53,15 +54,21 @@ def s3(server, filesystem):
     return ObjectStorage(filesystem, StorageUrl("s3", server.new_bucket(), ""))
 
 
-@pytest.fixture(params=["s3", "file"])
-def storage(request, tmp_path):
-    """An empty place for artifacts."""
-    if request.param == "s3":
-        s3 = request.getfixturevalue("s3")
-        return ObjectStorage(s3.filesystem, StorageUrl("s3", s3.url.container, "some/prefix"))
+@pytest.fixture
+def share(tmp_path):
+    """An empty folder, for what does not depend on the kind of storage."""
     folder = tmp_path / "share"
     folder.mkdir()
     return open_storage(folder.as_uri())
+
+
+@pytest.fixture(params=["s3", "file"])
+def storage(request):
+    """An empty place for artifacts."""
+    if request.param == "file":
+        return request.getfixturevalue("share")
+    s3 = request.getfixturevalue("s3")
+    return ObjectStorage(s3.filesystem, StorageUrl("s3", s3.url.container, "some/prefix"))
 
 
 @pytest.fixture
@@ -339,12 +346,12 @@ def put_manifest(storage, address: str, **changes) -> None:
     "path",
     ["../../../../evil", "/etc/evil", "deep/../../evil", "C:evil", "deep\\..\\evil", "nul\0", "", "."],
 )
-def test_a_path_that_leads_out_of_the_artifact_is_refused(storage, here, elsewhere, tmp_path, path):
+def test_a_path_that_leads_out_of_the_artifact_is_refused(share, here, elsewhere, tmp_path, path):
     made = make(here)
-    push([made.address], store=here, storage=storage)
-    put_manifest(storage, made.address, files=(*made.files, ArtifactFile(path=path, num_bytes=1, sha256="0" * 64)))
+    push([made.address], store=here, storage=share)
+    put_manifest(share, made.address, files=(*made.files, ArtifactFile(path=path, num_bytes=1, sha256="0" * 64)))
     with pytest.raises(DataError, match="is not a path inside a folder"):
-        pull([made.address], store=elsewhere, storage=storage)
+        pull([made.address], store=elsewhere, storage=share)
     assert not [name for name in files_below(tmp_path) if "evil" in name]
     assert not elsewhere.root.exists()
 
@@ -361,31 +368,40 @@ def test_a_path_that_leads_out_of_the_artifact_is_refused(storage, here, elsewhe
         (["x" * 300], f"'{'x' * 40}…' is too long"),
     ],
 )
-def test_a_list_of_files_that_no_store_writes_is_refused(s3, here, elsewhere, paths, problem):
+def test_a_list_of_files_that_no_store_writes_is_refused(share, here, elsewhere, paths, problem):
     made = make(here)
-    push([made.address], store=here, storage=s3)
+    push([made.address], store=here, storage=share)
     files = tuple(ArtifactFile(path=path, num_bytes=1, sha256="0" * 64) for path in paths)
-    put_manifest(s3, made.address, files=files)
-    with pytest.raises(StoreError, match=re.escape(f"manifest.json is damaged: {problem}. Remove s3://")):
-        pull([made.address], store=elsewhere, storage=s3)
+    put_manifest(share, made.address, files=files)
+    with pytest.raises(StoreError, match=re.escape(f"manifest.json is damaged: {problem}. Remove file://")):
+        pull([made.address], store=elsewhere, storage=share)
 
 
 @pytest.mark.parametrize("parts", ["dataset/0123456789abcdef", [7], ["../../etc"], ["dataset/0123456789abcdef/.."]])
-def test_parts_that_are_no_addresses_are_refused(s3, here, elsewhere, parts):
+def test_parts_that_are_no_addresses_are_refused(share, here, elsewhere, parts):
     made = make(here)
-    push([made.address], store=here, storage=s3)
-    put_manifest(s3, made.address, summary={"parts": parts})
+    push([made.address], store=here, storage=share)
+    put_manifest(share, made.address, summary={"parts": parts})
     with pytest.raises(StoreError, match="manifest.json is damaged: .* (not a list|not the address of a part)"):
-        pull([made.address], store=elsewhere, storage=s3)
+        pull([made.address], store=elsewhere, storage=share)
 
 
-def test_artifacts_that_are_parts_of_each_other_are_refused(s3, here, elsewhere):
+@pytest.mark.parametrize("created_at", ["yesterday", "20260101T000000", "\x1b[2J"])
+def test_a_time_that_the_views_could_not_read_is_refused(share, here, elsewhere, created_at):
+    made = make(here)
+    push([made.address], store=here, storage=share)
+    put_manifest(share, made.address, created_at=created_at)
+    with pytest.raises(StoreError, match="manifest.json is damaged: created_at is not a time: "):
+        pull([made.address], store=elsewhere, storage=share)
+
+
+def test_artifacts_that_are_parts_of_each_other_are_refused(share, here, elsewhere):
     one, two = make(here, "one"), make(here, "two")
-    push([one.address, two.address], store=here, storage=s3)
-    put_manifest(s3, one.address, summary={"parts": [two.address]})
-    put_manifest(s3, two.address, summary={"parts": [one.address]})
+    push([one.address, two.address], store=here, storage=share)
+    put_manifest(share, one.address, summary={"parts": [two.address]})
+    put_manifest(share, two.address, summary={"parts": [one.address]})
     with pytest.raises(DataError, match="artifacts are parts of each other: "):
-        pull([one.address], store=elsewhere, storage=s3)
+        pull([one.address], store=elsewhere, storage=share)
 
 
 def test_an_artifact_under_a_wrong_fingerprint_is_refused(storage, here, elsewhere):
@@ -418,28 +434,28 @@ def test_a_manifest_of_any_size_is_not_read(server, s3, here, elsewhere):
     assert sum(request.num_bytes for request in server.requests if request.method == "GET") < 10_000
 
 
-def test_what_the_disk_cannot_hold_is_not_begun(storage, here, elsewhere):
+def test_what_the_disk_cannot_hold_is_not_begun(share, here, elsewhere):
     made = make(here)
-    push([made.address], store=here, storage=storage)
+    push([made.address], store=here, storage=share)
     huge = ArtifactFile(path="huge.bin", num_bytes=10**18, sha256="0" * 64)
-    put_manifest(storage, made.address, files=(huge, *made.files))
+    put_manifest(share, made.address, files=(huge, *made.files))
     with pytest.raises(StoreError) as caught:
-        pull([made.address], store=elsewhere, storage=storage)
+        pull([made.address], store=elsewhere, storage=share)
     message = str(caught.value)
     assert message.startswith(f"the pull needs 1000000.00 TB at {elsewhere.root} and ")
     assert message.endswith(" are free. Free some space, or set LLAVA_JP_STORE to a folder on a larger disk")
     assert not elsewhere.root.exists()
 
 
-def test_a_link_in_the_way_is_not_followed(storage, here, elsewhere, tmp_path):
+def test_a_link_in_the_way_is_not_followed(share, here, elsewhere, tmp_path):
     made = make(here)
-    push([made.address], store=here, storage=storage)
+    push([made.address], store=here, storage=share)
     partial = elsewhere.partial_directory(made.request)
     partial.mkdir(parents=True)
     (tmp_path / "outside").mkdir()
     (partial / "deep").symlink_to(tmp_path / "outside")
     with pytest.raises(DataError, match="is a link, so writing below it could end outside"):
-        pull([made.address], store=elsewhere, storage=storage)
+        pull([made.address], store=elsewhere, storage=share)
     assert files_below(tmp_path / "outside") == {}
 
 
