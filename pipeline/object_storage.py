@@ -131,7 +131,8 @@ class ObjectStorage:
         """
         with self._explained(""):
             try:
-                self.filesystem.info(self.url.container)
+                if self.filesystem.info(self.url.container)["type"] != "directory":
+                    raise FileNotFoundError
             except FileNotFoundError as error:
                 kind = "folder" if self.url.protocol == "file" else "bucket"
                 raise ConfigError(

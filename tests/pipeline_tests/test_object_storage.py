@@ -105,6 +105,12 @@ def test_a_folder_that_is_not_there_is_said(tmp_path):
     )
 
 
+def test_a_file_is_not_taken_for_a_folder(tmp_path):
+    (tmp_path / "file").write_text("1")
+    with pytest.raises(ConfigError, match=f"there is no folder '{tmp_path}/file'; make it first"):
+        open_storage(f"file://{tmp_path}/file")
+
+
 def test_missing_credentials_are_said(server, monkeypatch):
     monkeypatch.delenv("AWS_ACCESS_KEY_ID")
     monkeypatch.delenv("AWS_SECRET_ACCESS_KEY")

@@ -7,6 +7,7 @@ import subprocess
 import sys
 import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -463,4 +464,14 @@ def test_a_share_that_was_copied_by_hand_is_pulled(here, elsewhere, tmp_path):
     made = make(here)
     shutil.copytree(here.root / "artifacts", tmp_path / "share" / "artifacts")
     pull([made.address], store=elsewhere, storage=open_storage((tmp_path / "share").as_uri()))
+    assert elsewhere.verify(elsewhere.find(made.request)) == ()
+
+
+def test_two_pulls_at_once_fetch_an_artifact_once(server, s3, here, elsewhere):
+    made = make(here, num_bytes=50_000)
+    push([made.address], store=here, storage=s3)
+    server.forget()
+    with ThreadPoolExecutor(2) as pool:
+        list(pool.map(lambda _: pull([made.address], store=elsewhere, storage=s3), range(2)))
+    assert server.moved("GET") == {"one.bin": 50_000, "two.bin": 50_000, "three.bin": 50_000}
     assert elsewhere.verify(elsewhere.find(made.request)) == ()
