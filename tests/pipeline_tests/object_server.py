@@ -1,5 +1,6 @@
 """moto's S3 on this machine: every request is kept, and can be made to wait."""
 
+import itertools
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -10,6 +11,8 @@ import boto3
 from moto.server import DomainDispatcherApplication, create_backend_app
 from werkzeug.serving import WSGIRequestHandler, make_server
 
+NUMBERS = itertools.count()
+"""Of buckets: moto keeps them for the whole process, whatever the server."""
 KEY, SECRET = "AKIAOFATEST", "secret/of+a+test"
 
 
@@ -40,7 +43,6 @@ class ObjectServer:
         self._moto = DomainDispatcherApplication(create_backend_app)
         self._server = make_server("127.0.0.1", 0, self._answer, threaded=True, request_handler=Quiet)
         self.url = f"http://127.0.0.1:{self._server.port}"
-        self._buckets = 0
 
     def _answer(self, environ, start_response):
         method, path = environ["REQUEST_METHOD"], environ["PATH_INFO"]
@@ -77,8 +79,7 @@ class ObjectServer:
         )
 
     def new_bucket(self) -> str:
-        self._buckets += 1
-        name = f"bucket-{self._buckets}"
+        name = f"bucket-{next(NUMBERS)}"
         self.client.create_bucket(Bucket=name)
         return name
 
