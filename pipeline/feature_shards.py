@@ -185,7 +185,7 @@ def _index_rows(batch: EncodedImages) -> list[dict[str, Any]]:
             "status": "ok",
             "source_width": batch.source_sizes[number][0],
             "source_height": batch.source_sizes[number][1],
-            "checksums": [checksum(payload) for payload in payloads[number]],
+            "checksums": [checksum_of(payload) for payload in payloads[number]],
             "mean_norms": batch.mean_norms_BS[number].tolist(),
             "max_norms": batch.max_norms_BS[number].tolist(),
             "is_finite": bool(batch.is_finite_B[number]),
@@ -194,7 +194,7 @@ def _index_rows(batch: EncodedImages) -> list[dict[str, Any]]:
     ]
 
 
-def checksum(payload: np.ndarray[Any, np.dtype[np.uint8]]) -> int:
+def checksum_of(payload: np.ndarray[Any, np.dtype[np.uint8]]) -> int:
     """XXH3 with 64 bits of a payload before Parquet compresses it."""
     return xxhash.xxh3_64_intdigest(payload.data)
 

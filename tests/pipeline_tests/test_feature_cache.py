@@ -231,7 +231,7 @@ def test_checksums_are_compared_when_the_setting_says(store, check, is_noticed):
 def test_a_shard_that_was_cut_while_it_was_open_is_noticed(store):
     with reader_of(store, encoded(range(2))) as reader:
         os.truncate(payload_file(store), 100)
-        with pytest.raises(StoreError, match="are damaged: it ends too early"):
+        with pytest.raises(StoreError, match="are damaged: at 32 px the file ends too early"):
             reader.read(key(1))
 
 

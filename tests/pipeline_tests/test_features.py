@@ -13,6 +13,7 @@ from pipeline.encoding import Encoder, default_device, encode_pixels, feature_sh
 from pipeline.errors import DataError, StoreError
 from pipeline.feature_cache import FeatureReader
 from pipeline.feature_jobs import do_job
+from pipeline.feature_verification import shard_advice
 from pipeline.features import cache_features, calibrate_features, require_features
 from pipeline.images import ImageReader, decode
 from pipeline.preparation import prepare_dataset
@@ -327,3 +328,44 @@ def test_two_processes_share_a_job_by_its_order(tmp_path, store):
     manifest = cache_features(tower(), CONFIG, dataset=data, store=store, run_job=one_after_the_other)
     assert done == [1, 3]
     assert manifest.summary["num_images"] == 5
+
+
+@pytest.mark.parametrize("form", ["exact", "exact-zstd", "int8"])
+def test_a_flipped_bit_is_found_its_image_named_and_only_its_shard_made_again(tmp_path, store, form):
+    data = dataset(tmp_path, store, *range(4))
+    manifest = cached(data, store, form=form)
+    before = {folder.name: (folder / "features.parquet").read_bytes() for folder in shard_folders(store)}
+    damaged, untouched = shard_folders(store)
+    path = damaged / "features.parquet"
+    rows = pq.read_table(damaged / "index.parquet").to_pylist()
+    content = bytearray(path.read_bytes())
+    content[rows[1]["offsets"][0] + 20] ^= 16
+    path.write_bytes(content)
+    shard = store.by_fingerprint(damaged.name)
+    assert store.verify(shard)[0].startswith("features.parquet changed: its sha256 is not ")
+    assert shard_advice(shard) == (
+        f"feature_shard/{damaged.name}: the features of 1 images are damaged ({rows[1]['image_sha256']}); "
+        f"`llava-jp discard {damaged.name}` and the next run of an experiment that uses it encode this shard again, "
+        "and no other"
+    )
+    assert store.verify(store.by_fingerprint(untouched.name)) == ()
+    time = (untouched / "features.parquet").stat().st_mtime_ns
+    store.discard(shard)
+    assert cached(data, store, form=form) == manifest
+    assert {folder.name: (folder / "features.parquet").read_bytes() for folder in shard_folders(store)} == before
+    assert (untouched / "features.parquet").stat().st_mtime_ns == time
+
+
+def test_every_byte_of_a_shard_is_covered(tmp_path, store):
+    cached(dataset(tmp_path, store, 1), store)
+    (folder,) = shard_folders(store)
+    shard = store.by_fingerprint(folder.name)
+    for path in (folder / "features.parquet", folder / "index.parquet"):
+        content = path.read_bytes()
+        for position in range(0, len(content), 97):
+            path.write_bytes(content[:position] + bytes([content[position] ^ 1]) + content[position + 1 :])
+            assert store.verify(shard), f"{path.name} at {position}"
+            assert shard_advice(shard).startswith(f"feature_shard/{folder.name}: ")
+        path.write_bytes(content)
+    assert store.verify(shard) == ()
+    assert shard_advice(shard).startswith(f"feature_shard/{folder.name}: no image's features are damaged")
