@@ -11,6 +11,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from flows import store_commands
+from flows.encode_command import encode
 from flows.terminal import console, explained, narrated, print_records, print_rows, size
 from pipeline.config import ExperimentConfig, load_experiment
 from pipeline.disk import free_bytes
@@ -192,6 +193,7 @@ def views() -> None:
     print(views_script(load_settings().store_root), end="")
 
 
+app.command()(explained(encode))
 for command in (store_commands.verify, store_commands.discard, store_commands.push, store_commands.pull):
     app.command()(explained(command))
 

@@ -111,6 +111,20 @@ class Filling:
         rows = [_image_row(key, cached, failed) for key in wanted]
         return self._write(rows, sorted({row["shard"] for row in rows}), directory)
 
+    def encode_part(self, dataset: Manifest, directory: Path, *, part: int, num_parts: int) -> tuple[int, int]:
+        """Encode this part of what is missing, by the shards' fingerprints; returns its shards, and all missing ones.
+
+        Other machines encode theirs at the same time. A finished shard takes all its images out of what is missing,
+        those that failed as well, so that the other shards keep theirs whenever a machine begins.
+        """
+        done = {key for shard in self._shards() for key in listed_images(shard)}
+        missing = [key for key in ImageReader([dataset]).usable() if key not in done]
+        planned = self._new_shards(missing)
+        own = {shard: keys for shard, keys in planned.items() if int(shard, 16) % num_parts == part}
+        if own:
+            self._encode(own, dataset, directory)
+        return len(own), len(planned)
+
     def restore(self, manifest: Manifest) -> None:
         """Encode the shards of a finished artifact that are not in the store, and no others."""
         lost = {part.removeprefix(f"{STEP}/") for part in self._store.missing_parts(manifest)}
@@ -157,6 +171,9 @@ class Filling:
             still_open = {key for shard, keys in planned.items() if shard not in done for key in keys}
             if still_open <= set(missing) <= {key for keys in planned.values() for key in keys}:
                 return planned
+        return self._new_shards(missing)
+
+    def _new_shards(self, missing: Sequence[str]) -> dict[str, list[str]]:
         return {
             shard_request(self._encoder, keys, calibration=self._calibration).fingerprint: keys
             for keys in groups(missing, self._config.images_per_shard)

@@ -6,6 +6,7 @@ image; see ``pipeline.feature_filling``.
 """
 
 import json
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -100,6 +101,30 @@ def cache_features(
         filling.restore(finished)
         return finished
     return store.produce(request, lambda directory: filling.fill(dataset, directory))
+
+
+def encode_part(
+    tower: VisionTowerConfig,
+    config: FeatureConfig,
+    *,
+    dataset: Manifest,
+    calibration: Manifest | None = None,
+    store: ArtifactStore,
+    part: int,
+    num_parts: int,
+    run_job: RunJob = on_this_machine,
+) -> tuple[int, int]:
+    """Encode one of ``num_parts`` parts of what a dataset lacks, while other machines encode the others.
+
+    Nothing is published but shards: ``cache_features`` finds them afterwards. ``part`` is counted from 0. Returns the
+    number of shards of this part and of all parts that were missing.
+    """
+    folder = store.root / "partial" / f"encode-{part}-of-{num_parts}" / dataset.fingerprint
+    folder.mkdir(parents=True, exist_ok=True)
+    filling = Filling(tower, config, calibration, store, run_job)
+    counts = filling.encode_part(dataset, folder, part=part, num_parts=num_parts)
+    shutil.rmtree(folder.parent)
+    return counts
 
 
 def require_features(features: Manifest, *, name: str, max_failed_fraction: float) -> None:

@@ -14,7 +14,7 @@ from pipeline.errors import DataError, StoreError
 from pipeline.feature_cache import FeatureReader
 from pipeline.feature_jobs import do_job
 from pipeline.feature_verification import shard_advice
-from pipeline.features import cache_features, calibrate_features, require_features
+from pipeline.features import cache_features, calibrate_features, encode_part, require_features
 from pipeline.images import ImageReader, decode
 from pipeline.preparation import prepare_dataset
 from pipeline.store import ArtifactStore
@@ -369,3 +369,21 @@ def test_every_byte_of_a_shard_is_covered(tmp_path, store):
         path.write_bytes(content)
     assert store.verify(shard) == ()
     assert shard_advice(shard).startswith(f"feature_shard/{folder.name}: no image's features are damaged")
+
+
+def test_machines_encode_disjoint_parts_and_the_step_finds_all_of_them_cached(tmp_path, store):
+    data = dataset(tmp_path, store, *range(9))
+    (tmp_path / "images" / "3.png").unlink()
+    counts = []
+    for part in (2, 0, 1):  # whoever begins when
+        counts.append(encode_part(tower(), CONFIG, dataset=data, store=store, part=part, num_parts=3))
+    assert [num_all for _, num_all in counts] == [5, 5 - counts[0][0], 5 - counts[0][0] - counts[1][0]]
+    assert sum(num_own for num_own, _ in counts) == 5
+    before = shard_folders(store)
+    assert len(before) == 5
+    keys = [key for folder in before for key in pq.read_table(folder / "index.parquet")["image_sha256"].to_pylist()]
+    assert sorted(keys) == list(ImageReader([data]).usable())
+    assert not list(store.root.glob("partial/encode*"))
+    manifest = cached(data, store)
+    assert (manifest.summary["num_images"], manifest.summary["num_failed"]) == (8, 1)
+    assert len(set(shard_folders(store)) - set(before)) == 1  # the image that failed was tried once more
