@@ -19,7 +19,8 @@ import torch
 
 from pipeline.errors import DataError, StoreError
 from pipeline.feature_forms import FeatureShape, unpack
-from pipeline.feature_shards import FEATURES_FILE, INDEX_FILE, checksum_of, read_channel_rms
+from pipeline.feature_shards import checksum_of, read_channel_rms
+from pipeline.shard_index import FEATURES_FILE, INDEX_FILE, read_rows
 from pipeline.store import read_manifest
 
 Check = Literal["first", "always", "never"]
@@ -45,7 +46,7 @@ class FeatureReader:
         self._shards = [directory.parents[1] / part for part in read_manifest(directory).parts]
         self._pool = ThreadPoolExecutor(num_threads, thread_name_prefix="features")
         self.shape, self.channel_rms = self._describe()
-        self._index = _Index([read_index(shard) for shard in self._shards])
+        self._index = _Index(list(self._pool.map(read_index, self._shards)))
         self._is_checked = np.zeros(len(self._index.keys), dtype=bool)
         self._descriptors: dict[int, int] = {}
         self._lock = threading.Lock()
@@ -212,9 +213,8 @@ def _lists(tables: Sequence[pa.Table], column: str) -> npt.NDArray[Any]:
 
 def read_index(shard: Path) -> pa.Table:
     """The places and checksums of a shard's images that have features."""
-    columns = ["image_sha256", "offsets", "num_bytes", "checksums"]
     try:
-        return pq.read_table(shard / INDEX_FILE, columns=columns, filters=[("status", "=", "ok")])
+        return read_rows(shard / INDEX_FILE, ["image_sha256", "offsets", "num_bytes", "checksums"], status="ok")
     except (OSError, pa.ArrowException) as error:
         raise _unreadable(shard / INDEX_FILE, error) from error
 

@@ -26,30 +26,11 @@ import xxhash
 from pipeline.feature_forms import FeatureShape
 from pipeline.parquet import write_rows
 from pipeline.parquet_pages import RowPlace, row_places
+from pipeline.shard_index import FEATURES_FILE, INDEX_FILE, INDEX_SCHEMA
 from pipeline.store import UNFINISHED_SUFFIX
 
-FEATURES_FILE = "features.parquet"
-INDEX_FILE = "index.parquet"
 ROWS_PER_GROUP = 64
 ZSTD_LEVEL = 1
-
-INDEX_SCHEMA = pa.schema(
-    [
-        pa.field("image_sha256", pa.string(), nullable=False),
-        pa.field("status", pa.string(), nullable=False),
-        pa.field("reason", pa.string()),
-        pa.field("source_width", pa.int32()),
-        pa.field("source_height", pa.int32()),
-        pa.field("row", pa.int32()),
-        pa.field("offsets", pa.list_(pa.int64())),
-        pa.field("num_bytes", pa.list_(pa.int64())),
-        pa.field("checksums", pa.list_(pa.uint64())),
-        pa.field("mean_norms", pa.list_(pa.float32())),
-        pa.field("max_norms", pa.list_(pa.float32())),
-        pa.field("is_finite", pa.bool_()),
-    ]
-)
-"""Lists have an item for each S2 scale. A failed image has a status, a reason and nothing else."""
 
 
 @dataclass(frozen=True, slots=True)
