@@ -5,7 +5,7 @@ from prefect import flow
 from flows.prepare_data import ROLES, PreparedData, prepare_data
 from flows.runs import ExperimentRun, experiment_run
 from pipeline.config import ExperimentConfig, ExperimentName
-from pipeline.feature_filling import in_processes
+from pipeline.feature_filling import on_this_machine
 from pipeline.features import cache_features as cache_features_step
 from pipeline.features import calibrate_features, require_features
 from pipeline.manifest import Manifest
@@ -28,7 +28,7 @@ def cache_features(run: ExperimentRun, data: PreparedData) -> dict[str, Manifest
     calibration = _calibrate(run, data) if config.features.form == "int8" else None
     features = {}
     for role in ROLES:
-        cache = run.task(f"features/{role}", cache_features_step, on_device=run.run_encoding is in_processes)
+        cache = run.task(f"features/{role}", cache_features_step, on_device=run.run_encoding is on_this_machine)
         features[role] = cache(
             config.vision_tower,
             config.features,
@@ -43,7 +43,7 @@ def cache_features(run: ExperimentRun, data: PreparedData) -> dict[str, Manifest
 
 
 def _calibrate(run: ExperimentRun, data: PreparedData) -> Manifest:
-    calibrate = run.task("calibration", calibrate_features, on_device=run.run_encoding is in_processes)
+    calibrate = run.task("calibration", calibrate_features, on_device=run.run_encoding is on_this_machine)
     dataset, store = data.datasets["pretrain"], run.store
     return calibrate(
         run.config.vision_tower, run.config.features, dataset=dataset, store=store, run_job=run.run_encoding

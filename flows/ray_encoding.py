@@ -27,9 +27,10 @@ from ray._private.services import canonicalize_bootstrap_address
 from ray.exceptions import RayError, RayTaskError
 
 from flows.tasks import as_task
-from pipeline.encoding_job import EncodingJob
+from pipeline.calibration import CalibrationJob
 from pipeline.errors import ConfigError, TransientError
 from pipeline.feature_filling import read_shards
+from pipeline.feature_jobs import read_job
 from pipeline.progress import Progress
 from pipeline.settings import load_settings
 from pipeline.shared_jobs import Done, Part, run_part
@@ -60,8 +61,8 @@ class Devices:
         return chosen if chosen is not None else max(1, self.num_cpus) if self.num_gpus else 0
 
 
-def run_on_ray(job_file: Path, num_processes: int | None, *, address: str) -> None:
-    """Run a job of ``pipeline.features`` on the cluster to its end; ``num_processes`` of 1 is a job in one piece.
+def run_on_ray(job_file: Path, *, address: str) -> None:
+    """Run a job of ``pipeline.features`` on the cluster to its end.
 
     Raises:
         ConfigError: no cluster answers, it has no devices, or its machines lack the store or the server of Prefect.
@@ -74,10 +75,10 @@ def run_on_ray(job_file: Path, num_processes: int | None, *, address: str) -> No
         nodes = [node for node in ray.nodes() if node["Alive"]]
         require_common_server(nodes, server=server)
         devices = devices_of(node["Resources"] for node in nodes)
-        if num_processes == 1:
+        job = read_job(job_file)
+        if isinstance(job, CalibrationJob):
             _finish(job_file, 1, devices, progress=None)
             return
-        job = EncodingJob.model_validate_json(job_file.read_text(encoding="utf-8"))
         num_tasks = number_of_tasks(len(read_shards(job.shards)), num_devices=devices.count)
         amounts = (_count(num_tasks, "task"), _count(devices.count, "device"))
         log.info("encode images: %s on %s of the Ray cluster at %s", *amounts, address)

@@ -15,7 +15,7 @@ from flows.tasks import as_task, progress_on_the_run_page
 from pipeline.config import ExperimentConfig, ExperimentName, load_experiment
 from pipeline.devices import exclusive_devices
 from pipeline.errors import ConfigError
-from pipeline.feature_filling import RunJob, in_processes
+from pipeline.feature_filling import RunJob, on_this_machine
 from pipeline.manifest import Manifest
 from pipeline.plan import PlannedStep, plan_experiment, write_index
 from pipeline.progress import listening
@@ -113,7 +113,7 @@ def encoding_on(ray_address: str) -> RunJob:
         ConfigError: Ray is asked for and not installed.
     """
     if not ray_address:
-        return in_processes
+        return on_this_machine
     try:
         from flows.ray_encoding import run_on_ray
     except ModuleNotFoundError as error:

@@ -15,7 +15,7 @@ import torch
 from model.config import VisionTowerConfig
 from model.vision_tower import build_vision_tower
 from pipeline.config import FeatureConfig
-from pipeline.encoding import BatchesOfShards, decoded_batches, default_device, use_one_thread_on_a_cpu
+from pipeline.encoding import BatchesOfShards, decoded_batches, default_device
 from pipeline.errors import DataError
 from pipeline.images import ImageReader
 from pipeline.manifest import Record
@@ -44,22 +44,20 @@ class CalibrationJob(Record):
     dataset: Path
     directory: Path
     """The partial directory that the result is written to."""
-    num_decoders: int
 
 
-def calibrate(job: CalibrationJob) -> dict[str, Any]:
+def calibrate(job: CalibrationJob, *, num_decoders: int) -> dict[str, Any]:
     """Write ``channel_rms.parquet``; returns counts.
 
     Raises:
         DataError: no image could be decoded, or the features are not finite.
     """
-    use_one_thread_on_a_cpu()
     images = ImageReader([read_manifest(job.dataset)])
     tower = build_vision_tower(job.vision_tower).to(default_device())
     batches = BatchesOfShards(images, [images.usable()[:NUM_IMAGES]], image_size=job.features.image_size)
     squares = torch.zeros(len(job.features.scales), tower.width, dtype=torch.float64)
     num_images = num_tokens = 0
-    for batch in decoded_batches(batches, image_size=job.features.image_size, num_decoders=job.num_decoders):
+    for batch in decoded_batches(batches, image_size=job.features.image_size, num_decoders=num_decoders):
         if not batch.keys:
             continue
         features_BSTV = tower.encode(batch.pixels_B3HW, job.features)

@@ -22,7 +22,6 @@ from pipeline.encoding import (
     decoded_batches,
     default_device,
     feature_shape,
-    use_one_thread_on_a_cpu,
 )
 from pipeline.feature_shards import EncodedImages, write_shard
 from pipeline.images import ImageReader
@@ -50,10 +49,9 @@ class EncodingJob(Record):
     """A table of shards and their images; see ``pipeline.feature_filling``."""
     num_images: int
     store: Path
-    num_decoders: int
 
 
-def encode_part(job: EncodingJob, shards: Sequence[Sequence[str]], *, advance: Advance) -> None:
+def encode_part(job: EncodingJob, shards: Sequence[Sequence[str]], *, num_decoders: int, advance: Advance) -> None:
     """Encode some shards of a job, given by their images. A shard that another process has made is left alone."""
     store = ArtifactStore(job.store)
     calibration = read_manifest(job.calibration) if job.calibration else None
@@ -62,7 +60,6 @@ def encode_part(job: EncodingJob, shards: Sequence[Sequence[str]], *, advance: A
     advance(sum(len(keys) for number, keys in enumerate(shards) if number not in todo), "")
     if not todo:
         return
-    use_one_thread_on_a_cpu()
     encoder = _encoder(job.vision_tower, job.features, job.calibration, encoder_fingerprint(job.encoder))
     device = encoder.tower.pixel_mean.device
     batches = BatchesOfShards(
@@ -87,7 +84,7 @@ def encode_part(job: EncodingJob, shards: Sequence[Sequence[str]], *, advance: A
 
     meter = _Meter()
     with ShardWriters(write) as writers:
-        decoded = decoded_batches(batches, image_size=job.features.image_size, num_decoders=job.num_decoders)
+        decoded = decoded_batches(batches, image_size=job.features.image_size, num_decoders=num_decoders)
         for batch in meter.waiting_for(decoded):
             writers.put(batch.shard, _encoded(encoder, batch, device))
             advance(len(batch.keys) + len(batch.failures), meter.note(writers))

@@ -3,7 +3,6 @@
 Whatever goes wrong there is raised as an error of ``pipeline.errors`` with a message alone, so that it can travel.
 """
 
-import json
 import socket
 import traceback
 from collections.abc import Iterator
@@ -11,12 +10,10 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from pipeline.calibration import CalibrationJob
-from pipeline.encoding_job import EncodingJob, encode_part
 from pipeline.errors import ConfigError
-from pipeline.feature_filling import read_shards
-from pipeline.launch import RAISED_AGAIN
-from pipeline.worker import explained, run_calibration
+from pipeline.feature_jobs import do_job
+from pipeline.launch import RAISED_AGAIN, WorkerEvent
+from pipeline.worker import explained
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,21 +41,15 @@ def run_part(job_file: Path, part: Part, *, num_decoders: int) -> Done:
         PipelineError, TransientError: what stopped the work; a bug is a RuntimeError with its traceback as message.
     """
     with _raised_again(job_file):
-        text = _read(job_file)
-        local = {"num_decoders": num_decoders}
-        if json.loads(text)["kind"] == "calibrate":
-            run_calibration(CalibrationJob.model_validate_json(text).model_copy(update=local), job_file.parent)
-            return Done(0, "")
-        job = EncodingJob.model_validate_json(text).model_copy(update=local)
-        shards = list(read_shards(job.shards).values())[part.number :: part.of]
-        notes = [""]
-        encode_part(job, shards, advance=lambda _, note: notes.append(note))
-        return Done(sum(map(len, shards)), notes[-1])
+        _require_readable(job_file)
+        events: list[WorkerEvent] = []
+        do_job(job_file, rank=part.number, num_processes=part.of, num_decoders=num_decoders, tell=events.append)
+        return Done(sum(event.count for event in events), events[-1].note if events else "")
 
 
-def _read(job_file: Path) -> str:
+def _require_readable(job_file: Path) -> None:
     try:
-        return job_file.read_text(encoding="utf-8")
+        job_file.read_bytes()
     except OSError as error:
         raise ConfigError(
             f"{socket.gethostname()} cannot read {job_file} ({error.strerror}); the store (LLAVA_JP_STORE) must lie on "

@@ -20,7 +20,7 @@ from flows.ray_encoding import Devices, devices_of, number_of_tasks, require_com
 from flows.runs import encoding_on
 from pipeline.config import ExperimentConfig, load_experiment
 from pipeline.errors import ConfigError, DataError, TransientError
-from pipeline.feature_filling import in_processes
+from pipeline.feature_filling import on_this_machine
 from pipeline.features import cache_features, calibrate_features
 from pipeline.manifest import Manifest
 from pipeline.preparation import prepare_dataset
@@ -28,7 +28,6 @@ from pipeline.settings import load_settings
 from pipeline.shared_jobs import Part, run_part
 from pipeline.store import ArtifactStore
 from tests.flow_tests.commands import REPOSITORY, Commands, clean_environment, processes_with, wait_until
-from tests.pipeline_tests.jobs_here import run_here
 from tests.pipeline_tests.small_data import local_source, picture, talk
 
 pytestmark = pytest.mark.slow
@@ -158,7 +157,7 @@ def test_the_shards_are_those_of_a_process_of_this_machine_to_the_bit(made, envi
     monkeypatch.setenv("LLAVA_JP_STORE", str(store.root))
     data = prepare_dataset(made.config.datasets.pretrain, store=store)
     encode = partial(cache_features, made.config.vision_tower, made.config.features, dataset=data, store=store)
-    features = encode(run_job=run_here)
+    features = encode()
     assert len(shards(made.store)) == NUM_SHARDS
     assert shards(made.store) == shards(store)
     assert (features.fingerprint, features.files) == (made.features.fingerprint, made.features.files)
@@ -186,7 +185,7 @@ def test_no_library_talks(made):
 
 
 def test_what_is_done_is_not_done_again(made):
-    def nothing_to_do(job_file, num_processes):
+    def nothing_to_do(job_file):
         raise AssertionError(job_file)
 
     data = made.store.by_fingerprint(made.features.request.inputs["dataset"])
@@ -251,7 +250,7 @@ def test_an_address_where_nothing_answers_is_named_at_once(tmp_path, monkeypatch
     address = address.format(port=free_port())
     started = time.monotonic()
     with pytest.raises(ConfigError, match=f"no Ray cluster answers at LLAVA_JP_RAY_ADDRESS={address} ") as raised:
-        run_on_ray(tmp_path / "job.json", None, address=address)
+        run_on_ray(tmp_path / "job.json", address=address)
     assert "\n" not in str(raised.value)
     assert time.monotonic() - started < 30
 
@@ -268,7 +267,7 @@ def test_ray_that_is_not_installed_is_named(monkeypatch, missing):
 
 
 def test_the_setting_chooses_where_images_are_encoded(monkeypatch):
-    assert encoding_on(load_settings().ray_address) is in_processes
+    assert encoding_on(load_settings().ray_address) is on_this_machine
     monkeypatch.setenv("LLAVA_JP_RAY_ADDRESS", "ray://head:10001")
     assert encoding_on(load_settings().ray_address).keywords == {"address": "ray://head:10001"}
 
