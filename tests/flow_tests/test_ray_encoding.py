@@ -38,7 +38,7 @@ NUM_TASKS = 8
 RAY = str(Path(sys.executable).with_name("ray"))
 NODE = (
     *("--num-cpus=1", "--num-gpus=0", "--min-worker-port=0", "--max-worker-port=0", "--object-store-memory=100000000"),
-    *("--disable-usage-stats", "--block"),
+    *("--include-log-monitor=false", "--disable-usage-stats", "--block"),
 )
 RUN_FLOW = """
 import os, sys
