@@ -11,7 +11,7 @@ import glob
 import hashlib
 import math
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from functools import cache
@@ -34,6 +34,9 @@ Folder = Literal["macros", "views", "queries", "checks/translation", "checks/con
 
 CHECK_MEMORY = "5GiB"
 """DuckDB's share of the 6 GiB in which the checks of 1.2 million conversations must run."""
+
+READ_ONCE = ("manifests",)
+"""Views that a question reads once, because they open a file for every artifact and most other views stand on them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,7 +108,7 @@ def run_query(name: str, *, store_root: Path, parameters: Mapping[str, str]) -> 
     """
     query = describe(name)
     values = _values(query, parameters)
-    with closing(connect(store_root)) as connection:
+    with closing(_snapshot(store_root, [query])) as connection:
         _check_experiments(connection, query, values)
         _check_checks(connection, query, values)
         return _answer(connection, query, values)
@@ -113,8 +116,9 @@ def run_query(name: str, *, store_root: Path, parameters: Mapping[str, str]) -> 
 
 def broken_invariants(store_root: Path) -> Mapping[str, Result]:
     """What is wrong in a store: the rows of every file in ``sql/checks/invariants`` that has some."""
-    with closing(connect(store_root)) as connection:
-        results = {name: _answer(connection, check, {}) for name, check in sql_files("checks/invariants").items()}
+    checks = sql_files("checks/invariants")
+    with closing(_snapshot(store_root, checks.values())) as connection:
+        results = {name: _answer(connection, check, {}) for name, check in checks.items()}
     return {name: result for name, result in results.items() if result.rows}
 
 
@@ -169,7 +173,7 @@ def _files_of(dataset: Path) -> dict[str, str]:
 
 
 def connect(store_root: Path) -> duckdb.DuckDBPyConnection:
-    """An in-memory DuckDB with every view over the store, for ``run_query`` and for people.
+    """An in-memory DuckDB with every view over the store, for people: it sees what is published later, too.
 
     Raises:
         QueryError: there is no such folder.
@@ -193,14 +197,33 @@ def views_script(store_root: Path) -> str:
     return ";\n\n".join(statements) + ";\n"
 
 
-def _connected(store_root: Path) -> tuple[duckdb.DuckDBPyConnection, list[str]]:
-    """A connection with the views, and the statements that made them."""
+def _snapshot(store_root: Path, questions: Iterable[SqlFile]) -> duckdb.DuckDBPyConnection:
+    """The same for some questions of ours: what all stands on is read once, if they need it, and kept as a table."""
+    needed = _views_under(questions)
+    connection, _ = _connected(store_root, tables=[name for name in READ_ONCE if name in needed])
+    return connection
+
+
+def _views_under(questions: Iterable[SqlFile]) -> set[str]:
+    """The views that some statements name, themselves or through other views; perhaps some more."""
+    views = sql_files("views")
+    found: set[str] = set()
+    waiting = [question.text for question in questions]
+    while waiting:
+        named = set(re.findall(r"\w+", waiting.pop())) & views.keys() - found
+        found |= named
+        waiting += [views[name].text for name in named]
+    return found
+
+
+def _connected(store_root: Path, *, tables: Sequence[str] = ()) -> tuple[duckdb.DuckDBPyConnection, list[str]]:
+    """A connection with the views, some of them as tables, and the statements that made them."""
     if not store_root.is_dir():
         raise QueryError(f"there is no store at {store_root}; run an experiment first, or set LLAVA_JP_STORE")
     connection = _quiet_connection()
     for name, pattern in _variables(store_root).items():
         _set_variable(connection, name, pattern)
-    return connection, _create_views(connection, sql_files("views"))
+    return connection, _create_views(connection, sql_files("views"), tables=tables)
 
 
 def _variables(store_root: Path) -> dict[str, str]:
@@ -222,7 +245,9 @@ def _set_variable(connection: duckdb.DuckDBPyConnection, name: str, pattern: str
     connection.execute(f"set variable {name} = $pattern", {"pattern": pattern})
 
 
-def _create_views(connection: duckdb.DuckDBPyConnection, views: Mapping[str, SqlFile]) -> list[str]:
+def _create_views(
+    connection: duckdb.DuckDBPyConnection, views: Mapping[str, SqlFile], *, tables: Sequence[str]
+) -> list[str]:
     """Create views that may stand on each other: one whose tables are not there yet waits for the next round."""
     import duckdb
 
@@ -231,7 +256,7 @@ def _create_views(connection: duckdb.DuckDBPyConnection, views: Mapping[str, Sql
         blocked = {}
         for name, view in views.items():
             try:
-                statements.append(_create_view(connection, view))
+                statements.append(_create_view(connection, view, kind="table" if name in tables else "view"))
             except duckdb.CatalogException as error:
                 blocked[name], problem = view, error
             except duckdb.Error as error:
@@ -242,11 +267,11 @@ def _create_views(connection: duckdb.DuckDBPyConnection, views: Mapping[str, Sql
     return statements
 
 
-def _create_view(connection: duckdb.DuckDBPyConnection, view: SqlFile) -> str:
+def _create_view(connection: duckdb.DuckDBPyConnection, view: SqlFile, *, kind: Literal["table", "view"]) -> str:
     """Create a view; without any file yet, one without rows under the columns of its header. Returns the statement."""
     import duckdb
 
-    create = f'create or replace view "{view.name}" as\n'
+    create = f'create or replace {kind} "{view.name}" as\n'
     try:
         statement = create + view.text.rstrip().removesuffix(";")
         connection.execute(statement)
