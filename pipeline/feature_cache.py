@@ -5,7 +5,7 @@ import os
 import re
 import resource
 import threading
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from types import TracebackType
@@ -37,12 +37,16 @@ class FeatureReader:
         directory: the artifact, in its store.
         check: when a row's checksum is compared.
         num_threads: reads in flight.
+        shards: fingerprints of the only shards to open; None: all.
     """
 
-    def __init__(self, directory: Path, *, check: Check = "first", num_threads: int = 4) -> None:
+    def __init__(
+        self, directory: Path, *, check: Check = "first", num_threads: int = 4, shards: Collection[str] | None = None
+    ) -> None:
         self.directory = directory
         self._check = check
-        self._shards = [directory.parents[1] / part for part in read_manifest(directory).parts]
+        parts = [directory.parents[1] / part for part in read_manifest(directory).parts]
+        self._shards = [part for part in parts if shards is None or part.name in shards]
         self._pool = ThreadPoolExecutor(num_threads, thread_name_prefix="features")
         self.shape, self.channel_rms = self._describe()
         self._index = _Index([_read_index(shard) for shard in self._shards])
@@ -135,9 +139,9 @@ class FeatureReader:
         payload[:] = np.frombuffer(plain, dtype=np.uint8)
 
     def _damaged(self, shard: int, row: int, reason: str) -> StoreError:
-        folder = self._shards[shard]
+        folder, image = self._shards[shard], self._index.keys[row].tobytes().hex()
         return StoreError(
-            f"{folder / FEATURES_FILE}: the features of image {self._index.keys[row].tobytes().hex()} are damaged: {reason}. "
+            f"{folder / FEATURES_FILE}: the features of image {image} are damaged: {reason}. "
             f"Run `llava-jp discard {folder.name}`, then the experiment again: it encodes this shard anew"
         )
 
