@@ -46,10 +46,10 @@ class _Place:
         _, calibration = self.encoder
         scales = ", ".join(f"{config['image_size'] * scale:g}" for scale in config["scales"])
         with_calibration = f", calibration {calibration}" if calibration else ""
-        weights = self.features.request.config["vision_tower"]["weights"]
-        tower = weights.get("id") or f"{weights['kind']} tower"
+        tower = self.features.request.config["vision_tower"]
+        name = tower["weights"].get("id", f"{tower['weights']['kind']} tower")
         return (
-            f"{self.encoder[0]}  {tower}, {config['form']}, {config['layout']}, sides {scales} px{with_calibration} "
+            f"{self.encoder[0]}  {name}, {tower['dtype']}, {config['form']}, {config['layout']}, sides {scales} px{with_calibration} "
             f"(features {self.features.fingerprint}: {self.status})"
         )
 

@@ -95,9 +95,9 @@ def test_an_image_of_several_encoders_needs_a_choice(store, dataset):
     )
     assert sorted(lines[1:]) == sorted(
         [
-            f"  {exact.summary['encoder']}  random tower, exact, square, sides 32, 16 px "
+            f"  {exact.summary['encoder']}  random tower, float32, exact, square, sides 32, 16 px "
             f"(features {exact.fingerprint}: ok)",
-            f"  {small.summary['encoder']}  random tower, int8, square, sides 32, 16 px, calibration "
+            f"  {small.summary['encoder']}  random tower, float32, int8, square, sides 32, 16 px, calibration "
             f"{calibration.fingerprint} (features {small.fingerprint}: ok)",
         ]
     )

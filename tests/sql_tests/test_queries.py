@@ -134,6 +134,11 @@ def test_bytes_per_step_sums_artifacts(root):
     files = (root / "artifacts/features").glob("*/*.parquet")
     assert rows["features"][2] == sum(path.stat().st_size for path in files)
     assert isinstance(rows["features"][-1], datetime)
+    of_one = ask(root, "bytes_per_step", "step", "num_artifacts", experiment="one")
+    assert sorted(of_one) == [
+        ("contamination", 1), ("dataset", 2), ("feature_shard", 1), ("features", 1), ("finetune", 1),
+        ("predictions", 1), ("pretrain", 1), ("scores", 1), ("translation", 1),
+    ]  # fmt: skip
 
 
 def test_partial_work_is_never_seen(tmp_path):
