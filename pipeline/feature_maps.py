@@ -42,16 +42,18 @@ class _Place:
         return self.features.summary["encoder"], self.features.request.inputs.get("calibration")
 
     def described(self) -> str:
-        config = self.features.request.config["features"]
-        _, calibration = self.encoder
-        scales = ", ".join(f"{config['image_size'] * scale:g}" for scale in config["scales"])
-        with_calibration = f", calibration {calibration}" if calibration else ""
-        tower = self.features.request.config["vision_tower"]
-        name = tower["weights"].get("id", f"{tower['weights']['kind']} tower")
-        return (
-            f"{self.encoder[0]}  {name}, {tower['dtype']}, {config['form']}, {config['layout']}, sides {scales} px{with_calibration} "
-            f"(features {self.features.fingerprint}: {self.status})"
-        )
+        config, tower = (self.features.request.config[name] for name in ("features", "vision_tower"))
+        encoder, calibration = self.encoder
+        sides = ", ".join(f"{config['image_size'] * scale:g}" for scale in config["scales"])
+        parts = [
+            tower["weights"].get("id", f"{tower['weights']['kind']} tower"),
+            tower["dtype"],
+            config["form"],
+            config["layout"],
+            f"sides {sides} px",
+            *([f"calibration {calibration}"] if calibration else []),
+        ]
+        return f"{encoder}  {', '.join(parts)} (features {self.features.fingerprint}: {self.status})"
 
 
 def feature_map(image_sha256: str, *, encoder: str | None = None, store_root: Path | str | None = None) -> torch.Tensor:

@@ -17,14 +17,21 @@
 -- example        hash of one of the images
 -- example_paths  where it is, three paths at most
 with encoders as (
-    select encoder, calibration, sum(payload_bytes) / nullif(sum(num_images), 0) as bytes_per_image
+    select
+        row_number() over (order by encoder, calibration) as number,
+        encoder,
+        calibration,
+        sum(payload_bytes) / nullif(sum(num_images), 0) as bytes_per_image
     from feature_shards
-    group by all
+    group by encoder, calibration
 ),
 encoded as (
-    select distinct inputs['dataset'] as fingerprint, summary->>'encoder' as encoder, inputs['calibration'] as calibration
+    select distinct inputs['dataset'] as fingerprint, encoders.number
     from manifests
-    where step = 'features' and summary->>'form' <> 'live'
+    join encoders
+        on encoders.encoder = manifests.summary->>'encoder'
+        and encoders.calibration is not distinct from manifests.inputs['calibration']
+    where manifests.step = 'features'
 ),
 roles as (
     select fingerprint, string_agg(distinct "role", ' ' order by "role") as roles
@@ -33,20 +40,23 @@ roles as (
     group by fingerprint
 ),
 datasets as (
-    select manifests.fingerprint, coalesce(roles.roles, manifests.fingerprint) as dataset, encoded.encoder, encoded.calibration
+    select
+        manifests.fingerprint,
+        coalesce(roles.roles, manifests.fingerprint) as dataset,
+        coalesce(encoded.number, 0) as encoder -- 0: none, so that the images below are grouped by a number
     from manifests
     left join roles using (fingerprint)
     left join encoded using (fingerprint)
     where manifests.step = 'dataset' and ($experiment is null or roles.roles is not null)
 ),
 placed as (
-    select datasets.encoder, datasets.calibration, datasets.dataset, images.fingerprint, images.image, images.image_sha256
+    select datasets.encoder, datasets.dataset, images.fingerprint, images.image, images.image_sha256
     from datasets
     join images using (fingerprint)
     where images.status = 'ok'
 ),
 repeated as (
-    select encoder, calibration, image_sha256, count(*) as num_places
+    select encoder, image_sha256, count(*) as num_places
     from placed
     group by all
     having num_places > 1
@@ -59,21 +69,19 @@ sources as (
 ),
 places as (
     select
-        repeated.*,
+        repeated.encoder,
+        repeated.image_sha256,
+        any_value(repeated.num_places) as num_places,
         list_sort(list_distinct(list(placed.dataset))) as datasets,
         list_sort(list_distinct(list(sources."source"))) as sources
     from repeated
-    join placed
-        on placed.image_sha256 = repeated.image_sha256
-        and placed.encoder is not distinct from repeated.encoder
-        and placed.calibration is not distinct from repeated.calibration
+    join placed using (encoder, image_sha256)
     left join sources on sources.fingerprint = placed.fingerprint and sources.image = placed.image
-    group by all
+    group by repeated.encoder, repeated.image_sha256
 ),
 sets as (
     select
-        encoder,
-        calibration,
+        encoder as number,
         datasets,
         sources,
         count(*) as num_images,
@@ -90,13 +98,15 @@ examples as (
     group by all
 )
 select
-    sets.* exclude (example),
-    if(sets.encoder is null, 0, round(sets.num_saved * encoders.bytes_per_image))::bigint as saved_bytes,
+    encoders.encoder,
+    encoders.calibration,
+    sets.* exclude (number, example),
+    coalesce(round(sets.num_saved * encoders.bytes_per_image), 0)::bigint as saved_bytes,
     round(saved_bytes / 1e9, 3) as gigabytes,
     sets.example,
     examples.example_paths
 from sets
-left join encoders on encoders.encoder = sets.encoder and encoders.calibration is not distinct from sets.calibration
+left join encoders using (number)
 left join examples using (example)
-order by saved_bytes desc, num_saved desc, sets.encoder, sets.calibration, sets.datasets, sets.sources
+order by saved_bytes desc, num_saved desc, encoders.encoder, encoders.calibration, sets.datasets, sets.sources
 limit $limit;
