@@ -111,6 +111,7 @@ def run_query(name: str, *, store_root: Path, parameters: Mapping[str, str]) -> 
     with closing(_snapshot(store_root, [query])) as connection:
         _check_experiments(connection, query, values)
         _check_checks(connection, query, values)
+        _check_encoders(connection, query, values)
         return _answer(connection, query, values)
 
 
@@ -347,6 +348,21 @@ def _check_checks(connection: duckdb.DuckDBPyConnection, query: SqlFile, values:
             raise QueryError(f"there is no check {value!r} ({parameter.name}); there are: {', '.join(known)}")
 
 
+def _check_encoders(connection: duckdb.DuckDBPyConnection, query: SqlFile, values: Mapping[str, object]) -> None:
+    """Nor an encoder that made nothing like one without outliers; its first digits are enough."""
+    for parameter in query.parameters:
+        value = values[parameter.name]
+        if parameter.type != "encoder" or value is None:
+            continue
+        rows = connection.execute("select distinct encoder from feature_shards order by encoder").fetchall()
+        known = [name for (name,) in rows]
+        if not any(name.startswith(str(value)) for name in known):
+            there_are = ", ".join(known) or "none yet"
+            raise QueryError(
+                f"no cached features are of an encoder {value!r} ({parameter.name}); there are: {there_are}"
+            )
+
+
 def _integer(text: str) -> int:
     number = int(text)
     if abs(number) >= 2**63:
@@ -370,6 +386,7 @@ READERS: Mapping[str, Callable[[str], object]] = {
     "double": _double,
     "string": str,
     "check": str,
+    "encoder": str,
     "experiment": str,
     "experiments": _names,
 }

@@ -45,7 +45,7 @@ select
     coalesce(states.num_live, 0) as num_live,
     coalesce(states.num_failed, 0) as num_failed,
     coalesce(states.num_lost, 0) as num_lost,
-    coalesce(usable.num_usable, 0) - coalesce(states.num_listed, 0) as num_missing
+    greatest(coalesce(usable.num_usable, 0) - coalesce(states.num_listed, 0), 0) as num_missing
 from datasets
 left join usable on usable.fingerprint = datasets.fingerprint
 left join states on states.fingerprint = datasets.features_fingerprint

@@ -5,7 +5,7 @@
 -- care for outliers. Where that is 0, because most images have the same norm, in units of 1.2533 times the mean one.
 --
 -- $min_deviation  double   how far, in robust standard deviations, at least (default 6)
--- $encoder        string   only this encoder, by the first digits of its name (default none)
+-- $encoder        encoder  only this encoder, by the first digits of its name (default none)
 -- $limit          integer  images, at most (default 20)
 --
 -- encoder       short name of what encoded the image; see the view feature_shards

@@ -6,8 +6,9 @@ import shutil
 
 import pytest
 
+from pipeline.errors import QueryError
 from pipeline.images import IMAGE_SCHEMA
-from pipeline.queries import connect, run_query
+from pipeline.queries import connect, describe, query_names, run_query
 from pipeline.samples import FINDING_SCHEMA, SAMPLE_SCHEMA
 from pipeline.store import ArtifactStore
 from tests.pipeline_tests.small_shards import key
@@ -189,7 +190,8 @@ def test_outliers_are_measured_in_robust_deviations_and_not_finite_ones_come_fir
 def test_outliers_of_one_encoder(outliers):
     ((encoder,), _) = ask(outliers, "feature_outliers", "encoder")
     assert len(ask(outliers, "feature_outliers", encoder=encoder[:6])) == 2
-    assert ask(outliers, "feature_outliers", encoder="x") == []
+    (known,) = {row[0] for row in ask(outliers, "bytes_per_encoder", "encoder", "form") if row[1] == "exact"}
+    assert encoder == known
 
 
 def test_one_different_image_among_equal_ones_is_far_from_them(tmp_path):
@@ -211,3 +213,17 @@ def test_the_views_show_one_image_with_all_that_is_known(root):
     assert row == [("ok", 640, 480, True, [1, 1], [1, 1], [48, 48], 96)]
     assert failures == [(key(3),), (key(4),), (key(6),), (key(7),)]
     assert lost == [(4, 0)]
+
+
+def test_a_misspelled_encoder_is_not_an_empty_answer(root):
+    known = ", ".join(sorted(row[0] for row in ask(root, "bytes_per_encoder", "encoder")))
+    with pytest.raises(QueryError, match=rf"no cached features are of an encoder 'x' \(encoder\); there are: {known}$"):
+        ask(root, "feature_outliers", encoder="x")
+
+
+@pytest.mark.parametrize("name", query_names())
+def test_no_query_reads_the_features(root, tmp_path, name):
+    store = tmp_path / "store"
+    shutil.copytree(root, store, ignore=shutil.ignore_patterns("features.parquet"))
+    needed = {parameter.name: "exact" for parameter in describe(name).parameters if parameter.is_required}
+    assert ask(store, name, **needed) == ask(root, name, **needed)

@@ -1,5 +1,6 @@
 """A healthy store breaks no invariant; each planted defect breaks the one that is about it."""
 
+import hashlib
 import math
 import shutil
 
@@ -38,6 +39,10 @@ def lose_shard(store):
     shutil.rmtree(store.root / "artifacts" / "feature_shard")
 
 
+def sha256_of(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
 def shards_of(store) -> list[str]:
     return sorted(path.name for path in (store.root / "artifacts" / "feature_shard").iterdir())
 
@@ -64,6 +69,8 @@ CACHE_DEFECTS = [
     ("image_not_in_its_shard", lose("index", FIRST), ("h1", "ok")),
     ("image_not_in_its_shard", change("index", SECOND, status="ok"), ("h2", "failed")),
     ("image_not_in_its_shard", change("images", SECOND, status="ok", reason=None), ("h2", "ok")),
+    ("shard_of_other_images", lose("index", SECOND), (sha256_of("h1\nh2"), sha256_of("h1"))),
+    ("shard_of_other_images", change("index", FIRST, image_sha256="h3"), (sha256_of("h1\nh2"), sha256_of("h2\nh3"))),
     ("payload_out_of_place", change("index", FIRST, num_bytes=[48, 47]), (47, 48)),
     ("payload_out_of_place", change("index", FIRST, offsets=[100, 10**9]), ("h1", 16, 10**9, 48, 48)),
     ("feature_counts_differ", lambda store: miscount(store, "features", num_images=2), ("num_images", 2, 1)),
@@ -121,6 +128,13 @@ def test_a_lost_shard_is_reported_once_and_its_images_are_not(tmp_path):
     assert {name: result.rows for name, result in broken.items()} == {
         "lost_feature_shard": ((features.fingerprint, shard, 2),)
     }
+
+
+def test_no_check_reads_the_features(tmp_path):
+    store = build(tmp_path)
+    for path in store.root.glob("artifacts/feature_shard/*/features.parquet"):
+        path.unlink()
+    assert broken_invariants(store.root) == {}
 
 
 def test_features_that_the_first_version_made_are_left_alone(tmp_path):
