@@ -6,7 +6,8 @@ import shutil
 
 import pytest
 
-from pipeline.queries import broken_invariants, sql_files
+from pipeline.queries import broken_invariants
+from pipeline.sql_files import sql_files
 from tests.sql_tests.small_cache import damage, miscount, publish_features
 from tests.sql_tests.small_store import ANSWERS, build, produce
 

@@ -257,10 +257,11 @@ def test_the_payload_of_features_is_in_no_view(root):
 def test_the_files_are_found_in_an_installed_wheel(tmp_path):
     package = tmp_path / "pipeline"
     package.mkdir()
-    for name in ("__init__.py", "errors.py", "queries.py"):
+    for name in ("__init__.py", "errors.py", "queries.py", "sql_files.py"):
         shutil.copy(REPOSITORY / "pipeline" / name, package)
     shutil.copytree(REPOSITORY / "sql", package / "_sql")
-    script = "from pipeline.queries import query_names, sql_files; print(*query_names(), *sql_files('views'))"
+    imports = "from pipeline.queries import query_names; from pipeline.sql_files import sql_files"
+    script = f"{imports}; print(*query_names(), *sql_files('views'))"
     done = subprocess.run([sys.executable, "-c", script], cwd=tmp_path, capture_output=True, text=True, check=True)
     assert done.stdout.split()[: len(query_names())] == list(query_names())
     assert "samples" in done.stdout.split()
