@@ -4,7 +4,7 @@ BIN := .venv/bin
 export PREFECT_HOME ?= $(CURDIR)/.prefect
 export LLAVA_JP_STORE ?= $(CURDIR)/store
 
-.PHONY: help demo test bench-data lint constraints clean
+.PHONY: help demo test test-gpu bench-data bench-encode lint constraints clean
 
 help:  ## what there is
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 16
@@ -27,8 +27,14 @@ demo: .venv/installed  ## both demo experiments, compared: the miniature of the 
 test: .venv/installed  ## linters, types and the whole default test suite
 	@$(BIN)/python -m pytest
 
+test-gpu: .venv/installed  ## the tests that need a GPU
+	@$(BIN)/python -m pytest -m gpu --numprocesses 0
+
 bench-data: .venv/installed  ## ingestion and all checks on 1.2 million conversations, against datasets.map (half an hour)
 	@$(BIN)/python -m tests.benchmarks.bench_data
+
+bench-encode: .venv/installed  ## images to features: images/s against the device's ceiling and the plain path
+	@$(BIN)/python -m tests.benchmarks.bench_encode
 
 lint: .venv/installed  ## format and check
 	@$(BIN)/ruff format .

@@ -1,21 +1,21 @@
-"""``llava-jp``: show, run, compare, query, verify. Heavy libraries are imported by the command that needs them."""
+"""``llava-jp``: show, run, compare, query, push, pull, ... Heavy libraries are imported where they are used."""
 
 import os
-from collections.abc import Callable, Sequence
-from functools import wraps
-from typing import TYPE_CHECKING, Annotated, ParamSpec, TypeVar
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Annotated
 
 import httpx
 import typer
 import yaml
-from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from flows.terminal import console, narrated, print_records, print_rows, size
+from flows import store_commands
+from flows.encode_command import encode
+from flows.terminal import console, explained, narrated, print_records, print_rows, size
 from pipeline.config import ExperimentConfig, load_experiment
 from pipeline.disk import free_bytes
-from pipeline.errors import ConfigError, PipelineError, QueryError, StoreError, TransientError
+from pipeline.errors import ConfigError, QueryError
 from pipeline.progress import duration
 from pipeline.settings import load_settings
 from pipeline.store import ArtifactStore
@@ -24,9 +24,6 @@ if TYPE_CHECKING:
     from pipeline.feature_costs import Cost
     from pipeline.sources.fetch_plan import FetchPlan
     from pipeline.sources.registry import Source
-
-P = ParamSpec("P")
-R = TypeVar("R")
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
 
@@ -54,29 +51,13 @@ def main() -> None:
     app()
 
 
-def explained(command: Callable[P, R]) -> Callable[P, R]:
-    """An error a user can act on is one message and exit code 1, without a traceback."""
-
-    @wraps(command)
-    def run(*args: P.args, **kwargs: P.kwargs) -> R:
-        try:
-            return command(*args, **kwargs)
-        except (PipelineError, TransientError) as error:
-            Console(stderr=True).print(f"[bold red]error:[/] {escape(str(error))}", soft_wrap=True, highlight=False)
-            raise typer.Exit(1) from None
-        except KeyboardInterrupt:
-            Console(stderr=True).print("stopped; what is finished is kept: the same command goes on from there")
-            raise typer.Exit(130) from None
-
-    return run
-
-
 @app.command()
 @explained
 def show(experiment: Experiment, overrides: Overrides = None) -> None:
     """The whole configuration; each step with its fingerprint, done or to do, and what it needs."""
     config = load_experiment(experiment, overrides or ())
     from pipeline.costs import estimate
+    from pipeline.feature_plan import plan_features, require_space_for
     from pipeline.plan import plan_experiment
     from pipeline.sources.fetch_plan import require_disk
     from pipeline.sources.published import is_pinned, plan_download, published_datasets
@@ -96,11 +77,14 @@ def show(experiment: Experiment, overrides: Overrides = None) -> None:
         table.add_row(step.role, step.fingerprint, state, *_cost_cells(cost, mark))
     console.print(table)
     console.print(f"~ is estimated; {size(free_bytes(store.root))} free on the disk of the store")
+    features = plan_features(config, store=store)
+    print_records(features.rows(), title=features.note())
     if download:
         if not is_pinned(published, root=store.root):
             console.print("fingerprints of steps on sources that are not pinned yet are not final")
         _print_download(download)
         require_disk(download)
+    require_space_for(features, config, store=store)
 
 
 @app.command(name="fetch")
@@ -209,27 +193,9 @@ def views() -> None:
     print(views_script(load_settings().store_root), end="")
 
 
-@app.command()
-@explained
-def verify(
-    fingerprint: Annotated[str | None, typer.Argument(help="Fingerprint or its first digits; default: all.")] = None,
-) -> None:
-    """Compare every byte with the manifests; for the whole store, also run the checks in sql/checks/invariants."""
-    from pipeline.queries import broken_invariants
-
-    store = ArtifactStore(load_settings().store_root)
-    manifests = [store.by_fingerprint(fingerprint)] if fingerprint else list(store.manifests())
-    problems = []
-    for manifest in manifests:
-        problems += [f"{manifest.directory}: {problem}" for problem in store.verify(manifest)]
-    if not fingerprint and not problems:
-        broken = broken_invariants(store.root)
-        problems += [f"{name}: {len(result.rows)} rows, the first: {result.rows[0]}" for name, result in broken.items()]
-    if problems:
-        raise StoreError("\n  ".join([f"{store.root} is damaged:", *problems]))
-    num_files = sum(len(manifest.files) for manifest in manifests)
-    num_bytes = sum(manifest.num_bytes for manifest in manifests)
-    console.print(f"{len(manifests)} artifacts, {num_files} files, {size(num_bytes)}: all as published")
+app.command()(explained(encode))
+for command in (store_commands.verify, store_commands.discard, store_commands.push, store_commands.pull):
+    app.command()(explained(command))
 
 
 def _sources_named(name: str) -> "Sequence[Source]":

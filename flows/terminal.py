@@ -4,19 +4,25 @@ import logging
 import re
 import sys
 import warnings
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import Any
+from functools import wraps
+from typing import Any, ParamSpec, TypeVar
 
+import typer
 from rich.console import Console
 from rich.logging import RichHandler
 from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
+from pipeline.errors import PipelineError, TransientError
 from pipeline.progress import BYTES, PERIODIC, Event, listening
 
 console = Console(width=None if sys.stdout.isatty() else 160)
+
+P = ParamSpec("P")
+R = TypeVar("R")
 
 LATIN_WORD = re.compile(r"[!-~]+")
 SHORTEST_COLUMN = 6
@@ -61,6 +67,23 @@ def _bars() -> Iterator[Any]:
                 bars.remove_task(ids.pop(event.name))
 
         yield show
+
+
+def explained(command: Callable[P, R]) -> Callable[P, R]:
+    """An error a user can act on is one message and exit code 1, without a traceback."""
+
+    @wraps(command)
+    def run(*args: P.args, **kwargs: P.kwargs) -> R:
+        try:
+            return command(*args, **kwargs)
+        except (PipelineError, TransientError) as error:
+            Console(stderr=True).print(f"[bold red]error:[/] {escape(str(error))}", soft_wrap=True, highlight=False)
+            raise typer.Exit(1) from None
+        except KeyboardInterrupt:
+            Console(stderr=True).print("stopped; what is finished is kept: the same command goes on from there")
+            raise typer.Exit(130) from None
+
+    return run
 
 
 def print_rows(columns: Sequence[str], rows: Sequence[Sequence[object]], *, title: str | None = None) -> None:

@@ -40,7 +40,7 @@ class RandomVisionTower(Section):
     """A small tower with random weights, for demonstrations and tests."""
 
     kind: Literal["random"]
-    model_type: Literal["siglip", "clip"] = Field("siglip", description="family in Transformers")
+    model_type: Literal["siglip", "siglip2", "clip"] = Field("siglip", description="family in Transformers")
     seed: int = Field(0, ge=0, description="seed of the weights")
     tile_size: int = Field(gt=0, description="side of one input tile, in pixels")
     patch_size: int = Field(gt=0, description="side of one patch, in pixels")

@@ -3,6 +3,7 @@
 # Shape suffixes: N = tiles, P = patches per tile, V = tower width, B = images, S = scales, T = vision tokens,
 # H/W = pixels.
 
+from math import isqrt
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,8 @@ from transformers import (
     CLIPVisionConfig,
     CLIPVisionModel,
     PreTrainedModel,
+    Siglip2VisionConfig,
+    Siglip2VisionModel,
     SiglipVisionConfig,
     SiglipVisionModel,
 )
@@ -29,14 +32,17 @@ FEATURE_LAYER = -2
 MODEL_CLASSES = {
     "siglip": SiglipVisionModel,
     "siglip_vision_model": SiglipVisionModel,
+    "siglip2": Siglip2VisionModel,
+    "siglip2_vision_model": Siglip2VisionModel,
     "clip": CLIPVisionModel,
     "clip_vision_model": CLIPVisionModel,
 }
-"""By ``model_type`` of the repository's config; SigLIP 2 with a fixed resolution is ``siglip``."""
+"""By ``model_type`` of the repository's config. SigLIP 2 with a fixed resolution is ``siglip``; ``siglip2`` is NaFlex,
+which here sees square tiles of the resolution its position embeddings were made for."""
 
 
 class VisionTower(nn.Module):
-    """A SigLIP or CLIP whose weights never change."""
+    """A SigLIP, SigLIP 2 or CLIP whose weights never change."""
 
     def __init__(self, vit: PreTrainedModel) -> None:
         super().__init__()
@@ -51,7 +57,7 @@ class VisionTower(nn.Module):
     @property
     def tile_size(self) -> int:
         """Side of one input tile, in pixels."""
-        return int(self.vit.config.image_size)
+        return tile_size_of(self.vit.config)
 
     @property
     def width(self) -> int:
@@ -61,7 +67,7 @@ class VisionTower(nn.Module):
     @property
     def num_patches(self) -> int:
         """Patches of one tile."""
-        return int((self.vit.config.image_size // self.vit.config.patch_size) ** 2)
+        return int((self.tile_size // self.vit.config.patch_size) ** 2)
 
     @property
     def dtype(self) -> torch.dtype:
@@ -80,13 +86,21 @@ class VisionTower(nn.Module):
     @torch.no_grad()
     def forward(self, tiles_N3HW: torch.Tensor) -> torch.Tensor:
         """Features of tiles, ``[N, P, V]``. Only the layers they come from are run."""
-        hidden = self.vit.embeddings(tiles_N3HW.to(self.dtype))
-        if isinstance(self.vit, CLIPVisionModel):
-            hidden = self.vit.pre_layrnorm(hidden)
+        hidden = self._embedded(tiles_N3HW.to(self.dtype))
         for layer in self.vit.encoder.layers[: FEATURE_LAYER + 1]:
             hidden = layer(hidden, attention_mask=None)
         features_NPV: torch.Tensor = hidden[:, self.num_class_tokens :]
         return features_NPV
+
+    def _embedded(self, tiles_N3HW: torch.Tensor) -> torch.Tensor:
+        """What the first layer gets."""
+        embeddings = self.vit.embeddings
+        if isinstance(self.vit, Siglip2VisionModel):
+            patches = _patches(tiles_N3HW, self.vit.config.patch_size)
+            embedded: torch.Tensor = embeddings.patch_embedding(patches) + embeddings.position_embedding.weight
+            return embedded
+        embedded = embeddings(tiles_N3HW)
+        return self.vit.pre_layrnorm(embedded) if isinstance(self.vit, CLIPVisionModel) else embedded
 
     @torch.no_grad()
     def encode(self, pixels_B3HW: torch.Tensor, config: ImageConfig) -> torch.Tensor:
@@ -105,6 +119,21 @@ class VisionTower(nn.Module):
         """uint8 pixels to float32 as the tower was trained: SigLIP sees [-1, 1]."""
         normalised: torch.Tensor = (pixels_B3HW.float() / 255 - self.pixel_mean) / self.pixel_std
         return normalised
+
+
+def tile_size_of(config: Any) -> int:
+    """Side of the tiles a tower was trained on, in pixels."""
+    if config.model_type == "siglip2_vision_model":
+        return int(isqrt(config.num_patches) * config.patch_size)
+    return int(config.image_size)
+
+
+def _patches(tiles_N3HW: torch.Tensor, patch_size: int) -> torch.Tensor:
+    """Patches row by row, pixel by pixel with channels last, ``[N, P, patch * patch * 3]``, as NaFlex takes them."""
+    N, channels, height, width = tiles_N3HW.shape
+    rows, columns = height // patch_size, width // patch_size
+    split = tiles_N3HW.reshape(N, channels, rows, patch_size, columns, patch_size).permute(0, 2, 4, 3, 5, 1)
+    return split.reshape(N, rows * columns, patch_size * patch_size * channels)
 
 
 def pixels_of(image: Image.Image, *, image_size: int) -> torch.Tensor:
@@ -159,15 +188,17 @@ def _random_vit(weights: RandomVisionTower) -> PreTrainedModel:
         "intermediate_size": weights.intermediate_size,
         "num_hidden_layers": weights.num_hidden_layers,
         "num_attention_heads": weights.num_attention_heads,
-        "image_size": weights.tile_size,
         "patch_size": weights.patch_size,
     }
+    num_patches, side = (weights.tile_size // weights.patch_size) ** 2, weights.tile_size
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(weights.seed)
-        vit: PreTrainedModel = (
-            CLIPVisionModel(CLIPVisionConfig(**sizes))
-            if weights.model_type == "clip"
-            else SiglipVisionModel(SiglipVisionConfig(**sizes, vision_use_head=False))
-        )
+        match weights.model_type:
+            case "siglip":
+                vit = SiglipVisionModel(SiglipVisionConfig(**sizes, image_size=side, vision_use_head=False))
+            case "siglip2":
+                vit = Siglip2VisionModel(Siglip2VisionConfig(**sizes, num_patches=num_patches, vision_use_head=False))
+            case "clip":
+                vit = CLIPVisionModel(CLIPVisionConfig(**sizes, image_size=side))
     vit.embeddings.patch_embedding.weight.data.mul_(weights.patch_gain)
     return vit

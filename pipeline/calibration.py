@@ -44,10 +44,9 @@ class CalibrationJob(Record):
     dataset: Path
     directory: Path
     """The partial directory that the result is written to."""
-    num_decoders: int
 
 
-def calibrate(job: CalibrationJob) -> dict[str, Any]:
+def calibrate(job: CalibrationJob, *, num_decoders: int) -> dict[str, Any]:
     """Write ``channel_rms.parquet``; returns counts.
 
     Raises:
@@ -58,7 +57,7 @@ def calibrate(job: CalibrationJob) -> dict[str, Any]:
     batches = BatchesOfShards(images, [images.usable()[:NUM_IMAGES]], image_size=job.features.image_size)
     squares = torch.zeros(len(job.features.scales), tower.width, dtype=torch.float64)
     num_images = num_tokens = 0
-    for batch in decoded_batches(batches, image_size=job.features.image_size, num_decoders=job.num_decoders):
+    for batch in decoded_batches(batches, image_size=job.features.image_size, num_decoders=num_decoders):
         if not batch.keys:
             continue
         features_BSTV = tower.encode(batch.pixels_B3HW, job.features)

@@ -65,13 +65,10 @@ def estimate(config: ExperimentConfig, *, store: ArtifactStore) -> dict[str, Cos
     """Cost of every step of an experiment by its role; what is done shows what it took."""
     plan = {step.role: step for step in plan_experiment(config)}
     tower, (llm_parameters, llm_width) = tower_sizes(config.vision_tower), llm_sizes(config.llm)
+    sizes = training_data_sizes(config, store=store)
     item_bytes = 4 if config.vision_tower.dtype == "float32" else 2
     channels = tower.width * len(config.features.scales)
     projector_parameters = channels * llm_width + llm_width + llm_width * llm_width + llm_width
-    sizes = {
-        role: _count(source, plan[f"dataset/{role}"], store)
-        for role, source in (("pretrain", config.datasets.pretrain), ("finetune", config.datasets.finetune))
-    }
     costs = {"calibration": calibration_cost(config.vision_tower, config.features, sizes["pretrain"].num_images)}
     for stage, stage_config in (("pretrain", config.pretrain), ("finetune", config.finetune)):
         is_finetune = stage == "finetune"
@@ -95,6 +92,13 @@ def estimate(config: ExperimentConfig, *, store: ArtifactStore) -> dict[str, Cos
         costs[f"predictions/{benchmark.name}"] = _predictions_cost(config, tower, llm_parameters, items)
         costs[f"scores/{benchmark.name}"] = Cost(items.num_samples * BYTES_PER_ROW, items.num_samples * 1e-4, 0)
     return {role: _measured(step, store) or costs[role] for role, step in plan.items()}
+
+
+def training_data_sizes(config: ExperimentConfig, *, store: ArtifactStore) -> dict[str, DatasetSize]:
+    """The datasets of both stages, counted or estimated."""
+    plan = {step.role: step for step in plan_experiment(config)}
+    sources = {"pretrain": config.datasets.pretrain, "finetune": config.datasets.finetune}
+    return {role: _count(source, plan[f"dataset/{role}"], store) for role, source in sources.items()}
 
 
 def _measured(step: PlannedStep, store: ArtifactStore) -> Cost | None:

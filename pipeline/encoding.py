@@ -5,6 +5,8 @@ shard, so what is computed does not depend on the number of processes.
 """
 
 import logging
+import os
+import shutil
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -102,8 +104,6 @@ def decoded_batches(batches: BatchesOfShards, *, image_size: int, num_decoders: 
 
 def _require_shared_memory(num_bytes: int) -> None:
     """A process that runs out of shared memory dies of a bus error, which says nothing."""
-    import shutil
-
     folder = Path("/dev/shm")
     if folder.exists() and shutil.disk_usage(folder).free < num_bytes:
         free = shutil.disk_usage(folder).free / 1e6
@@ -197,9 +197,9 @@ def encode_pixels(tower: VisionTower, pixels: Sequence[torch.Tensor], config: Im
 
 
 def default_device() -> torch.device:
-    """The GPU where there is one; of several the one of this process's local rank."""
-    import os
-
+    """The GPU where there is one; of several the one of this process's local rank, which becomes the current one."""
     if not torch.cuda.is_available():
         return torch.device("cpu")
-    return torch.device("cuda", int(os.environ.get("LOCAL_RANK", "0")))
+    device = torch.device("cuda", int(os.environ.get("LOCAL_RANK", "0")))
+    torch.cuda.set_device(device)
+    return device

@@ -41,10 +41,9 @@ class EncodingJob(Record):
     """A table of shards and their images; see ``pipeline.feature_filling``."""
     num_images: int
     store: Path
-    num_decoders: int
 
 
-def encode_part(job: EncodingJob, shards: Sequence[Sequence[str]], *, advance: Advance) -> None:
+def encode_part(job: EncodingJob, shards: Sequence[Sequence[str]], *, num_decoders: int, advance: Advance) -> None:
     """Encode some shards of a job, given by their images. A shard that another process has made is left alone."""
     store = ArtifactStore(job.store)
     calibration = read_manifest(job.calibration) if job.calibration else None
@@ -77,7 +76,7 @@ def encode_part(job: EncodingJob, shards: Sequence[Sequence[str]], *, advance: A
 
     meter = _Meter()
     with ShardWriters(write) as writers:
-        decoded = decoded_batches(batches, image_size=job.features.image_size, num_decoders=job.num_decoders)
+        decoded = decoded_batches(batches, image_size=job.features.image_size, num_decoders=num_decoders)
         for batch in meter.waiting_for(decoded):
             writers.put(batch.shard, _encoded(encoder, batch, device))
             advance(len(batch.keys) + len(batch.failures), meter.note(writers))

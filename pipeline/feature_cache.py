@@ -19,7 +19,8 @@ import torch
 
 from pipeline.errors import DataError, StoreError
 from pipeline.feature_forms import FeatureShape, unpack
-from pipeline.feature_shards import FEATURES_FILE, INDEX_FILE, checksum, read_channel_rms
+from pipeline.feature_shards import checksum_of, read_channel_rms
+from pipeline.shard_index import FEATURES_FILE, INDEX_FILE, read_rows
 from pipeline.store import read_manifest
 
 Check = Literal["first", "always", "never"]
@@ -49,7 +50,7 @@ class FeatureReader:
         self._shards = [part for part in parts if shards is None or part.name in shards]
         self._pool = ThreadPoolExecutor(num_threads, thread_name_prefix="features")
         self.shape, self.channel_rms = self._describe()
-        self._index = _Index([_read_index(shard) for shard in self._shards])
+        self._index = _Index(list(self._pool.map(read_index, self._shards)))
         self._is_checked = np.zeros(len(self._index.keys), dtype=bool)
         self._descriptors: dict[int, int] = {}
         self._lock = threading.Lock()
@@ -115,28 +116,14 @@ class FeatureReader:
         try:
             for scale, payload in enumerate(out_SP):
                 offset, size = (int(places[row, scale]) for places in (self._index.offsets, self._index.num_bytes))
-                if self.shape.form == "exact-zstd":
-                    self._decompress(descriptor, offset, size, payload, row, shard)
-                elif os.preadv(descriptor, [payload.data], offset) != size:
-                    raise self._damaged(shard, row, "it ends too early")
+                is_due = self._check == "always" or (self._check == "first" and not self._is_checked[row])
+                expected = int(self._index.checksums[row, scale]) if is_due else None
+                if problem := read_payload(descriptor, self.shape, offset, size, payload, checksum=expected):
+                    raise self._damaged(shard, row, f"at {self.shape.sides[scale]} px {problem}")
+            self._is_checked[row] = self._check != "never"
         finally:
             if not is_kept:
                 os.close(descriptor)
-        if self._check == "always" or (self._check == "first" and not self._is_checked[row]):
-            for scale, payload in enumerate(out_SP):
-                if checksum(payload) != int(self._index.checksums[row, scale]):
-                    raise self._damaged(shard, row, f"the checksum of the {self.shape.sides[scale]} px scale differs")
-            self._is_checked[row] = True
-
-    def _decompress(
-        self, descriptor: int, offset: int, size: int, payload: npt.NDArray[np.uint8], row: int, shard: int
-    ) -> None:
-        stored = os.pread(descriptor, size, offset)
-        try:
-            plain = pa.Codec("zstd").decompress(stored, decompressed_size=len(payload))
-        except (OSError, pa.ArrowException) as error:
-            raise self._damaged(shard, row, f"it cannot be decompressed ({error})") from error
-        payload[:] = np.frombuffer(plain, dtype=np.uint8)
 
     def _damaged(self, shard: int, row: int, reason: str) -> StoreError:
         folder, image = self._shards[shard], self._index.keys[row].tobytes().hex()
@@ -169,6 +156,30 @@ class FeatureReader:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.close()
+
+
+def read_payload(
+    descriptor: int,
+    shape: FeatureShape,
+    offset: int,
+    num_bytes: int,
+    payload: npt.NDArray[np.uint8],
+    *,
+    checksum: int | None,
+) -> str | None:
+    """Read one payload; what is wrong with it, or None. Without a ``checksum`` only what cannot be read is wrong."""
+    if shape.form == "exact-zstd":
+        stored = os.pread(descriptor, num_bytes, offset)
+        try:
+            plain = pa.Codec("zstd").decompress(stored, decompressed_size=len(payload))
+        except (OSError, pa.ArrowException) as error:
+            return f"they cannot be decompressed ({error})"
+        payload[:] = np.frombuffer(plain, dtype=np.uint8)
+    elif os.preadv(descriptor, [payload.data], offset) != num_bytes:
+        return "the file ends too early"
+    if checksum is not None and checksum_of(payload) != checksum:
+        return "the checksum differs"
+    return None
 
 
 class _Index:
@@ -204,10 +215,10 @@ def _lists(tables: Sequence[pa.Table], column: str) -> npt.NDArray[Any]:
     return np.concatenate(values).reshape(num_rows, -1)
 
 
-def _read_index(shard: Path) -> pa.Table:
-    columns = ["image_sha256", "offsets", "num_bytes", "checksums"]
+def read_index(shard: Path) -> pa.Table:
+    """The places and checksums of a shard's images that have features."""
     try:
-        return pq.read_table(shard / INDEX_FILE, columns=columns, filters=[("status", "=", "ok")])
+        return read_rows(shard / INDEX_FILE, ["image_sha256", "offsets", "num_bytes", "checksums"], status="ok")
     except (OSError, pa.ArrowException) as error:
         raise _unreadable(shard / INDEX_FILE, error) from error
 

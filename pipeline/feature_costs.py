@@ -2,10 +2,13 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import Path
 
 from model.config import ImageConfig, VisionTowerConfig
 from pipeline.calibration import NUM_IMAGES
 from pipeline.config import FeatureConfig, StoredForm
+from pipeline.disk import free_bytes, gigabytes
+from pipeline.errors import StoreError
 from pipeline.feature_forms import FeatureShape
 from pipeline.model_sizes import Tower, matrix_rate, tower_sizes
 
@@ -42,6 +45,21 @@ def form_costs(tower: VisionTowerConfig, config: FeatureConfig, *, num_images: i
         per_image = bytes_per_image(tower, config, form=form)
         yield FormCost(form, per_image, per_image * num_images, seconds)
     yield FormCost("live", 0, 0, seconds)
+
+
+def require_space(tower: VisionTowerConfig, config: FeatureConfig, *, num_images: int, root: Path) -> None:
+    """Stop before features that the disk cannot hold are encoded.
+
+    Raises:
+        StoreError: with what is needed, what is free, and what to do.
+    """
+    needed, free = cached_bytes(tower, config, num_images=num_images), free_bytes(root)
+    if needed > free:
+        raise StoreError(
+            f"the features of {num_images} images take {gigabytes(needed)} as {config.form}; {root} has "
+            f"{gigabytes(free)} free. Make room, choose a smaller form (features.form=int8 takes half, "
+            "features.form=live none), or another store (LLAVA_JP_STORE)"
+        )
 
 
 def cached_bytes(tower: VisionTowerConfig, config: FeatureConfig, *, num_images: int) -> int:

@@ -16,13 +16,10 @@ import pyarrow.parquet as pq
 
 from model.config import VisionTowerConfig
 from pipeline.config import FeatureConfig
-from pipeline.disk import free_bytes, gigabytes
 from pipeline.errors import DataError, StoreError
 from pipeline.images import ImageReader
-from pipeline.launch import launch
 from pipeline.manifest import Manifest
 from pipeline.parquet import groups, write_rows
-from pipeline.settings import load_settings
 from pipeline.shard_requests import (
     STEP,
     encoded_images,
@@ -58,14 +55,15 @@ SHARD_SCHEMA = pa.schema(
     ]
 )
 
-RunJob = Callable[[Path, int | None], None]
-"""Runs a job file to its end, in so many processes; None: as many as the settings say."""
+RunJob = Callable[[Path], None]
+"""Runs a job file to its end; see ``on_this_machine``."""
 
 
-def in_processes(job_file: Path, num_processes: int | None) -> None:
-    """Run a job on every device of this machine, one process each."""
-    settings = load_settings()
-    launch(job_file, num_processes=num_processes or settings.num_processes, master_port=settings.master_port)
+def on_this_machine(job_file: Path) -> None:
+    """Run a job on the devices of this machine."""
+    from pipeline.feature_jobs import run_feature_job  # torch is loaded only when there is work
+
+    run_feature_job(job_file)
 
 
 def read_shards(path: Path) -> dict[str, tuple[str, ...]]:
@@ -113,6 +111,20 @@ class Filling:
         rows = [_image_row(key, cached, failed) for key in wanted]
         return self._write(rows, sorted({row["shard"] for row in rows}), directory)
 
+    def encode_part(self, dataset: Manifest, directory: Path, *, part: int, num_parts: int) -> tuple[int, int]:
+        """Encode this part of what is missing, by the shards' fingerprints; returns its shards, and all missing ones.
+
+        Other machines encode theirs at the same time. A finished shard takes all its images out of what is missing,
+        those that failed as well, so that the other shards keep theirs whenever a machine begins.
+        """
+        done = {key for shard in self._shards() for key in listed_images(shard)}
+        missing = [key for key in ImageReader([dataset]).usable() if key not in done]
+        planned = self._new_shards(missing)
+        own = {shard: keys for shard, keys in planned.items() if int(shard, 16) % num_parts == part}
+        if own:
+            self._encode(own, dataset, directory)
+        return len(own), len(planned)
+
     def restore(self, manifest: Manifest) -> None:
         """Encode the shards of a finished artifact that are not in the store, and no others."""
         lost = {part.removeprefix(f"{STEP}/") for part in self._store.missing_parts(manifest)}
@@ -159,6 +171,9 @@ class Filling:
             still_open = {key for shard, keys in planned.items() if shard not in done for key in keys}
             if still_open <= set(missing) <= {key for keys in planned.values() for key in keys}:
                 return planned
+        return self._new_shards(missing)
+
+    def _new_shards(self, missing: Sequence[str]) -> dict[str, list[str]]:
         return {
             shard_request(self._encoder, keys, calibration=self._calibration).fingerprint: keys
             for keys in groups(missing, self._config.images_per_shard)
@@ -166,9 +181,10 @@ class Filling:
 
     def _encode(self, planned: Mapping[str, Sequence[str]], dataset: Manifest, directory: Path) -> None:
         from pipeline.encoding_job import EncodingJob  # torch is loaded only when there is work
+        from pipeline.feature_costs import require_space
 
         num_images = sum(map(len, planned.values()))
-        self._require_disk(num_images)
+        require_space(self._tower, self._config, num_images=num_images, root=self._store.root)
         folder = directory / WORK_FOLDER
         folder.mkdir(parents=True, exist_ok=True)
         rows = [
@@ -186,22 +202,9 @@ class Filling:
             shards=folder / SHARDS_FILE,
             num_images=num_images,
             store=self._store.root,
-            num_decoders=load_settings().effective_num_decoders,
         )
         write_text(folder / "job.json", job.model_dump_json(indent=2))
-        self._run_job(folder / "job.json", None)
-
-    def _require_disk(self, num_images: int) -> None:
-        from pipeline.feature_costs import cached_bytes
-
-        needed, free = cached_bytes(self._tower, self._config, num_images=num_images), free_bytes(self._store.root)
-        log.info("features: %s to write, %s free", gigabytes(needed), gigabytes(free))
-        if needed > free:
-            raise StoreError(
-                f"the features of {num_images} images take {gigabytes(needed)} as {self._config.form}; "
-                f"{self._store.root} has {gigabytes(free)} free. Make room, choose a smaller form "
-                "(features.form=int8 takes half, features.form=live none), or another store (LLAVA_JP_STORE)"
-            )
+        self._run_job(folder / "job.json")
 
     def _write(self, rows: Sequence[Mapping[str, Any]], shards: Sequence[str], directory: Path) -> dict[str, Any]:
         write_rows(directory / IMAGES_FILE, rows, schema=IMAGE_SCHEMA)

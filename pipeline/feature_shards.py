@@ -26,30 +26,11 @@ import xxhash
 from pipeline.feature_forms import FeatureShape
 from pipeline.parquet import write_rows
 from pipeline.parquet_pages import RowPlace, row_places
+from pipeline.shard_index import FEATURES_FILE, INDEX_FILE, INDEX_SCHEMA
 from pipeline.store import UNFINISHED_SUFFIX
 
-FEATURES_FILE = "features.parquet"
-INDEX_FILE = "index.parquet"
 ROWS_PER_GROUP = 64
 ZSTD_LEVEL = 1
-
-INDEX_SCHEMA = pa.schema(
-    [
-        pa.field("image_sha256", pa.string(), nullable=False),
-        pa.field("status", pa.string(), nullable=False),
-        pa.field("reason", pa.string()),
-        pa.field("source_width", pa.int32()),
-        pa.field("source_height", pa.int32()),
-        pa.field("row", pa.int32()),
-        pa.field("offsets", pa.list_(pa.int64())),
-        pa.field("num_bytes", pa.list_(pa.int64())),
-        pa.field("checksums", pa.list_(pa.uint64())),
-        pa.field("mean_norms", pa.list_(pa.float32())),
-        pa.field("max_norms", pa.list_(pa.float32())),
-        pa.field("is_finite", pa.bool_()),
-    ]
-)
-"""Lists have an item for each S2 scale. A failed image has a status, a reason and nothing else."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -185,7 +166,7 @@ def _index_rows(batch: EncodedImages) -> list[dict[str, Any]]:
             "status": "ok",
             "source_width": batch.source_sizes[number][0],
             "source_height": batch.source_sizes[number][1],
-            "checksums": [checksum(payload) for payload in payloads[number]],
+            "checksums": [checksum_of(payload) for payload in payloads[number]],
             "mean_norms": batch.mean_norms_BS[number].tolist(),
             "max_norms": batch.max_norms_BS[number].tolist(),
             "is_finite": bool(batch.is_finite_B[number]),
@@ -194,7 +175,7 @@ def _index_rows(batch: EncodedImages) -> list[dict[str, Any]]:
     ]
 
 
-def checksum(payload: np.ndarray[Any, np.dtype[np.uint8]]) -> int:
+def checksum_of(payload: np.ndarray[Any, np.dtype[np.uint8]]) -> int:
     """XXH3 with 64 bits of a payload before Parquet compresses it."""
     return xxhash.xxh3_64_intdigest(payload.data)
 

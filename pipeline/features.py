@@ -6,16 +6,16 @@ image; see ``pipeline.feature_filling``.
 """
 
 import json
+import shutil
 from pathlib import Path
 from typing import Any
 
 from model.config import VisionTowerConfig
 from pipeline.config import FeatureConfig
 from pipeline.errors import DataError
-from pipeline.feature_filling import Filling, RunJob, in_processes
+from pipeline.feature_filling import Filling, RunJob, on_this_machine
 from pipeline.identity import identity
 from pipeline.manifest import Manifest, Request
-from pipeline.settings import load_settings
 from pipeline.store import WORK_FOLDER, ArtifactStore, write_text
 
 VERSION = 2  # raise when the same request should give a different result
@@ -39,7 +39,7 @@ def calibrate_features(
     *,
     dataset: Manifest,
     store: ArtifactStore,
-    run_job: RunJob = in_processes,
+    run_job: RunJob = on_this_machine,
 ) -> Manifest:
     """Measure the RMS of every channel on some images of a dataset; see ``pipeline.calibration``."""
 
@@ -53,10 +53,9 @@ def calibrate_features(
             features=config,
             dataset=dataset.directory,
             directory=directory,
-            num_decoders=load_settings().effective_num_decoders,
         )
         write_text(folder / "job.json", job.model_dump_json(indent=2))
-        run_job(folder / "job.json", 1)
+        run_job(folder / "job.json")
         summary: dict[str, Any] = json.loads((folder / "summary.json").read_text(encoding="utf-8"))
         return summary
 
@@ -81,7 +80,7 @@ def cache_features(
     dataset: Manifest,
     calibration: Manifest | None = None,
     store: ArtifactStore,
-    run_job: RunJob = in_processes,
+    run_job: RunJob = on_this_machine,
 ) -> Manifest:
     """Encode the images of a dataset that have no features yet. Finished shards of an interrupted call are kept.
 
@@ -102,6 +101,30 @@ def cache_features(
         filling.restore(finished)
         return finished
     return store.produce(request, lambda directory: filling.fill(dataset, directory))
+
+
+def encode_part(
+    tower: VisionTowerConfig,
+    config: FeatureConfig,
+    *,
+    dataset: Manifest,
+    calibration: Manifest | None = None,
+    store: ArtifactStore,
+    part: int,
+    num_parts: int,
+    run_job: RunJob = on_this_machine,
+) -> tuple[int, int]:
+    """Encode one of ``num_parts`` parts of what a dataset lacks, while other machines encode the others.
+
+    Nothing is published but shards: ``cache_features`` finds them afterwards. ``part`` is counted from 0. Returns the
+    number of shards of this part and of all parts that were missing.
+    """
+    folder = store.root / "partial" / f"encode-{part}-of-{num_parts}" / dataset.fingerprint
+    folder.mkdir(parents=True, exist_ok=True)
+    filling = Filling(tower, config, calibration, store, run_job)
+    counts = filling.encode_part(dataset, folder, part=part, num_parts=num_parts)
+    shutil.rmtree(folder.parent)
+    return counts
 
 
 def require_features(features: Manifest, *, name: str, max_failed_fraction: float) -> None:

@@ -50,6 +50,31 @@ class WorkerEvent:
         print(PROGRESS_MARK + json.dumps(asdict(self)), flush=True)
 
 
+class WorkersProgress:
+    """The progress of all workers of a job together."""
+
+    def __init__(self) -> None:
+        self._progress: dict[str, Progress] = {}
+
+    def take(self, event: WorkerEvent) -> None:
+        """Add what one worker says to what the others said."""
+        if event.name not in self._progress:
+            if event.start:
+                log.info("%s: goes on at %d of %d %s", event.name, event.start, event.total, event.unit)
+            self._progress[event.name] = Progress(event.name, total=event.total, unit=event.unit, start=event.start)
+        if not event.count:
+            return
+        own = self._progress[event.name]
+        metrics = [(int(row["optimizer_step"]), _figures(row)) for row in event.rows]
+        own.advance(event.count, metrics=metrics, note=event.note)
+        if own.done == event.total:
+            own.finish(event.note)
+
+
+def _figures(row: dict[str, float]) -> dict[str, float]:
+    return {name: value for name, value in row.items() if name != "optimizer_step"}
+
+
 def launch(job: Path, *, num_processes: int, master_port: int | None) -> None:
     """Run ``python -m pipeline.worker JOB`` on every device and wait.
 
@@ -108,24 +133,13 @@ def _environment(num_processes: int) -> dict[str, str]:
 
 
 def _reported(lines: Iterator[str]) -> Iterator[str]:
-    """Feed the workers' progress to the listeners, pass other lines on. Counts of several workers add up."""
-    progress: dict[str, Progress] = {}
+    """Feed the workers' progress to the listeners, pass other lines on."""
+    progress = WorkersProgress()
     for line in lines:
-        if not line.startswith(PROGRESS_MARK):
+        if line.startswith(PROGRESS_MARK):
+            progress.take(WorkerEvent(**json.loads(line.removeprefix(PROGRESS_MARK))))
+        else:
             yield line
-            continue
-        event = WorkerEvent(**json.loads(line.removeprefix(PROGRESS_MARK)))
-        if event.name not in progress:
-            if event.start:
-                log.info("%s: goes on at %d of %d %s", event.name, event.start, event.total, event.unit)
-            progress[event.name] = Progress(event.name, total=event.total, unit=event.unit, start=event.start)
-        if not event.count:
-            continue
-        own = progress[event.name]
-        metrics = [(int(row.pop("optimizer_step")), row) for row in event.rows]
-        own.advance(event.count, metrics=metrics, note=event.note)
-        if own.done == event.total:
-            own.finish(event.note)
 
 
 @contextmanager

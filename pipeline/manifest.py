@@ -7,13 +7,17 @@ after the work and checks copies. A manifest is written last, so an artifact wit
 import hashlib
 import json
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 MANIFEST_NAME = "manifest.json"
 FINGERPRINT_LENGTH = 16
 """Hex digits of the sha256 that address an artifact: 64 bits, unique far beyond what a store can hold."""
+
+
+class DamagedManifestError(Exception):
+    """Why a text is not the manifest that it should be."""
 
 
 class Record(BaseModel):
@@ -34,16 +38,20 @@ class Request(Record):
 
     @property
     def fingerprint(self) -> str:
-        canonical = json.dumps(self.model_dump(mode="json"), sort_keys=True, ensure_ascii=False, separators=(",", ":"))
-        return hashlib.sha256(canonical.encode()).hexdigest()[:FINGERPRINT_LENGTH]
+        return _sha256_of_json(self.model_dump(mode="json"))[:FINGERPRINT_LENGTH]
+
+    @property
+    def address(self) -> str:
+        """``step/fingerprint``."""
+        return f"{self.step}/{self.fingerprint}"
 
 
 class ArtifactFile(Record):
     """One file of an artifact; ``path`` is relative to the artifact's directory, with ``/``."""
 
     path: str
-    num_bytes: int
-    sha256: str
+    num_bytes: int = Field(ge=0)
+    sha256: str = Field(pattern="^[0-9a-f]{64}$")
 
 
 class Manifest(Record):
@@ -58,12 +66,19 @@ class Manifest(Record):
     git_commit: str | None
     versions: dict[str, str]
     """Library versions that were in use."""
+    digest: str | None = None
+    """sha256 of the record without this field; None in artifacts that were published before it was kept."""
     directory: Path = Field(exclude=True)
     """Where the artifact lies now; not part of the record."""
 
     @property
     def fingerprint(self) -> str:
         return self.request.fingerprint
+
+    @property
+    def address(self) -> str:
+        """``step/fingerprint``, as in ``parts`` and as its folder is named."""
+        return self.request.address
 
     @property
     def num_bytes(self) -> int:
@@ -74,6 +89,14 @@ class Manifest(Record):
         """The artifacts this one consists of beside its own files, as ``step/fingerprint``."""
         return tuple(self.summary.get("parts", ()))
 
+    @property
+    def content_digest(self) -> str:
+        """What ``digest`` must be: of the values as they are read back, whatever the text's layout."""
+        return _sha256_of_json(json.loads(self.model_dump_json(exclude={"digest"})))
+
+    def with_digest(self) -> Self:
+        return self.model_copy(update={"digest": self.content_digest})
+
     def path(self, name: str) -> Path:
         """Absolute path of a file of this artifact.
 
@@ -83,6 +106,32 @@ class Manifest(Record):
         if name not in {file.path for file in self.files}:
             raise KeyError(f"{self.directory} has no file {name!r}; it has {[file.path for file in self.files]}")
         return self.directory / name
+
+
+def parse_manifest(text: bytes, *, address: str, directory: Path) -> Manifest:
+    """The manifest of the artifact at ``address`` (``step/fingerprint``), checked against its digest.
+
+    Raises:
+        DamagedManifestError: it is no manifest, was changed, or belongs to another artifact.
+    """
+    try:
+        manifest = Manifest(**json.loads(text.decode()), directory=directory)
+        digest, found = manifest.content_digest, manifest.address
+    except ValidationError as error:
+        first = error.errors()[0]
+        raise DamagedManifestError(f"{'.'.join(map(str, first['loc']))}: {first['msg']}") from error
+    except (ValueError, TypeError, RecursionError) as error:
+        raise DamagedManifestError(f"it is not the JSON of a manifest: {error}") from error
+    if manifest.digest not in (None, digest):
+        raise DamagedManifestError(f"the digest of its content is {digest}, and it says {manifest.digest}")
+    if found != address:
+        raise DamagedManifestError(f"its request is that of {found}, not of {address}")
+    return manifest
+
+
+def _sha256_of_json(value: Any) -> str:
+    canonical = json.dumps(value, sort_keys=True, ensure_ascii=False, separators=(",", ":"))
+    return hashlib.sha256(canonical.encode()).hexdigest()
 
 
 def sha256_of_file(path: Path) -> str:

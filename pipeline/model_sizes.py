@@ -12,7 +12,7 @@ from transformers import AutoConfig, AutoModelForCausalLM
 
 from model.config import HubFolder, Layout, LlmConfig, LocalFolder, RandomVisionTower, VisionTowerConfig
 from model.language_model import build_llm_config, load_tokenizer
-from model.vision_tower import model_class_of
+from model.vision_tower import model_class_of, tile_size_of
 from pipeline.config import TOKENIZER_FOLDER
 from pipeline.errors import ConfigError
 
@@ -49,7 +49,7 @@ def tower_sizes(config: VisionTowerConfig) -> Tower:
         side, patch, family = weights.tile_size, weights.patch_size, weights.model_type
     else:
         loaded = _vision_config(weights)
-        sizes, side, patch, family = loaded.to_dict(), loaded.image_size, loaded.patch_size, loaded.model_type
+        sizes, side, patch, family = loaded.to_dict(), tile_size_of(loaded), loaded.patch_size, loaded.model_type
     width, inner, layers = sizes["hidden_size"], sizes["intermediate_size"], sizes["num_hidden_layers"]
     num_patches = (side // patch) ** 2
     per_layer = 4 * width * (width + 1) + 2 * width * inner + width + inner + 4 * width

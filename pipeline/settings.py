@@ -23,7 +23,9 @@ class Settings(BaseSettings):
     zero_stage: int | None = Field(None, ge=0, le=3, description="DeepSpeed ZeRO; default 0 on one device, 2 on more")
     checkpoint_every: int = Field(500, gt=0, description="optimizer steps between two training checkpoints")
     num_decoders: int | None = Field(
-        None, ge=0, description="processes that decode images, for each encoding process; default: the cores it has"
+        None,
+        ge=0,
+        description="processes that decode images, for each encoding process; default: its share of the cores",
     )
     check_features: Literal["first", "always", "never"] = Field(
         "first", description="when the checksum of cached features is compared: at the first reading, always, never"

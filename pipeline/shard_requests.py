@@ -13,9 +13,9 @@ import pyarrow.parquet as pq
 from model.config import VisionTowerConfig
 from pipeline.config import FeatureConfig
 from pipeline.errors import StoreError
-from pipeline.feature_shards import INDEX_FILE
 from pipeline.identity import identity
 from pipeline.manifest import FINGERPRINT_LENGTH, Manifest, Request
+from pipeline.shard_index import INDEX_FILE, read_rows
 from pipeline.store import ArtifactStore
 
 STEP = "feature_shard"
@@ -64,15 +64,13 @@ def shards_of(store: ArtifactStore, encoder: dict[str, Any], *, calibration: Man
 
 def encoded_images(shard: Manifest) -> list[str]:
     """The images of a shard that have features."""
-    table = pq.read_table(shard.path(INDEX_FILE), columns=["image_sha256"], filters=[("status", "=", "ok")])
-    keys: list[str] = table["image_sha256"].to_pylist()
+    keys: list[str] = read_rows(shard.path(INDEX_FILE), ["image_sha256"], status="ok")["image_sha256"].to_pylist()
     return keys
 
 
 def failed_images(shard: Manifest) -> dict[str, str]:
     """The images of a shard that have none, and why."""
-    columns = ["image_sha256", "reason"]
-    rows = pq.read_table(shard.path(INDEX_FILE), columns=columns, filters=[("status", "=", "failed")]).to_pylist()
+    rows = read_rows(shard.path(INDEX_FILE), ["image_sha256", "reason"], status="failed").to_pylist()
     return {row["image_sha256"]: row["reason"] for row in rows}
 
 

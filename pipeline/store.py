@@ -5,26 +5,34 @@ Layout under the root:
     artifacts/<step>/<fingerprint>/...        published, never rewritten; manifest.json is written last
     partial/<step>/<fingerprint>/...          in the making; a crash leaves it, the next run goes on from it
     locks/<step>-<fingerprint>.lock           two processes never make the same artifact at once
+    discarded/...                             forgotten artifacts while they are deleted
 """
 
 import errno
 import fcntl
-import importlib.metadata
-import json
 import logging
 import os
 import shutil
-import subprocess
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
-from functools import cache
 from pathlib import Path
 from typing import Any
 
+from pipeline.disk import explaining_full_disk
 from pipeline.errors import StoreError
-from pipeline.manifest import MANIFEST_NAME, ArtifactFile, Manifest, Request, sha256_of_file
+from pipeline.manifest import (
+    MANIFEST_NAME,
+    ArtifactFile,
+    DamagedManifestError,
+    Manifest,
+    Request,
+    parse_manifest,
+    sha256_of_file,
+)
+from pipeline.provenance import git_commit, library_versions
+from pipeline.verification import files_below, problems_of
 
 log = logging.getLogger(__name__)
 
@@ -53,8 +61,7 @@ class ArtifactStore:
 
     def find(self, request: Request) -> Manifest | None:
         """The published artifact of this request, or None."""
-        directory = self.directory(request)
-        return read_manifest(directory) if (directory / MANIFEST_NAME).exists() else None
+        return self.at(request.address)
 
     def is_whole(self, request: Request) -> bool:
         """Whether the artifact of this request is there with all artifacts that it consists of."""
@@ -63,8 +70,7 @@ class ArtifactStore:
 
     def missing_parts(self, manifest: Manifest) -> tuple[str, ...]:
         """The artifacts it consists of that are not in the store, as ``step/fingerprint``."""
-        folder = self.root / "artifacts"
-        return tuple(part for part in manifest.parts if not (folder / part / MANIFEST_NAME).exists())
+        return tuple(part for part in manifest.parts if not self._has(part))
 
     def produce(self, request: Request, work: Work) -> Manifest:
         """Return the artifact of this request; make it with ``work`` if it is not there yet.
@@ -87,8 +93,42 @@ class ArtifactStore:
             summary = work(directory)
             return self._publish(request, directory, summary, duration_seconds=time.monotonic() - started)
 
+    def adopt(self, manifest: Manifest, work: Callable[[Path], None]) -> Manifest:
+        """Publish a copy of an artifact that was made elsewhere, unless it is here.
+
+        ``work`` gets the partial directory and brings all files of the manifest there, checked.
+
+        Raises:
+            StoreError: the disk is full or not writable; what is finished stays for the next call.
+        """
+        request = manifest.request
+        with self._explained(request), self.locked(f"{request.step}-{request.fingerprint}"):
+            if finished := self.find(request):
+                return finished
+            directory = self.partial_directory(request)
+            directory.mkdir(parents=True, exist_ok=True)
+            work(directory)
+            shutil.rmtree(directory / WORK_FOLDER, ignore_errors=True)
+            belonging = {file.path for file in manifest.files}
+            for name, path in files_below(directory).items():
+                if name not in belonging:
+                    path.unlink()  # of a run that did not finish
+            return self._seal(manifest.model_copy(update={"directory": self.directory(request)}), directory)
+
+    def at(self, address: str) -> Manifest | None:
+        """The published artifact ``step/fingerprint``, or None."""
+        return read_manifest(self.root / "artifacts" / address) if self._has(address) else None
+
     def by_fingerprint(self, fingerprint: str) -> Manifest:
         """The published artifact whose fingerprint starts with the given digits.
+
+        Raises:
+            StoreError: there is none, or more than one, or its manifest is damaged.
+        """
+        return read_manifest(self.directory_of(fingerprint))
+
+    def directory_of(self, fingerprint: str) -> Path:
+        """Where the published artifact lies whose fingerprint starts with the given digits; its manifest is not read.
 
         Raises:
             StoreError: there is none, or more than one.
@@ -100,40 +140,70 @@ class ArtifactStore:
                 f"fingerprint {fingerprint!r} matches {which} in {self.root}; "
                 "`llava-jp show EXPERIMENT` lists the fingerprints of an experiment's steps"
             )
-        return read_manifest(found[0].parent)
+        return found[0].parent
+
+    def directories(self, step: str = "*") -> tuple[Path, ...]:
+        """Where the published artifacts of one step or all lie, by step and fingerprint; no manifest is read."""
+        return tuple(sorted(path.parent for path in self.root.glob(f"artifacts/{step}/*/{MANIFEST_NAME}")))
 
     def manifests(self, step: str = "*") -> Iterator[Manifest]:
-        """All published artifacts, or those of one step, by step and fingerprint."""
-        for path in sorted(self.root.glob(f"artifacts/{step}/*/{MANIFEST_NAME}")):
-            yield read_manifest(path.parent)
+        """All published artifacts, or those of one step, by step and fingerprint.
+
+        Raises:
+            StoreError: a manifest is damaged.
+        """
+        return map(read_manifest, self.directories(step))
+
+    def owners_of(self, address: str) -> tuple[Manifest, ...]:
+        """The published artifacts of which ``step/fingerprint`` is a part; damaged manifests are passed over."""
+        owners = []
+        for directory in self.directories():
+            try:
+                manifest = read_manifest(directory)
+            except StoreError:
+                continue
+            if address in manifest.parts:
+                owners.append(manifest)
+        return tuple(owners)
+
+    def discard(self, manifest: Manifest) -> None:
+        """Forget a published artifact, so that the next run makes it again."""
+        self.discard_directory(manifest.directory)
+
+    def discard_directory(self, directory: Path) -> None:
+        """Forget the artifact of this directory, also one whose manifest is damaged.
+
+        First the directory leaves the artifacts, then it is deleted: a crash leaves no half artifact.
+        """
+        discarded = self.root / "discarded"
+        with explaining_full_disk("discard", self.root):
+            discarded.mkdir(exist_ok=True)
+            os.replace(directory, discarded / f"{directory.parent.name}-{directory.name}-{time.time_ns()}")
+            _flush(directory.parent)
+        for leftover in discarded.iterdir():  # this one, and those of a crash
+            shutil.rmtree(leftover, ignore_errors=True)
 
     def verify(self, manifest: Manifest) -> tuple[str, ...]:
-        """What is wrong with an artifact's files, one sentence each; empty when every byte is as published."""
-        expected = {file.path: file for file in manifest.files}
-        present = {_relative(path, manifest.directory) for path in _files(manifest.directory)} - {MANIFEST_NAME}
-        problems = [f"{name} is missing" for name in expected if name not in present]
-        problems += [f"{name} does not belong to the artifact" for name in sorted(present - set(expected))]
-        for name in sorted(present & set(expected)):
-            if sha256_of_file(manifest.directory / name) != expected[name].sha256:
-                problems.append(f"{name} changed: its sha256 is not {expected[name].sha256[:12]}…")
-        return tuple(problems)
+        """What is wrong with an artifact, one sentence each; empty when every byte is as published.
+
+        Parts are artifacts of their own: here only those that are missing are said.
+        """
+        return problems_of(manifest, is_published=self._has)
+
+    def _has(self, address: str) -> bool:
+        return (self.root / "artifacts" / address / MANIFEST_NAME).exists()
 
     def _publish(
         self, request: Request, directory: Path, summary: dict[str, Any], *, duration_seconds: float
     ) -> Manifest:
         shutil.rmtree(directory / WORK_FOLDER, ignore_errors=True)
         files = []
-        for path in _files(directory):
+        for name, path in files_below(directory).items():
             if path.name == MANIFEST_NAME or path.name.endswith(UNFINISHED_SUFFIX):
                 path.unlink()  # left by a crash in the middle of a write
                 continue
-            files.append(
-                ArtifactFile(
-                    path=_relative(path, directory), num_bytes=path.stat().st_size, sha256=sha256_of_file(path)
-                )
-            )
+            files.append(ArtifactFile(path=name, num_bytes=path.stat().st_size, sha256=sha256_of_file(path)))
             _flush(path)
-        published = self.directory(request)
         manifest = Manifest(
             request=request,
             files=tuple(files),
@@ -142,8 +212,13 @@ class ArtifactStore:
             duration_seconds=round(duration_seconds, 3),
             git_commit=git_commit(),
             versions=library_versions(),
-            directory=published,
+            directory=self.directory(request),
         )
+        return self._seal(manifest.with_digest(), directory)
+
+    def _seal(self, manifest: Manifest, directory: Path) -> Manifest:
+        """Turn a partial directory with all files into a published artifact."""
+        published = manifest.directory
         write_text(directory / MANIFEST_NAME, manifest.model_dump_json(indent=2))
         published.parent.mkdir(parents=True, exist_ok=True)
         os.replace(directory, published)
@@ -188,17 +263,21 @@ def write_text(path: Path, text: str) -> None:
 
 
 def read_manifest(directory: Path) -> Manifest:
-    """The manifest of a published artifact."""
-    record = json.loads((directory / MANIFEST_NAME).read_text(encoding="utf-8"))
-    return Manifest(**record, directory=directory)
+    """The manifest of a published artifact.
 
-
-def _files(directory: Path) -> list[Path]:
-    return sorted(path for path in directory.rglob("*") if path.is_file())
-
-
-def _relative(path: Path, directory: Path) -> str:
-    return path.relative_to(directory).as_posix()
+    Raises:
+        StoreError: it is damaged.
+    """
+    path = directory / MANIFEST_NAME
+    try:
+        return parse_manifest(
+            path.read_bytes(), address=f"{directory.parent.name}/{directory.name}", directory=directory
+        )
+    except DamagedManifestError as error:
+        raise StoreError(
+            f"{path} is damaged: {error}. `llava-jp discard {directory.name}` forgets the artifact; "
+            "the next run makes it again, or `llava-jp pull` brings a copy"
+        ) from error
 
 
 def _flush(path: Path) -> None:
@@ -208,31 +287,3 @@ def _flush(path: Path) -> None:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
-
-
-@cache
-def git_commit() -> str | None:
-    """The commit this code runs from, with ``-dirty`` when it was edited; None outside a checkout."""
-    command = ["git", "-C", str(Path(__file__).parent), "describe", "--always", "--dirty", "--abbrev=40", "--exclude=*"]
-    try:
-        done = subprocess.run(command, capture_output=True, text=True, timeout=20, check=False)
-    except (OSError, subprocess.TimeoutExpired):
-        return None
-    return done.stdout.strip() or None
-
-
-@cache
-def library_versions() -> dict[str, str]:
-    """Versions of the libraries that take part in results."""
-    names = (
-        "torch",
-        "transformers",
-        "tokenizers",
-        "deepspeed",
-        "pyarrow",
-        "pillow",
-        "duckdb",
-        "rouge-score",
-        "fugashi",
-    )
-    return {name: importlib.metadata.version(name) for name in names}

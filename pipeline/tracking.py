@@ -17,8 +17,8 @@ from pipeline.contamination import contamination_rows
 from pipeline.manifest import MANIFEST_NAME, Manifest, Request
 from pipeline.prediction_rows import Prediction, read_predictions
 from pipeline.progress import Event
+from pipeline.provenance import git_commit
 from pipeline.settings import Settings
-from pipeline.store import git_commit
 from pipeline.translation_report import report_of
 
 log = logging.getLogger(__name__)

@@ -12,12 +12,9 @@ from pathlib import Path
 
 import torch
 
-from pipeline.calibration import CalibrationJob, calibrate
-from pipeline.encoding_job import EncodingJob, encode_part
 from pipeline.errors import PipelineError, StoreError, TransientError
-from pipeline.feature_filling import read_shards
 from pipeline.launch import ERROR_MARK, FOLLOWS_STDIN, WorkerEvent
-from pipeline.store import write_text
+from pipeline.settings import load_settings
 from pipeline.training import TrainingJob
 
 
@@ -26,40 +23,25 @@ def main(job_file: Path) -> int:
     if FOLLOWS_STDIN in os.environ:
         _end_with_supervisor()
     try:
-        run_job(job_file)
+        _run(job_file)
     except Exception as error:
         print(ERROR_MARK + json.dumps(_explained(error, job_file)), flush=True)
         raise
     return 0
 
 
-def run_job(job_file: Path) -> None:
-    """Do this process's part of a job; which part, RANK and WORLD_SIZE in the environment say."""
-    text = job_file.read_text(encoding="utf-8")
-    match json.loads(text)["kind"]:
-        case "train":
-            job = TrainingJob.model_validate_json(text)
-            from pipeline.optimizer_loop import train  # DeepSpeed takes seconds to import, and reads the environment
+def _run(job_file: Path) -> None:
+    kind = json.loads(job_file.read_text(encoding="utf-8"))["kind"]
+    if kind == "train":
+        from pipeline.optimizer_loop import train  # DeepSpeed takes seconds to import, and reads the environment then
 
-            train(job)
-        case "encode":
-            encode(EncodingJob.model_validate_json(text))
-        case "calibrate":
-            summary = calibrate(CalibrationJob.model_validate_json(text))
-            write_text(job_file.parent / "summary.json", json.dumps(summary))
+        train(TrainingJob.model_validate_json(job_file.read_text(encoding="utf-8")))
+    else:
+        from pipeline.feature_jobs import do_job
 
-
-def encode(job: EncodingJob) -> None:
-    """Encode this process's part of a job: every n-th shard, in the order of the job."""
-    if not torch.cuda.is_available():
-        torch.set_num_threads(1)  # on a CPU the last bits of a matrix product depend on the number of threads
-    shards = list(read_shards(job.shards).values())
-    rank, num_processes = int(os.environ["RANK"]), int(os.environ["WORLD_SIZE"])
-
-    def advance(count: int, note: str) -> None:
-        WorkerEvent("encode images", 0, count, job.num_images, "images", note).tell()
-
-    encode_part(job, shards[rank::num_processes], advance=advance)
+        rank, num_processes = int(os.environ["RANK"]), int(os.environ["WORLD_SIZE"])
+        num_decoders = load_settings().effective_num_decoders
+        do_job(job_file, rank=rank, num_processes=num_processes, num_decoders=num_decoders, tell=WorkerEvent.tell)
 
 
 def _explained(error: Exception, job_file: Path) -> dict[str, str]:

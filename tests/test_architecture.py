@@ -126,3 +126,8 @@ def test_the_wheel_has_every_file_that_the_pipeline_reads(wheel_files, pattern):
 
 def test_the_wheel_has_nothing_else(wheel_files):
     assert {name.split("/")[0] for name in wheel_files if ".dist-info/" not in name} == set(PACKAGES)
+
+
+def test_the_command_line_and_the_planning_start_without_torch():
+    code = "import sys, flows.cli, pipeline.plan; sys.exit('torch' in sys.modules)"
+    call("python", "-c", code, cwd=REPOSITORY)

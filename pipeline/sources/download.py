@@ -10,9 +10,8 @@ Layout below the root of the store:
 import fcntl
 import hashlib
 import logging
-import threading
 from collections.abc import Iterator, Sequence
-from concurrent.futures import FIRST_EXCEPTION, Future, ThreadPoolExecutor, wait
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -30,12 +29,12 @@ from pipeline.sources.partial_file import PART_SUFFIX
 from pipeline.sources.patience import Patience
 from pipeline.sources.registry import Source
 from pipeline.sources.safe_paths import safe_parts
+from pipeline.transfers import ByteCounter, as_they_come
 
 log = logging.getLogger(__name__)
 
 SOURCES_FOLDER = "sources"
 IMAGES_FOLDER = "images"
-SECONDS_BETWEEN_REPORTS = 0.2
 PATIENCE_TO_PIN = Patience(attempts=3)
 """A person is waiting, and nothing has been begun that could be lost."""
 
@@ -166,7 +165,7 @@ def _fetch_missing(
         for source in sources
         for file in pinned[source.name].files
     ]
-    lock, counter = SourceLock(root), _Counter()
+    lock, counter = SourceLock(root), ByteCounter()
     for source, file, folder in jobs:
         if is_there(file, folder) and file.sha256 is None:  # it was renamed, and then the machine stopped
             num_bytes, sha256 = (folder / file.path).stat().st_size, sha256_of_file(folder / file.path)
@@ -184,7 +183,7 @@ def _fetch_missing(
             for source, file, folder in missing
         }
         try:
-            for future in _as_they_come(futures, counter, progress):
+            for future in as_they_come(futures, counter, progress):
                 lock.remember(futures[future].name, future.result())
         finally:
             connection.stop.set()
@@ -198,18 +197,6 @@ def _fetch_one(source: Source, file: LockedFile, folder: Path, revision: str, co
         return fetch_file(file, folder / file.path, url=url, headers=auth_headers(source), to=connection)
     except RefusedError as error:
         raise explain_refusal(source, error, revision=revision) from error
-
-
-def _as_they_come(
-    futures: dict[Future[LockedFile], Source], counter: "_Counter", progress: Progress
-) -> Iterator[Future[LockedFile]]:
-    """Finished downloads; the progress is told of the bytes meanwhile."""
-    pending = set(futures)
-    while pending:
-        done, pending = wait(pending, timeout=SECONDS_BETWEEN_REPORTS, return_when=FIRST_EXCEPTION)
-        if count := counter.take():
-            progress.advance(count)
-        yield from done
 
 
 def _fetched(source: Source, locked: LockedSource, root: Path) -> FetchedSource:
@@ -244,20 +231,3 @@ def _guarded(sources: Sequence[Source], root: Path) -> Iterator[None]:
                 log.info("%s: another process is fetching it; waiting", name)
                 fcntl.flock(file, fcntl.LOCK_EX)
         yield
-
-
-class _Counter:
-    """Bytes counted in many threads, taken by one."""
-
-    def __init__(self) -> None:
-        self._guard = threading.Lock()
-        self._count = 0
-
-    def add(self, count: int) -> None:
-        with self._guard:
-            self._count += count
-
-    def take(self) -> int:
-        with self._guard:
-            count, self._count = self._count, 0
-        return count

@@ -32,6 +32,20 @@ def safe_parts(name: str, *, where: str) -> tuple[str, ...]:
     return parts
 
 
+def place_of(name: str, folder: Path, *, where: str) -> Path:
+    """The path of a file ``name`` inside ``folder``, which may be written: no link on the way leads out of it.
+
+    Raises:
+        DataError: the name leads out, or something else is in its place.
+    """
+    parts = safe_parts(name, where=where)
+    refuse_links(folder, parts[:-1], where=where)
+    path = folder.joinpath(*parts)
+    if path.is_dir():
+        raise DataError(f"{where}: {str(path)!r} is a folder, but a file must be written there; remove it")
+    return path
+
+
 def refuse_links(folder: Path, parts: tuple[str, ...], *, where: str) -> None:
     """Check that no folder on the way to ``parts`` below ``folder`` is a link or a file.
 

@@ -36,10 +36,12 @@ def run_until_killed(folder: Path) -> None:
     def before_rename(event: str, arguments: tuple) -> None:
         if event == "os.rename":
             target = str(arguments[1])
-            if target.startswith(published):
-                die_once(target.removeprefix(published))
-            elif target.endswith("shard-00002.parquet"):
-                die_once("between shards")
+            name = target.removeprefix(published)
+            if name.startswith("feature_shard/"):
+                if Path(target).parent.is_dir() and any(Path(target).parent.iterdir()):
+                    die_once("between shards")
+            elif name != target:
+                die_once(name)
 
     def on_progress(event: Event) -> None:
         if event.name == "answer questions" and event.done == 16:

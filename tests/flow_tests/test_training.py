@@ -25,7 +25,8 @@ from pipeline.batches import collate, global_batches, load_samples
 from pipeline.config import TOKENIZER_FOLDER, LocalSource, load_experiment
 from pipeline.errors import ConfigError, TrainingError
 from pipeline.feature_cache import FeatureReader
-from pipeline.features import cache_features
+from pipeline.feature_sources import CachedFeatures
+from pipeline.features import cache_features, calibrate_features
 from pipeline.preparation import prepare_dataset
 from pipeline.store import ArtifactStore
 from pipeline.training import train_stage
@@ -33,6 +34,8 @@ from pipeline.translation import check_translations
 from tests.flow_tests.commands import REPOSITORY, clean_environment, training_processes, wait_until
 
 pytestmark = pytest.mark.slow
+
+CPU = torch.device("cpu")
 
 NUM_SAMPLES = 15
 """Of these one is text only; a global batch of 8 leaves a smaller last one."""
@@ -66,6 +69,8 @@ ZERO_STAGES = (0, 2, 3)
 VARIANTS = {
     "plain": (settings(1, 0), {"micro_batch_size": 8}),
     "accumulated": (settings(1, 0), {"micro_batch_size": 2}),
+    "live": (settings(1, 0), {"form": "live"}),
+    "int8": (settings(1, 0), {"form": "int8"}),
     "diverging": (settings(1, 0), {"learning_rate": 1e30}),
     **{f"zero-{stage}": (settings(2, stage), {"micro_batch_size": 2}) for stage in ZERO_STAGES},
 }
@@ -81,15 +86,24 @@ class Stages:
         self.store = ArtifactStore(folder / "store")
         dataset = prepare_dataset(records(folder), store=self.store)
         accepted = check_translations(self.config.translation, dataset=dataset, store=self.store)
-        datasets = {"pretrain": dataset, "finetune": dataset}
-        features = cache_features(self.config.vision_tower, self.config.features, datasets=datasets, store=self.store)
-        self.inputs = {"dataset": dataset, "accepted": accepted, "features": features}
+        self.inputs = {"dataset": dataset, "accepted": accepted}
+        self.inputs["features"] = self.features("exact")
         self.projector = self.train("pretrain", self.store)
 
-    def train(self, stage, store, **changes):
+    def features(self, form):
+        """The dataset's features in one of the forms."""
+        config, dataset = self.config.features.model_copy(update={"form": form}), self.inputs["dataset"]
+        tower, calibration = self.config.vision_tower, None
+        if form == "int8":
+            calibration = calibrate_features(tower, config, dataset=dataset, store=self.store)
+        return cache_features(tower, config, dataset=dataset, calibration=calibration, store=self.store)
+
+    def train(self, stage, store, *, form="exact", **changes):
         """One stage; ``changes`` are fields of its section."""
         config = self.config.pretrain if stage == "pretrain" else self.config.finetune
-        inputs = self.inputs if stage == "pretrain" else {**self.inputs, "projector": self.projector}
+        inputs = {**self.inputs, "features": self.features(form)}
+        if stage == "finetune":
+            inputs["projector"] = self.projector
         return train_stage(
             stage,
             config.model_copy(update=changes),
@@ -156,6 +170,16 @@ def test_the_loss_curve_does_not_depend_on_gradient_accumulation(models):
     assert curve(models["accumulated"]) == pytest.approx(curve(models["plain"]), rel=1e-5)
 
 
+def test_features_made_in_training_give_the_loss_curve_of_cached_ones(models):
+    assert curve(models["live"]) == pytest.approx(curve(models["plain"]), rel=1e-5)
+    assert models["live"].summary["num_samples"] == NUM_SAMPLES
+
+
+def test_int8_features_give_nearly_the_loss_curve_of_exact_ones(models):
+    assert curve(models["int8"]) == pytest.approx(curve(models["plain"]), rel=0.02)
+    assert curve(models["int8"]) != curve(models["plain"])
+
+
 @pytest.mark.parametrize("zero_stage", ZERO_STAGES)
 def test_two_processes_give_the_loss_curve_of_one(models, zero_stage):
     model = models[f"zero-{zero_stage}"]
@@ -177,7 +201,7 @@ def model_and_samples(stages):
     """The model that finetuning starts from, and the samples it sees, made without the training loop."""
     config = stages.config
     tokenizer = load_tokenizer(config.llm, bundled=TOKENIZER_FOLDER)
-    features = FeatureReader(stages.inputs["features"].directory)
+    features = CachedFeatures(FeatureReader(stages.inputs["features"].directory), CPU)
     samples = load_samples(
         stages.inputs["dataset"].path("samples.parquet"),
         stages.inputs["accepted"].path("accepted.parquet"),
@@ -187,7 +211,7 @@ def model_and_samples(stages):
         max_length=config.finetune.max_length,
     ).samples
     llm = build_llm(config.llm, tokenizer)
-    projector = Projector(features.shape.num_scales * features.shape.width, llm.config.hidden_size)
+    projector = Projector(features.num_channels, llm.config.hidden_size)
     load_projector(projector, stages.projector.directory)
     return VisionLanguageModel(projector, llm).eval(), samples, features
 
@@ -199,7 +223,7 @@ def test_the_loss_is_the_mean_over_the_supervised_tokens_of_the_global_batch(sta
     for index in first:
         batch = collate([samples[index]], features=features)
         with torch.no_grad():
-            embeddings = model.embed(batch.input_ids, batch.features)
+            embeddings = model.embed(batch.input_ids, features.on_device(batch.images, CPU))
             logits = model.llm(inputs_embeds=embeddings).logits
         total += F.cross_entropy(
             logits[0, :-1], batch.labels[0, 1:], ignore_index=IGNORED_LABEL, reduction="sum"

@@ -76,7 +76,7 @@ def test_features_have_the_towers_number_format(dtype):
     assert tower.encode(random_pixels(32), TWO_SCALES).dtype == getattr(torch, dtype)
 
 
-@pytest.mark.parametrize("model_type", ["siglip", "clip"])
+@pytest.mark.parametrize("model_type", ["siglip", "siglip2", "clip"])
 def test_a_tower_comes_back_from_its_folder(tmp_path, model_type):
     tower = build_vision_tower(tower_config(model_type=model_type))
     tower.vit.save_pretrained(tmp_path)
@@ -106,6 +106,22 @@ def test_clip_gives_the_hidden_state_before_the_last_layer_without_its_class_tok
     assert torch.allclose(features[:, 0], output.hidden_states[-2][:, 1:], atol=1e-6)
 
 
+def test_naflex_gives_the_hidden_state_before_the_last_layer_for_a_square_tile():
+    tower, pixels = build_vision_tower(tower_config(model_type="siglip2")), random_pixels(16)
+    normalised = tower.normalise(pixels)
+    # The patches as Siglip2ImageProcessor makes them from an image with its channels last.
+    patches = normalised.permute(0, 2, 3, 1).reshape(2, 2, 8, 2, 8, 3).transpose(2, 3).reshape(2, 4, 192)
+    with torch.no_grad():
+        output = tower.vit(
+            pixel_values=patches,
+            pixel_attention_mask=torch.ones(2, 4, dtype=torch.long),
+            spatial_shapes=torch.tensor([[2, 2], [2, 2]]),
+            output_hidden_states=True,
+        )
+    assert (tower.tile_size, tower.num_patches) == (16, 4)
+    assert torch.allclose(tower.encode(pixels, ONE_TILE)[:, 0], output.hidden_states[-2], atol=1e-6)
+
+
 def test_the_last_layer_is_not_run():
     tower = build_vision_tower(tower_config())
     tower.vit.encoder.layers[-1].forward = None  # would raise
@@ -128,7 +144,7 @@ def test_the_published_layout_of_clip_is_the_true_grid_since_it_drops_the_class_
 def test_a_tower_of_an_unknown_family_is_refused(tmp_path):
     (tmp_path / "config.json").write_text('{"model_type": "dinov2"}')
     local = VisionTowerConfig(weights=LocalFolder(kind="local", folder=tmp_path), dtype="float32")
-    message = "is a 'dinov2'; a vision tower must be one of: siglip, siglip_vision_model, clip, clip_vision_model"
+    message = "is a 'dinov2'; a vision tower must be one of: siglip, siglip_vision_model, siglip2, .*"
     with pytest.raises(ValueError, match=message):
         build_vision_tower(local)
 

@@ -5,8 +5,9 @@ import pytest
 from model.language_model import build_llm, load_tokenizer
 from model.vision_tower import build_vision_tower
 from pipeline.config import TOKENIZER_FOLDER, load_experiment
-from pipeline.costs import estimate, llm_sizes, tower_sizes
+from pipeline.costs import estimate
 from pipeline.errors import ConfigError
+from pipeline.model_sizes import llm_sizes, tower_sizes
 from pipeline.preparation import prepare_dataset
 from pipeline.store import ArtifactStore
 
@@ -28,12 +29,14 @@ def test_the_parameters_of_a_tower_and_an_llm_are_counted_without_building_them(
 
 
 def test_the_bytes_of_the_features_are_images_times_scales_tokens_channels_and_four(store):
-    assert estimate(load_experiment("demo-v1.1"), store=store)["features"].num_bytes == 7000 * 2 * 4 * 256 * 4
+    costs = estimate(load_experiment("demo-v1.1"), store=store)
+    assert costs["features/pretrain"].num_bytes == 1000 * 2 * 4 * 256 * 4
+    assert costs["features/finetune"].num_bytes == 6000 * 2 * 4 * 256 * 4
 
 
 def test_every_step_has_an_estimate(store):
     costs = estimate(load_experiment("smoke"), store=store)
-    assert len(costs) == 12
+    assert len(costs) == 13
     assert all(cost.num_bytes > 0 and cost.seconds > 0 for cost in costs.values())
 
 

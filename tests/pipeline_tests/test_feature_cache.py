@@ -102,9 +102,12 @@ def test_features_that_are_not_numbers_stay_so_in_int8():
     assert restored[0, 0, 1].tolist() == pytest.approx([2.0, 1.0], abs=0.01)
 
 
+NUMBERS = st.floats(-(2.0**90), 2.0**90, width=32).map(lambda number: number if abs(number) > 2.0**-60 else 0.0)
+
+
 @settings(max_examples=50, deadline=None)
 @given(
-    values=st.lists(st.floats(-(2.0**90), 2.0**90, width=32), min_size=12, max_size=12),
+    values=st.lists(NUMBERS, min_size=12, max_size=12),
     rms=st.lists(st.floats(2.0**-20, 2.0**20, width=32), min_size=3, max_size=3),
 )
 def test_int8_is_within_half_a_step_of_any_features(values, rms):
@@ -228,7 +231,7 @@ def test_checksums_are_compared_when_the_setting_says(store, check, is_noticed):
 def test_a_shard_that_was_cut_while_it_was_open_is_noticed(store):
     with reader_of(store, encoded(range(2))) as reader:
         os.truncate(payload_file(store), 100)
-        with pytest.raises(StoreError, match="are damaged: it ends too early"):
+        with pytest.raises(StoreError, match="are damaged: at 32 px the file ends too early"):
             reader.read(key(1))
 
 

@@ -1,5 +1,3 @@
-import json
-import os
 import re
 import shutil
 
@@ -14,11 +12,12 @@ from pipeline.config import FeatureConfig
 from pipeline.encoding import Encoder, default_device, encode_pixels, feature_shape
 from pipeline.errors import DataError, StoreError
 from pipeline.feature_cache import FeatureReader
-from pipeline.features import cache_features, calibrate_features, require_features
+from pipeline.feature_jobs import do_job
+from pipeline.feature_verification import shard_advice
+from pipeline.features import cache_features, calibrate_features, encode_part, require_features
 from pipeline.images import ImageReader, decode
 from pipeline.preparation import prepare_dataset
 from pipeline.store import ArtifactStore
-from tests.pipeline_tests.jobs_here import run_here
 from tests.pipeline_tests.small_data import local_source, picture, sha256_of, talk
 
 CONFIG = FeatureConfig(image_size=32, scales=(1.0, 0.5), images_per_shard=2)
@@ -40,7 +39,6 @@ def tower(dtype: str = "float32") -> VisionTowerConfig:
 @pytest.fixture
 def store(tmp_path, monkeypatch):
     monkeypatch.setenv("LLAVA_JP_STORE", str(tmp_path / "store"))
-    monkeypatch.setenv("LLAVA_JP_NUM_DECODERS", "0")
     return ArtifactStore(tmp_path / "store")
 
 
@@ -56,8 +54,8 @@ def cached(data, store, *, dtype="float32", **changes):
     config = CONFIG.model_copy(update=changes)
     calibration = None
     if config.form == "int8":
-        calibration = calibrate_features(tower(dtype), config, dataset=data, store=store, run_job=run_here)
-    return cache_features(tower(dtype), config, dataset=data, calibration=calibration, store=store, run_job=run_here)
+        calibration = calibrate_features(tower(dtype), config, dataset=data, store=store)
+    return cache_features(tower(dtype), config, dataset=data, calibration=calibration, store=store)
 
 
 def shard_folders(store) -> list:
@@ -111,7 +109,7 @@ def test_int8_features_are_within_half_a_step_of_the_live_ones(tmp_path, store):
 
 def test_the_calibration_is_the_root_mean_square_of_every_channel(tmp_path, store):
     data = dataset(tmp_path, store, 1, 2, 3)
-    calibration = calibrate_features(tower(), CONFIG, dataset=data, store=store, run_job=run_here)
+    calibration = calibrate_features(tower(), CONFIG, dataset=data, store=store)
     features = torch.stack(list(live_features(data).values()))
     assert torch.allclose(read_calibration(calibration.directory), features.square().mean(dim=(0, 2)).sqrt(), rtol=1e-5)
     assert calibration.summary == {"num_images": 3, "num_channels": 32}
@@ -244,12 +242,12 @@ def test_a_dataset_of_text_alone_has_no_shards(tmp_path, store):
 
 def test_a_disk_that_cannot_hold_the_features_is_refused_before_anything_is_encoded(tmp_path, store, monkeypatch):
     data = dataset(tmp_path, store, 1, 2)
-    monkeypatch.setattr("pipeline.feature_filling.free_bytes", lambda path: 1023)
+    monkeypatch.setattr("pipeline.feature_costs.free_bytes", lambda path: 1023)
     message = r"the features of 2 images take 1.0 kB as exact; .* has 1.0 kB free. Make room, choose a smaller form"
     with pytest.raises(StoreError, match=message):
         cached(data, store)
     assert not (store.root / "artifacts" / "feature_shard").exists()
-    monkeypatch.setattr("pipeline.feature_filling.free_bytes", lambda path: 1024)
+    monkeypatch.setattr("pipeline.feature_costs.free_bytes", lambda path: 1024)
     assert cached(data, store).summary["payload_bytes"] == 1024
 
 
@@ -300,18 +298,16 @@ def test_too_little_shared_memory_is_said_before_a_process_dies_of_it(tmp_path, 
     usage = shutil.disk_usage(tmp_path)._replace(free=100)
     monkeypatch.setattr(shutil, "disk_usage", lambda path: usage)
     monkeypatch.setenv("LLAVA_JP_NUM_DECODERS", "1")
-    monkeypatch.setattr("pipeline.feature_filling.free_bytes", lambda path: 10**12)
+    monkeypatch.setattr("pipeline.feature_costs.free_bytes", lambda path: 10**12)
     with pytest.raises(Exception, match=r"decoding needs .* MB in /dev/shm, .*lower LLAVA_JP_NUM_DECODERS"):
         cached(dataset(tmp_path, store, 1), store)
 
 
-def test_progress_says_where_the_time_goes(tmp_path, store, capsys):
+def test_progress_says_where_the_time_goes(tmp_path, store, caplog):
+    caplog.set_level("INFO")
     cached(dataset(tmp_path, store, 1, 2, 3), store)
-    events = [json.loads(line.removeprefix("@progress ")) for line in capsys.readouterr().out.splitlines()]
-    assert sum(event["count"] for event in events) == 3
-    assert {event["total"] for event in events} == {3}
     note = r"waiting for images \d+ %, encoding \d+ %, writing \d+ %: limited by (decoding|encoding|writing)"
-    assert any(re.fullmatch(note, event["note"]) for event in events)
+    assert re.search(rf"encode images: 3 images in .*, {note}", caplog.text)
 
 
 def test_the_shape_follows_from_tower_and_config():
@@ -320,20 +316,74 @@ def test_the_shape_follows_from_tower_and_config():
     assert shape.columns == ("features_32", "features_16")
 
 
-def test_two_processes_share_a_job_by_its_order(tmp_path, store, monkeypatch):
+def test_two_processes_share_a_job_by_its_order(tmp_path, store):
     data = dataset(tmp_path, store, *range(5))
     done = []
 
-    def first_of_two(job_file, num_processes):
-        monkeypatch.setenv("WORLD_SIZE", "2")
-        from pipeline.worker import run_job
-
-        for rank in ("1", "0"):
-            monkeypatch.setenv("RANK", rank)
-            run_job(job_file)
+    def one_after_the_other(job_file):
+        for rank in (1, 0):
+            do_job(job_file, rank=rank, num_processes=2, num_decoders=0, tell=lambda event: None)
             done.append(len(shard_folders(store)))
 
-    manifest = cache_features(tower(), CONFIG, dataset=data, store=store, run_job=first_of_two)
+    manifest = cache_features(tower(), CONFIG, dataset=data, store=store, run_job=one_after_the_other)
     assert done == [1, 3]
     assert manifest.summary["num_images"] == 5
-    assert "WORLD_SIZE" in os.environ
+
+
+@pytest.mark.parametrize("form", ["exact", "exact-zstd", "int8"])
+def test_a_flipped_bit_is_found_its_image_named_and_only_its_shard_made_again(tmp_path, store, form):
+    data = dataset(tmp_path, store, *range(4))
+    manifest = cached(data, store, form=form)
+    before = {folder.name: (folder / "features.parquet").read_bytes() for folder in shard_folders(store)}
+    damaged, untouched = shard_folders(store)
+    path = damaged / "features.parquet"
+    rows = pq.read_table(damaged / "index.parquet").to_pylist()
+    content = bytearray(path.read_bytes())
+    content[rows[1]["offsets"][0] + 20] ^= 16
+    path.write_bytes(content)
+    shard = store.by_fingerprint(damaged.name)
+    assert store.verify(shard)[0].startswith("features.parquet changed: its sha256 is not ")
+    assert shard_advice(shard) == (
+        f"feature_shard/{damaged.name}: the features of 1 images are damaged ({rows[1]['image_sha256']}); "
+        f"`llava-jp discard {damaged.name}` and the next run of an experiment that uses it encode this shard again, "
+        "and no other"
+    )
+    assert store.verify(store.by_fingerprint(untouched.name)) == ()
+    time = (untouched / "features.parquet").stat().st_mtime_ns
+    store.discard(shard)
+    assert cached(data, store, form=form) == manifest
+    assert {folder.name: (folder / "features.parquet").read_bytes() for folder in shard_folders(store)} == before
+    assert (untouched / "features.parquet").stat().st_mtime_ns == time
+
+
+def test_every_byte_of_a_shard_is_covered(tmp_path, store):
+    cached(dataset(tmp_path, store, 1), store)
+    (folder,) = shard_folders(store)
+    shard = store.by_fingerprint(folder.name)
+    for path in (folder / "features.parquet", folder / "index.parquet"):
+        content = path.read_bytes()
+        for position in range(0, len(content), 97):
+            path.write_bytes(content[:position] + bytes([content[position] ^ 1]) + content[position + 1 :])
+            assert store.verify(shard), f"{path.name} at {position}"
+            assert shard_advice(shard).startswith(f"feature_shard/{folder.name}: ")
+        path.write_bytes(content)
+    assert store.verify(shard) == ()
+    assert shard_advice(shard).startswith(f"feature_shard/{folder.name}: no image's features are damaged")
+
+
+def test_machines_encode_disjoint_parts_and_the_step_finds_all_of_them_cached(tmp_path, store):
+    data = dataset(tmp_path, store, *range(9))
+    (tmp_path / "images" / "3.png").unlink()
+    counts = []
+    for part in (2, 0, 1):  # whoever begins when
+        counts.append(encode_part(tower(), CONFIG, dataset=data, store=store, part=part, num_parts=3))
+    assert [num_all for _, num_all in counts] == [5, 5 - counts[0][0], 5 - counts[0][0] - counts[1][0]]
+    assert sum(num_own for num_own, _ in counts) == 5
+    before = shard_folders(store)
+    assert len(before) == 5
+    keys = [key for folder in before for key in pq.read_table(folder / "index.parquet")["image_sha256"].to_pylist()]
+    assert sorted(keys) == list(ImageReader([data]).usable())
+    assert not list(store.root.glob("partial/encode*"))
+    manifest = cached(data, store)
+    assert (manifest.summary["num_images"], manifest.summary["num_failed"]) == (8, 1)
+    assert len(set(shard_folders(store)) - set(before)) == 1  # the image that failed was tried once more

@@ -1,3 +1,5 @@
+import hashlib
+import json
 import multiprocessing
 import os
 import time
@@ -200,3 +202,131 @@ def test_a_text_that_cannot_be_written_leaves_the_old_one(tmp_path):
     with pytest.raises(UnicodeEncodeError):
         write_text(tmp_path / "a.txt", "\ud800")
     assert (tmp_path / "a.txt").read_text() == "old"
+
+
+def test_a_manifest_has_a_digest_of_its_content(tmp_path):
+    manifest = ArtifactStore(tmp_path).produce(make_request(), two_files)
+    record = json.loads((manifest.directory / "manifest.json").read_text())
+    digest = record.pop("digest")
+    canonical = json.dumps(record, sort_keys=True, ensure_ascii=False, separators=(",", ":"))
+    assert digest == hashlib.sha256(canonical.encode()).hexdigest()
+
+
+def test_a_summary_that_json_changes_does_not_break_the_digest(tmp_path):
+    store, request = ArtifactStore(tmp_path), make_request()
+    store.produce(request, lambda directory: {"loss": float("nan"), "pair": (1, 2), "by_size": {3: 1e-7}, "名": "絵"})
+    manifest = store.find(request)
+    assert manifest.summary == {"loss": None, "pair": [1, 2], "by_size": {"3": 1e-7}, "名": "絵"}
+    assert store.verify(manifest) == ()
+
+
+def test_every_flipped_bit_of_a_manifest_is_found(tmp_path):
+    store = ArtifactStore(tmp_path)
+    manifest = store.produce(make_request(), two_files)
+    path = manifest.directory / "manifest.json"
+    whole = path.read_bytes()
+    for bit in range(0, 8 * len(whole), 5):  # every fifth: each byte, and each place in a byte
+        changed = bytearray(whole)
+        changed[bit // 8] ^= 1 << bit % 8
+        path.write_bytes(changed)
+        assert len(store.verify(manifest)) == 1, bytes(changed)
+        with pytest.raises(StoreError, match="manifest.json is damaged: "):
+            store.find(manifest.request)
+    path.write_bytes(whole)
+    assert store.verify(manifest) == ()
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        ("", "it is not the JSON of a manifest: Expecting value: line 1 column 1 (char 0)"),
+        ("[]", "it is not the JSON of a manifest: "),
+        ("[" * 100_000, "it is not the JSON of a manifest: "),
+        ("{}", "request: Field required"),
+    ],
+)
+def test_a_damaged_manifest_is_explained(tmp_path, text, reason):
+    store, request = ArtifactStore(tmp_path), make_request()
+    path = store.produce(request, two_files).directory / "manifest.json"
+    path.write_text(text)
+    with pytest.raises(StoreError) as caught:
+        store.find(request)
+    message = str(caught.value)
+    assert message.startswith(f"{path} is damaged: {reason}")
+    assert message.endswith(
+        f". `llava-jp discard {request.fingerprint}` forgets the artifact; "
+        "the next run makes it again, or `llava-jp pull` brings a copy"
+    )
+
+
+def test_an_artifact_under_the_address_of_another_is_noticed(tmp_path):
+    store = ArtifactStore(tmp_path)
+    manifest = store.produce(make_request(), two_files)
+    manifest.directory.rename(manifest.directory.with_name("0123456789abcdef"))
+    with pytest.raises(StoreError, match="its request is that of dataset/42bf614aeb5e736e, not of dataset/0123456789"):
+        store.by_fingerprint("0123")
+
+
+def test_an_artifact_from_before_there_were_digests_can_be_read(tmp_path):
+    store, request = ArtifactStore(tmp_path), make_request()
+    path = store.produce(request, two_files).directory / "manifest.json"
+    record = json.loads(path.read_text())
+    del record["digest"]
+    path.write_text(json.dumps(record))
+    assert store.verify(store.find(request)) == ()
+
+
+def test_verify_says_that_the_manifest_is_gone_or_another(tmp_path):
+    store = ArtifactStore(tmp_path)
+    manifest = store.produce(make_request(), two_files)
+    path = manifest.directory / "manifest.json"
+    path.write_text(manifest.model_copy(update={"summary": {}}).with_digest().model_dump_json())
+    assert store.verify(manifest) == ("manifest.json is not the one that was published",)
+    path.unlink()
+    assert store.verify(manifest) == ("manifest.json is missing",)
+
+
+def test_verify_names_the_parts_that_are_missing(tmp_path):
+    store = ArtifactStore(tmp_path)
+    part = store.produce(make_request("part"), two_files)
+    whole = store.produce(
+        make_request("whole"), lambda directory: {"parts": [part.address, "dataset/0123456789abcdef"]}
+    )
+    assert store.verify(whole) == ("its part dataset/0123456789abcdef is missing",)
+    store.discard(part)
+    assert store.verify(whole) == (
+        f"its part {part.address} is missing",
+        "its part dataset/0123456789abcdef is missing",
+    )
+
+
+def test_a_discarded_artifact_is_made_again(tmp_path):
+    store, request = ArtifactStore(tmp_path), make_request()
+    store.discard(store.produce(request, two_files))
+    assert store.find(request) is None
+    assert files_of(store.produce(request, two_files)) == {"deep/two.txt": 4, "one.txt": 3}
+    assert not list((tmp_path / "discarded").iterdir())
+
+
+def test_what_a_crash_left_of_a_discarded_artifact_goes_with_the_next(tmp_path):
+    leftover = tmp_path / "discarded" / "dataset-0123456789abcdef-1"
+    leftover.mkdir(parents=True)
+    (leftover / "one.txt").write_text("one")
+    store = ArtifactStore(tmp_path)
+    store.discard(store.produce(make_request(), two_files))
+    assert not list((tmp_path / "discarded").iterdir())
+
+
+def test_an_artifact_that_was_made_elsewhere_is_adopted_as_it_is(tmp_path):
+    here, there = ArtifactStore(tmp_path / "here"), ArtifactStore(tmp_path / "there")
+    made = there.produce(make_request(), two_files)
+    partial = here.partial_directory(made.request)
+    (partial / "work").mkdir(parents=True)
+    (partial / "work" / "checkpoint.bin").write_text("3")
+    (partial / "other.txt").write_text("of a run that did not finish")
+    adopted = here.adopt(made, lambda directory: two_files(directory) and None)
+    assert adopted == here.find(made.request)
+    assert adopted.directory == tmp_path / "here" / "artifacts" / "dataset" / made.fingerprint
+    assert (adopted.directory / "manifest.json").read_bytes() == (made.directory / "manifest.json").read_bytes()
+    assert {path.name for path in adopted.directory.rglob("*")} == {"one.txt", "deep", "two.txt", "manifest.json"}
+    assert here.adopt(made, lambda directory: pytest.fail("adopted again")) == adopted

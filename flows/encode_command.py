@@ -1,0 +1,73 @@
+"""``llava-jp encode EXPERIMENT --part 2/4``: one machine's part of the feature cache, by hand."""
+
+import re
+from typing import Annotated
+
+import typer
+
+from flows.terminal import console, narrated
+from pipeline.config import ExperimentConfig, load_experiment
+from pipeline.errors import ConfigError
+from pipeline.manifest import Manifest
+from pipeline.settings import load_settings
+from pipeline.store import ArtifactStore
+
+
+def encode(
+    experiment: Annotated[str, typer.Argument(help="Name of an experiment, or path of a .yaml file.")],
+    part: Annotated[str, typer.Option("--part", help="This machine's part of all, such as 2/4.")] = "1/1",
+    overrides: Annotated[list[str] | None, typer.Option("--set", help="Change a field: features.form=int8.")] = None,
+) -> None:
+    """Encode one part of an experiment's images; other machines that share the store encode the others.
+
+    Start it on every machine with another part, then run the experiment: it finds all features cached.
+    """
+    number, num_parts = _parsed(part)
+    config = load_experiment(experiment, overrides or ())
+    store = ArtifactStore(load_settings().store_root)
+    datasets = _prepared_datasets(config, store)
+    from pipeline.features import calibrate_features, encode_part
+
+    with narrated():
+        calibration = None
+        if config.features.form == "int8":
+            calibration = calibrate_features(
+                config.vision_tower, config.features, dataset=datasets["pretrain"], store=store
+            )
+        for role, dataset in datasets.items():
+            num_own, num_all = encode_part(
+                config.vision_tower,
+                config.features,
+                dataset=dataset,
+                calibration=calibration,
+                store=store,
+                part=number - 1,
+                num_parts=num_parts,
+            )
+            console.print(f"{role}: {num_own} of {num_all} missing shards were in part {part}")
+
+
+def _parsed(part: str) -> tuple[int, int]:
+    found = re.fullmatch(r"(\d+)/(\d+)", part)
+    number, num_parts = (int(found[1]), int(found[2])) if found else (0, 0)
+    if not 1 <= number <= num_parts:
+        raise ConfigError(f"--part {part!r} is not of the form 2/4, from 1/4 to 4/4")
+    return number, num_parts
+
+
+def _prepared_datasets(config: ExperimentConfig, store: ArtifactStore) -> dict[str, Manifest]:
+    from pipeline.plan import plan_experiment
+
+    if config.features.form == "live":
+        raise ConfigError("features.form=live has no cache to encode")
+    steps = {step.role: step for step in plan_experiment(config)}
+    datasets = {}
+    for role in ("pretrain", "finetune"):
+        manifest = store.find(steps[f"dataset/{role}"].request)
+        if manifest is None:
+            raise ConfigError(
+                f"the dataset {role} of {config.name} is not in {store.root} yet; the deployment "
+                f"prepare-data/{config.name} or `llava-jp run {config.name}` on one machine prepares it"
+            )
+        datasets[role] = manifest
+    return datasets

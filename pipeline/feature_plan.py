@@ -1,0 +1,85 @@
+"""What the features of an experiment will take, before anything is encoded: for ``llava-jp show``."""
+
+from dataclasses import dataclass
+
+from pipeline.config import ExperimentConfig
+from pipeline.costs import training_data_sizes
+from pipeline.disk import gigabytes
+from pipeline.feature_costs import FormCost, form_costs, require_space
+from pipeline.images import ImageReader
+from pipeline.manifest import Manifest
+from pipeline.plan import plan_experiment
+from pipeline.progress import duration
+from pipeline.shard_requests import encoded_images, encoder_description, shards_of
+from pipeline.store import ArtifactStore
+
+
+@dataclass(frozen=True, slots=True)
+class FeaturePlan:
+    """The images of an experiment's training data, and what each form of their features takes."""
+
+    num_images: int
+    num_cached: int
+    is_counted: bool
+    """Each image once, as the prepared datasets say; before, an image of both datasets counts twice."""
+    form: str
+    costs: tuple[FormCost, ...]
+
+    def rows(self) -> list[dict[str, object]]:
+        """One row for each form, for a table."""
+        return [
+            {
+                "form": f"{cost.form} (chosen)" if cost.form == self.form else cost.form,
+                "images to encode": self.num_images - self.num_cached,
+                "an image": gigabytes(cost.bytes_per_image),
+                "disk": gigabytes(cost.num_bytes),
+                "time": duration(cost.encoding_seconds) + (" in every epoch" if cost.form == "live" else ""),
+            }
+            for cost in self.costs
+        ]
+
+    def note(self) -> str:
+        """What the table is about."""
+        about = "" if self.is_counted else "about "
+        return f"features of {about}{self.num_images} images, {self.num_cached} of them cached"
+
+
+def plan_features(config: ExperimentConfig, *, store: ArtifactStore) -> FeaturePlan:
+    """Count the images and those that have no features yet."""
+    datasets = _prepared(config, store)
+    if datasets is not None:
+        images = set(ImageReader(datasets).usable())
+        num_images, num_cached = len(images), len(images & _cached(config, store))
+    else:
+        sizes = training_data_sizes(config, store=store)
+        num_images, num_cached = sum(size.num_images for size in sizes.values()), 0
+    costs = form_costs(config.vision_tower, config.features, num_images=num_images - num_cached)
+    return FeaturePlan(num_images, num_cached, datasets is not None, config.features.form, tuple(costs))
+
+
+def require_space_for(plan: FeaturePlan, config: ExperimentConfig, *, store: ArtifactStore) -> None:
+    """Stop before features that the disk cannot hold.
+
+    Raises:
+        StoreError: with what is needed, what is free, and what to do.
+    """
+    num_images = plan.num_images - plan.num_cached
+    require_space(config.vision_tower, config.features, num_images=num_images, root=store.root)
+
+
+def _prepared(config: ExperimentConfig, store: ArtifactStore) -> list[Manifest] | None:
+    steps = {step.role: step for step in plan_experiment(config)}
+    found = [store.find(steps[f"dataset/{role}"].request) for role in ("pretrain", "finetune")]
+    return None if None in found else [manifest for manifest in found if manifest is not None]
+
+
+def _cached(config: ExperimentConfig, store: ArtifactStore) -> set[str]:
+    """The images that have features of the experiment's encoder."""
+    if config.features.form == "live":
+        return set()
+    steps = {step.role: step for step in plan_experiment(config)}
+    calibration = store.find(steps["calibration"].request) if "calibration" in steps else None
+    if "calibration" in steps and calibration is None:
+        return set()
+    encoder = encoder_description(config.vision_tower, config.features)
+    return {key for shard in shards_of(store, encoder, calibration=calibration) for key in encoded_images(shard)}
