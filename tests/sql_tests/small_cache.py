@@ -56,7 +56,7 @@ def publish_features(
     config = CONFIG.model_copy(update=changes)
     shape = replace(SHAPE, form=config.form)
 
-    def encode(job_file: Path, _: int | None) -> None:
+    def encode(job_file: Path) -> None:
         job = json.loads(job_file.read_text(encoding="utf-8"))
         for keys in read_shards(Path(job["shards"])).values():
             request = shard_request(job["encoder"], keys, calibration=calibration)
@@ -79,7 +79,7 @@ def publish_features(
 def publish_calibration(store: ArtifactStore, dataset: Manifest) -> Manifest:
     """The channel RMS of ``small_shards``."""
 
-    def calibrate(job_file: Path, _: int | None) -> None:
+    def calibrate(job_file: Path) -> None:
         rows = [
             {"scale_index": scale, "image_side": side, "channel": channel, "rms": float(RMS[scale, channel])}
             for scale, side in enumerate(SHAPE.sides)
