@@ -1,5 +1,8 @@
 import re
 import shutil
+import subprocess
+import sys
+from pathlib import Path
 
 import pyarrow.parquet as pq
 import pytest
@@ -13,6 +16,7 @@ from tests.pipeline_tests.small_shards import RMS
 from tests.sql_tests.small_cache import publish_calibration, publish_features
 from tests.sql_tests.small_store import image_row, produce
 
+REPOSITORY = Path(__file__).resolve().parents[2]
 ONE, TWO, THREE = ("a1" + "0" * 62, "a2" + "0" * 62, "b" * 64)
 NORMS = {ONE: 2.0, TWO: 3.0, THREE: 4.0}
 
@@ -45,6 +49,15 @@ def test_the_first_digits_of_an_image_are_enough(store, dataset, digits):
     publish_features(store, dataset, norms=NORMS)
     assert torch.equal(feature_map(digits), with_length(4))
     assert torch.equal(feature_map(digits, store_root=str(store.root)), with_length(4))
+
+
+@pytest.mark.parametrize("page", ["data.md", "feature_cache.md"])
+def test_the_one_liner_of_the_docs_works(store, dataset, page):
+    publish_features(store, dataset, norms=NORMS)
+    (line,) = re.findall(r"^python -c '(.*)'$", (REPOSITORY / "docs" / page).read_text(encoding="utf-8"), re.MULTILINE)
+    command = [sys.executable, "-c", line.replace("3f9a", "a2")]
+    done = subprocess.run(command, cwd=REPOSITORY, capture_output=True, text=True, check=True)
+    assert done.stdout.strip() in ("(2, 4, 3)", "torch.Size([2, 4, 3])")
 
 
 def test_two_datasets_with_the_image_give_the_same_features(store, dataset):

@@ -1,5 +1,6 @@
 """The queries' answers over a store that can be checked by hand, and what a user reads when a question is wrong."""
 
+import re
 import shutil
 import subprocess
 import sys
@@ -147,6 +148,12 @@ def test_partial_work_is_never_seen(tmp_path):
     published = next((root / "artifacts/dataset").iterdir())
     shutil.copytree(published, root / "partial/dataset" / ("f" * 16))
     assert ask(root, "turns_per_dataset") == before
+
+
+def test_the_docs_name_queries_that_exist():
+    pages = [REPOSITORY / "README.md", *(REPOSITORY / "docs").glob("*.md")]
+    named = {name for page in pages for name in re.findall(r"llava-jp query ([a-z_]+)", page.read_text(encoding="utf-8"))}
+    assert {"cache_coverage", "feature_outliers"} <= named <= set(query_names())
 
 
 def test_an_unknown_query_lists_all():
