@@ -35,7 +35,7 @@ bench-data: .venv/installed  ## ingestion and all checks on 1.2 million conversa
 	@$(BIN)/python -m tests.benchmarks.bench_data
 
 bench-cache: .venv-bench/installed  ## the feature cache against pread and other storages (ten minutes, 6 GB of disk)
-	@$(BENCH)/python -m tests.benchmarks.bench_cache
+	@$(BENCH)/python -m tests.benchmarks.bench_cache $(OPTIONS)
 
 # Without its dependencies: it asks for older numpy, transformers and xxhash than we use, for torchvision and for the
 # clients of five clouds. What it imports for local files is in the bench extra. A package that cannot be installed makes

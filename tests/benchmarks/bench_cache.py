@@ -37,7 +37,7 @@ LIBRARIES: Mapping[str, str] = MappingProxyType(
 )
 """The module of each library, by the name that ``--contenders`` takes."""
 NUM_ROWS = 640
-NUM_ROUNDS = 5
+NUM_ROUNDS = 7
 COPIES_ON_DISK = 2.5
 """The reference, the contender of the moment, and room for what a library keeps while it writes."""
 COPIES_IN_MEMORY = 4

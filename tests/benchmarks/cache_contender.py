@@ -19,7 +19,7 @@ Row = npt.NDArray[np.uint16]
 RowShape = tuple[int, int, int]
 
 SHARD_ROWS = 128
-"""Rows in a file of the storages that have shards; a scan reads one such file."""
+"""Rows in a file of the storages that have shards; a scan reads from the first row of one."""
 BATCH_ROWS = 16
 
 

@@ -49,7 +49,7 @@ def markdown(figures: Figures, contenders: Sequence[Contender], *, missing: Mapp
 def _title(mode: Mode) -> str:
     return {
         Mode.RANDOM: "One random row at a time:",
-        Mode.SEQUENTIAL: "A shard from its first row to its last:",
+        Mode.SEQUENTIAL: "Rows in order, from the first of a file:",
         Mode.BATCHES: "Batches of 16 random rows into a ready buffer:",
     }[mode]
 

@@ -8,7 +8,7 @@ one that goes first changes with the round. *Cold* is the first pass after the f
 import shutil
 import time
 from collections import defaultdict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -16,14 +16,15 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from tests.benchmarks.cache_contender import BATCH_ROWS, SHARD_ROWS, Contender, Mode, RowReader
+from tests.benchmarks.cache_contender import BATCH_ROWS, SHARD_ROWS, Contender, Mode, Row, RowReader
 from tests.benchmarks.cache_files import evict, resident_bytes, stored_bytes, sync
 from tests.benchmarks.cache_pread import PreadReader, write
 
 Opener = Callable[[], RowReader]
 Line = tuple[str, Mode, str]
 """A reader's name, how it read, and ``cold`` or ``warm``."""
-ROWS_PER_PASS = 128
+ROWS_PER_PASS = 64
+"""Short passes: more pairs in the same time say more on a noisy machine than longer ones."""
 READ_FRACTION = 0.95
 """A cold pass that leaves less than this of its rows' share of the files in memory has not read them."""
 
@@ -82,7 +83,7 @@ class Comparison:
             modes = reader.modes
         for mode in modes:
             positions = chosen_rows(len(self.rows), mode, number)
-            passes = [
+            passes: list[tuple[Opener, Path]] = [
                 (opener, folder),
                 (partial(PreadReader, self.reference, self._shape()), self.reference),
             ]
@@ -95,10 +96,10 @@ class Comparison:
 
 
 def chosen_rows(num_rows: int, mode: Mode, number: int) -> list[int]:
-    """The rows that all contenders read in this round: one shard in order, or as many at random."""
+    """The rows that all contenders read in this round: a shard's first, in order, or as many at random."""
     if mode == Mode.SEQUENTIAL:
-        start = number % -(-num_rows // SHARD_ROWS) * SHARD_ROWS
-        return list(range(start, min(start + SHARD_ROWS, num_rows)))
+        start = number % max(1, num_rows // SHARD_ROWS) * SHARD_ROWS
+        return list(range(start, min(start + ROWS_PER_PASS, num_rows)))
     random = np.random.default_rng([number, list(Mode).index(mode)])
     return [int(position) for position in random.permutation(num_rows)[:ROWS_PER_PASS]]
 
@@ -145,11 +146,12 @@ def check_rows(reader: RowReader, mode: Mode, positions: list[int], rows: npt.ND
         RuntimeError: a row is wrong or missing.
     """
     ready = reader.buffer(BATCH_ROWS)
+    found: Iterator[Row]
     match mode:
         case Mode.RANDOM:
             found = (reader.read(position, ready[0]) for position in positions)
         case Mode.SEQUENTIAL:
-            found = iter(reader.scan(positions[0], positions[-1] + 1, ready[0]))
+            found = reader.scan(positions[0], positions[-1] + 1, ready[0])
         case Mode.BATCHES:
             found = (row for batch in _batches(positions) for row in _filled(reader, batch, ready[: len(batch)]))
     for position, row in zip(positions, found, strict=True):
