@@ -1,14 +1,15 @@
 """Times how contenders write and read, each read right beside a plain ``pread`` of the same rows.
 
-A noisy disk can be twice as fast ten seconds later, so a ratio is always of two passes that follow each other, and the
-one that goes first changes with the round. *Cold* is the first pass after the files were dropped from the page cache,
-*warm* the same rows once more with the same open reader. Opening is not timed.
+A noisy disk can be twice as fast ten seconds later, so both take turns, a batch of rows each (in order: all rows each),
+and the one that goes first changes with the round. *Cold* is the first pass after the files were dropped from the page
+cache, *warm* the same rows once more with the same open reader. Opening is not timed.
 """
 
 import shutil
 import time
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -81,15 +82,12 @@ class Comparison:
     def _read(self, name: str, opener: Opener, folder: Path, number: int) -> None:
         with opener() as reader:
             modes = reader.modes
+        plain = (partial(PreadReader, self.reference, self._shape()), self.reference)
         for mode in modes:
             positions = chosen_rows(len(self.rows), mode, number)
-            passes: list[tuple[Opener, Path]] = [
-                (opener, folder),
-                (partial(PreadReader, self.reference, self._shape()), self.reference),
-            ]
-            order = (0, 1) if number % 2 else (1, 0)
-            seconds = {which: timed_passes(*passes[which], mode, positions, self.rows) for which in order}
-            for temperature, ours, theirs in zip(("cold", "warm"), seconds[0], seconds[1], strict=True):
+            order = (1, 0) if number % 2 else (0, 1)
+            passes = timed_passes([(opener, folder), plain], mode, positions, self.rows, order=order)
+            for temperature, (ours, theirs) in zip(("cold", "warm"), passes, strict=True):
                 line = (name, mode, temperature)
                 self.figures.rows_per_second[line].append(len(positions) / ours)
                 self.figures.ratios[line].append(theirs / ours)
@@ -105,27 +103,46 @@ def chosen_rows(num_rows: int, mode: Mode, number: int) -> list[int]:
 
 
 def timed_passes(
-    opener: Opener, folder: Path, mode: Mode, positions: list[int], rows: npt.NDArray[np.uint16]
-) -> tuple[float, float]:
-    """Seconds of the cold and of the warm pass; a third one, not timed, compares every row.
+    sides: Sequence[tuple[Opener, Path]],
+    mode: Mode,
+    positions: list[int],
+    rows: npt.NDArray[np.uint16],
+    *,
+    order: Sequence[int],
+) -> tuple[list[float], list[float]]:
+    """Seconds of the cold and of the warm passes, by side; a third pass, not timed, compares every row.
 
     Raises:
-        RuntimeError: the cold pass left its rows on the disk, or a row is wrong.
+        RuntimeError: a cold pass left its rows on the disk, or a row is wrong.
     """
-    evict(folder)
-    with opener() as reader:
-        cold = _seconds(reader, mode, positions)
-        expected = stored_bytes(folder) * len(positions) / len(rows) * READ_FRACTION
-        if (resident := resident_bytes(folder)) < expected:
-            raise RuntimeError(f"{folder.name}, {mode}: a pass over {expected:,.0f} bytes loaded {resident:,}")
-        warm = _seconds(reader, mode, positions)
-        check_rows(reader, mode, positions, rows)
+    for _, folder in sides:
+        evict(folder)
+    with ExitStack() as stack:
+        readers = [stack.enter_context(opener()) for opener, _ in sides]
+        cold = _seconds(readers, mode, positions, order)
+        for _, folder in sides:
+            expected = stored_bytes(folder) * len(positions) / len(rows) * READ_FRACTION
+            if (resident := resident_bytes(folder)) < expected:
+                raise RuntimeError(f"{folder.name}, {mode}: a pass over {expected:,.0f} bytes loaded {resident:,}")
+        warm = _seconds(readers, mode, positions, order)
+        for reader in readers:
+            check_rows(reader, mode, positions, rows)
     return cold, warm
 
 
-def _seconds(reader: RowReader, mode: Mode, positions: list[int]) -> float:
-    ready = reader.buffer(BATCH_ROWS if mode == Mode.BATCHES else 1)
-    begin = time.perf_counter()
+def _seconds(readers: Sequence[RowReader], mode: Mode, positions: list[int], order: Sequence[int]) -> list[float]:
+    """The readers take turns. A scan may read ahead of its caller, so it is not interrupted."""
+    ready = [reader.buffer(BATCH_ROWS) for reader in readers]
+    seconds = [0.0] * len(readers)
+    for part in [positions] if mode == Mode.SEQUENTIAL else _batches(positions):
+        for side in order:
+            begin = time.perf_counter()
+            _read_part(readers[side], mode, part, ready[side])
+            seconds[side] += time.perf_counter() - begin
+    return seconds
+
+
+def _read_part(reader: RowReader, mode: Mode, positions: list[int], ready: npt.NDArray[np.uint16]) -> None:
     match mode:
         case Mode.RANDOM:
             for position in positions:
@@ -134,9 +151,7 @@ def _seconds(reader: RowReader, mode: Mode, positions: list[int]) -> float:
             for _ in reader.scan(positions[0], positions[-1] + 1, ready[0]):
                 pass
         case Mode.BATCHES:
-            for batch in _batches(positions):
-                reader.read_batch(batch, ready[: len(batch)])
-    return time.perf_counter() - begin
+            reader.read_batch(positions, ready[: len(positions)])
 
 
 def check_rows(reader: RowReader, mode: Mode, positions: list[int], rows: npt.NDArray[np.uint16]) -> None:
