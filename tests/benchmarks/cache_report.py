@@ -12,6 +12,11 @@ from tests.benchmarks.cache_contender import Contender, Mode
 from tests.benchmarks.cache_timing import Figures
 
 TEMPERATURES = ("cold", "warm")
+HOW = (
+    "MB/s count the rows' bytes and the wait until all files are on the disk. Cold: evicted from the page cache. Warm: "
+    "the same rows again through the same open reader, so a mapped file's pages are already mapped. Ratios are to "
+    "`pread` of the same rows from another file, which took turns with the contender; medians of the rounds."
+)
 
 
 def terminal_table(figures: Figures, contenders: Sequence[Contender]) -> str:
@@ -39,7 +44,7 @@ def _short(figures: Figures, line: tuple[str, Mode, str]) -> str:
 
 def markdown(figures: Figures, contenders: Sequence[Contender], *, missing: Mapping[str, str], about: str) -> str:
     """A block for ``docs/benchmarks.md``: the machine, one table for writing, one for each way to read."""
-    parts = [about, _writing_table(figures, contenders)]
+    parts = [about, HOW, _writing_table(figures, contenders)]
     for mode in Mode:
         parts.append(f"{_title(mode)}\n\n{_reading_table(figures, contenders, mode)}")
     parts += [f"Not measured: {name} ({reason})." for name, reason in missing.items()]

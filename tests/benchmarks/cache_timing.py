@@ -2,7 +2,8 @@
 
 A noisy disk can be twice as fast ten seconds later, so both take turns, a batch of rows each (in order: all rows each),
 and the one that goes first changes with the round. *Cold* is the first pass after the files were dropped from the page
-cache, *warm* the same rows once more with the same open reader. Opening is not timed.
+cache, *warm* the same rows once more with the same open reader: one that maps files has paid its page faults in the
+cold pass. Opening is not timed.
 """
 
 import shutil
