@@ -99,7 +99,11 @@ class FeatureReader:
         if out is None:
             size = (len(rows), self.shape.num_scales, self.shape.payload_bytes)
             out = torch.empty(size, dtype=torch.uint8, pin_memory=torch.cuda.is_available())
-        list(self._pool.map(self._read_row, rows, out.numpy()))
+        payloads = out.numpy()
+        if len(rows) == 1:
+            self._read_row(rows[0], payloads[0])
+        else:
+            list(self._pool.map(self._read_row, rows, payloads))
         return out
 
     def _row(self, key: str) -> int:
