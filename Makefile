@@ -1,10 +1,14 @@
 # Two commands set up everything on a fresh machine: `make demo` and `make test`.
 PYTHON ?= python3
 BIN := .venv/bin
+BENCH := .venv-bench/bin
+PIP := --quiet --quiet --disable-pip-version-check
+MOSAICML := mosaicml-streaming==0.13.0
 export PREFECT_HOME ?= $(CURDIR)/.prefect
 export LLAVA_JP_STORE ?= $(CURDIR)/store
+export BENCH_EXTRA := import tomllib; print(*tomllib.load(open("pyproject.toml", "rb"))["project"]["optional-dependencies"]["bench"])
 
-.PHONY: help demo test test-gpu bench-data bench-encode lint constraints clean
+.PHONY: help demo test test-gpu bench-data bench-encode bench-cache lint constraints clean
 
 help:  ## what there is
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 16
@@ -13,7 +17,7 @@ help:  ## what there is
 	@echo "installing into .venv (once; some minutes)"
 	@$(PYTHON) -c 'import sys; sys.exit("Python 3.11 or newer is needed; name it with PYTHON=...") if sys.version_info < (3, 11) else None'
 	@$(PYTHON) -m venv .venv
-	@$(BIN)/python -m pip install --quiet --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[dev]'
+	@$(BIN)/python -m pip install $(PIP) --constraint constraints.txt --editable '.[dev]'
 	@touch $@
 
 demo: .venv/installed  ## both demo experiments, compared: the miniature of the article's claim
@@ -36,6 +40,21 @@ bench-data: .venv/installed  ## ingestion and all checks on 1.2 million conversa
 bench-encode: .venv/installed  ## images to features: images/s against the device's ceiling and the plain path
 	@$(BIN)/python -m tests.benchmarks.bench_encode
 
+bench-cache: .venv-bench/installed  ## the feature cache against pread and other storages (ten minutes, 6 GB of disk)
+	@$(BENCH)/python -m tests.benchmarks.bench_cache $(OPTIONS)
+
+# Without its dependencies: it asks for older numpy, transformers and xxhash than we use, for torchvision and for the
+# clients of five clouds. What it imports for local files is in the bench extra. A package that cannot be installed makes
+# its contender missing, which the benchmark reports; the next `make bench-cache` tries again.
+.venv-bench/installed: pyproject.toml constraints.txt
+	@echo "installing into .venv-bench (once; some minutes)"
+	@$(PYTHON) -m venv .venv-bench
+	@$(BENCH)/python -m pip install $(PIP) --constraint constraints.txt --editable .
+	@failed=; for package in $$($(BENCH)/python -c "$$BENCH_EXTRA") "--no-deps $(MOSAICML)"; do \
+		$(BENCH)/python -m pip install $(PIP) --constraint constraints.txt $$package \
+		|| { echo "$$package: not installed"; failed=yes; }; \
+	done; test -n "$$failed" || touch $@
+
 lint: .venv/installed  ## format and check
 	@$(BIN)/ruff format .
 	@$(BIN)/ruff check --fix .
@@ -45,4 +64,4 @@ constraints: .venv/installed  ## pin what is installed now
 	@$(BIN)/python -m pip freeze --all --exclude-editable | grep -viE '^(nvidia|triton|cuda|pip=|wheel=)' | sed 's/+cpu$$//' > constraints.txt
 
 clean:  ## forget the environment and all results
-	rm -rf .venv store .prefect
+	rm -rf .venv .venv-bench store .prefect

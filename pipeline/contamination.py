@@ -16,7 +16,8 @@ from pipeline.config import ContaminationConfig
 from pipeline.errors import DataError
 from pipeline.manifest import Manifest, Request
 from pipeline.parquet import write_table
-from pipeline.queries import contaminated_images, sql_files
+from pipeline.queries import contaminated_images
+from pipeline.sql_files import sql_files
 from pipeline.store import ArtifactStore
 
 VERSION = 1  # raise when the same request should give a different result

@@ -5,7 +5,7 @@ import os
 import re
 import resource
 import threading
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from types import TracebackType
@@ -38,12 +38,16 @@ class FeatureReader:
         directory: the artifact, in its store.
         check: when a row's checksum is compared.
         num_threads: reads in flight.
+        shards: fingerprints of the only shards to open; None: all.
     """
 
-    def __init__(self, directory: Path, *, check: Check = "first", num_threads: int = 4) -> None:
+    def __init__(
+        self, directory: Path, *, check: Check = "first", num_threads: int = 4, shards: Collection[str] | None = None
+    ) -> None:
         self.directory = directory
         self._check = check
-        self._shards = [directory.parents[1] / part for part in read_manifest(directory).parts]
+        parts = [directory.parents[1] / part for part in read_manifest(directory).parts]
+        self._shards = [part for part in parts if shards is None or part.name in shards]
         self._pool = ThreadPoolExecutor(num_threads, thread_name_prefix="features")
         self.shape, self.channel_rms = self._describe()
         self._index = _Index(list(self._pool.map(read_index, self._shards)))
@@ -95,7 +99,11 @@ class FeatureReader:
         if out is None:
             size = (len(rows), self.shape.num_scales, self.shape.payload_bytes)
             out = torch.empty(size, dtype=torch.uint8, pin_memory=torch.cuda.is_available())
-        list(self._pool.map(self._read_row, rows, out.numpy()))
+        payloads = out.numpy()
+        if len(rows) == 1:
+            self._read_row(rows[0], payloads[0])
+        else:
+            list(self._pool.map(self._read_row, rows, payloads))
         return out
 
     def _row(self, key: str) -> int:

@@ -1,22 +1,18 @@
 """Questions about the store, asked in the SQL files of ``sql/``. The only module that imports DuckDB.
 
-A file's header says what one row is, its parameters and its columns; ``pipeline.queries`` reads it and tests compare it
-with what the statement really takes and gives. Values reach SQL as parameters only, the place of the store as a
+A file's header says what one row is, its parameters and its columns; ``pipeline.sql_files`` reads it and tests compare
+it with what the statement really takes and gives. Values reach SQL as parameters only, the place of the store as a
 DuckDB variable.
 """
 
 from __future__ import annotations
 
 import glob
-import hashlib
 import math
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass
-from functools import cache
-from importlib.resources import files
-from importlib.resources.abc import Traversable
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any, Literal
@@ -24,52 +20,18 @@ from typing import TYPE_CHECKING, Any, Literal
 import pyarrow as pa
 
 from pipeline.errors import QueryError
+from pipeline.sql_files import Parameter, SqlFile, sql_files
 
 if (
     TYPE_CHECKING
 ):  # imported by the functions that use it: as a global it would outlive the interpreter's end and complain
     import duckdb
 
-Folder = Literal["macros", "views", "queries", "checks/translation", "checks/contamination", "checks/invariants"]
-
 CHECK_MEMORY = "5GiB"
 """DuckDB's share of the 6 GiB in which the checks of 1.2 million conversations must run."""
 
-
-@dataclass(frozen=True, slots=True)
-class Parameter:
-    """One ``$name  type  meaning (default x)`` of a header; ``none`` as default leaves the question open."""
-
-    name: str
-    type: str
-    meaning: str
-    default: str | None
-    is_required: bool
-
-
-@dataclass(frozen=True, slots=True)
-class Column:
-    """One output column; ``type`` is given for views only."""
-
-    name: str
-    type: str | None
-    meaning: str
-
-
-@dataclass(frozen=True, slots=True)
-class SqlFile:
-    """One statement and what its header says. ``severity`` is given for translation checks only."""
-
-    name: str
-    text: str
-    description: str
-    severity: str | None
-    parameters: tuple[Parameter, ...]
-    columns: tuple[Column, ...]
-
-    @property
-    def sha256(self) -> str:
-        return hashlib.sha256(self.text.encode()).hexdigest()
+READ_ONCE = ("manifests",)
+"""Views that a question reads once, because they open a file for every artifact and most other views stand on them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,16 +67,18 @@ def run_query(name: str, *, store_root: Path, parameters: Mapping[str, str]) -> 
     """
     query = describe(name)
     values = _values(query, parameters)
-    with closing(connect(store_root)) as connection:
+    with closing(_snapshot(store_root, [query])) as connection:
         _check_experiments(connection, query, values)
         _check_checks(connection, query, values)
+        _check_encoders(connection, query, values)
         return _answer(connection, query, values)
 
 
 def broken_invariants(store_root: Path) -> Mapping[str, Result]:
     """What is wrong in a store: the rows of every file in ``sql/checks/invariants`` that has some."""
-    with closing(connect(store_root)) as connection:
-        results = {name: _answer(connection, check, {}) for name, check in sql_files("checks/invariants").items()}
+    checks = sql_files("checks/invariants")
+    with closing(_snapshot(store_root, checks.values())) as connection:
+        results = {name: _answer(connection, check, {}) for name, check in checks.items()}
     return {name: result for name, result in results.items() if result.rows}
 
 
@@ -169,7 +133,7 @@ def _files_of(dataset: Path) -> dict[str, str]:
 
 
 def connect(store_root: Path) -> duckdb.DuckDBPyConnection:
-    """An in-memory DuckDB with every view over the store, for ``run_query`` and for people.
+    """An in-memory DuckDB with every view over the store, for people: it sees what is published later, too.
 
     Raises:
         QueryError: there is no such folder.
@@ -193,14 +157,33 @@ def views_script(store_root: Path) -> str:
     return ";\n\n".join(statements) + ";\n"
 
 
-def _connected(store_root: Path) -> tuple[duckdb.DuckDBPyConnection, list[str]]:
-    """A connection with the views, and the statements that made them."""
+def _snapshot(store_root: Path, questions: Iterable[SqlFile]) -> duckdb.DuckDBPyConnection:
+    """The same for some questions of ours: what all stands on is read once, if they need it, and kept as a table."""
+    needed = _views_under(questions)
+    connection, _ = _connected(store_root, tables=[name for name in READ_ONCE if name in needed])
+    return connection
+
+
+def _views_under(questions: Iterable[SqlFile]) -> set[str]:
+    """The views that some statements name, themselves or through other views; perhaps some more."""
+    views = sql_files("views")
+    found: set[str] = set()
+    waiting = [question.text for question in questions]
+    while waiting:
+        named = set(re.findall(r"\w+", waiting.pop())) & views.keys() - found
+        found |= named
+        waiting += [views[name].text for name in named]
+    return found
+
+
+def _connected(store_root: Path, *, tables: Sequence[str] = ()) -> tuple[duckdb.DuckDBPyConnection, list[str]]:
+    """A connection with the views, some of them as tables, and the statements that made them."""
     if not store_root.is_dir():
         raise QueryError(f"there is no store at {store_root}; run an experiment first, or set LLAVA_JP_STORE")
     connection = _quiet_connection()
     for name, pattern in _variables(store_root).items():
         _set_variable(connection, name, pattern)
-    return connection, _create_views(connection, sql_files("views"))
+    return connection, _create_views(connection, sql_files("views"), tables=tables)
 
 
 def _variables(store_root: Path) -> dict[str, str]:
@@ -222,7 +205,9 @@ def _set_variable(connection: duckdb.DuckDBPyConnection, name: str, pattern: str
     connection.execute(f"set variable {name} = $pattern", {"pattern": pattern})
 
 
-def _create_views(connection: duckdb.DuckDBPyConnection, views: Mapping[str, SqlFile]) -> list[str]:
+def _create_views(
+    connection: duckdb.DuckDBPyConnection, views: Mapping[str, SqlFile], *, tables: Sequence[str]
+) -> list[str]:
     """Create views that may stand on each other: one whose tables are not there yet waits for the next round."""
     import duckdb
 
@@ -231,7 +216,7 @@ def _create_views(connection: duckdb.DuckDBPyConnection, views: Mapping[str, Sql
         blocked = {}
         for name, view in views.items():
             try:
-                statements.append(_create_view(connection, view))
+                statements.append(_create_view(connection, view, kind="table" if name in tables else "view"))
             except duckdb.CatalogException as error:
                 blocked[name], problem = view, error
             except duckdb.Error as error:
@@ -242,11 +227,11 @@ def _create_views(connection: duckdb.DuckDBPyConnection, views: Mapping[str, Sql
     return statements
 
 
-def _create_view(connection: duckdb.DuckDBPyConnection, view: SqlFile) -> str:
+def _create_view(connection: duckdb.DuckDBPyConnection, view: SqlFile, *, kind: Literal["table", "view"]) -> str:
     """Create a view; without any file yet, one without rows under the columns of its header. Returns the statement."""
     import duckdb
 
-    create = f'create or replace view "{view.name}" as\n'
+    create = f'create or replace {kind} "{view.name}" as\n'
     try:
         statement = create + view.text.rstrip().removesuffix(";")
         connection.execute(statement)
@@ -322,6 +307,21 @@ def _check_checks(connection: duckdb.DuckDBPyConnection, query: SqlFile, values:
             raise QueryError(f"there is no check {value!r} ({parameter.name}); there are: {', '.join(known)}")
 
 
+def _check_encoders(connection: duckdb.DuckDBPyConnection, query: SqlFile, values: Mapping[str, object]) -> None:
+    """Nor an encoder that made nothing like one without outliers; its first digits are enough."""
+    for parameter in query.parameters:
+        value = values[parameter.name]
+        if parameter.type != "encoder" or value is None:
+            continue
+        rows = connection.execute("select distinct encoder from feature_shards order by encoder").fetchall()
+        known = [name for (name,) in rows]
+        if not any(name.startswith(str(value)) for name in known):
+            there_are = ", ".join(known) or "none yet"
+            raise QueryError(
+                f"no cached features are of an encoder {value!r} ({parameter.name}); there are: {there_are}"
+            )
+
+
 def _integer(text: str) -> int:
     number = int(text)
     if abs(number) >= 2**63:
@@ -345,54 +345,8 @@ READERS: Mapping[str, Callable[[str], object]] = {
     "double": _double,
     "string": str,
     "check": str,
+    "encoder": str,
     "experiment": str,
     "experiments": _names,
 }
 """How the text of a parameter becomes a value, by the type in the header."""
-
-
-@cache
-def sql_files(folder: Folder) -> Mapping[str, SqlFile]:
-    """The files of a folder of ``sql/`` by name, sorted."""
-    place = _sql_folder()
-    for part in folder.split("/"):
-        place = place / part
-    found = sorted((file for file in place.iterdir() if file.name.endswith(".sql")), key=lambda file: file.name)
-    return {
-        (name := file.name.removesuffix(".sql")): parse_sql(name, file.read_text(encoding="utf-8")) for file in found
-    }
-
-
-def _sql_folder() -> Traversable:
-    try:
-        return files("pipeline._sql")  # in an installed wheel
-    except ModuleNotFoundError:
-        return Path(__file__).parent.parent / "sql"  # in a checkout
-
-
-def parse_sql(name: str, text: str) -> SqlFile:
-    """Read a file's header: a sentence, ``severity: x``, parameter lines and column lines, with two spaces between."""
-    lines = []
-    for line in text.splitlines():
-        if not line.startswith("--"):
-            break
-        lines.append(line.removeprefix("--").strip())
-    description, severity, parameters, columns = [], None, [], []
-    for line in filter(None, lines):
-        words = re.split(" {2,}", line)
-        if line.startswith("severity: "):
-            severity = line.removeprefix("severity: ")
-        elif line.startswith("$"):
-            parameters.append(_parameter(*words))
-        elif len(words) > 1:
-            columns.append(Column(words[0], words[1] if len(words) == 3 else None, words[-1]))
-        else:
-            description.append(line)
-    return SqlFile(name, text, " ".join(description), severity, tuple(parameters), tuple(columns))
-
-
-def _parameter(name: str, kind: str, meaning: str) -> Parameter:
-    plain, has_default, default = meaning.removesuffix(")").partition(" (default ")
-    if not has_default:
-        return Parameter(name.removeprefix("$"), kind, meaning, None, is_required=True)
-    return Parameter(name.removeprefix("$"), kind, plain, None if default == "none" else default, is_required=False)

@@ -20,8 +20,9 @@ from pipeline.errors import ConfigError, DataError
 from pipeline.manifest import Manifest, Request
 from pipeline.parquet import write_table
 from pipeline.progress import Progress
-from pipeline.queries import SqlFile, findings_of, sql_files
+from pipeline.queries import findings_of
 from pipeline.samples import FINDING_SCHEMA
+from pipeline.sql_files import SqlFile, sql_files
 from pipeline.store import ArtifactStore
 from pipeline.translation_report import write_report
 

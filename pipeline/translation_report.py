@@ -10,7 +10,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from pipeline.manifest import Manifest
-from pipeline.queries import SqlFile
+from pipeline.sql_files import SqlFile
 from pipeline.store import write_text
 
 EXAMPLES_PER_CHECK = 3

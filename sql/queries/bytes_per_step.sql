@@ -1,6 +1,6 @@
 -- One row per step: what its artifacts take on the disk and how long they took to make.
 --
--- $experiment  experiment  only the artifacts of this experiment (default none)
+-- $experiment  experiment  only the artifacts of this experiment and their parts, such as shards (default none)
 --
 -- step           name of the step
 -- num_artifacts  published artifacts
@@ -9,6 +9,12 @@
 -- gigabytes      their size in units of 10^9 bytes
 -- num_seconds    time spent on them, without interrupted calls
 -- last_made      when the newest was published, UTC
+with chosen as (
+    select fingerprint from experiment_steps where experiment = $experiment
+),
+parts as (
+    select part_fingerprint as fingerprint from artifact_parts where fingerprint in (select fingerprint from chosen)
+)
 select
     step,
     count(*) as num_artifacts,
@@ -19,6 +25,7 @@ select
     max(created_at) as last_made
 from manifests
 where $experiment is null
-    or fingerprint in (select fingerprint from experiment_steps where experiment = $experiment)
+    or fingerprint in (select fingerprint from chosen)
+    or fingerprint in (select fingerprint from parts)
 group by step
 order by num_bytes desc, step;

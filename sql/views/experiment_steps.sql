@@ -1,7 +1,7 @@
 -- One row per experiment and step: which artifact plays which role in which experiment.
 --
 -- experiment   varchar  name of the experiment
--- role         varchar  what the artifact is to the experiment: dataset/pretrain, features, scores/NAME, ...
+-- role         varchar  what the artifact is to the experiment: dataset/pretrain, features/pretrain, scores/NAME, ...
 -- step         varchar  the step that makes the artifact
 -- fingerprint  varchar  address of the artifact
 with listed as (

@@ -1,9 +1,11 @@
--- One row per image that could not be encoded.
+-- One row per usable image of a dataset that could not be encoded.
 --
--- fingerprint   varchar  the features artifact
--- image_sha256  varchar  hash of the image's bytes
--- reason        varchar  why there are no features
-select split_part(filename, '/', -2) as fingerprint, image_sha256, reason
-from read_parquet(
-    getvariable('store') || '/artifacts/features/*/failures.parquet', filename = true, hive_partitioning = false
-);
+-- fingerprint          varchar  the artifact of features
+-- dataset_fingerprint  varchar  the dataset of the image
+-- encoder              varchar  short name of what should have encoded it; see the view feature_shards
+-- image_sha256         varchar  hash of the image's bytes
+-- shard                varchar  the shard that should hold it
+-- reason               varchar  why there are no features
+select fingerprint, dataset_fingerprint, encoder, image_sha256, shard, reason
+from feature_images
+where status = 'failed';

@@ -22,7 +22,8 @@ from PIL import Image
 
 from pipeline.config import LocalSource
 from pipeline.preparation import prepare_dataset
-from pipeline.queries import findings_of, sql_files
+from pipeline.queries import findings_of
+from pipeline.sql_files import sql_files
 from pipeline.store import ArtifactStore
 from tests.planted_defects.corpus import generate
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.queries import sql_files
+from pipeline.sql_files import sql_files
 from pipeline.store import ArtifactStore
 from tests.flow_tests.commands import LLAVA_JP, LONGER, copied
 

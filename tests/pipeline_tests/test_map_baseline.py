@@ -3,8 +3,9 @@
 import pytest
 
 from pipeline.parquet import write_rows
-from pipeline.queries import findings_of, sql_files
+from pipeline.queries import findings_of
 from pipeline.samples import SAMPLE_SCHEMA
+from pipeline.sql_files import sql_files
 from tests.benchmarks.map_baseline import findings_by_map
 from tests.planted_defects.defects import planted_corpus
 

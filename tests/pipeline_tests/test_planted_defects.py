@@ -4,7 +4,7 @@ from collections import Counter
 
 import pytest
 
-from pipeline.queries import sql_files
+from pipeline.sql_files import sql_files
 from tests.planted_defects.corpus import generate, sample_rows
 from tests.planted_defects.defects import PLANTERS, planted_corpus
 from tests.planted_defects.measure import ALSO, found_in, real_samples, scores_of

@@ -13,8 +13,8 @@ from pipeline.errors import DataError
 from pipeline.manifest import Request
 from pipeline.preparation import prepare_dataset
 from pipeline.progress import Event
-from pipeline.queries import sql_files
 from pipeline.settings import Settings
+from pipeline.sql_files import sql_files
 from pipeline.store import ArtifactStore
 from pipeline.tracking import MLFLOW_EXPERIMENT, Tracker, flatten, metric_key
 from pipeline.translation import check_translations

@@ -12,8 +12,9 @@ from pipeline.errors import ConfigError, DataError
 from pipeline.manifest import Manifest, Request
 from pipeline.parquet import write_rows
 from pipeline.preparation import prepare_dataset
-from pipeline.queries import findings_of, sql_files
+from pipeline.queries import findings_of
 from pipeline.samples import FINDING_SCHEMA, SAMPLE_SCHEMA
+from pipeline.sql_files import sql_files
 from pipeline.store import ArtifactStore
 from pipeline.translation import check_translations, require_acceptable, translation_request
 from pipeline.translation_report import report_of

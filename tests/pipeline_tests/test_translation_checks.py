@@ -9,8 +9,9 @@ from collections.abc import Iterable, Mapping
 import pytest
 
 from pipeline.parquet import write_rows
-from pipeline.queries import findings_of, sql_files
+from pipeline.queries import findings_of
 from pipeline.samples import ROLES, SAMPLE_SCHEMA
+from pipeline.sql_files import sql_files
 from tests.shared_data import shared_data
 
 Turn = str | tuple[str, str]

@@ -12,8 +12,9 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from pipeline.parquet import write_rows
-from pipeline.queries import findings_of, sql_files
+from pipeline.queries import findings_of
 from pipeline.samples import IMAGE_TOKEN, SAMPLE_SCHEMA
+from pipeline.sql_files import sql_files
 from tests.planted_defects.defects import Planted, planted_corpus
 from tests.planted_defects.held_out import HELD_OUT, clean_samples
 from tests.planted_defects.planting import Sample

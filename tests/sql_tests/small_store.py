@@ -13,11 +13,8 @@ from pipeline.manifest import Manifest, Request
 from pipeline.parquet import write_rows
 from pipeline.samples import FINDING_SCHEMA, SAMPLE_SCHEMA
 from pipeline.store import ArtifactStore
+from tests.sql_tests.small_cache import publish_features
 
-FEATURE_SCHEMA = pa.schema(
-    [("image_sha256", pa.string()), ("is_finite", pa.bool_()), ("mean_norm", pa.float32()), ("features", pa.binary(4))]
-)
-FAILURE_SCHEMA = pa.schema([("image_sha256", pa.string()), ("reason", pa.string())])
 ACCEPTED_SCHEMA = pa.schema([("sample_id", pa.string())])
 METRICS_SCHEMA = pa.schema(
     [
@@ -47,9 +44,6 @@ ANSWERS = {"one": {"i1": "赤", "i2": "緑", "i3": "二つ"}, "two": {"i1": "赤
 def build(
     root: Path,
     *,
-    cached: Sequence[str] = ("h1",),
-    is_finite: bool = True,
-    failed: Sequence[str] = ("h2",),
     accepted: Sequence[str] = ("a1", "a3"),
     num_rejected: int = 1,
     losses: Sequence[float] = (4.0, 2.0, 3.0),
@@ -63,7 +57,7 @@ def build(
     dataset, benchmark = _dataset(store, num_rejected), _benchmark(store, question)
     translation = _translation(store, dataset, accepted, whole)
     contamination = _contamination(store, dataset, translation, benchmark)
-    features = _features(store, dataset, cached, is_finite, failed)
+    features = publish_features(store, dataset, failed={"h2": "not a whole image: truncated"})
     for name, predicted in answers.items():
         stages = [_stage(store, stage, name, losses) for stage in ("pretrain", "finetune")]
         predictions, scores = _evaluation(store, name, predicted, scored)
@@ -72,7 +66,7 @@ def build(
             "dataset/shapes": benchmark,
             "translation/pretrain": translation,
             "contamination/pretrain": contamination,
-            "features": features,
+            "features/pretrain": features,
             "pretrain": stages[0],
             "finetune": stages[1],
             "predictions/shapes": predictions,
@@ -126,7 +120,8 @@ def _finding(
     return {**row, "evidence": f"evidence of {check}"}
 
 
-def _image(image: str, sha256: str | None, status: str = "ok") -> dict[str, Any]:
+def image_row(image: str, sha256: str | None, status: str = "ok") -> dict[str, Any]:
+    """A row of ``images.parquet``."""
     row = {"image": image, "image_sha256": sha256, "file": f"/{image}", "bytes": None, "format": "JPEG"}
     row |= {"perceptual_hash": 1 if sha256 else None, "thumbnail": [255] * 48 if sha256 else None}
     return {**row, "width": 4, "height": 3, "status": status, "reason": None}
@@ -138,7 +133,7 @@ def _dataset(store: ArtifactStore, num_rejected: int) -> Manifest:
         sample("a2", 1, "<image>", "a dog is running in the park", "色は。", "白。", image="2.jpg", sha256="h2"),
         sample("a3", 2, "元気ですか。", "はい。"),
     ]
-    images = [_image("1.jpg", "h1"), _image("2.jpg", "h2"), _image("3.jpg", None, "missing")]
+    images = [image_row("1.jpg", "h1"), image_row("2.jpg", "h2"), image_row("3.jpg", None, "missing")]
     return produce(
         store,
         "dataset",
@@ -159,7 +154,7 @@ def _benchmark(store: ArtifactStore, question: str) -> Manifest:
     files = {
         "samples.parquet": (samples, SAMPLE_SCHEMA),
         "findings.parquet": ([], FINDING_SCHEMA),
-        "images.parquet": ([_image(f"{item_id}.png", f"h-{item_id}") for item_id in REFERENCES], IMAGE_SCHEMA),
+        "images.parquet": ([image_row(f"{item_id}.png", f"h-{item_id}") for item_id in REFERENCES], IMAGE_SCHEMA),
     }
     summary = {"num_records": 3, "num_samples": 3, "num_rejected": 0}
     return produce(store, "dataset", files, summary=summary, label="shapes")
@@ -195,20 +190,6 @@ def _contamination(store: ArtifactStore, dataset: Manifest, translation: Manifes
             "accepted": translation.fingerprint,
             "benchmark/shapes": benchmark.fingerprint,
         },
-    )
-
-
-def _features(
-    store: ArtifactStore, dataset: Manifest, cached: Sequence[str], is_finite: bool, failed: Sequence[str]
-) -> Manifest:
-    rows = [{"image_sha256": key, "is_finite": is_finite, "mean_norm": 1.5, "features": b"1234"} for key in cached]
-    failures = [{"image_sha256": key, "reason": "truncated"} for key in failed]
-    return produce(
-        store,
-        "features",
-        {"shard-00000.parquet": (rows, FEATURE_SCHEMA), "failures.parquet": (failures, FAILURE_SCHEMA)},
-        summary={"num_images": 1, "num_failed": 1},
-        inputs={"pretrain": dataset.fingerprint},
     )
 
 

@@ -5,7 +5,8 @@ from pathlib import Path
 import duckdb
 import pytest
 
-from pipeline.queries import READERS, SqlFile, connect, parse_sql, sql_files
+from pipeline.queries import READERS, connect
+from pipeline.sql_files import SqlFile, parse_sql, sql_files
 from tests.sql_tests.small_store import build
 
 REPOSITORY = Path(__file__).resolve().parents[2]

@@ -1,4 +1,4 @@
--- One row per count of a manifest that its files contradict: what came in must have come out.
+-- One row per count of a dataset or its translation checks that the files contradict: what came in must have come out.
 --
 -- step         the step
 -- fingerprint  the artifact
@@ -17,27 +17,17 @@ rejected_counts as (
     where severity = 'reject'
     group by step, fingerprint
 ),
-cached_counts as (
-    select fingerprint, count(*) as num_images from cached_features group by fingerprint
-),
-failed_counts as (
-    select fingerprint, count(*) as num_failed from feature_failures group by fingerprint
-),
 found as (
     select
         manifests.*,
         coalesce(sample_counts.num_samples, 0) as num_samples,
         coalesce(accepted_counts.num_accepted, 0) as num_accepted,
-        coalesce(rejected_counts.num_rejected, 0) as num_rejected,
-        coalesce(cached_counts.num_images, 0) as num_images,
-        coalesce(failed_counts.num_failed, 0) as num_failed
+        coalesce(rejected_counts.num_rejected, 0) as num_rejected
     from manifests
     left join sample_counts on sample_counts.fingerprint = coalesce(manifests.inputs['dataset'], manifests.fingerprint)
     left join accepted_counts on accepted_counts.fingerprint = manifests.fingerprint
     left join rejected_counts
         on rejected_counts.step = manifests.step and rejected_counts.fingerprint = manifests.fingerprint
-    left join cached_counts on cached_counts.fingerprint = manifests.fingerprint
-    left join failed_counts on failed_counts.fingerprint = manifests.fingerprint
 ),
 counts as (
     select
@@ -59,10 +49,6 @@ counts as (
                         'expected': summary->>'num_samples',
                         'found': num_accepted + num_rejected
                     }
-                ]
-                when 'features' then [
-                    {'count': 'cached images', 'expected': summary->>'num_images', 'found': num_images},
-                    {'count': 'failed images', 'expected': summary->>'num_failed', 'found': num_failed}
                 ]
             end
         ) as counted

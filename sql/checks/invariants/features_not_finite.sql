@@ -1,9 +1,8 @@
 -- One row per cached image with a feature that is infinite or not a number.
 --
--- fingerprint   the features artifact
--- shard         name of the shard
+-- fingerprint   the shard
 -- image_sha256  hash of the image's bytes
-select fingerprint, shard, image_sha256
+select fingerprint, image_sha256
 from cached_features
-where is_finite is distinct from true
+where status = 'ok' and is_finite is distinct from true
 order by all;

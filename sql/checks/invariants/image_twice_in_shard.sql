@@ -1,6 +1,6 @@
--- One row per image with cached features in more than one row of the same artifact.
+-- One row per image in more than one row of the same shard.
 --
--- fingerprint   the features artifact
+-- fingerprint   the shard
 -- image_sha256  hash of the image's bytes
 -- num_rows      rows with this image
 select fingerprint, image_sha256, count(*) as num_rows
