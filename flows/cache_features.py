@@ -5,9 +5,9 @@ from prefect import flow
 from flows.prepare_data import ROLES, PreparedData, prepare_data
 from flows.runs import ExperimentRun, experiment_run
 from pipeline.config import ExperimentConfig, ExperimentName
-from pipeline.feature_filling import on_this_machine
-from pipeline.features import cache_features as cache_features_step
-from pipeline.features import calibrate_features, require_features
+from pipeline.features.caching import cache_features as cache_features_step
+from pipeline.features.caching import calibrate_features, require_features
+from pipeline.features.filling import on_this_machine
 from pipeline.manifest import Manifest
 
 

@@ -21,7 +21,7 @@ from pipeline.settings import load_settings
 from pipeline.store import ArtifactStore
 
 if TYPE_CHECKING:
-    from pipeline.feature_costs import Cost
+    from pipeline.features.costs import Cost
     from pipeline.sources.fetch_plan import FetchPlan
     from pipeline.sources.registry import Source
 
@@ -57,7 +57,7 @@ def show(experiment: Experiment, overrides: Overrides = None) -> None:
     """The whole configuration; each step with its fingerprint, done or to do, and what it needs."""
     config = load_experiment(experiment, overrides or ())
     from pipeline.costs import estimate
-    from pipeline.feature_plan import plan_features, require_space_for
+    from pipeline.features.plan import plan_features, require_space_for
     from pipeline.plan import plan_experiment
     from pipeline.sources.fetch_plan import require_disk
     from pipeline.sources.published import is_pinned, plan_download, published_datasets

@@ -26,7 +26,7 @@ def encode(
     config = load_experiment(experiment, overrides or ())
     store = ArtifactStore(load_settings().store_root)
     datasets = _prepared_datasets(config, store)
-    from pipeline.features import calibrate_features, encode_part
+    from pipeline.features.caching import calibrate_features, encode_part
 
     with narrated():
         calibration = None

@@ -27,13 +27,13 @@ from ray._private.services import canonicalize_bootstrap_address
 from ray.exceptions import RayError, RayTaskError
 
 from flows.tasks import as_task
-from pipeline.calibration import CalibrationJob
 from pipeline.errors import ConfigError, TransientError
-from pipeline.feature_filling import read_shards
-from pipeline.feature_jobs import read_job
+from pipeline.features.calibration import CalibrationJob
+from pipeline.features.filling import read_shards
+from pipeline.features.jobs import read_job
+from pipeline.features.shared_jobs import Done, Part, run_part
 from pipeline.progress import Progress
 from pipeline.settings import load_settings
-from pipeline.shared_jobs import Done, Part, run_part
 
 log = logging.getLogger(__name__)
 
@@ -62,7 +62,7 @@ class Devices:
 
 
 def run_on_ray(job_file: Path, *, address: str) -> None:
-    """Run a job of ``pipeline.features`` on the cluster to its end.
+    """Run a job of ``pipeline.features.caching`` on the cluster to its end.
 
     Raises:
         ConfigError: no cluster answers, it has no devices, or its machines lack the store or the server of Prefect.

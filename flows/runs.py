@@ -15,7 +15,7 @@ from flows.tasks import as_task, progress_on_the_run_page
 from pipeline.config import ExperimentConfig, ExperimentName, load_experiment
 from pipeline.devices import exclusive_devices
 from pipeline.errors import ConfigError
-from pipeline.feature_filling import RunJob, on_this_machine
+from pipeline.features.filling import RunJob, on_this_machine
 from pipeline.manifest import Manifest
 from pipeline.plan import PlannedStep, plan_experiment, write_index
 from pipeline.progress import listening

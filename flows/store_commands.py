@@ -6,15 +6,15 @@ import typer
 
 from flows.terminal import console, narrated, size
 from pipeline.errors import StoreError
+from pipeline.features.shard_requests import STEP as SHARD_STEP
 from pipeline.manifest import MANIFEST_NAME
 from pipeline.settings import load_settings
-from pipeline.shard_requests import STEP as SHARD_STEP
 from pipeline.store import ArtifactStore, read_manifest
 from pipeline.verification import files_below
 
 if TYPE_CHECKING:
     from pipeline.manifest import Manifest
-    from pipeline.shipments import Moved
+    from pipeline.remote.shipments import Moved
 
 Url = Annotated[str, typer.Argument(help="s3://bucket/prefix, gs://bucket/prefix or file:///folder.")]
 Names = Annotated[
@@ -68,15 +68,15 @@ def discard(
 
 
 def _advice(shard: "Manifest") -> str:
-    from pipeline.feature_verification import shard_advice  # torch is loaded only when there is something to tell
+    from pipeline.features.verification import shard_advice  # torch is loaded only when there is something to tell
 
     return shard_advice(shard)
 
 
 def push(url: Url, names: Names = None) -> None:
     """Copy artifacts and their parts to object storage; what is there is not sent again. Credentials: from AWS_*."""
-    from pipeline.exchange import push_named
-    from pipeline.object_storage import open_storage
+    from pipeline.remote.exchange import push_named
+    from pipeline.remote.object_storage import open_storage
 
     storage, store = open_storage(url), ArtifactStore(load_settings().store_root)
     with narrated():
@@ -86,8 +86,8 @@ def push(url: Url, names: Names = None) -> None:
 
 def pull(url: Url, names: Names = None) -> None:
     """Copy artifacts and their parts from object storage; every byte is checked before one is published."""
-    from pipeline.exchange import pull_named
-    from pipeline.object_storage import open_storage
+    from pipeline.remote.exchange import pull_named
+    from pipeline.remote.object_storage import open_storage
 
     storage, store = open_storage(url), ArtifactStore(load_settings().store_root)
     with narrated():

@@ -12,8 +12,8 @@ from model.config import GenerationConfig
 from model.conversation import encode_prompt
 from model.s2 import join_scales
 from model.vision_tower import pixels_of
-from pipeline.encoding import default_device, encode_pixels
 from pipeline.errors import DataError
+from pipeline.features.encoding import default_device, encode_pixels
 from pipeline.images import ImageReader, decode
 from pipeline.prediction_rows import Item, Prediction
 from pipeline.progress import Progress

@@ -19,7 +19,7 @@ from transformers import PreTrainedTokenizerBase
 from model.config import TemplateName
 from model.conversation import IGNORED_LABEL, IMAGE_TOKEN_ID, Encoded, Exchange, encode_conversation
 from model.vlm import expand_image
-from pipeline.feature_sources import NO_IMAGES, FeatureSource
+from pipeline.features.sources import NO_IMAGES, FeatureSource
 from pipeline.samples import exchanges_of
 
 

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from pipeline.config import DatasetSource, ExperimentConfig, PublishedSource, ShapesJaSource, StageConfig
-from pipeline.feature_costs import EFFICIENCY, Cost, calibration_cost, encoding_flops, features_cost
+from pipeline.features.costs import EFFICIENCY, Cost, calibration_cost, encoding_flops, features_cost
 from pipeline.model_sizes import Tower, llm_sizes, matrix_rate, tower_sizes
 from pipeline.plan import PlannedStep, plan_experiment
 from pipeline.records import read_records

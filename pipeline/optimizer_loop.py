@@ -39,7 +39,7 @@ from pipeline.batches import (
 )
 from pipeline.config import TOKENIZER_FOLDER, StageConfig
 from pipeline.errors import ConfigError, DataError, TrainingError
-from pipeline.feature_sources import FeatureSource, open_features
+from pipeline.features.sources import FeatureSource, open_features
 from pipeline.launch import WorkerEvent
 from pipeline.parquet import write_rows
 from pipeline.store import UNFINISHED_SUFFIX, WORK_FOLDER, write_text

@@ -9,7 +9,7 @@ from pipeline.comparison import ComparedExperiment
 from pipeline.config import ExperimentConfig
 from pipeline.contamination import contamination_request
 from pipeline.errors import ConfigError
-from pipeline.features import calibration_request, features_request
+from pipeline.features.caching import calibration_request, features_request
 from pipeline.manifest import Manifest, Request
 from pipeline.predictions import predictions_request
 from pipeline.preparation import prepare_request

@@ -37,7 +37,7 @@ def _run(job_file: Path) -> None:
 
         train(TrainingJob.model_validate_json(job_file.read_text(encoding="utf-8")))
     else:
-        from pipeline.feature_jobs import do_job
+        from pipeline.features.jobs import do_job
 
         rank, num_processes = int(os.environ["RANK"]), int(os.environ["WORLD_SIZE"])
         num_decoders = load_settings().effective_num_decoders

@@ -5,7 +5,7 @@ and 384 pixels; without one it takes a small shape and says so. Compared, on the
 
     (a) plain    as LLaVA-JP does it: one image at a time, Transformers' forward with all layers, one call a tile
     (b) batched  the same forward on the tiles of many images
-    ours         ``pipeline.encoding``: only the layers that are used, tiles of all scales in one call
+    ours         ``pipeline.features.encoding``: only the layers that are used, tiles of all scales in one call
 
 End to end includes decoding and, for ours, writing the shards; (a) and (b) decode in this process and write nothing.
 """
@@ -30,9 +30,9 @@ from model.config import RandomVisionTower, VisionTowerConfig
 from model.s2 import multiscale_features, square_grid
 from model.vision_tower import FEATURE_LAYER, VisionTower, build_vision_tower, pixels_of
 from pipeline.config import FeatureConfig, LocalSource
-from pipeline.encoding import IMAGES_PER_BATCH
-from pipeline.feature_costs import encoding_flops
-from pipeline.features import cache_features
+from pipeline.features.caching import cache_features
+from pipeline.features.costs import encoding_flops
+from pipeline.features.encoding import IMAGES_PER_BATCH
 from pipeline.images import decode
 from pipeline.model_sizes import tower_sizes
 from pipeline.preparation import prepare_dataset

@@ -10,8 +10,8 @@ from PIL import Image
 
 from model.config import RandomVisionTower, VisionTowerConfig
 from pipeline.config import FeatureConfig, LocalSource
-from pipeline.feature_cache import FeatureReader
-from pipeline.features import cache_features
+from pipeline.features.caching import cache_features
+from pipeline.features.reader import FeatureReader
 from pipeline.preparation import prepare_dataset
 from pipeline.store import ArtifactStore
 from tests.flow_tests.commands import Commands, clean_environment, training_processes, wait_until

@@ -20,12 +20,12 @@ from flows.ray_encoding import Devices, devices_of, number_of_tasks, require_com
 from flows.runs import encoding_on
 from pipeline.config import ExperimentConfig, load_experiment
 from pipeline.errors import ConfigError, DataError, TransientError
-from pipeline.feature_filling import on_this_machine
-from pipeline.features import cache_features, calibrate_features
+from pipeline.features.caching import cache_features, calibrate_features
+from pipeline.features.filling import on_this_machine
+from pipeline.features.shared_jobs import Part, run_part
 from pipeline.manifest import Manifest
 from pipeline.preparation import prepare_dataset
 from pipeline.settings import load_settings
-from pipeline.shared_jobs import Part, run_part
 from pipeline.store import ArtifactStore
 from tests.flow_tests.commands import REPOSITORY, Commands, clean_environment, processes_with, wait_until
 from tests.pipeline_tests.small_data import local_source, picture, talk

@@ -24,9 +24,9 @@ from model.vlm import VisionLanguageModel
 from pipeline.batches import collate, global_batches, load_samples
 from pipeline.config import TOKENIZER_FOLDER, LocalSource, load_experiment
 from pipeline.errors import ConfigError, TrainingError
-from pipeline.feature_cache import FeatureReader
-from pipeline.feature_sources import CachedFeatures
-from pipeline.features import cache_features, calibrate_features
+from pipeline.features.caching import cache_features, calibrate_features
+from pipeline.features.reader import FeatureReader
+from pipeline.features.sources import CachedFeatures
 from pipeline.preparation import prepare_dataset
 from pipeline.store import ArtifactStore
 from pipeline.training import train_stage

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import torch
 
-from pipeline.feature_forms import FeatureShape, pack
-from pipeline.feature_shards import EncodedImages, FailedImage, write_shard
+from pipeline.features.forms import FeatureShape, pack
+from pipeline.features.shards import EncodedImages, FailedImage, write_shard
 from pipeline.manifest import Manifest, Request
 from pipeline.store import ArtifactStore
 

@@ -18,8 +18,8 @@ from pipeline.batches import (
     num_micro_batches,
 )
 from pipeline.config import TOKENIZER_FOLDER
-from pipeline.feature_cache import FeatureReader
-from pipeline.feature_sources import CachedFeatures
+from pipeline.features.reader import FeatureReader
+from pipeline.features.sources import CachedFeatures
 from pipeline.parquet import write_rows, write_table
 from pipeline.samples import Sample, Turn, sample_table
 from pipeline.store import ArtifactStore

@@ -13,10 +13,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pipeline.errors import DataError, StoreError
-from pipeline.feature_cache import FeatureReader
-from pipeline.feature_forms import FeatureShape, pack, unpack
-from pipeline.feature_shards import FailedImage
-from pipeline.parquet_pages import row_places
+from pipeline.features.forms import FeatureShape, pack, unpack
+from pipeline.features.parquet_pages import row_places
+from pipeline.features.reader import FeatureReader
+from pipeline.features.shards import FailedImage
 from pipeline.store import ArtifactStore
 from tests.pipeline_tests.small_shards import RMS, SHAPE, encoded, features, key, publish_features, publish_shard
 

@@ -3,9 +3,9 @@ import pytest
 from model.config import RandomVisionTower, VisionTowerConfig
 from pipeline.config import FeatureConfig, load_experiment
 from pipeline.errors import StoreError
-from pipeline.feature_costs import bytes_per_image, encoding_flops, form_costs, require_space
-from pipeline.feature_plan import plan_features, require_space_for
-from pipeline.features import cache_features
+from pipeline.features.caching import cache_features
+from pipeline.features.costs import bytes_per_image, encoding_flops, form_costs, require_space
+from pipeline.features.plan import plan_features, require_space_for
 from pipeline.model_sizes import tower_sizes
 from pipeline.preparation import prepare_dataset
 from pipeline.store import ArtifactStore
@@ -52,7 +52,7 @@ def test_live_features_take_no_space_and_as_much_time():
 
 
 def test_features_that_do_not_fit_are_refused_with_what_is_needed_and_free(tmp_path, monkeypatch):
-    monkeypatch.setattr("pipeline.feature_costs.free_bytes", lambda path: 10**12)
+    monkeypatch.setattr("pipeline.features.costs.free_bytes", lambda path: 10**12)
     message = r"the features of 558128 images take 1.87 TB as exact; .* has 1.00 TB free. Make room, choose a smaller"
     with pytest.raises(StoreError, match=message):
         require_space(SO400M, V1_1, num_images=558_128, root=tmp_path)
@@ -77,6 +77,6 @@ def test_a_plan_that_does_not_fit_is_refused(store, monkeypatch):
     config = load_experiment("smoke")
     plan = plan_features(config, store=store)
     require_space_for(plan, config, store=store)
-    monkeypatch.setattr("pipeline.feature_costs.free_bytes", lambda path: 1000)
+    monkeypatch.setattr("pipeline.features.costs.free_bytes", lambda path: 1000)
     with pytest.raises(StoreError, match=r"the features of 64 images take 524.3 kB as exact; .* has 1.0 kB free"):
         require_space_for(plan, config, store=store)

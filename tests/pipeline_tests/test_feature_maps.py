@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from pipeline.errors import DataError, StoreError
-from pipeline.feature_maps import feature_map
+from pipeline.features.maps import feature_map
 from pipeline.images import IMAGE_SCHEMA
 from pipeline.store import ArtifactStore
 from tests.pipeline_tests.small_shards import RMS

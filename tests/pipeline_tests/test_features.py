@@ -7,14 +7,14 @@ import torch
 
 from model.config import RandomVisionTower, VisionTowerConfig
 from model.vision_tower import build_vision_tower, pixels_of
-from pipeline.calibration import read_calibration
 from pipeline.config import FeatureConfig
-from pipeline.encoding import Encoder, default_device, encode_pixels, feature_shape
 from pipeline.errors import DataError, StoreError
-from pipeline.feature_cache import FeatureReader
-from pipeline.feature_jobs import do_job
-from pipeline.feature_verification import shard_advice
-from pipeline.features import cache_features, calibrate_features, encode_part, require_features
+from pipeline.features.caching import cache_features, calibrate_features, encode_part, require_features
+from pipeline.features.calibration import read_calibration
+from pipeline.features.encoding import Encoder, default_device, encode_pixels, feature_shape
+from pipeline.features.jobs import do_job
+from pipeline.features.reader import FeatureReader
+from pipeline.features.verification import shard_advice
 from pipeline.images import ImageReader, decode
 from pipeline.preparation import prepare_dataset
 from pipeline.store import ArtifactStore
@@ -242,12 +242,12 @@ def test_a_dataset_of_text_alone_has_no_shards(tmp_path, store):
 
 def test_a_disk_that_cannot_hold_the_features_is_refused_before_anything_is_encoded(tmp_path, store, monkeypatch):
     data = dataset(tmp_path, store, 1, 2)
-    monkeypatch.setattr("pipeline.feature_costs.free_bytes", lambda path: 1023)
+    monkeypatch.setattr("pipeline.features.costs.free_bytes", lambda path: 1023)
     message = r"the features of 2 images take 1.0 kB as exact; .* has 1.0 kB free. Make room, choose a smaller form"
     with pytest.raises(StoreError, match=message):
         cached(data, store)
     assert not (store.root / "artifacts" / "feature_shard").exists()
-    monkeypatch.setattr("pipeline.feature_costs.free_bytes", lambda path: 1024)
+    monkeypatch.setattr("pipeline.features.costs.free_bytes", lambda path: 1024)
     assert cached(data, store).summary["payload_bytes"] == 1024
 
 
@@ -276,7 +276,7 @@ def test_out_of_memory_halves_the_batch_and_goes_on(tmp_path, store, monkeypatch
         return whole(self, part)
 
     monkeypatch.setattr(Encoder, "_encode", small_device)
-    monkeypatch.setattr("pipeline.encoding.IMAGES_PER_BATCH", 8)
+    monkeypatch.setattr("pipeline.features.encoding.IMAGES_PER_BATCH", 8)
     manifest = cached(data, store, images_per_shard=7)
     assert sizes == [7, 4, 2, 2, 2, 1]
     assert [record.args for record in caplog.records if "memory is too small" in record.message] == [(4,), (2,)]
@@ -298,7 +298,7 @@ def test_too_little_shared_memory_is_said_before_a_process_dies_of_it(tmp_path, 
     usage = shutil.disk_usage(tmp_path)._replace(free=100)
     monkeypatch.setattr(shutil, "disk_usage", lambda path: usage)
     monkeypatch.setenv("LLAVA_JP_NUM_DECODERS", "1")
-    monkeypatch.setattr("pipeline.feature_costs.free_bytes", lambda path: 10**12)
+    monkeypatch.setattr("pipeline.features.costs.free_bytes", lambda path: 10**12)
     with pytest.raises(Exception, match=r"decoding needs .* MB in /dev/shm, .*lower LLAVA_JP_NUM_DECODERS"):
         cached(dataset(tmp_path, store, 1), store)
 

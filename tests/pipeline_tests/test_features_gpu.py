@@ -6,12 +6,12 @@ import torch
 from model.config import RandomVisionTower, VisionTowerConfig
 from model.vision_tower import build_vision_tower, pixels_of
 from pipeline.config import FeatureConfig
-from pipeline.encoding import Encoder, encode_pixels
-from pipeline.feature_cache import FeatureReader
-from pipeline.feature_forms import pack, unpack
-from pipeline.feature_jobs import do_job
-from pipeline.feature_sources import CachedFeatures
-from pipeline.features import cache_features, calibrate_features
+from pipeline.features.caching import cache_features, calibrate_features
+from pipeline.features.encoding import Encoder, encode_pixels
+from pipeline.features.forms import pack, unpack
+from pipeline.features.jobs import do_job
+from pipeline.features.reader import FeatureReader
+from pipeline.features.sources import CachedFeatures
 from pipeline.images import ImageReader, decode
 from pipeline.preparation import prepare_dataset
 from pipeline.store import ArtifactStore

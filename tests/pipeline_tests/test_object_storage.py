@@ -9,8 +9,8 @@ import sys
 import pytest
 
 from pipeline.errors import ConfigError, StoreError, TransientError
-from pipeline.object_errors import explained_error
-from pipeline.object_storage import open_storage, parse_url
+from pipeline.remote.object_errors import explained_error
+from pipeline.remote.object_storage import open_storage, parse_url
 from tests.pipeline_tests.object_server import KEY, SECRET, object_server
 from tests.shared_data import REPOSITORY
 
@@ -176,7 +176,7 @@ def test_an_address_with_a_secret_is_refused_and_the_secret_is_not_shown(server,
 def test_a_missing_package_is_named():
     program = (
         "import sys; sys.modules['s3fs'] = sys.modules['gcsfs'] = None\n"
-        "from pipeline.object_storage import open_storage\n"
+        "from pipeline.remote.object_storage import open_storage\n"
         "for url in ('s3://bucket', 'gs://bucket'):\n"
         "    try: open_storage(url)\n"
         "    except Exception as error: print(type(error).__name__, error)\n"

@@ -14,11 +14,11 @@ import pytest
 
 from pipeline.errors import DataError, StoreError
 from pipeline.manifest import ArtifactFile, Manifest, Request
-from pipeline.object_storage import ObjectStorage, StorageUrl, open_storage
 from pipeline.progress import listening
-from pipeline.pull import pull
-from pipeline.push import push
-from pipeline.shipments import Moved
+from pipeline.remote.object_storage import ObjectStorage, StorageUrl, open_storage
+from pipeline.remote.pull import pull
+from pipeline.remote.push import push
+from pipeline.remote.shipments import Moved
 from pipeline.store import ArtifactStore
 from tests.pipeline_tests.object_server import object_server
 from tests.shared_data import REPOSITORY
@@ -221,8 +221,9 @@ def test_a_copy_that_was_made_elsewhere_is_not_replaced(server, s3, here, elsewh
 def started(code: str, store: ArtifactStore, address: str, url: str) -> "subprocess.Popen[bytes]":
     """Another process that pushes or pulls one artifact, file by file."""
     program = (
-        "import sys; from pathlib import Path; from pipeline.object_storage import open_storage; "
-        "from pipeline.push import push; from pipeline.pull import pull; from pipeline.store import ArtifactStore; "
+        "import sys; from pathlib import Path; from pipeline.remote.object_storage import open_storage; "
+        "from pipeline.remote.push import push; from pipeline.remote.pull import pull; "
+        "from pipeline.store import ArtifactStore; "
         "root, address, url = sys.argv[1:]; "
         f"{code}([address], store=ArtifactStore(Path(root)), storage=open_storage(url), num_parallel=1)"
     )

@@ -10,14 +10,14 @@ import pyarrow.parquet as pq
 import torch
 
 from model.config import RandomVisionTower, VisionTowerConfig
-from pipeline.calibration import CALIBRATION_FILE, CALIBRATION_SCHEMA
 from pipeline.config import FeatureConfig
-from pipeline.feature_filling import read_shards
-from pipeline.feature_shards import FailedImage, write_shard
-from pipeline.features import cache_features, calibrate_features
+from pipeline.features.caching import cache_features, calibrate_features
+from pipeline.features.calibration import CALIBRATION_FILE, CALIBRATION_SCHEMA
+from pipeline.features.filling import read_shards
+from pipeline.features.shard_requests import shard_request
+from pipeline.features.shards import FailedImage, write_shard
 from pipeline.manifest import Manifest
 from pipeline.parquet import write_rows
-from pipeline.shard_requests import shard_request
 from pipeline.store import ArtifactStore
 from tests.pipeline_tests.small_shards import RMS, SHAPE, encoded_features
 

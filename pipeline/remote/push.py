@@ -8,10 +8,10 @@ from functools import partial
 
 from pipeline.errors import StoreError
 from pipeline.manifest import MANIFEST_NAME, ArtifactFile, Manifest, sha256_of_file
-from pipeline.object_storage import ObjectStorage
 from pipeline.progress import BYTES, Progress
-from pipeline.remote_artifacts import NUM_LOOKS_AT_ONCE, RemoteArtifacts, with_parts
-from pipeline.shipments import Moved, Shipment, moved_by, said
+from pipeline.remote.artifacts import NUM_LOOKS_AT_ONCE, RemoteArtifacts, with_parts
+from pipeline.remote.object_storage import ObjectStorage
+from pipeline.remote.shipments import Moved, Shipment, moved_by, said
 from pipeline.store import UNFINISHED_SUFFIX, ArtifactStore
 from pipeline.transfers import Transfers
 

@@ -1,4 +1,4 @@
-"""The vision tower over many images: decode, encode, write shards. The work of ``pipeline.features``.
+"""The vision tower over many images: decode, encode, write shards. The work of ``pipeline.features.caching``.
 
 Images are decoded in worker processes while the device encodes and threads write. Batches never cross the border of a
 shard, so what is computed does not depend on the number of processes.
@@ -18,8 +18,8 @@ from torch.utils.data import DataLoader, Dataset
 from model.config import ImageConfig
 from model.vision_tower import VisionTower, pixels_of
 from pipeline.errors import ConfigError, DataError
-from pipeline.feature_forms import FeatureShape, pack
-from pipeline.feature_shards import EncodedImages, FailedImage
+from pipeline.features.forms import FeatureShape, pack
+from pipeline.features.shards import EncodedImages, FailedImage
 from pipeline.images import ImageReader, decode
 
 log = logging.getLogger(__name__)

@@ -10,9 +10,9 @@ from model.config import ImageConfig
 from model.s2 import join_scales
 from model.vision_tower import VisionTower, build_vision_tower, pixels_of
 from pipeline.errors import DataError
-from pipeline.feature_cache import FeatureReader
-from pipeline.feature_filling import IMAGES_FILE
-from pipeline.feature_forms import unpack
+from pipeline.features.filling import IMAGES_FILE
+from pipeline.features.forms import unpack
+from pipeline.features.reader import FeatureReader
 from pipeline.images import ImageReader, decode
 from pipeline.settings import load_settings
 from pipeline.store import read_manifest

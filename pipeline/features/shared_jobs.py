@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from pipeline.errors import ConfigError
-from pipeline.feature_jobs import do_job
+from pipeline.features.jobs import do_job
 from pipeline.launch import RAISED_AGAIN, WorkerEvent
 from pipeline.worker import explained
 

@@ -15,8 +15,8 @@ import torch
 from model.config import VisionTowerConfig
 from model.vision_tower import build_vision_tower
 from pipeline.config import FeatureConfig
-from pipeline.encoding import BatchesOfShards, decoded_batches, default_device
 from pipeline.errors import DataError
+from pipeline.features.encoding import BatchesOfShards, decoded_batches, default_device
 from pipeline.images import ImageReader
 from pipeline.manifest import Record
 from pipeline.parquet import write_rows

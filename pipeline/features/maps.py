@@ -1,6 +1,6 @@
 """The cached features of one image, for people who know the image and no fingerprints.
 
-python -c 'from pipeline.feature_maps import feature_map; print(feature_map("3f9a").float().numpy())'
+python -c 'from pipeline.features.maps import feature_map; print(feature_map("3f9a").float().numpy())'
 """
 
 import re
@@ -15,8 +15,8 @@ import pyarrow.parquet as pq
 import torch
 
 from pipeline.errors import DataError
-from pipeline.feature_cache import FeatureReader
-from pipeline.feature_filling import IMAGES_FILE
+from pipeline.features.filling import IMAGES_FILE
+from pipeline.features.reader import FeatureReader
 from pipeline.manifest import Manifest
 from pipeline.settings import load_settings
 from pipeline.store import ArtifactStore

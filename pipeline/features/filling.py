@@ -17,10 +17,7 @@ import pyarrow.parquet as pq
 from model.config import VisionTowerConfig
 from pipeline.config import FeatureConfig
 from pipeline.errors import DataError, StoreError
-from pipeline.images import ImageReader
-from pipeline.manifest import Manifest
-from pipeline.parquet import groups, write_rows
-from pipeline.shard_requests import (
+from pipeline.features.shard_requests import (
     STEP,
     encoded_images,
     encoder_description,
@@ -30,6 +27,9 @@ from pipeline.shard_requests import (
     shard_request,
     shards_of,
 )
+from pipeline.images import ImageReader
+from pipeline.manifest import Manifest
+from pipeline.parquet import groups, write_rows
 from pipeline.store import WORK_FOLDER, ArtifactStore, write_text
 
 log = logging.getLogger(__name__)
@@ -61,7 +61,7 @@ RunJob = Callable[[Path], None]
 
 def on_this_machine(job_file: Path) -> None:
     """Run a job on the devices of this machine."""
-    from pipeline.feature_jobs import run_feature_job  # torch is loaded only when there is work
+    from pipeline.features.jobs import run_feature_job  # torch is loaded only when there is work
 
     run_feature_job(job_file)
 
@@ -76,7 +76,7 @@ def read_shards(path: Path) -> dict[str, tuple[str, ...]]:
 
 
 class Filling:
-    """What ``pipeline.features.cache_features`` does, for one encoder."""
+    """What ``pipeline.features.caching.cache_features`` does, for one encoder."""
 
     def __init__(
         self,
@@ -180,8 +180,8 @@ class Filling:
         }
 
     def _encode(self, planned: Mapping[str, Sequence[str]], dataset: Manifest, directory: Path) -> None:
-        from pipeline.encoding_job import EncodingJob  # torch is loaded only when there is work
-        from pipeline.feature_costs import require_space
+        from pipeline.features.costs import require_space
+        from pipeline.features.encoding_job import EncodingJob  # torch is loaded only when there is work
 
         num_images = sum(map(len, planned.values()))
         require_space(self._tower, self._config, num_images=num_images, root=self._store.root)

@@ -1,8 +1,8 @@
 """Step: the frozen tower's features of every usable image of a dataset; and the calibration that ``int8`` needs.
 
 Each image is encoded once for an encoder, whoever asks: the features lie in shards, artifacts of their own that are
-filed under encoder and images (``pipeline.shard_requests``). What this step publishes says which shard holds which
-image; see ``pipeline.feature_filling``.
+filed under encoder and images (``pipeline.features.shard_requests``). What this step publishes says which shard holds
+which image; see ``pipeline.features.filling``.
 """
 
 import json
@@ -13,7 +13,7 @@ from typing import Any
 from model.config import VisionTowerConfig
 from pipeline.config import FeatureConfig
 from pipeline.errors import DataError
-from pipeline.feature_filling import Filling, RunJob, on_this_machine
+from pipeline.features.filling import Filling, RunJob, on_this_machine
 from pipeline.identity import identity
 from pipeline.manifest import Manifest, Request
 from pipeline.store import WORK_FOLDER, ArtifactStore, write_text
@@ -41,10 +41,10 @@ def calibrate_features(
     store: ArtifactStore,
     run_job: RunJob = on_this_machine,
 ) -> Manifest:
-    """Measure the RMS of every channel on some images of a dataset; see ``pipeline.calibration``."""
+    """Measure the RMS of every channel on some images of a dataset; see ``pipeline.features.calibration``."""
 
     def work(directory: Path) -> dict[str, Any]:
-        from pipeline.calibration import CalibrationJob  # torch is loaded only when there is work
+        from pipeline.features.calibration import CalibrationJob  # torch is loaded only when there is work
 
         folder = directory / WORK_FOLDER
         folder.mkdir(exist_ok=True)

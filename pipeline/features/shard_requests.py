@@ -13,9 +13,9 @@ import pyarrow.parquet as pq
 from model.config import VisionTowerConfig
 from pipeline.config import FeatureConfig
 from pipeline.errors import StoreError
+from pipeline.features.shard_index import INDEX_FILE, read_rows
 from pipeline.identity import identity
 from pipeline.manifest import FINGERPRINT_LENGTH, Manifest, Request
-from pipeline.shard_index import INDEX_FILE, read_rows
 from pipeline.store import ArtifactStore
 
 STEP = "feature_shard"

@@ -13,7 +13,7 @@ from pathlib import Path, PurePosixPath
 
 from pipeline.errors import DataError, StoreError
 from pipeline.manifest import MANIFEST_NAME, ArtifactFile, DamagedManifestError, Manifest, parse_manifest
-from pipeline.object_storage import ObjectStorage
+from pipeline.remote.object_storage import ObjectStorage
 from pipeline.sources.safe_paths import safe_parts
 from pipeline.store import UNFINISHED_SUFFIX, WORK_FOLDER
 

@@ -8,10 +8,10 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from pipeline.errors import StoreError
-from pipeline.feature_cache import read_index, read_payload
-from pipeline.feature_forms import FeatureShape
+from pipeline.features.forms import FeatureShape
+from pipeline.features.reader import read_index, read_payload
+from pipeline.features.shard_index import FEATURES_FILE
 from pipeline.manifest import Manifest
-from pipeline.shard_index import FEATURES_FILE
 
 
 def shard_advice(shard: Manifest) -> str:

@@ -13,9 +13,9 @@ import torch
 
 from model.config import VisionTowerConfig
 from model.vision_tower import build_vision_tower
-from pipeline.calibration import read_calibration
 from pipeline.config import FeatureConfig
-from pipeline.encoding import (
+from pipeline.features.calibration import read_calibration
+from pipeline.features.encoding import (
     BatchesOfShards,
     DecodedImages,
     Encoder,
@@ -23,11 +23,11 @@ from pipeline.encoding import (
     default_device,
     feature_shape,
 )
-from pipeline.feature_shards import EncodedImages, write_shard
+from pipeline.features.shard_requests import encoder_fingerprint, shard_request
+from pipeline.features.shard_writers import Encoded, ShardWriters
+from pipeline.features.shards import EncodedImages, write_shard
 from pipeline.images import ImageReader
 from pipeline.manifest import Record
-from pipeline.shard_requests import encoder_fingerprint, shard_request
-from pipeline.shard_writers import Encoded, ShardWriters
 from pipeline.store import ArtifactStore, read_manifest
 
 Advance = Callable[[int, str], None]
@@ -41,12 +41,12 @@ class EncodingJob(Record):
     vision_tower: VisionTowerConfig
     features: FeatureConfig
     encoder: dict[str, Any]
-    """What the shards are filed under; see ``pipeline.shard_requests``."""
+    """What the shards are filed under; see ``pipeline.features.shard_requests``."""
     dataset: Path
     """The artifact whose images are encoded."""
     calibration: Path | None
     shards: Path
-    """A table of shards and their images; see ``pipeline.feature_filling``."""
+    """A table of shards and their images; see ``pipeline.features.filling``."""
     num_images: int
     store: Path
 

@@ -18,9 +18,9 @@ import pyarrow.parquet as pq
 import torch
 
 from pipeline.errors import DataError, StoreError
-from pipeline.feature_forms import FeatureShape, unpack
-from pipeline.feature_shards import checksum_of, read_channel_rms
-from pipeline.shard_index import FEATURES_FILE, INDEX_FILE, read_rows
+from pipeline.features.forms import FeatureShape, unpack
+from pipeline.features.shard_index import FEATURES_FILE, INDEX_FILE, read_rows
+from pipeline.features.shards import checksum_of, read_channel_rms
 from pipeline.store import read_manifest
 
 Check = Literal["first", "always", "never"]

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import torch
 
-from pipeline.calibration import CalibrationJob, calibrate
-from pipeline.encoding_job import EncodingJob, encode_part
-from pipeline.feature_filling import read_shards
+from pipeline.features.calibration import CalibrationJob, calibrate
+from pipeline.features.encoding_job import EncodingJob, encode_part
+from pipeline.features.filling import read_shards
 from pipeline.launch import WorkerEvent, WorkersProgress, launch
 from pipeline.settings import load_settings
 from pipeline.store import write_text

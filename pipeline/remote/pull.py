@@ -10,10 +10,10 @@ from pathlib import Path
 from pipeline.disk import explaining_full_disk, free_bytes, free_files, gigabytes
 from pipeline.errors import StoreError
 from pipeline.manifest import ArtifactFile, Manifest, sha256_of_file
-from pipeline.object_storage import ObjectStorage
 from pipeline.progress import BYTES, Progress
-from pipeline.remote_artifacts import RemoteArtifacts, with_parts
-from pipeline.shipments import Moved, Shipment, moved_by, said
+from pipeline.remote.artifacts import RemoteArtifacts, with_parts
+from pipeline.remote.object_storage import ObjectStorage
+from pipeline.remote.shipments import Moved, Shipment, moved_by, said
 from pipeline.sources.safe_paths import place_of
 from pipeline.store import UNFINISHED_SUFFIX, ArtifactStore
 from pipeline.transfers import Transfers

@@ -10,12 +10,12 @@ from pydantic import ValidationError
 from pipeline.config import ExperimentConfig, load_experiment
 from pipeline.errors import StoreError
 from pipeline.manifest import Record
-from pipeline.object_storage import ObjectStorage
 from pipeline.plan import plan_experiment, write_index
-from pipeline.pull import pull
-from pipeline.push import push
-from pipeline.remote_artifacts import RemoteArtifacts
-from pipeline.shipments import Moved
+from pipeline.remote.artifacts import RemoteArtifacts
+from pipeline.remote.object_storage import ObjectStorage
+from pipeline.remote.pull import pull
+from pipeline.remote.push import push
+from pipeline.remote.shipments import Moved
 from pipeline.store import ArtifactStore, write_text
 
 INDEX_FOLDER = "experiments"

@@ -17,7 +17,7 @@ import fsspec
 from fsspec.callbacks import Callback
 
 from pipeline.errors import ConfigError, StoreError
-from pipeline.object_errors import endpoint, explained_error
+from pipeline.remote.object_errors import endpoint, explained_error
 from pipeline.store import UNFINISHED_SUFFIX
 
 PACKAGES = {"file": "fsspec", "gs": "gcsfs", "s3": "'llava-jp-pipeline[s3]'"}

@@ -6,8 +6,9 @@ A payload is one image's features at one S2 scale, always of the same length:
     exact-zstd  the same bytes, all low bytes before all high bytes (that is what compresses); Parquet compresses them
     int8        a float32 scale per token, then one signed byte per channel; each channel divided by its RMS first
 
-The channel RMS of ``int8`` comes from a calibration (``pipeline.calibration``). Without it a few outlier channels would
-own every token's scale, and the others lose 14 % instead of 0.9 % (LLM.int8(), arXiv 2208.07339, describes them).
+The channel RMS of ``int8`` comes from a calibration (``pipeline.features.calibration``). Without it a few outlier
+channels would own every token's scale, and the others lose 14 % instead of 0.9 % (LLM.int8(), arXiv 2208.07339,
+describes them).
 """
 
 # Shape suffixes: B = images, S = S2 scales, T = vision tokens, V = tower width, P = bytes of a payload.

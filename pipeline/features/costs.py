@@ -5,11 +5,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from model.config import ImageConfig, VisionTowerConfig
-from pipeline.calibration import NUM_IMAGES
 from pipeline.config import FeatureConfig, StoredForm
 from pipeline.disk import free_bytes, gigabytes
 from pipeline.errors import StoreError
-from pipeline.feature_forms import FeatureShape
+from pipeline.features.calibration import NUM_IMAGES
+from pipeline.features.forms import FeatureShape
 from pipeline.model_sizes import Tower, matrix_rate, tower_sizes
 
 EFFICIENCY = 0.3

@@ -5,12 +5,12 @@ from dataclasses import dataclass
 from pipeline.config import ExperimentConfig
 from pipeline.costs import training_data_sizes
 from pipeline.disk import gigabytes
-from pipeline.feature_costs import FormCost, form_costs, require_space
+from pipeline.features.costs import FormCost, form_costs, require_space
+from pipeline.features.shard_requests import encoded_images, encoder_description, shards_of
 from pipeline.images import ImageReader
 from pipeline.manifest import Manifest
 from pipeline.plan import plan_experiment
 from pipeline.progress import duration
-from pipeline.shard_requests import encoded_images, encoder_description, shards_of
 from pipeline.store import ArtifactStore
 
 

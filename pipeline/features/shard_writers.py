@@ -8,7 +8,7 @@ from queue import Empty, Full, Queue
 from types import TracebackType
 from typing import Self
 
-from pipeline.feature_shards import EncodedImages
+from pipeline.features.shards import EncodedImages
 
 BATCHES_WAITING = 4
 """Encoded batches that wait for their writer, at most."""
