@@ -1,10 +1,9 @@
-"""Starts the processes of a job, one per device, through DeepSpeed's launcher; streams their progress; stops them all.
+"""Starts the processes of a job on this machine, one per device; streams their progress; stops them all.
 
 A worker prints a line ``@progress {...}`` for every event, and ``@error {...}`` when it stops with one. Everything else
 it and its libraries print goes to ``worker.log`` beside the job file, and its end is shown when the job fails.
 """
 
-import base64
 import json
 import logging
 import os
@@ -12,11 +11,15 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
+import time
 from collections import deque
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
+from types import TracebackType
+from typing import Self
 
 from pipeline.errors import ConfigError, DataError, StoreError, TrainingError, TransientError
 from pipeline.progress import Progress
@@ -29,6 +32,7 @@ FOLLOWS_STDIN = "LLAVA_JP_FOLLOWS_STDIN"
 """Set for workers whose standard input is a pipe from the process that started them."""
 LINES_SHOWN = 15
 SECONDS_TO_STOP = 20
+SECONDS_BETWEEN_LOOKS = 0.2
 RAISED_AGAIN = {error.__name__: error for error in (ConfigError, DataError, StoreError, TrainingError, TransientError)}
 
 
@@ -84,46 +88,92 @@ def launch(job: Path, *, num_processes: int, master_port: int | None) -> None:
         RuntimeError: the workers died otherwise; the end of their log is in the message.
     """
     port = _free_port() if master_port is None else _checked_port(master_port)
-    devices = base64.urlsafe_b64encode(json.dumps({"localhost": list(range(num_processes))}).encode()).decode()
-    command = [
-        *(sys.executable, "-m", "deepspeed.launcher.launch", "--quiet", f"--world_info={devices}"),
-        *("--master_addr=127.0.0.1", f"--master_port={port}", "--no_local_rank"),
-        *("--module", "pipeline.worker", str(job)),
-    ]
-    with (job.parent / "worker.log").open("a", encoding="utf-8") as log_file:
-        process = subprocess.Popen(
-            command,
-            stdin=subprocess.PIPE,  # never written to: its end tells the workers that this process is gone
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-            errors="replace",
-            env=_environment(num_processes),
-            start_new_session=True,
-        )
-        last_lines: deque[str] = deque(maxlen=LINES_SHOWN)
-        errors: list[str] = []
-        with _stopped_at_the_end(process):
-            assert process.stdout is not None
-            for line in _reported(process.stdout):
-                log_file.write(line)
-                last_lines.append(line.rstrip())
-                if line.startswith(ERROR_MARK):
-                    errors.append(line)
-            code = process.wait()
+    last_lines: deque[str] = deque(maxlen=LINES_SHOWN)
+    errors: list[str] = []
+    with (
+        (job.parent / "worker.log").open("a", encoding="utf-8") as log_file,
+        _Workers(job, num_processes, port) as workers,
+    ):
+        for line in _reported(workers.lines):
+            log_file.write(line)
+            last_lines.append(line.rstrip())
+            if line.startswith(ERROR_MARK):
+                errors.append(line)
+        code = workers.wait()
     if code:
         raise _first_error(errors) or RuntimeError(
             f"the workers of {job} stopped with code {code}:\n" + "\n".join(last_lines)
         )
 
 
-def _environment(num_processes: int) -> dict[str, str]:
-    """The workers' environment: quiet libraries, no more threads than cores, and whom to follow into death."""
+class _Workers:
+    """The processes of a job, each in a session of its own; whatever ends the ``with`` block ends them all."""
+
+    def __init__(self, job: Path, num_processes: int, port: int) -> None:
+        reading, writing = os.pipe()
+        environment = _environment(num_processes, port)
+        self._processes = [
+            subprocess.Popen(
+                [sys.executable, "-m", "pipeline.worker", str(job)],
+                stdin=subprocess.PIPE,  # never written to: its end tells the worker that this process is gone
+                stdout=writing,
+                stderr=subprocess.STDOUT,
+                env={**environment, "RANK": str(rank), "LOCAL_RANK": str(rank)},
+                start_new_session=True,
+            )
+            for rank in range(num_processes)
+        ]
+        os.close(writing)
+        self.lines = os.fdopen(reading, encoding="utf-8", errors="replace")
+        threading.Thread(target=self._fail_together, daemon=True).start()
+
+    def _fail_together(self) -> None:
+        """When one worker fails the others end: they would wait for it for ever."""
+        while any(process.poll() is None for process in self._processes):
+            if any(process.poll() for process in self._processes):
+                self._signal(signal.SIGTERM)
+                return
+            time.sleep(SECONDS_BETWEEN_LOOKS)
+
+    def wait(self) -> int:
+        """The exit code of the workers: that of the first that failed, or 0."""
+        codes = [process.wait() for process in self._processes]
+        return next(filter(None, codes), 0)
+
+    def _signal(self, number: signal.Signals) -> None:
+        """To every worker and what it has started."""
+        for process in self._processes:
+            with suppress(ProcessLookupError):
+                os.killpg(process.pid, number)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """First politely, then not."""
+        if any(process.poll() is None for process in self._processes):
+            self._signal(signal.SIGTERM)
+            end = time.monotonic() + SECONDS_TO_STOP
+            for process in self._processes:
+                with suppress(subprocess.TimeoutExpired):
+                    process.wait(max(0.0, end - time.monotonic()))
+        self._signal(signal.SIGKILL)
+        self.wait()
+        self.lines.close()
+
+
+def _environment(num_processes: int, port: int) -> dict[str, str]:
+    """The workers' environment: quiet libraries, no more threads than cores, where they meet, whom they follow."""
     threads = max(1, (os.cpu_count() or 1) // num_processes)
     return {
         "OMP_NUM_THREADS": str(threads),
         **os.environ,
         FOLLOWS_STDIN: "1",
+        "WORLD_SIZE": str(num_processes),
+        "MASTER_ADDR": "127.0.0.1",
+        "MASTER_PORT": str(port),
         "PYTHONPATH": os.pathsep.join(path for path in sys.path if path),
         "PYTHONWARNINGS": "ignore",
         "TOKENIZERS_PARALLELISM": "false",
@@ -132,7 +182,7 @@ def _environment(num_processes: int) -> dict[str, str]:
     }
 
 
-def _reported(lines: Iterator[str]) -> Iterator[str]:
+def _reported(lines: Iterable[str]) -> Iterator[str]:
     """Feed the workers' progress to the listeners, pass other lines on."""
     progress = WorkersProgress()
     for line in lines:
@@ -140,25 +190,6 @@ def _reported(lines: Iterator[str]) -> Iterator[str]:
             progress.take(WorkerEvent(**json.loads(line.removeprefix(PROGRESS_MARK))))
         else:
             yield line
-
-
-@contextmanager
-def _stopped_at_the_end(process: subprocess.Popen[str]) -> Iterator[None]:
-    """Whatever ends the enclosed work ends the whole process group: first politely, then not."""
-    try:
-        yield
-    finally:
-        if process.poll() is None:
-            _signal(process, signal.SIGTERM)
-            with suppress(subprocess.TimeoutExpired):
-                process.wait(SECONDS_TO_STOP)
-        _signal(process, signal.SIGKILL)
-        process.wait()
-
-
-def _signal(process: subprocess.Popen[str], number: signal.Signals) -> None:
-    with suppress(ProcessLookupError):
-        os.killpg(process.pid, number)
 
 
 def _free_port() -> int:

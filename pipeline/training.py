@@ -1,4 +1,4 @@
-"""Step: one training stage. The work runs in worker processes, one per device, started by DeepSpeed's launcher."""
+"""Step: one training stage. The work runs in worker processes, one per device."""
 
 import json
 import logging

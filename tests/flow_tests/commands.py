@@ -88,7 +88,7 @@ def wait_until(condition: Callable[[], object], *, seconds: float, what: str) ->
 
 
 def training_processes(store: Path) -> list[int]:
-    """Ids of the launchers and workers that train in a store."""
+    """Ids of the workers that train or encode in a store."""
     return processes_with("pipeline.worker", f"{store}/")
 
 

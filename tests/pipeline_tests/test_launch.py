@@ -1,4 +1,5 @@
 import socket
+import time
 
 import pytest
 
@@ -25,3 +26,14 @@ def test_workers_that_die_show_the_end_of_what_they_said(tmp_path):
     with pytest.raises(RuntimeError, match=r"(?s)the workers of .*job\.json stopped with code \d+:.*job\.json"):
         launch(tmp_path / "job.json", num_processes=1, master_port=None)
     assert "job.json" in (tmp_path / "worker.log").read_text(encoding="utf-8")
+
+
+def test_a_worker_that_fails_takes_the_others_with_it(tmp_path, monkeypatch):
+    # Rank 1 fails, since there is no job file; rank 0 waits, as in a collective operation.
+    wait = "import os, time\nif os.environ.get('RANK') == '0':\n    time.sleep(600)\n"
+    (tmp_path / "sitecustomize.py").write_text(wait, encoding="utf-8")
+    monkeypatch.syspath_prepend(tmp_path)
+    started = time.monotonic()
+    with pytest.raises(RuntimeError, match=r"(?s)job\.json stopped with code -15.*No such file or directory"):
+        launch(tmp_path / "job.json", num_processes=2, master_port=None)
+    assert time.monotonic() - started < 300

@@ -287,7 +287,7 @@ def test_a_port_in_use_is_named(stages, monkeypatch):
 LONG_TRAINING = """
 import sys
 from pathlib import Path
-from tests.flow_tests.test_training import Stages
+from tests.process_tests.test_training import Stages
 Stages(Path(sys.argv[1])).finetuned("interrupted", num_epochs=500)
 """
 

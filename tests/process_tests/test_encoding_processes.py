@@ -35,7 +35,7 @@ TOWER = VisionTowerConfig(
 CACHE = """
 import sys
 from pathlib import Path
-from tests.flow_tests.test_encoding_processes import encode
+from tests.process_tests.test_encoding_processes import encode
 encode(Path(sys.argv[1]), Path(sys.argv[2]))
 """
 
