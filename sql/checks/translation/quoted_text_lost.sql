@@ -1,6 +1,7 @@
--- One row per turn in which text that can be read in the image, or stands in quotes in the original, is no longer there
--- word for word. An answer counts as read when its question asks what something says or who wrote it. In talk without
--- an image quotes are speech: a Japanese quotation in their place is enough.
+-- One row per turn in which text that can be read in the image, or stands in quotes in the original because it is written
+-- somewhere, is no longer there word for word. An answer counts as read when its question asks what something says or
+-- who wrote it, or gives the words as OCR tokens. Quoted speech may be translated, but a quotation must be left of it;
+-- in talk without an image that holds for all quotations.
 -- severity: reject
 --
 -- sample_id   the sample
@@ -11,21 +12,61 @@ with quoting as (
         sample_id,
         turn_index,
         "text",
-        list_concat(quoted_texts(regexp_replace(original, '(?s)```.*?```', '', 'g')), unquoted_writing(original)) as parts
+        list_concat(
+            list_filter(
+                written_texts(original),
+                lambda part: not list_contains(
+                    list_transform(spoken_texts(original), lambda said: trim(said, ' "“”‘’''.,;:!?()')), part
+                )
+            ),
+            list_concat(
+                unquoted_writing(original),
+                case
+                    when regexp_matches("text", '[「『"“‘]|と[言い思尋聞答叫]') then []
+                    else list_filter(quoted_texts(original), lambda part: count_occurrences(part, ' ') >= 2)
+                end
+            )
+        ) as parts
+    from (
+        select sample_id, turn_index, "source", "text", regexp_replace(original, '(?s)```.*?```', '', 'g') as original
+        from turns
+        where regexp_matches(original, '["“”‘]|(?:^|[\s(])''|(?i)\b(?:say|read|label|titled|the words?|the name)')
+    )
+    where not ("source" = 'text-only' and regexp_matches("text", '[「『"“]'))
+    union all
+    select
+        sample_id,
+        turn_index,
+        "text",
+        list_transform(
+            string_split(regexp_extract(original, 'OCR tokens?: ?([^\n]*)', 1), ','), lambda part: trim(part)
+        ) as parts
     from turns
-    where regexp_matches(original, '["“”‘]|(?:^|[\s(])''|(?i)\b(?:say|read|label|titled|the words?|the name)')
-        and not ("source" = 'text-only' and regexp_matches("text", '[「『"“]'))
+    where role = 'user' and contains(original, 'OCR token')
 ),
 reading as (
-    select answers.sample_id, answers.turn_index, answers."text", read_texts(answers.original) as parts
+    select
+        answers.sample_id,
+        answers.turn_index,
+        answers."text",
+        case
+            when contains(questions.original, 'OCR token') then [answers.original] else read_texts(answers.original)
+        end as parts
     from turns as questions
     join turns as answers
         on answers.sample_id = questions.sample_id and answers.turn_index = questions.turn_index + 1
     where questions.role = 'user'
         and answers.role = 'assistant'
         and length(answers.original) < 100
-        and regexp_matches(answers.original, '[A-Z0-9]')
-        and regexp_matches(regexp_extract(questions.original, '^[^?]*'), asks_for_text())
+        and case
+            when contains(questions.original, 'OCR token')
+                then list_has_all(
+                    regexp_extract_all(lower(regexp_extract(questions.original, 'OCR tokens?:([^\n]*)', 1)), '[^\s,]+'),
+                    regexp_extract_all(lower(answers.original), '[^\s,.]+')
+                )
+            else regexp_matches(answers.original, '[A-Z0-9]')
+                and regexp_matches(regexp_extract(questions.original, '^[^?]*'), asks_for_text())
+        end
         and not regexp_matches(questions.original, '(?i)describ')
         and not regexp_matches(
             questions.original,
