@@ -6,12 +6,12 @@ create macro spoken_texts(sentence) as
             '(?i)\b(?:said|asked|asks|replie[sd]|whisper(?:s|ed)|shout(?:s|ed|ing)|exclaim(?:s|ed)|yell(?:s|ed|ing)|answered|thought'
             || '|thinking|told|tells|cried|cries|added|wondered|muttered|announced|call(?:s|ed) out|(?:say|saying) something|(?:say|saying)(?: things)?(?:,| like| to)'
             || '|(?:he|she|they|i|we|you|man|woman|boy|girl|person|people|child|mother|father|guy|lady|kid) (?:\w+ ){0,2}(?:say|says|saying|thinks?))'
-            || '[^"“”.!?\n]{0,30}["“]([^"“”\n]{1,160})["”]',
+            || '[^"“”.!?\n]*["“]([^"“”\n]+)["”]',
             1
         ),
         regexp_extract_all(
             sentence,
-            '(?i)["“]([^"“”\n]{1,160})["”],? (?:he|she|they|i|we|said|says|asked|asks|replied|whispered|shouted|exclaimed|cried|cries|the \w+ (?:said|says|asked|asks|replied|whispered|shouted|exclaimed|cried))\b',
+            '(?i)["“]([^"“”\n]+)["”],? (?:he|she|they|i|we|said|says|asked|asks|replied|whispered|shouted|exclaimed|cried|cries|the \w+ (?:said|says|asked|asks|replied|whispered|shouted|exclaimed|cried))\b',
             1
         )
     );

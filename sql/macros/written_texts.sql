@@ -11,19 +11,19 @@ create macro written_texts(sentence) as
                         '(?i)\b(?:says?|reads?|reading|saying|states?|stating|writ[a-z]+|wrote|words?|texts?|letters?|lettering|signs?|signage|label[a-z]*|titled?|entitled|logos?|brand[a-z]*'
                         || '|print[a-z]*|inscri[a-z]+|engrav[a-z]+|caption[a-z]*|plates?|banners?|posters?|boards?|billboards?|screens?|covers?|spell[a-z]*|paint[a-z]*'
                         || '|graffiti|stickers?|display[a-z]*|message|slogan|names?|bubble|mark[a-z]*|number[a-z]*|shirts?|advertis[a-z]+|phrase|book|film|movie|song|album|magazine|buttons?|stamp[a-z]*|tags?)\b'
-                        || '[^.!?"“”\n]{0,60}["“]([^"“”\n]{1,80})["”]',
+                        || '[^.!?"“”\n]*["“]([^"“”\n]+)["”]',
                         1
                     ),
                     regexp_extract_all(
                         sentence,
-                        '(?i)["“]([^"“”\n]{1,80})["”][^.!?"“”\n]{0,25}\b(?:written|printed|painted|engraved|displayed|inscribed|on (?:it|the|its|his|her|their|a|one|each)|signs?|logo|label|posters?'
+                        '(?i)["“]([^"“”\n]+)["”][^.!?"“”\n]*\b(?:written|printed|painted|engraved|displayed|inscribed|on (?:it|the|its|his|her|their|a|one|each)|signs?|logo|label|posters?'
                         || '|stickers?|shirts?|banners?|graffiti|lettering|button)\b',
                         1
                     )
                 ),
                 list_concat(
                     regexp_extract_all(
-                        sentence, '["”],?(?: and| or|,)? ["“]([^"“”\n]{1,80})["”]', 1
+                        sentence, '["”],?(?: and| or|,)? ["“]([^"“”\n]+)["”]', 1
                     ),
                     regexp_extract_all(
                         sentence,
@@ -34,5 +34,5 @@ create macro written_texts(sentence) as
             ),
             lambda part: trim(part, ' "“”‘’''.,;:!?()')
         ),
-        lambda part: regexp_matches(part, '[A-Za-z]{2}|[A-Z0-9]')
+        lambda part: length(part) <= 80 and regexp_matches(part, '[A-Za-z]{2}|[A-Z0-9]')
     );

@@ -34,6 +34,7 @@ union all
 select sample_id, turn_index, original_letter || ' → ' || left("text", 200) as evidence
 from answers
 where original_letter <> ''
+    and not regexp_matches(original, '^[A-J]\. ?[A-Z]')
     and letter <> original_letter
     and (letter <> '' or not list_contains(lone_letters("text"), original_letter))
 union all

@@ -9,7 +9,10 @@ with narrated as (
     select
         sample_id,
         turn_index,
-        regexp_replace("text", quotation() || '|（[^（）]*）|\([^()]*\)', '〃', 'g') as "text"
+        regexp_replace(
+            "text",
+            '(?m)^\s*(?:[-*・•●○◆■※]|[0-9０-９]+[.)．）、:：]).*$|' || quotation() || '|（[^（）]*）|\([^()]*\)', '〃', 'g'
+        ) as "text"
     from turns
     where role = 'assistant' and regexp_matches("text", polite_ending()) and regexp_matches("text", plain_ending())
 ),

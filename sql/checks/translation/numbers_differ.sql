@@ -53,37 +53,44 @@ counted as (
         and not contains(original, '[')
         and list_has_all(numbers, originals)
 ),
-named as (
+weekdays as (
     select
         sample_id,
         turn_index,
         "text",
         original,
-        case
-            when regexp_matches("text", '[日月火水木金土]曜|[（(][日月火水木金土][）)]')
-                then list_filter(japanese_weekdays("text"), lambda day: not list_contains(english_weekdays(original), day))
-            else []
-        end as weekdays,
-        case when contains("text", '月') then japanese_months("text") else [] end as months
+        japanese_weekdays("text") as days,
+        english_weekdays(original) as original_days
     from turns
-    where original is not null and regexp_matches("text", '[日月火水木金土]曜|[0-9０-９一二三四五六七八九十]月|日[（(]')
+    where original is not null
+        and (contains("text", '曜') or contains("text", '日（') or contains("text", '日('))
 ),
 replaced as (
     from (
-        select sample_id, turn_index, "text", original, array_to_string(weekdays, ' ') as added, '' as lost
-        from named
-        where len(weekdays) > 0
-            and len(
-                list_filter(english_weekdays(original), lambda day: not list_contains(japanese_weekdays("text"), day))
-            ) > 0
+        select
+            sample_id,
+            turn_index,
+            "text",
+            original,
+            array_to_string(days, ' ') as added,
+            array_to_string(original_days, ' ') as lost
+        from weekdays
+        where not list_has_all(original_days, days) and not list_has_all(days, original_days)
     )
     union all
     from (
-        select sample_id, turn_index, "text", original, months::varchar as added, '' as lost
-        from named
-        where len(months) > 0
+        select
+            sample_id,
+            turn_index,
+            "text",
+            original,
+            japanese_months("text")::varchar as added,
+            english_months(original)::varchar as lost
+        from numbered
+        where contains("text", '月')
+            and len(japanese_months("text")) > 0
             and len(english_months(original)) > 0
-            and not list_has_all(english_months(original), months)
+            and not list_has_all(english_months(original), japanese_months("text"))
     )
     union all
     from (
@@ -118,20 +125,21 @@ replaced as (
     union all
     from (
         select sample_id, turn_index, "text", original, '' as added, '半' as lost
-        from turns
+        from numbered
         where contains(original, 'alf past') and not regexp_matches("text", '半|[3３][0０]|三十')
     )
     union all
     from (
         select sample_id, turn_index, "text", original, '半' as added, '' as lost
-        from turns
+        from numbered
         where contains("text", '時半') and not regexp_matches(original, '(?i)half|30|thirty')
     )
     union all
     from (
         select sample_id, turn_index, "text", original, '' as added, array_to_string(units_lost(original, "text"), ' ') as lost
         from numbered
-        where len(units_lost(original, "text")) > 0
+        where regexp_matches(original, '(?i)(?:second|minute|hour|day|week|month|year|inch|mile|kilomet|centimet|pound)')
+            and len(units_lost(original, "text")) > 0
     )
     union all
     from (

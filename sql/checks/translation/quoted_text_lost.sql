@@ -1,38 +1,55 @@
 -- One row per turn in which text that can be read in the image, or stands in quotes in the original because it is written
 -- somewhere, is no longer there word for word. An answer counts as read when its question asks what something says or
 -- who wrote it, or gives the words as OCR tokens. Quoted speech may be translated, but a quotation must be left of it;
--- in talk without an image that holds for all quotations.
+-- in talk without an image that holds for all quotations. Latin text in Japanese quotation marks must be in the original.
 -- severity: reject
 --
 -- sample_id   the sample
 -- turn_index  the turn, from 0
 -- evidence    the lost text, and the beginning of the turn
-with quoting as (
+with marked as (
+    select
+        sample_id,
+        turn_index,
+        "source",
+        "text",
+        case when contains(original, '```') then regexp_replace(original, '(?s)```.*?```', '', 'g') else original end as original
+    from turns
+    where regexp_matches(original, '["“”‘]|(?:^|[\s(])''|(?i)\b(?:say|read|label|titled|the words?|the name)')
+        and not ("source" = 'text-only' and regexp_matches("text", '[「『"“]'))
+),
+quoted as materialized (
+    select
+        *,
+        case when regexp_matches(original, '["“]') then written_texts(original) else [] end as written,
+        case
+            when regexp_matches(original, '["“]')
+                and regexp_matches(original, '(?i)\b(?:he|she|they|i|we|you|man|woman|boy|girl|say|saying|said|asks?|asked)\b')
+                then list_transform(spoken_texts(original), lambda said: trim(said, ' "“”‘’''.,;:!?()'))
+            else []
+        end as spoken,
+        unquoted_writing(original) as unquoted
+    from marked
+),
+quoting as (
     select
         sample_id,
         turn_index,
         "text",
         list_concat(
-            list_filter(
-                written_texts(original),
-                lambda part: not list_contains(
-                    list_transform(spoken_texts(original), lambda said: trim(said, ' "“”‘’''.,;:!?()')), part
-                )
-            ),
+            case
+                when len(spoken) = 0 then written
+                else list_filter(written, lambda part: not list_contains(spoken, part))
+            end,
             list_concat(
-                unquoted_writing(original),
+                unquoted,
                 case
                     when regexp_matches("text", '[「『"“‘]|と[言い思尋聞答叫]') then []
                     else list_filter(quoted_texts(original), lambda part: count_occurrences(part, ' ') >= 2)
                 end
             )
         ) as parts
-    from (
-        select sample_id, turn_index, "source", "text", regexp_replace(original, '(?s)```.*?```', '', 'g') as original
-        from turns
-        where regexp_matches(original, '["“”‘]|(?:^|[\s(])''|(?i)\b(?:say|read|label|titled|the words?|the name)')
-    )
-    where not ("source" = 'text-only' and regexp_matches("text", '[「『"“]'))
+    from quoted
     union all
     select
         sample_id,
@@ -92,4 +109,18 @@ compared as (
 )
 select sample_id, turn_index, array_to_string(lost, ' | ') || ': ' || left("text", 200) as evidence
 from compared
-where len(lost) > 0;
+where len(lost) > 0
+union
+select sample_id, turn_index, 'not in the original: ' || left("text", 200) as evidence
+from turns
+where regexp_matches("text", '[「『][A-Za-z][A-Za-z0-9 ''’!?.,&-]+[」』]')
+    and original is not null
+    and len(
+        list_filter(
+            regexp_extract_all("text", '[「『]([A-Za-z][A-Za-z0-9 ''’!?.,&-]+)[」』]', 1),
+            lambda part: case
+                when contains(original, part) then false
+                else not contains(letters_and_digits(original), letters_and_digits(part))
+            end
+        )
+    ) > 0;
