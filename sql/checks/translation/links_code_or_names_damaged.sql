@@ -19,13 +19,14 @@ with marked as materialized (
             else []
         end as short_names,
         case
-            when role = 'assistant' and regexp_matches(original, '[a-z),;] [A-Z][a-z]{3}') then english_names(original)
+            when regexp_matches(original, '[a-z),;] [A-Z][a-z]{3}') and (role = 'assistant' or not contains(original, 'book'))
+                then english_names(original)
             else []
         end as names,
         regexp_extract("text", broken_link()) as broken
     from turns
     where regexp_matches(original, verbatim_text())
-        or (role = 'assistant' and regexp_matches(original, '[a-z),;] [A-Z][a-z]{3}'))
+        or regexp_matches(original, '[a-z),;] [A-Z][a-z]{3}')
         or regexp_matches("text", '[A-Za-z]{4}|[A-Z]{2}|' || broken_link())
 ),
 compared as materialized (

@@ -44,6 +44,8 @@ judged as (
         case
             when not has_end and regexp_matches("text", '[をへ、，（「『【]$')
                 then 'ends in the middle of a sentence'
+            when role = 'assistant' and not has_end and original <> '' and regexp_matches("text", '.{10}[^もてでには][がは]$')
+                then 'ends in the middle of a sentence'
             when role = 'assistant' and not has_end and (has_original_end or contains("text", '。'))
                 and regexp_matches("text", ends_in_mid_sentence())
                 then 'ends in the middle of a sentence'
