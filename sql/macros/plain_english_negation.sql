@@ -1,3 +1,3 @@
 -- A regular expression for a negation whose translation must be negative too.
 create macro plain_english_negation() as
-    '(?i)\b(?:not|no|never|none|nobody|nothing|neither|cannot)\b|n[''’]t\b';
+    '(?i)\b(?:not|no|never|none|nobody|nothing|neither|cannot|without)\b|n[''’]t\b';

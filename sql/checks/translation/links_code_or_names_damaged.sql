@@ -71,7 +71,7 @@ spelled as (
             else []
         end as new_short_names,
         case
-            when len(lost_names) > 0 and length("text") > 0.25 * length(original)
+            when len(lost_names) > 0 and length("text") > 0.25 * length(original) and not contains("text", '『')
                 then list_filter(lost_names, lambda name: name_is_lost(name, "text"))
             else []
         end as missing

@@ -52,6 +52,7 @@ negated as materialized (
         turn_index,
         "text",
         original,
+        role,
         without_japanese_idioms("text") as said,
         without_english_idioms(original) as original_said
     from turns
@@ -66,6 +67,8 @@ split as (
     select
         *,
         english_sentences(original_said) as originals,
+        english_sentences(original) as whole_originals,
+        role = 'assistant' or contains(original, 'describes') as may_gain,
         japanese_sentences(said) as sentences
     from negated
     where length(original) < 2000
@@ -98,8 +101,12 @@ changed as (
                         and not regexp_matches(sentences[place], any_japanese_negation())
                     )
                     or (
-                        regexp_matches(sentences[place], strong_japanese_negation())
-                        and not regexp_matches(originals[place], any_english_negation())
+                        may_gain
+                        and regexp_matches(sentences[place], strong_japanese_negation())
+                        and not regexp_matches(
+                            case when len(originals) = len(whole_originals) then whole_originals[place] else original end,
+                            any_english_negation()
+                        )
                     )
                 )
             ) > 0
@@ -108,8 +115,9 @@ changed as (
             and not regexp_matches(said, any_japanese_negation())
         )
         or (
-            regexp_matches(said, strong_japanese_negation())
-            and not regexp_matches(original_said, any_english_negation())
+            may_gain
+            and regexp_matches(said, strong_japanese_negation())
+            and not regexp_matches(original, any_english_negation())
         )
     end
 ),
