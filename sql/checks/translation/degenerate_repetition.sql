@@ -19,8 +19,8 @@ with suspicious as materialized (
     from turns
     where strlen("text") >= 24
         and (
-            (strlen("text") >= 36 and (repeated_pieces("text") >= 1 or has_frequent_probe("text")))
-            or (role = 'assistant' and has_local_repetition("text"))
+            (strlen("text") >= 36 and has_frequent_probe("text"))
+            or (role = 'assistant' and (repeated_pieces("text") >= 1 or has_local_repetition("text")))
         )
 ),
 counted as materialized (

@@ -15,18 +15,19 @@ with marked as materialized (
         case when regexp_matches(original, verbatim_text()) then verbatim_texts(original) else [] end as kept,
         case when original is null then [] else latin_words("text") end as words,
         case
-            when regexp_matches("text", '[A-Z]{2}') and regexp_matches(original, '[A-Z]{2}') then acronyms(original)
+            when original is not null and regexp_matches("text", '[A-Z]{2}')
+                then list_filter(acronyms("text"), lambda name: not contains(original, name))
             else []
-        end as short_names,
+        end as new_names,
         case
-            when regexp_matches(original, '[a-z),;] [A-Z][a-z]{3}') and (role = 'assistant' or not contains(original, 'book'))
+            when regexp_matches(original, lone_name()) and (role = 'assistant' or not contains(original, 'book'))
                 then english_names(original)
             else []
         end as names,
         regexp_extract("text", broken_link()) as broken
     from turns
     where regexp_matches(original, verbatim_text())
-        or regexp_matches(original, '[a-z),;] [A-Z][a-z]{3}')
+        or regexp_matches(original, lone_name())
         or regexp_matches("text", '[A-Za-z]{4}|[A-Z]{2}|' || broken_link())
 ),
 compared as materialized (
@@ -47,10 +48,9 @@ compared as materialized (
                 else not contains(' ' || regexp_replace(original, '[^A-Za-z]+', ' ', 'g') || ' ', ' ' || word || ' ')
             end
         ) as unknown,
-        list_filter(short_names, lambda name: not contains("text", name)) as lost_short_names,
         list_filter(names, lambda name: not contains("text", name)) as lost_names
     from marked
-    where broken <> '' or len(kept) > 0 or len(words) > 0 or len(short_names) > 0 or len(names) > 0
+    where broken <> '' or len(kept) > 0 or len(words) > 0 or len(new_names) > 0 or len(names) > 0
 ),
 spelled as (
     select
@@ -64,9 +64,10 @@ spelled as (
             else []
         end as misspelled,
         case
-            when len(lost_short_names) > 0
+            when len(new_names) > 0
+                and len(list_filter(acronyms(original), lambda name: not contains("text", name))) > 0
                 then list_filter(
-                    acronyms("text"), lambda name: not contains(regexp_replace(upper(original), '[^A-Z]', '', 'g'), name)
+                    new_names, lambda name: not contains(regexp_replace(upper(original), '[^A-Z]', '', 'g'), name)
                 )
             else []
         end as new_short_names,
@@ -79,7 +80,7 @@ spelled as (
     where broken <> ''
         or len(lost) > 0
         or len(unknown) > 0
-        or len(lost_short_names) > 0
+        or len(new_names) > 0
         or len(lost_names) > 0
         or contains(original, '```')
 )

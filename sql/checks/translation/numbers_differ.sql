@@ -38,7 +38,7 @@ unexplained as (
     from compared
     where len(lost) > 0 or len(added) > 0
 ),
-counted as (
+counted as materialized (
     select
         sample_id,
         turn_index,

@@ -46,7 +46,7 @@ other_side as (
     and not regexp_matches(coalesce(questions."text", ''), '(?:ません|ない|なかった)(?:です|でしょう|の)*か')
     and not regexp_matches(coalesce(questions.original, ''), '(?i)n''t\b|n’t\b|\bnot\b')
 ),
-negated as materialized (
+negated as (
     select
         sample_id,
         turn_index,
@@ -58,12 +58,16 @@ negated as materialized (
     from turns
     where original is not null
         and length("text") >= 4
-        and (
-            regexp_matches(original, plain_english_negation())
-            or regexp_matches("text", strong_japanese_negation())
-        )
+        and case
+            when not regexp_matches(original, plain_english_negation())
+                then regexp_matches("text", strong_japanese_negation())
+            -- As many negations in both languages say the same, but for かもしれません and the like.
+            else regexp_matches("text", 'かも|なけ|しか|違い|申し|だけで')
+                or len(regexp_extract_all(original, plain_english_negation()))
+                    <> len(regexp_extract_all("text", strong_japanese_negation()))
+        end
 ),
-split as (
+split as materialized (
     select
         *,
         english_sentences(original_said) as originals,
@@ -125,7 +129,7 @@ opposed as (
     select sample_id, turn_index, "text", original
     from turns
     where role = 'assistant'
-        and length(original) < 120
+        and length(original) < 100
         and regexp_matches("text", japanese_opposite())
         and not regexp_matches(original, plain_english_negation())
         and not regexp_matches("text", strong_japanese_negation())

@@ -21,9 +21,10 @@ with marked as (
 quoted as materialized (
     select
         *,
-        case when regexp_matches(original, '["“]') then written_texts(original) else [] end as written,
+        len(list_filter(quoted_texts(original), lambda part: not contains("text", part))) > 0 as is_lost,
+        case when is_lost then written_texts(original) else [] end as written,
         case
-            when regexp_matches(original, '["“]')
+            when is_lost
                 and regexp_matches(original, '(?i)\b(?:he|she|they|i|we|you|man|woman|boy|girl|say|saying|said|asks?|asked)\b')
                 then list_transform(spoken_texts(original), lambda said: trim(said, ' "“”‘’''.,;:!?()'))
             else []

@@ -25,7 +25,7 @@ counted as (
         count_small_words(words) as num_small_words
     from prose
 ),
-english as (
+english as materialized (
     select
         sample_id,
         turn_index,
@@ -41,33 +41,36 @@ english as (
             or ("text" = trim(original) and regexp_full_match("text", '[a-z]+(?: [a-z]+)*[.!]?'))
         )
 ),
+asked as materialized (
+    select sample_id, turn_index, original
+    from turns
+    where role = 'user' and sample_id in (select sample_id from english where is_unchanged)
+),
+readings as (
+    select sample_id, turn_index
+    from asked
+    where contains(original, 'OCR token') or regexp_matches(regexp_extract(original, '^[^?]*'), asks_for_text())
+),
 kept as (
-    select sample_id, turn_index, trim(original) as answer
+    select sample_id, turn_index, original as answer
     from turns
     where role = 'assistant'
+        and "text" = original
         and length(original) between 3 and 30
-        and trim("text") = trim(original)
-        and regexp_full_match(trim(original), '[A-Z][a-z]+(?:(?:, | & | and | )[A-Za-z]+){0,3}')
+        and regexp_full_match(original, '[A-Z][a-z]+(?:(?:, | & | and )[A-Za-z]+| [a-z]+){0,3}')
 ),
 translated as (
-    select trim(original) as answer, count(*) as num_turns
+    select original as answer, count(*) as num_turns
     from turns
     where role = 'assistant'
-        and length(original) between 3 and 30
+        and original in (select answer from kept)
         and regexp_matches("text", '[\p{Hiragana}\p{Katakana}\p{Han}]')
-        and trim(original) in (select answer from kept)
     group by answer
 )
 select english.sample_id, english.turn_index, english.evidence
 from english
-left join turns as questions
-    on questions.sample_id = english.sample_id
-        and questions.turn_index = english.turn_index - 1
-        and (
-            contains(questions.original, 'OCR token')
-            or regexp_matches(regexp_extract(questions.original, '^[^?]*'), asks_for_text())
-        )
-where not is_unchanged or questions.sample_id is null
+left join readings on readings.sample_id = english.sample_id and readings.turn_index = english.turn_index - 1
+where not is_unchanged or readings.sample_id is null
 union
 select kept.sample_id, kept.turn_index, kept.answer || ', which ' || translated.num_turns || ' other turns translate' as evidence
 from kept

@@ -19,7 +19,10 @@ with foreign_part as (
     from turns
     where regexp_matches("text", foreign_script() || '|' || chinese_phrase() || '|' || chinese_letter())
         or regexp_matches("text", accented_words())
-        or (regexp_matches("text", '[a-z]{2} [a-z]') and len(foreign_small_words("text")) >= 2)
+        or (
+            regexp_matches("text", '[a-z] (?:' || foreign_small_word() || ') [a-z]')
+            and len(foreign_small_words("text")) >= 2
+        )
         or (regexp_matches("text", chinese_words()) and not has_kana("text"))
         or (regexp_matches("text", '\p{Han}{24}'))
 ),
