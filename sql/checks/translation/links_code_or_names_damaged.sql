@@ -24,6 +24,8 @@ with marked as materialized (
                 then english_names(original)
             else []
         end as names,
+        case when contains(original, '```') then code_lines(original) else [] end as lines,
+        case when contains(original, '```') then code_lines("text") else [] end as kept_lines,
         regexp_extract("text", broken_link()) as broken
     from turns
     where regexp_matches(original, verbatim_text())
@@ -35,11 +37,7 @@ compared as materialized (
         *,
         list_concat(
             list_filter(kept, lambda part: not contains("text", part)),
-            case
-                when contains(original, '```')
-                    then list_filter(code_lines(original), lambda line: not list_contains(code_lines("text"), line))
-                else []
-            end
+            list_filter(lines, lambda line: not list_contains(kept_lines, line))
         ) as lost,
         list_filter(
             words,
