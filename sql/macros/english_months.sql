@@ -1,4 +1,5 @@
--- The months that an English text names, as numbers. "may", "march" and short forms count beside a day or a year.
+-- The months that an English text names, as numbers. "may", "march" and short forms count beside a day or a year, May
+-- and March also in the middle of a sentence.
 create macro english_months(sentence) as
     list_transform(
         list_filter(
@@ -7,7 +8,7 @@ create macro english_months(sentence) as
                 '(?i)\b(?:january|february|april|june|july|august|september|october|november|december'
                 || '|(?:jan|feb|mar|march|apr|may|jun|jul|aug|sept?|oct|nov|dec)\b\.?(?:,? [0-9]|$)'
                 || '|[0-9](?:st|nd|rd|th)? (?:of )?(?:jan|feb|mar|march|apr|may|jun|jul|aug|sept?|oct|nov|dec)\b)'
-                || '|\b(?:in|since|until|of|last|next|early|late|this|by|every) (?:May|March)\b'
+                || '|[a-z,] (?:May|March)\b'
             ),
             lambda found: found <> ''
         ),

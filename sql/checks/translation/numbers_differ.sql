@@ -91,6 +91,7 @@ replaced as (
             and len(japanese_months("text")) > 0
             and len(english_months(original)) > 0
             and not list_has_all(english_months(original), japanese_months("text"))
+            and not list_has_all(japanese_months("text"), english_months(original))
     )
     union all
     from (
