@@ -40,8 +40,11 @@ SOURCES = _words_of("has_source_in_english")
 LATIN = re.compile("[A-Za-z]{3}")
 AFTERNOON = re.compile("午後|夜|夕|晩|正午")
 MONTH, MONTH_NAME = (pattern(text) for text in patterns_inside("english_months") if "jan" in text and "|" in text)
-MONTHS = "jan feb mar apr may jun jul aug sep oct nov dec".split()
-TWO_PEOPLE, TOGETHER = re.compile("[2２二][人名者体]"), re.compile(r"\b(?:and|with|they|their|them|others?|another)\b", re.I)
+MONTHS = ["jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec"]
+TWO_PEOPLE, TOGETHER = (
+    re.compile("[2２二][人名者体]"),
+    re.compile(r"\b(?:and|with|they|their|them|others?|another)\b", re.I),
+)
 SECOND = re.compile("[2２二](?:つ目|番目|台目|本目|枚目|つのうち|脚)")
 TEENTH = re.compile(r"teenth\b|twentieth", re.I | re.A)
 TIETH = re.compile(r"\b(?:twent|thirt|fort|fift|sixt|sevent|eight|ninet)ie", re.I | re.A)

@@ -10,7 +10,9 @@ from tests.benchmarks.conversation import Conversation
 ASKS_FOR_NO = re.compile("(?:ません|ない|なかった)(?:です|でしょう|の)*か")
 IS_NEGATIVE_QUESTION = re.compile(r"n't\b|n’t\b|\bnot\b", re.I | re.A)
 MAY_BE_IDIOM = re.compile("かも|なけ|しか|違い|申し|だけで")
-ENGLISH_IDIOMS, JAPANESE_IDIOMS = (pattern(patterns_inside(f"without_{name}_idioms")[0]) for name in ("english", "japanese"))
+ENGLISH_IDIOMS, JAPANESE_IDIOMS = (
+    pattern(patterns_inside(f"without_{name}_idioms")[0]) for name in ("english", "japanese")
+)
 ABBREVIATION, ENGLISH_END, ENGLISH_WORD = (
     pattern(text) for text in patterns_inside("english_sentences") if len(text) > 2
 )
@@ -21,7 +23,9 @@ def _pairs() -> list[tuple[re.Pattern[str], ...]]:
     """Of each pair of opposites: two English patterns and four Japanese ones, in the order of ``are_opposites``."""
     calls = sql_files("macros")["has_opposite"].text.split("are_opposites(")[1:]
     quoted = [re.findall(r"'((?:[^']|'')*)'", call) for call in calls]
-    return [tuple(pattern(rf"(?i)\b(?:{text})" if place < 2 else text) for place, text in enumerate(one)) for one in quoted]
+    return [
+        tuple(pattern(rf"(?i)\b(?:{text})" if place < 2 else text) for place, text in enumerate(one)) for one in quoted
+    ]
 
 
 PAIRS = _pairs()
@@ -103,7 +107,17 @@ def _is_opposite(text: str, original: str) -> bool:
     ):
         return False
     return any(
-        (there.search(text) and not any_here.search(text) and here_en.search(original) and not there_en.search(original))
-        or (here.search(text) and not any_there.search(text) and there_en.search(original) and not here_en.search(original))
+        (
+            there.search(text)
+            and not any_here.search(text)
+            and here_en.search(original)
+            and not there_en.search(original)
+        )
+        or (
+            here.search(text)
+            and not any_there.search(text)
+            and there_en.search(original)
+            and not here_en.search(original)
+        )
         for here_en, there_en, here, any_here, there, any_there in PAIRS
     )

@@ -32,7 +32,7 @@ NO_READING, READING_SENTENCE, CAPITALS = (pattern(text) for text in patterns_ins
 WRITTEN = [pattern(text) for text in patterns_inside("written_texts") if "“" in text and "[" in text and len(text) > 30]
 OCR_TOKENS, TOKEN = re.compile(r"OCR tokens?:([^\n]*)"), re.compile(r"[^\s,]+")
 LATIN_QUOTED = re.compile("[「『]([A-Za-z][A-Za-z0-9 '’!?.,&-]+)[」』]")
-QUOTED_IN_JAPANESE = re.compile("[「『\"“]")
+QUOTED_IN_JAPANESE = re.compile('[「『"“]')
 NEW_NAME = re.compile("[A-Z][a-z]{3,}")
 CODE_BLOCK = re.compile(r"```[A-Za-z]*\n(.*?)```", re.S)
 LATIN_WORD = pattern(patterns_inside("latin_words")[0])
@@ -174,7 +174,9 @@ def quoted_text_lost(talk: Conversation) -> Iterator[int]:
 
 def _is_written(part: str, original: str) -> bool:
     """Whether a quotation stands beside a word of writing, or is written like a title."""
-    return any(part in (found[-1] if isinstance(found, tuple) else found) for one in WRITTEN for found in one.findall(original))
+    return any(
+        part in (found[-1] if isinstance(found, tuple) else found) for one in WRITTEN for found in one.findall(original)
+    )
 
 
 def _readings(answer: str) -> list[str]:

@@ -10,9 +10,9 @@ A line of a file starts with a sign::
     =              the Japanese text of the turn above
     ! check ...    a defect of the conversation above, planted into a copy of it
 
-A defect is ``turn old → new`` (``*`` is the whole text, ``^`` its start, ``$`` its end), ``turn bytes written read`` (the
-turn's bytes read in another encoding), or what happens to turns: ``drop turn``, ``twice turn``, ``again turn`` (with
-the answer), ``copy``; ``copy turn old → new`` changes a copy beside the conversation.
+A defect is ``turn old → new`` (``*`` is the whole text, ``^`` its start, ``$`` its end), ``turn bytes written read``
+(the turn's bytes read in another encoding), or what happens to turns: ``drop turn``, ``twice turn``, ``again turn``
+(with the answer), ``copy``; ``copy turn old → new`` changes a copy beside the conversation.
 """
 
 import argparse
