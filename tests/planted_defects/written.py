@@ -202,7 +202,7 @@ def table(measured: Measured) -> str:
     return "\n".join((
         *lines, "",
         f"Precision {whole.precision:.3f}; found by any check: {measured.num_seen} of {whole.num_planted} "
-        f"({measured.num_seen / whole.num_planted:.3f}). Clean conversations: {measured.num_clean}, of which "
+        f"({measured.num_seen / max(whole.num_planted, 1):.3f}). Clean conversations: {measured.num_clean}, of which "
         f"{measured.num_flagged} ({100 * measured.num_flagged / measured.num_clean:.1f} %) have a finding.",
     ))  # fmt: skip
 
