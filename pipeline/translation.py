@@ -28,7 +28,7 @@ from pipeline.translation_report import write_report
 
 log = logging.getLogger(__name__)
 
-VERSION = 2  # raise when the same request should give a different result
+VERSION = 3  # raise when the same request should give a different result
 MAX_EVIDENCE_LENGTH = 500
 """Characters of a finding's evidence."""
 WORST_CHECKS = 3

@@ -32,4 +32,4 @@ create macro amount_in_english(phrase) as
             else sum + part
         end,
         0.0
-    );
+    ) - contains(lower(phrase), 'quarter')::integer;

@@ -1,4 +1,5 @@
--- A regular expression for anything in a Japanese text that can stand for a negation.
+-- A regular expression for anything in a Japanese text that can stand for an English negation.
 create macro any_japanese_negation() as
-    'な[いかくけし]|ません|[ずぬ]|無|不|非|未|否|欠|以外|なし|ゼロ|空|違|異|別|停|閉|誰も|だけ|裸|素|消|切|禁|しか|離|断|止|避|嫌|偽|眠|寝|汚|散らか|曇|暗|忘|失|悪|遅|古|もの?か'
-    || '|まい|外|難し|困難|休|黙|独身|まだ|平日|満席';
+    'な[いくけ]|なさそう|なかっ|な[しき](?:[のでにくを、。]|$)|ません|[ずぬ]|無|不|非|未|否|欠|抜き|以外|ゼロ|禁|誰も[^が]|空(?:い|っぽ|席|室|欄|白|き)'
+    || '|違|偽|異な|別の|消え|消灯|まい。|外[しすれさ]|難し|困難|もの?か。|まだ|にく[いく]|がた[いく]|いいえ|いえ[、。]|ノー'
+    || '|(?i:\b(?:no|not|never|none|nothing|cannot|without)\b|n[''’]t\b)';

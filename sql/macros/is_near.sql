@@ -1,9 +1,9 @@
--- Whether two texts are the same or, if they are long, nearly so. DuckDB's edit distance counts bytes and grows with
+-- Whether two texts are the same or, if they are long enough, nearly so. DuckDB's edit distance counts bytes and grows with
 -- the square of the length, so only both ends of a long text are measured.
 create macro is_near(one, other) as
     one = other
     or (
-        length(one) >= 50
+        length(one) >= 30
         and abs(strlen(one) - strlen(other)) <= 0.06 * strlen(one)
         and jaccard(one, other) > 0.85
         and levenshtein(left(one, 200), left(other, 200)) <= 0.06 * strlen(left(one, 200)) + 6

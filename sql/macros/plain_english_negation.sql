@@ -1,4 +1,3 @@
--- A regular expression for a verb in the negative, whose translation must be in the negative too.
+-- A regular expression for a negation whose translation must be negative too.
 create macro plain_english_negation() as
-    '(?i)\bcannot\b|\b(?:is|are|was|were|does|do|did|has|have|can|will)(?:\s+not\b(?:\s+(?:only|just|sure|clear))?|n[''’]t)'
-    || '|\bthere (?:is|are) no\b';
+    '(?i)\b(?:not|no|never|none|nobody|nothing|neither|cannot|without)\b|n[''’]t\b';

@@ -37,7 +37,15 @@ def _words_of(macro: str) -> dict[int, re.Pattern[str]]:
 
 OTHER_WORDS = _words_of("is_number_in_other_words")
 SOURCES = _words_of("has_source_in_english")
+LATIN = re.compile("[A-Za-z]{3}")
 AFTERNOON = re.compile("午後|夜|夕|晩|正午")
+MONTH, MONTH_NAME = (pattern(text) for text in patterns_inside("english_months") if "jan" in text and "|" in text)
+MONTHS = ["jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec"]
+TWO_PEOPLE, TOGETHER = (
+    re.compile("[2２二][人名者体]"),
+    re.compile(r"\b(?:and|with|they|their|them|others?|another)\b", re.I),
+)
+SECOND = re.compile("[2２二](?:つ目|番目|台目|本目|枚目|つのうち|脚)")
 TEENTH = re.compile(r"teenth\b|twentieth", re.I | re.A)
 TIETH = re.compile(r"\b(?:twent|thirt|fort|fift|sixt|sevent|eight|ninet)ie", re.I | re.A)
 HALF = re.compile(r"\bhalf|\bquarter", re.I | re.A)
@@ -97,21 +105,29 @@ def is_in_other_words(number: float, text: str, numbers: Iterable[float]) -> boo
         or (12 <= number <= 24 and number - 12 in numbers and AFTERNOON.search(text))
         or (number >= 1900 and (number - 1900 in numbers or number - 2000 in numbers))
         or (number >= 1000 and number // 1000 in numbers and re.search("[千万億]|,", text))
+        or (LATIN.search(text) and number in english_numbers(re.sub("[0-9]", " ", text)))
         or (number % 1 and number // 1 in numbers and round(100 * (number % 1)) in numbers)
     )
 
 
-def has_source(number: float, text: str, numbers: Iterable[float]) -> bool:
+def has_source(number: float, text: str, numbers: Iterable[float], japanese: str) -> bool:
     """Whether the English text speaks of the number in a way that is no numeral."""
     return bool(
         number in (0, 1)
         or (number in SOURCES and SOURCES[int(number)].search(text))
+        or (1 <= number <= 12 and "月" in japanese and number in _months(text))
+        or (number == 2 and TWO_PEOPLE.search(japanese) and TOGETHER.search(text))
+        or (number == 2 and SECOND.search(japanese))
         or (13 <= number <= 20 and TEENTH.search(text))
         or (12 <= number <= 24 and number - 12 in numbers)
         or (20 <= number <= 90 and number % 10 == 0 and TIETH.search(text))
         or (number in (15, 30, 45, 50, 0.5, 1.5, 2.5) and HALF.search(text))
         or (number in (50, 100, 1000, 10000) and WHOLE.search(text))
         or (number >= 1900 and (number - 1900 in numbers or number - 2000 in numbers))
-        or round(number * 10, 4) in numbers
+        or ("割" in japanese and round(number * 10, 4) in numbers)
         or (number >= 13 and number % 12 == 0 and "dozen" in text)
     )
+
+
+def _months(text: str) -> set[int]:
+    return {MONTHS.index(MONTH_NAME.search(found[0].lower())[0]) + 1 for found in MONTH.finditer(text)}

@@ -3,6 +3,7 @@
 import re
 from collections.abc import Iterator
 
+from pipeline.samples import TEXT_ONLY
 from tests.benchmarks.baseline_numbers import (
     english_numbers,
     has_source,
@@ -28,6 +29,10 @@ NOT_ALPHANUMERIC = pattern(patterns_inside("letters_and_digits")[0])
 HALF_WIDTH = str.maketrans(*(text for text in patterns_inside("half_width") if len(text) > 90))
 QUOTED, _, QUOTED_LETTERS = (pattern(text) if "[" in text else text for text in patterns_inside("quoted_texts"))
 NO_READING, READING_SENTENCE, CAPITALS = (pattern(text) for text in patterns_inside("read_texts")[:3])
+WRITTEN = [pattern(text) for text in patterns_inside("written_texts") if "“" in text and "[" in text and len(text) > 30]
+OCR_TOKENS, TOKEN = re.compile(r"OCR tokens?:([^\n]*)"), re.compile(r"[^\s,]+")
+LATIN_QUOTED = re.compile("[「『]([A-Za-z][A-Za-z0-9 '’!?.,&-]+)[」』]")
+QUOTED_IN_JAPANESE = re.compile('[「『"“]')
 NEW_NAME = re.compile("[A-Z][a-z]{3,}")
 CODE_BLOCK = re.compile(r"```[A-Za-z]*\n(.*?)```", re.S)
 LATIN_WORD = pattern(patterns_inside("latin_words")[0])
@@ -35,9 +40,6 @@ CHOICE, CHOICES = (pattern(text) for text in patterns_inside("choice_letters") i
 ANSWERED = [pattern(text) for text in patterns_inside("answered_letter") if text]
 LONE_LETTER = re.compile("(?:^|[^A-Za-z0-9])([A-J])(?:[^A-Za-z0-9]|$)")
 NOT_LONE = re.compile("([^A-Za-z0-9Ａ-Ｚａ-ｚ])")
-ASKS_FOR_NO = re.compile("(?:ません|ない|なかった)(?:です|でしょう|の)*か")
-IS_NEGATIVE_QUESTION = re.compile(r"n't\b|n’t\b|\bnot\b", re.I | re.A)
-SEVERAL_CLAUSES = re.compile(r"[.!?]\s+\S|,|;")
 HAS_END = re.compile(r"[^.][.!?][\"'”’)\s]*$", re.A)
 OPEN_END = re.compile("[をへ、，（「『【]$")
 SENTENCES = pattern(patterns_inside("num_sentences")[0])
@@ -93,50 +95,9 @@ def numbers_differ(talk: Conversation) -> Iterator[int]:
         if originals == numbers:
             continue
         if any(not is_in_other_words(number, text, numbers) for number in originals - numbers) or any(
-            not has_source(number, original, originals) for number in japanese_counts(text) - originals
+            not has_source(number, original, originals, text) for number in japanese_counts(text) - originals
         ):
             yield index
-
-
-def polarity_flipped(talk: Conversation) -> Iterator[int]:
-    for index in talk.answers():
-        original, text = talk.originals[index], talk.texts[index].strip(" ")
-        if original is None:
-            continue
-        question = talk.texts[index - 1] if index else ""
-        asked = (talk.originals[index - 1] or "") if index else ""
-        if (
-            not ASKS_FOR_NO.search(question)
-            and not IS_NEGATIVE_QUESTION.search(asked)
-            and _is_flipped(text, original.strip(" "))
-        ):
-            yield index
-
-
-def _is_flipped(text: str, original: str) -> bool:
-    original_side = _side(original, "english_yes", "english_no")
-    side = {"no": "yes", "yes": "no", None: None}[_side(text, "japanese_no", "japanese_yes")]
-    is_negative = bool(macro("japanese_negation").search(re.match("[^。！？!?\n]*", text)[0]))
-    is_original_negative = bool(macro("english_negation").search(re.match("[^.!?\n;]*", original)[0]))
-    if side and original_side:
-        return side != original_side
-    if re.fullmatch(r"no\W*", original, re.I) and re.fullmatch("[^。]{1,12}ます。?", text):
-        return True
-    if original_side == "yes":
-        return is_negative and not is_original_negative
-    if original_side == "no":
-        return not is_negative and is_original_negative and len(text) < 60
-    if len(original) >= 120 or SEVERAL_CLAUSES.search(original):
-        return False
-    if macro("plain_english_negation").search(original):
-        return side != "no" and not macro("any_japanese_negation").search(text)
-    return is_negative and not macro("any_english_negation").search(original)
-
-
-def _side(text: str, first: str, second: str) -> str | None:
-    if macro(first).search(text):
-        return "yes"
-    return "no" if macro(second).search(text) else None
 
 
 def choice_letters_changed(talk: Conversation) -> Iterator[int]:
@@ -188,15 +149,34 @@ def quoted_text_lost(talk: Conversation) -> Iterator[int]:
     for index, original in enumerate(talk.originals):
         if original is None:
             continue
-        parts = [part.strip(" \"“”‘’'.,;:!?()") for part in QUOTED.findall(original)]
-        parts = [part for part in parts if QUOTED_LETTERS.search(part)]
-        is_answer = index > 0 and talk.roles[index - 1 : index + 1] == ["user", "assistant"]
-        if is_answer and len(original) < 100 and macro("asks_for_text").search(talk.originals[index - 1] or ""):
-            parts += _readings(original)
-        if parts:
-            said = _alphanumeric(talk.texts[index])
-            if any(_alphanumeric(part) not in said for part in parts):
+        text, parts = talk.texts[index], []
+        if not (talk.source == TEXT_ONLY and QUOTED_IN_JAPANESE.search(text)):
+            quoted = [part.strip(" \"“”‘’'.,;:!?()") for part in QUOTED.findall(original)]
+            if any(part not in text for part in quoted):
+                parts = [part for part in quoted if QUOTED_LETTERS.search(part) and _is_written(part, original)]
+        if talk.roles[index] == "user" and (tokens := OCR_TOKENS.search(original)):
+            parts += [part.strip() for part in tokens[1].split(",")]
+        if index > 0 and talk.roles[index - 1 : index + 1] == ["user", "assistant"] and len(original) < 100:
+            asked = talk.originals[index - 1] or ""
+            if tokens := OCR_TOKENS.search(asked):
+                known = set(TOKEN.findall(tokens[1].lower()))
+                parts += [original] if set(TOKEN.findall(original.lower().replace(".", ""))) <= known else []
+            elif macro("asks_for_text").search(asked):
+                parts += _readings(original)
+        invented = LATIN_QUOTED.findall(text)
+        if parts or invented:
+            said, source = _alphanumeric(text), _alphanumeric(original)
+            if any(_alphanumeric(part) not in said for part in parts) or any(
+                _alphanumeric(part) not in source for part in invented
+            ):
                 yield index
+
+
+def _is_written(part: str, original: str) -> bool:
+    """Whether a quotation stands beside a word of writing, or is written like a title."""
+    return any(
+        part in (found[-1] if isinstance(found, tuple) else found) for one in WRITTEN for found in one.findall(original)
+    )
 
 
 def _readings(answer: str) -> list[str]:

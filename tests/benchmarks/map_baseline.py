@@ -13,8 +13,8 @@ from typing import Any
 
 from datasets import Dataset, Features, List, Value, disable_progress_bars, load_dataset
 
-from tests.benchmarks import baseline_text, baseline_translation
-from tests.benchmarks.baseline_patterns import macro, pattern, patterns_inside
+from tests.benchmarks import baseline_polarity, baseline_text, baseline_translation
+from tests.benchmarks.baseline_patterns import macro, macro_text, pattern, patterns_inside
 from tests.benchmarks.baseline_translation import distance, lacks_usual_end
 from tests.benchmarks.conversation import Conversation
 
@@ -27,13 +27,16 @@ LOCAL_RULES: Mapping[str, Rule] = {
     )},
     **{name: getattr(baseline_translation, name) for name in (
         "answer_format_instruction_untranslated", "boxes_changed", "choice_letters_changed",
-        "links_code_or_names_damaged", "numbers_differ", "polarity_flipped", "quoted_text_lost", "truncated",
+        "links_code_or_names_damaged", "numbers_differ", "quoted_text_lost", "truncated",
         "untranslated", "untranslated_question",
     )},
+    "polarity_flipped": baseline_polarity.polarity_flipped,
 }  # fmt: skip
 JAPANESE = pattern(r"\p{Hiragana}|\p{Katakana}|\p{Han}")
 ENDINGS = pattern(patterns_inside("plain_words")[2])
 FORMS = [pattern(text) for text in patterns_inside("format_asked_for")[::2] if text]
+INSTRUCTED = pattern(r"\?\s*\n" + macro_text("format_instruction"))
+LAST_SENTENCE = pattern(r"[^。\n？?<>]+[。？?]?\s*(?:<image>)?\s*$")
 TEXT, TEXTS, PLACES = Value("string"), List(Value("string")), List(Value("int64"))
 FACTS = Features({
     "sample_id": TEXT, "source": TEXT, "checks": TEXTS, "places": PLACES, "roles": TEXTS, "bins": List(Value("double")),
@@ -106,9 +109,11 @@ def _bin(text: str, original: str | None) -> float:
 def _instructions(talk: Conversation) -> Iterator[tuple[int, str, str]]:
     japanese, english = macro("japanese_format_instruction"), macro("format_instruction")
     for index in talk.users():
-        if not japanese.search(talk.texts[index]):
+        found = japanese.search(talk.texts[index])
+        if not found and INSTRUCTED.search(talk.originals[index] or ""):
+            found = LAST_SENTENCE.search(talk.texts[index])
+        elif not found:
             continue
-        found = japanese.search(talk.texts[index].strip(" \n\u3000"))
         wording = found[0] if found else ""
         asked = english.search(talk.originals[index] or "")
         form = (

@@ -7,15 +7,11 @@ import pytest
 from pipeline.sql_files import sql_files
 from tests.planted_defects.corpus import generate, sample_rows
 from tests.planted_defects.defects import PLANTERS, planted_corpus
-from tests.planted_defects.measure import ALSO, found_in, real_samples, scores_of
+from tests.planted_defects.measure import ALSO, found_in, real_samples, scores_of, total
+from tests.planted_defects.written import TEXTS, measure, planted_in
 
 MIN_RECALL, MIN_PRECISION = 0.95, 0.98
 NUM_CLEAN, NUM_PER_CHECK = 2_000, 60
-EXCEPTIONS = {
-    # ライブラリ for Django may be a translation: a lost name without a second capital is no proof. 0.92 measured.
-    "links_code_or_names_damaged": (0.85, MIN_PRECISION),
-}
-"""Recall and precision that a check reaches instead, each with the reason."""
 
 
 @pytest.fixture(scope="module")
@@ -41,13 +37,13 @@ def test_implied_findings_name_checks_that_exist():
 def test_a_planted_defect_is_found_where_it_is(planted, found, check):
     score = scores_of(planted[1], found)[check]
     assert score.num_planted == NUM_PER_CHECK
-    assert score.recall >= EXCEPTIONS.get(check, (MIN_RECALL, 0))[0]
+    assert score.recall >= MIN_RECALL
 
 
 @pytest.mark.parametrize("check", sql_files("checks/translation"))
 def test_what_a_check_finds_is_planted(planted, found, check):
     score = scores_of(planted[1], found)[check]
-    assert score.precision >= EXCEPTIONS.get(check, (0, MIN_PRECISION))[1]
+    assert score.precision >= MIN_PRECISION
 
 
 def test_few_of_the_real_captions_and_conversations_have_a_finding():
@@ -80,3 +76,35 @@ def test_phrasings_of_a_planted_defect_vary():
     texts = {check: Counter(one.text for one in planted if one.check == check) for check in PLANTERS}
     narrow = [check for check, counts in texts.items() if len(counts) < 8 and "" not in counts]
     assert narrow == ["empty_turn"] or narrow == []
+
+
+def test_defects_written_by_hand_are_found_and_clean_conversations_left_alone():
+    measured = measure(TEXTS / "third")
+    whole = total(measured.scores.values())
+    assert whole.recall >= MIN_RECALL
+    assert whole.precision >= MIN_PRECISION
+    assert measured.num_flagged <= 0.02 * measured.num_clean
+
+
+@pytest.mark.parametrize(
+    ("change", "texts", "turn_index"),
+    [
+        ("1 赤 → 青", ["何色？", "青です。"], 1),
+        ("1 * → はい", ["何色？", "はい"], 1),
+        ("1 ^ → 訳：", ["何色？", "訳：赤です。"], 1),
+        ("1 $ → 以上。", ["何色？", "赤です。以上。"], 1),
+        ("1 bytes utf-8 latin-1", ["何色？", "赤です。".encode().decode("latin-1")], 1),
+        ("drop 0", ["赤です。"], 0),
+        ("twice 1", ["何色？", "赤です。", "赤です。"], 1),
+        ("again 0", ["何色？", "赤です。", "何色？", "赤です。"], 2),
+    ],
+)
+def test_a_line_of_a_file_says_what_a_written_defect_changes(change, texts, turn_index):
+    turns = [{"text": "何色？"}, {"text": "赤です。"}]
+    assert planted_in(turns, change) == turn_index
+    assert [turn["text"] for turn in turns] == texts
+
+
+def test_a_written_defect_that_changes_nothing_is_refused():
+    with pytest.raises(ValueError, match="changes nothing"):
+        planted_in([{"text": "赤です。"}], "0 黒 → 白")

@@ -27,6 +27,7 @@ LONG = (
     "男性が公園で白い犬と一緒に走っています。空は晴れていて、背の高い木が並んでいます。ベンチには女性が座っています。"
 )
 SEEN = "何が見えますか？"
+TOKENS = "\nReference OCR token: TOYOTA, NIKON, D5300"
 
 
 def answered(text: str, original: str, *, question: str = SEEN, asked: str = "What do you see?") -> list[Turn]:
@@ -83,10 +84,17 @@ PLANTED: Mapping[str, list[tuple[list[Turn], int | None]]] = {
         (said("公園の中の" * 12), 1),
         (said("犬が公園を走っています。猫は寝ています。" * 3), 1),
         (said(LONG + "赤い" * 20), 1),
+        (said("赤い" * 5 + "車が停まっている。"), 1),
+        (answered("犬が芝生の上を走っています。" * 2, "A dog is running. It is on the grass."), 1),
         (said("".join(f"{number}. 赤い車\n" for number in range(1, 9))), 1),
     ],
     "empty_turn": [(said("\u3000"), 1), (["<image>\n色は何ですか？", "赤です。", "", "青です。"], 2)],
-    "html_entities": [(said("R&amp;Dの看板です。"), 1), (said("&#29356;です。"), 1), (said("犬&nbsp;猫"), 1)],
+    "html_entities": [
+        (said("R&amp;Dの看板です。"), 1),
+        (said("&#29356;です。"), 1),
+        (said("犬&nbsp;猫"), 1),
+        (said("犬。<br>猫。"), 1),
+    ],
     "image_token_lost_or_moved": [
         ([SEEN, "犬です。"], 0),
         (["<image>\n<image>\n色は？", "赤です。"], 0),
@@ -103,6 +111,9 @@ PLANTED: Mapping[str, list[tuple[list[Turn], int | None]]] = {
         (answered("Starbuckのカップです。", "It is a Starbocks cup."), 1),
         (answered("Microsofのロゴです。", "It is the logo of Microsoft."), 1),
         (answered("Toyotaの車です。", "It is a car made by Honda."), 1),
+        (answered("次に道具を使います。", "Then you use Blender for the animation."), 1),
+        (answered("FPTでファイルを送ります。", "Send the file by FTP."), 1),
+        (answered("```python\nprint(row['名前'])\n```", "```python\nprint(row['name'])\n```"), 1),
         (answered("```python\n印刷(1)\n```", "```python\nprint(1)\n```"), 1),
         (said("詳しくは https：／／example.com をご覧ください。"), 1),
     ],
@@ -110,6 +121,7 @@ PLANTED: Mapping[str, list[tuple[list[Turn], int | None]]] = {
         (said("犬が走っています。猫は寝ている。"), 1),
         (said("これは犬である。とても大きいです。"), 1),
         (said("空は青い。雲が浮かんでいます。"), 1),
+        (said("空が青く見えます。雲も浮かんでいるよ。"), 1),
     ],
     "numbers_differ": [
         (answered("犬が3匹います。", "There are two dogs."), 1),
@@ -123,6 +135,14 @@ PLANTED: Mapping[str, list[tuple[list[Turn], int | None]]] = {
         (answered("205人の学生がいます。", "There are two hundred and six students."), 1),
         (answered("3頭目のキリンは寝ています。", "The fourth giraffe is sleeping."), 1),
         (answered("午後4時15分です。", "It is 4:45 pm."), 1),
+        (answered("犬とボールが2匹います。", "There is a dog and a ball."), 1),
+        (answered("車が3台あります。", "There are some cars."), 1),
+        (answered("卵4個と牛乳大さじ2、砂糖4gです。", "Use 3 eggs, 2 tablespoons of milk and 4 g of sugar."), 1),
+        (answered("薬局は午前7時に閉まります。", "The pharmacy closes at 7 p.m."), 1),
+        (answered("水曜日に閉まります。", "It is closed on Mondays."), 1),
+        (answered("店は11月に閉まります。", "The shop closes in December."), 1),
+        (answered("時計は5時を指しています。", "The clock shows half past five."), 1),
+        (answered("彼は60代です。", "He is in his forties."), 1),
     ],
     "polarity_flipped": [
         (answered("いいえ、犬がいます。", "Yes, there is a dog."), 1),
@@ -133,10 +153,17 @@ PLANTED: Mapping[str, list[tuple[list[Turn], int | None]]] = {
         (answered("画像には人が写っています。", "There are no people in the image."), 1),
         (answered("偽", "True", question="正しいですか？", asked="True or false?"), 1),
         (answered("見えます。", "No, you can't see it.", question="見えますか？", asked="Can you see it?"), 1),
+        (answered("ドアは閉まっています。", "The door is open."), 1),
+        (answered("右", "Left", question="どちら側ですか？", asked="On which side?"), 1),
+        (answered("犬が走っています。人は座っています。", "A dog is running. Nobody is sitting."), 1),
+        (answered("はい。鍵は掛かっていません。", "Yes. The door is locked."), 1),
     ],
     "quoted_text_lost": [
         (answered("看板には「駐車禁止」と書かれています。", 'The sign says "No Parking".'), 1),
         (answered("シャツには文字が書かれています。", "The shirt reads “LOVE”."), 1),
+        (answered("「mary」と書かれたケーキ", 'a cake with the word "mark" on it'), 1),
+        (answered("彼は笑って出て行きました。", 'He said, "I will be back soon," and left with a smile.'), 1),
+        (answered("トヨタ", "toyota", question=f"メーカーは？{TOKENS}", asked=f"what brand?{TOKENS}"), 1),
         (answered("止まれ", "STOP", question="標識には何と書いてありますか？", asked="What does the sign say?"), 1),
         (answered("村上春樹", "Haruki Murakami", question="この本の著者は？", asked="Who wrote this book?"), 1),
     ],
@@ -193,6 +220,7 @@ PLANTED: Mapping[str, list[tuple[list[Turn], int | None]]] = {
         (said("Собака бежит по парку."), 1),
         (said("Một con chó đang chạy trong công viên."), 1),
         (said("สุนัขกำลังวิ่ง"), 1),
+        (said("Der Hund rennt mit dem Ball durch den Park."), 1),
     ],
 }
 COPIES = ("duplicate_conversation", "near_duplicate_conversation")
@@ -231,6 +259,16 @@ CLEAN: list[list[Turn]] = [
     answered("7時15分です。", "It's quarter past seven."),
     answered("四本足の動物は象です。", "The four-legged animal is an elephant."),
     answered("偽物です。", "They are not real."),
+    answered("時計は3時45分を指しています。", "The clock shows a quarter to four."),
+    answered("彼は「すぐ戻るよ」と言って笑いました。", 'He said, "I will be back soon," and smiled.'),
+    answered("中に入ってはいけないかもしれません。", "You may not be allowed to go inside."),
+    answered("間違いなく冬です。", "There is no doubt that it is winter."),
+    answered("バスは小さいだけでなく古いです。", "The bus is not only small but also old."),
+    answered("ひとりしか座っていません。", "Only one person is sitting."),
+    answered("nikon", "nikon", question=f"メーカーは？{TOKENS}", asked=f"what brand?{TOKENS}"),
+    answered("ホットドッグと冷たい飲み物です。", "Hot dogs and cold drinks."),
+    answered("パリでヘンリーに会いました。", "I met Henry in Paris."),
+    answered("次の通りです：\n* 窓を閉める。\n* 火を消す。\n以上です。", "Do this:\n* Shut it.\n* Put it out.\nDone."),
     answered("青", "Blue", question="何色ですか？", asked="What color is it?\nPlease answer with a single word."),
     answered("ポール・スミスが撮影しました。", "The photo was taken by Paul Smith."),
     answered("浜辺で馬に乗る男性", "a man riding a horse on the beach"),

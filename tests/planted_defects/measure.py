@@ -30,7 +30,8 @@ IMPLIED = {
     # English text instead of Japanese is longer and has no Japanese ending; instructions are a part of a question.
     "untranslated": CONTENT,
     "untranslated_question": f"{CONTENT} {INSTRUCTION} {SHORT_ANSWER}",
-    "answer_format_instruction_untranslated": "answer_format_instruction_inconsistent untranslated_question",
+    "answer_format_instruction_untranslated": "answer_format_instruction_inconsistent untranslated_question "
+    "links_code_or_names_damaged",
     # The content of the answer or of a part of it is lost.
     "truncated": CONTENT,
     "length_ratio": f"{CONTENT} mixed_style",
@@ -44,12 +45,13 @@ IMPLIED = {
     "broken_alternation": "image_token_lost_or_moved repeated_turn quoted_text_lost",
     # One place of the text, seen by the check of its neighbour: a number in a quotation, an entity in a name or
     # in the ending of a sentence, a bracket of code, a longer yes or no.
-    "quoted_text_lost": "links_code_or_names_damaged length_ratio numbers_differ",
+    "quoted_text_lost": "links_code_or_names_damaged length_ratio numbers_differ polarity_flipped",
     "links_code_or_names_damaged": "quoted_text_lost numbers_differ truncated",
     "polarity_flipped": "length_ratio",
     "html_entities": f"quoted_text_lost links_code_or_names_damaged numbers_differ mixed_style {INSTRUCTION}",
     "numbers_differ": "quoted_text_lost",
-    "choice_letters_changed": "numbers_differ",
+    "choice_letters_changed": "numbers_differ polarity_flipped",
+    "repeated_turn": "image_token_lost_or_moved",
     "boxes_changed": "numbers_differ",
     "near_duplicate_conversation": "mixed_style",
     "duplicate_conversation": "near_duplicate_conversation",

@@ -1,6 +1,7 @@
 -- One row per user turn whose instruction on the form of the answer is translated differently than usual: less than a
 -- fifth as often as the most frequent translation of the same instruction. Without originals, instructions that ask for
--- the same form are compared.
+-- the same form are compared; where the original has an instruction and no Japanese one is recognised, the last sentence
+-- stands for it.
 -- severity: warn
 --
 -- sample_id   the sample
@@ -10,13 +11,21 @@ with instructed as (
     select
         sample_id,
         turn_index,
-        regexp_extract("text", japanese_format_instruction()) as instruction,
+        case
+            when regexp_matches("text", japanese_format_instruction())
+                then regexp_extract("text", japanese_format_instruction())
+            else regexp_extract("text", '[^。\n？?<>]+[。？?]?\s*(?:<image>)?\s*$')
+        end as instruction,
         coalesce(
             nullif(lower(regexp_extract(original, format_instruction())), ''),
             format_asked_for(instruction)
         ) as form
     from turns
-    where role = 'user' and regexp_matches("text", japanese_format_instruction())
+    where role = 'user'
+        and (
+            regexp_matches("text", japanese_format_instruction())
+            or regexp_matches(original, '\?\s*\n' || format_instruction())
+        )
 ),
 counted as (
     select form, instruction, count(*) as num_turns

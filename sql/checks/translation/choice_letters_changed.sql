@@ -34,8 +34,17 @@ union all
 select sample_id, turn_index, original_letter || ' → ' || left("text", 200) as evidence
 from answers
 where original_letter <> ''
+    and not regexp_matches(original, '^[A-J]\. ?[A-Z]')
     and letter <> original_letter
     and (letter <> '' or not list_contains(lone_letters("text"), original_letter))
+union all
+select sample_id, turn_index, original_letter || ' → ' || left("text", 200) as evidence
+from answers
+where original_letter <> ''
+    and length(original) <= 3
+    and letter in ('', original_letter)
+    and list_contains(lone_letters("text"), original_letter)
+    and len(list_distinct(lone_letters("text"))) > 1
 union all
 select answers.sample_id, answers.turn_index, choices || ' → ' || answers."text" as evidence
 from questions

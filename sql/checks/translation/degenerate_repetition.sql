@@ -1,6 +1,7 @@
--- One row per turn that repeats itself: a sentence of eight characters or more three times, or a stretch of 26 or sixty
--- characters in which less than 40 % of the groups of four characters differ. Numbers before the items of a list do not
--- count. Probes choose the turns that are worth counting.
+-- One row per turn that repeats itself: a sentence of eight characters or more three times, or twice where the sentences of
+-- the original differ; a letter, a word or a phrase several times in a row; or a stretch of 26 or sixty characters in
+-- which less than 40 % of the groups of four characters differ. Numbers before the items of a list do not count. Probes
+-- choose the turns that are worth counting.
 -- severity: reject
 --
 -- sample_id   the sample
@@ -12,24 +13,40 @@ with suspicious as materialized (
         turn_index,
         "text",
         original,
-        regexp_replace("text", '\n\s*[0-9０-９]+[.．)）:：]\s*', E'\n', 'g') as unnumbered
+        regexp_replace("text", '\n\s*[0-9０-９]+[.．)）:：]\s*', E'\n', 'g') as unnumbered,
+        (role = 'assistant' and has_local_repetition("text")) or repeated_pieces("text") >= 3 as is_local,
+        strlen("text") >= 36 and (repeated_pieces("text") >= 2 or has_frequent_probe("text")) as is_long
     from turns
-    where strlen("text") >= 36 and (repeated_pieces("text") >= 2 or has_frequent_probe("text"))
+    where strlen("text") >= 24
+        and (
+            (strlen("text") >= 36 and has_frequent_probe("text"))
+            or (role = 'assistant' and (repeated_pieces("text") >= 1 or has_local_repetition("text")))
+        )
 ),
 counted as materialized (
     select
         *,
         repeated_sentence(unnumbered) as sentence,
-        list_filter(
-            list_concat(
-                regexp_extract_all(unnumbered, '(?s).{14,60}'),
-                list_transform(range(14, length(unnumbered) - 13, 13), lambda place: substring(unnumbered, place, 26))
-            ),
-            lambda stretch: len(list_distinct(groups_of_four(stretch))) < 0.4 * (length(stretch) - 3)
-        ) as stretches
+        case
+            when repeated_sentence_count(original, 6) < 2 then sentence_said_twice(unnumbered)
+        end as second,
+        case when is_local and length("text") < 2000 then repeated_unit("text") end as unit,
+        case
+            when is_long
+                then list_filter(
+                    list_concat(
+                        regexp_extract_all(unnumbered, '(?s).{14,60}'),
+                        list_transform(
+                            range(1, length(unnumbered) - 13, 13), lambda place: substring(unnumbered, place, 26)
+                        )
+                    ),
+                    lambda stretch: len(list_distinct(groups_of_four(stretch))) < 0.4 * (length(stretch) - 3)
+                )
+            else []
+        end as stretches
     from suspicious
 )
-select sample_id, turn_index, coalesce(sentence, stretches[1]) || ' … ' || left("text", 200) as evidence
+select sample_id, turn_index, coalesce(sentence, second, unit, stretches[1]) || ' … ' || left("text", 200) as evidence
 from counted
-where (sentence is not null or len(stretches) > 0)
+where (sentence is not null or second is not null or unit is not null or len(stretches) > 0)
     and repeated_sentence(original) is null;

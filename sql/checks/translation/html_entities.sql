@@ -1,4 +1,5 @@
--- One row per turn with an HTML entity such as &amp; or &#39;, also one that lost its & or its semicolon on the way.
+-- One row per turn with an HTML entity such as &amp; or &#39;, also one that lost its & or its semicolon on the way, or
+-- with an HTML tag such as <br> that its original has not.
 -- severity: warn
 --
 -- sample_id   the sample
@@ -21,4 +22,11 @@ with matched as (
 )
 select sample_id, turn_index, array_to_string(list_distinct(entities), ' ') as evidence
 from matched
-where len(entities) > 0;
+where len(entities) > 0
+union
+select sample_id, turn_index, regexp_extract(regexp_replace("text", '(?s)```.*?```|`[^`\n]*`', '', 'g'), html_tag()) as evidence
+from turns
+where contains("text", '<')
+    and regexp_matches("text", html_tag())
+    and regexp_matches(regexp_replace("text", '(?s)```.*?```|`[^`\n]*`', '', 'g'), html_tag())
+    and not contains(coalesce(original, ''), regexp_extract("text", html_tag()));

@@ -39,7 +39,7 @@ spreads as (
         role,
         middle,
         case
-            when any_value(middles.num_turns) < 50 then 10 else weighted_median(abs(bin - middle), binned.num_turns)
+            when any_value(middles.num_turns) < 50 then 8 else weighted_median(abs(bin - middle), binned.num_turns)
         end as spread
     from binned
     join middles using ("source", role)

@@ -1,5 +1,5 @@
--- One row per answer that mixes polite (です, ます) and plain (だ, である) sentences. Quotations, list items and questions that
--- the answer only mentions are left alone.
+-- One row per answer that mixes polite (です, ます) and plain (だ, である) sentences. Quotations, list items, lines without a
+-- full stop (verse, headings) and questions that the answer only mentions are left alone.
 -- severity: warn
 --
 -- sample_id   the sample
@@ -9,7 +9,10 @@ with narrated as (
     select
         sample_id,
         turn_index,
-        regexp_replace("text", quotation() || '|（[^（）]*）|\([^()]*\)', '〃', 'g') as "text"
+        regexp_replace(
+            "text",
+            '(?m)^[^。！？\n]+$|^\s*(?:[-*・•●○◆■※]|[0-9０-９]+[.)．）、:：]).*$|' || quotation() || '|（[^（）]*）|\([^()]*\)', '〃', 'g'
+        ) as "text"
     from turns
     where role = 'assistant' and regexp_matches("text", polite_ending()) and regexp_matches("text", plain_ending())
 ),

@@ -1,6 +1,7 @@
 -- One row per turn that breaks off: in the middle of a sentence, inside of a bracket, without the full stop that its
 -- original has, or with far fewer sentences. A full stop is missed where the other sentences of the text, or nine in
--- ten answers of the same source, have one.
+-- ten answers of the same source, have one; where a source has fewer than fifty, nine in ten of the dataset and most of
+-- its own.
 -- severity: reject
 --
 -- sample_id   the sample
@@ -21,10 +22,23 @@ with ended as materialized (
     from turns
     where strlen("text") >= 12
 ),
-habits as (
-    select "source", avg(has_end::integer) filter (where has_original_end) >= 0.9 and count(*) >= 50 as has_full_stops
+answers as (
+    select "source", has_end
     from ended
-    where role = 'assistant' and length(original) >= 25
+    where role = 'assistant' and length(original) >= 25 and has_original_end
+),
+usual as (
+    select count(*) >= 50 and avg(has_end::integer) >= 0.9 as is_usual
+    from answers
+),
+habits as (
+    select
+        "source",
+        case
+            when count(*) >= 50 then avg(has_end::integer) >= 0.9
+            else avg(has_end::integer) >= 0.7 and any_value(is_usual)
+        end as has_full_stops
+    from answers, usual
     group by "source"
 ),
 suspicious as (
@@ -43,6 +57,8 @@ judged as (
         "text",
         case
             when not has_end and regexp_matches("text", '[をへ、，（「『【]$')
+                then 'ends in the middle of a sentence'
+            when role = 'assistant' and not has_end and original <> '' and regexp_matches("text", '.{10}[^もてでには][がは]$')
                 then 'ends in the middle of a sentence'
             when role = 'assistant' and not has_end and (has_original_end or contains("text", '。'))
                 and regexp_matches("text", ends_in_mid_sentence())

@@ -1,6 +1,6 @@
 -- One row per turn in another language than Japanese or English: another script, characters that only Chinese has,
--- Chinese without kana, or Latin words with many accents. What the original says in that script, and quotes, are left
--- alone.
+-- Chinese without kana, or Latin words with many accents or with the small words of another language. What the original
+-- says in that script, and quotes, are left alone.
 -- severity: reject
 --
 -- sample_id   the sample
@@ -19,6 +19,10 @@ with foreign_part as (
     from turns
     where regexp_matches("text", foreign_script() || '|' || chinese_phrase() || '|' || chinese_letter())
         or regexp_matches("text", accented_words())
+        or (
+            regexp_matches("text", '[a-z] (?:' || foreign_small_word() || ') [a-z]')
+            and len(foreign_small_words("text")) >= 2
+        )
         or (regexp_matches("text", chinese_words()) and not has_kana("text"))
         or (regexp_matches("text", '\p{Han}{24}'))
 ),
@@ -29,7 +33,13 @@ matched as (
         "text",
         original,
         regexp_extract(unquoted, foreign_script() || '|' || chinese_phrase() || '|' || chinese_letter()) as letters,
-        regexp_extract(unquoted, accented_words()) as accented,
+        case
+            when regexp_matches(original, '[à-öø-ɏ]') then ''
+            when regexp_matches(unquoted, accented_words()) then regexp_extract(unquoted, accented_words())
+            when len(foreign_small_words(unquoted)) >= 2 + (regexp_matches(unquoted, '\p{Hiragana}|\p{Han}'))::integer
+                then array_to_string(foreign_small_words(unquoted), ' ')
+            else ''
+        end as accented,
         case when not has_kana(unquoted) then regexp_extract(unquoted, chinese_words()) end as words,
         regexp_extract(unquoted, '\p{Han}{24}') as kanji
     from foreign_part
@@ -40,4 +50,5 @@ select
     concat_ws(' ', letters, accented, words, kanji) || ': ' || left("text", 200) as evidence
 from matched
 where (letters <> '' or accented <> '' or words <> '' or kanji <> '')
+    and not (accented <> '' and contains(coalesce(original, ''), accented))
     and not regexp_matches(coalesce(original, ''), '[^\x00-\x{24F}\x{2000}-\x{2BFF}]');

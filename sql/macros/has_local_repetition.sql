@@ -1,0 +1,14 @@
+-- Whether three letters stand three times within 24 letters somewhere in a text, two four times, or one in a row; probes
+-- are eight letters apart.
+create macro has_local_repetition(sentence) as
+    len(
+        list_filter(
+            list_transform(range(1, length(sentence) - 3, 8), lambda place: substring(sentence, place, 24)),
+            lambda part: left(part, 1) >= 'ぁ'
+                and (
+                    count_occurrences(part, left(part, 3)) >= 3
+                    or count_occurrences(part, left(part, 2)) >= 4
+                    or starts_with(part, repeat(left(part, 1), 4))
+                )
+        )
+    ) > 0;

@@ -1,0 +1,14 @@
+-- An English text without the phrases in which a negative word does not negate: "not only", "no doubt", "don't worry".
+create macro without_english_idioms(sentence) as
+    regexp_replace(
+        sentence,
+        '(?i)\bnot (?:only|just|merely|simply|to mention|least|unlike|until|uncommon|unusual|sure|certain|clear|hurt)\b'
+        || '|\bno (?:doubt|matter|wonder|problem|longer than|later than|more than|less than|fewer than|sooner|better)\b|\bno\. ?[0-9]'
+        || '|\b(?:don[''’]t|do not) (?:worry|hesitate|mind|miss|forget)|\bcan(?:no|[''’])t (?:wait|help|go wrong|miss)\b'
+        || '|\b(?:whether )?or not\b|\bif not\b|\bwhy (?:not|don[''’]t)|\b(?:nothing|no [a-z]+) but\b|\bnothing (?:more than|like)\b|\bnever fails?\b'
+        || '|,\s*(?:is|are|was|were|do|does|did|has|have|can|could|will|would|should)n[''’]t (?:it|he|she|they|we|you|i|there)\b'
+        || '|\bnot (?:too|so|very|that) (?:far|long|much|many|old|big|large|small|bad|good)\b'
+        || '|\bnot far\b|\bnot (?:surprising|surprised)|\bnothing (?:unusual|special)|\bnone other\b|\bnot all\b|\bno ?- ?[a-z]+',
+        '',
+        'g'
+    );
