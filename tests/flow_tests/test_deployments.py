@@ -112,7 +112,7 @@ def test_the_log_of_the_run_has_our_lines(server, completed):
         return "\n".join(line["message"] for line in logs)
 
     wait_until(lambda: "answer questions: 24 items in" in messages(), seconds=10, what="the log has arrived")
-    assert "smoke: 10 of 12 steps are already done" in messages()
+    assert "smoke: 11 of 13 steps are already done" in messages()
     assert "already done" in messages()
 
 

@@ -89,7 +89,8 @@ def test_a_change_of_the_second_stage_repeats_only_what_depends_on_it(smoke, lon
 
 def shown(output: str) -> dict[str, list[str]]:
     """Cells of the table of steps, by role."""
-    rows = [[cell.strip() for cell in line.split("│")[1:-1]] for line in output.splitlines() if line.startswith("│")]
+    steps = output.partition("~ is estimated")[0].splitlines()
+    rows = [[cell.strip() for cell in line.split("│")[1:-1]] for line in steps if line.startswith("│")]
     return {row[0]: row[1:] for row in rows}
 
 
@@ -97,6 +98,8 @@ def test_show_tells_what_each_step_took_or_what_it_needs(commands, smoke):
     _, store = smoke
     done = commands.llava_jp(store, "show", "smoke", *LONGER)
     assert "hidden_size: 32" in done.stdout
+    assert "features of 64 images, 64 of them cached" in done.stdout
+    assert re.search(r"│ exact \(chosen\) │ +0 │ 8.2 kB", done.stdout)
     steps = shown(done.stdout)
     assert tuple(steps) == ROLES
     assert {role for role, (_, state, *_) in steps.items() if state == "to do"} == TO_DO_AGAIN
