@@ -25,8 +25,8 @@ def encode(
     number, num_parts = _parsed(part)
     config = load_experiment(experiment, overrides or ())
     store = ArtifactStore(load_settings().store_root)
-    datasets = _prepared_datasets(config, store)
-    from pipeline.features.caching import calibrate_features, encode_part
+    datasets = _prepared_datasets(experiment, config, store)
+    from pipeline.features.caching import calibrate_features, encode_share
 
     with narrated():
         calibration = None
@@ -35,7 +35,7 @@ def encode(
                 config.vision_tower, config.features, dataset=datasets["pretrain"], store=store
             )
         for role, dataset in datasets.items():
-            num_own, num_all = encode_part(
+            num_own, num_all = encode_share(
                 config.vision_tower,
                 config.features,
                 dataset=dataset,
@@ -44,7 +44,7 @@ def encode(
                 part=number - 1,
                 num_parts=num_parts,
             )
-            console.print(f"{role}: {num_own} of {num_all} missing shards were in part {part}")
+            console.print(f"{role}: {num_own} of {num_all} images without features were in part {part}")
 
 
 def _parsed(part: str) -> tuple[int, int]:
@@ -55,7 +55,7 @@ def _parsed(part: str) -> tuple[int, int]:
     return number, num_parts
 
 
-def _prepared_datasets(config: ExperimentConfig, store: ArtifactStore) -> dict[str, Manifest]:
+def _prepared_datasets(experiment: str, config: ExperimentConfig, store: ArtifactStore) -> dict[str, Manifest]:
     from pipeline.plan import plan_experiment
 
     if config.features.form == "live":
@@ -67,7 +67,7 @@ def _prepared_datasets(config: ExperimentConfig, store: ArtifactStore) -> dict[s
         if manifest is None:
             raise ConfigError(
                 f"the dataset {role} of {config.name} is not in {store.root} yet; the deployment "
-                f"prepare-data/{config.name} or `llava-jp run {config.name}` on one machine prepares it"
+                f"prepare-data or `llava-jp run {experiment}` on one machine prepares it"
             )
         datasets[role] = manifest
     return datasets

@@ -54,15 +54,21 @@ def narrated() -> Iterator[None]:
 @contextmanager
 def _bars() -> Iterator[Any]:
     """One bar for every piece of work that reports its progress; it goes when the work is done."""
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeRemainingColumn(),
+        TextColumn("[dim]{task.fields[note]}"),
+    )
     with Progress(*columns, console=console, transient=True) as bars:
         ids: dict[str, TaskID] = {}
 
         def show(event: Event) -> None:
             unit, size_of_unit = ("MB", 1_000_000) if event.unit == BYTES else (event.unit, 1)
             if event.name not in ids:
-                ids[event.name] = bars.add_task(f"{event.name} ({unit})", total=event.total // size_of_unit)
-            bars.update(ids[event.name], completed=event.done // size_of_unit)
+                ids[event.name] = bars.add_task(f"{event.name} ({unit})", total=event.total // size_of_unit, note="")
+            bars.update(ids[event.name], completed=event.done // size_of_unit, note=event.note)
             if event.done >= event.total:
                 bars.remove_task(ids.pop(event.name))
 

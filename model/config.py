@@ -103,6 +103,8 @@ class ImageConfig(Section):
 
     @model_validator(mode="after")
     def _scales_fit(self) -> "ImageConfig":
+        if len(set(self.scales)) != len(self.scales):
+            raise ValueError(f"scales must differ: {list(self.scales)}")
         for scale in self.scales:
             if not 0 < scale <= 1:
                 raise ValueError(f"scale {scale} is not in (0, 1]")

@@ -4,6 +4,7 @@
 it; otherwise ``file`` says where it lies. A row with a status other than ``ok`` says why the image cannot be used.
 """
 
+import errno
 import hashlib
 import io
 import os
@@ -20,7 +21,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from PIL import ExifTags, Image, UnidentifiedImageError
 
-from pipeline.errors import DataError
+from pipeline.errors import DataError, TransientError
 from pipeline.manifest import Manifest
 
 MAX_PIXELS = 178_956_970
@@ -196,6 +197,10 @@ def _cosines() -> npt.NDArray[np.float64]:
 _COSINES = _cosines()
 
 
+GONE = (errno.ENOENT, errno.ENOTDIR, errno.EISDIR, errno.EACCES, errno.EPERM, errno.ELOOP, errno.ENAMETOOLONG)
+"""What opening a file says when time will not bring it back."""
+
+
 class ImageReader:
     """Finds the images of some datasets by their sha256."""
 
@@ -221,6 +226,7 @@ class ImageReader:
 
         Raises:
             DataError: the file has gone or has changed since the dataset was prepared.
+            TransientError: the disk or the network does not give it now.
         """
         if image_sha256 in self._bytes:
             return self._bytes[image_sha256]
@@ -228,6 +234,8 @@ class ImageReader:
         try:
             content = Path(file).read_bytes()
         except OSError as error:
+            if error.errno not in GONE:
+                raise TransientError(f"{file} cannot be read now: {error.strerror}") from error
             raise DataError(f"{file}: {error.strerror}; it was there when the dataset was prepared") from error
         if hashlib.sha256(content).hexdigest() != image_sha256:
             raise DataError(f"{file} changed since the dataset was prepared; prepare the dataset again")

@@ -33,6 +33,7 @@ class Event:
     total: int
     unit: str
     metrics: Metrics = ()
+    note: str = ""
 
 
 Listener = Callable[[Event], None]
@@ -65,7 +66,7 @@ class Progress:
         """``count`` more units are done."""
         self.done += count
         for listener in _listeners.get():
-            listener(Event(self.name, self.done, self.total, self.unit, metrics))
+            listener(Event(self.name, self.done, self.total, self.unit, metrics, note))
         if time.monotonic() - self._last_line >= SECONDS_BETWEEN_LINES:
             self._last_line = time.monotonic()
             log.info("%s", self.line(note), extra={PERIODIC: True})

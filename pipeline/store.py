@@ -221,21 +221,24 @@ class ArtifactStore:
         published = manifest.directory
         write_text(directory / MANIFEST_NAME, manifest.model_dump_json(indent=2))
         published.parent.mkdir(parents=True, exist_ok=True)
+        if published.exists():  # without a manifest: somebody has deleted it
+            self.discard_directory(published)
         os.replace(directory, published)
         _flush(published.parent)
         return manifest
 
     @contextmanager
-    def locked(self, name: str) -> Iterator[None]:
-        """Hold a lock of the store; another process that has it is waited for."""
+    def locked(self, name: str, *, is_shared: bool = False) -> Iterator[None]:
+        """Hold a lock of the store (``flock``, which a shared file system must support); who has it is waited for."""
+        kind = fcntl.LOCK_SH if is_shared else fcntl.LOCK_EX
         path = self.root / "locks" / f"{name}.lock"
         path.parent.mkdir(parents=True, exist_ok=True)
         with path.open("w") as file:
             try:
-                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                fcntl.flock(file, kind | fcntl.LOCK_NB)
             except BlockingIOError:
                 log.info("%s: another process is making it; waiting", name.replace("-", " "))
-                fcntl.flock(file, fcntl.LOCK_EX)
+                fcntl.flock(file, kind)
             yield
 
     @contextmanager

@@ -6,12 +6,15 @@ which image; see ``pipeline.features.filling``.
 """
 
 import json
+import os
 import shutil
+import socket
 from pathlib import Path
 from typing import Any
 
 from model.config import VisionTowerConfig
 from pipeline.config import FeatureConfig
+from pipeline.disk import explaining_full_disk
 from pipeline.errors import DataError
 from pipeline.features.filling import Filling, RunJob, on_this_machine
 from pipeline.identity import identity
@@ -98,12 +101,13 @@ def cache_features(
     )
     filling = Filling(tower, config, calibration, store, run_job)
     if (finished := store.find(request)) and store.missing_parts(finished):
-        filling.restore(finished)
-        return finished
+        if filling.restore(finished):
+            return finished
+        store.discard(finished)  # it says of some images what is not true any more
     return store.produce(request, lambda directory: filling.fill(dataset, directory))
 
 
-def encode_part(
+def encode_share(
     tower: VisionTowerConfig,
     config: FeatureConfig,
     *,
@@ -117,22 +121,34 @@ def encode_part(
     """Encode one of ``num_parts`` parts of what a dataset lacks, while other machines encode the others.
 
     Nothing is published but shards: ``cache_features`` finds them afterwards. ``part`` is counted from 0. Returns the
-    number of shards of this part and of all parts that were missing.
+    number of images that were missing in this part and in all.
+
+    Raises:
+        StoreError: the store cannot be written, or the disk cannot hold the features.
     """
-    folder = store.root / "partial" / f"encode-{part}-of-{num_parts}" / dataset.fingerprint
-    folder.mkdir(parents=True, exist_ok=True)
-    filling = Filling(tower, config, calibration, store, run_job)
-    counts = filling.encode_part(dataset, folder, part=part, num_parts=num_parts)
-    shutil.rmtree(folder.parent)
-    return counts
+    own = f"encode-{part}-of-{num_parts}-{dataset.fingerprint}-{socket.gethostname()}-{os.getpid()}"
+    folder = store.root / "partial" / "encode" / own
+    with explaining_full_disk("encode", store.root):
+        folder.mkdir(parents=True, exist_ok=True)
+    try:
+        filling = Filling(tower, config, calibration, store, run_job)
+        return filling.encode_share(dataset, folder, part=part, num_parts=num_parts)
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 def require_features(features: Manifest, *, name: str, max_failed_fraction: float) -> None:
     """Stop when too many images have no features.
 
     Raises:
-        DataError: more than ``max_failed_fraction`` of them.
+        DataError: more than ``max_failed_fraction`` of them, or features of any are infinite or not numbers.
     """
+    if num_not_finite := features.summary["num_not_finite"]:
+        raise DataError(
+            f"the features of {num_not_finite} images of {name} or of others in the same shards are infinite or not "
+            "numbers; `llava-jp query feature_outliers` lists them. float16 overflows: vision_tower.dtype=bfloat16 "
+            "does not"
+        )
     num_failed, num_images = features.summary["num_failed"], features.summary["num_images"]
     if num_failed > max_failed_fraction * max(num_failed + num_images, 1):
         raise DataError(

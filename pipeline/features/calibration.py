@@ -4,7 +4,6 @@ From the first images of the experiment's pretraining data in the order of their
 is part of the fingerprint of every shard made with it.
 """
 
-import math
 from pathlib import Path
 from typing import Any, Literal
 
@@ -23,6 +22,8 @@ from pipeline.parquet import write_rows
 from pipeline.store import read_manifest
 
 NUM_IMAGES = 256
+SMALLEST_FRACTION = 0.01
+"""Of the median channel's RMS: no channel counts as quieter."""
 CALIBRATION_FILE = "channel_rms.parquet"
 
 CALIBRATION_SCHEMA = pa.schema(
@@ -66,9 +67,12 @@ def calibrate(job: CalibrationJob, *, num_decoders: int) -> dict[str, Any]:
         num_tokens += features_BSTV.shape[0] * features_BSTV.shape[2]
     if not num_images:
         raise DataError(f"{job.dataset}: no image can be decoded, so int8 features cannot be calibrated")
-    rms = [[math.sqrt(square / num_tokens) or 1.0 for square in scale] for scale in squares.tolist()]
-    if not all(math.isfinite(value) for scale in rms for value in scale):
+    measured = (squares / num_tokens).sqrt()
+    if not measured.isfinite().all():
         raise DataError(f"{job.dataset}: features are infinite or not numbers, so int8 cannot be calibrated")
+    # A channel that is quiet here and not elsewhere would own the scales of other images.
+    floor = SMALLEST_FRACTION * measured.median(dim=1, keepdim=True).values
+    rms = torch.where(floor > 0, measured.maximum(floor), torch.where(measured > 0, measured, 1.0)).tolist()
     rows = [
         {"scale_index": index, "image_side": side, "channel": channel, "rms": value}
         for index, (side, scale) in enumerate(zip(job.features.sides, rms, strict=True))

@@ -1,13 +1,13 @@
 """What features will need: bytes on disk in each form, floating-point operations, hours."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from model.config import ImageConfig, VisionTowerConfig
 from pipeline.config import FeatureConfig, StoredForm
 from pipeline.disk import free_bytes, gigabytes
-from pipeline.errors import StoreError
+from pipeline.errors import ConfigError, StoreError
 from pipeline.features.calibration import NUM_IMAGES
 from pipeline.features.forms import FeatureShape
 from pipeline.model_sizes import Tower, matrix_rate, tower_sizes
@@ -33,18 +33,22 @@ class FormCost:
     """What one form of the features needs for some images."""
 
     form: str
+    num_images: int
+    """Images to encode."""
     bytes_per_image: int
     num_bytes: int
     encoding_seconds: float
 
 
-def form_costs(tower: VisionTowerConfig, config: FeatureConfig, *, num_images: int) -> Iterator[FormCost]:
-    """The needs of every form. ``live`` takes no space, and its time in every epoch instead of once."""
-    seconds = num_images * encoding_flops(tower_sizes(tower), config) / (matrix_rate() * EFFICIENCY)
+def form_costs(
+    tower: VisionTowerConfig, config: FeatureConfig, *, num_images: int, num_cached: Mapping[str, int]
+) -> Iterator[FormCost]:
+    """The needs of every form on one device. ``live`` takes no space, and its time in every epoch instead of once."""
+    seconds_per_image = encoding_flops(tower_sizes(tower), config) / (matrix_rate() * EFFICIENCY)
     for form in STORED_FORMS:
-        per_image = bytes_per_image(tower, config, form=form)
-        yield FormCost(form, per_image, per_image * num_images, seconds)
-    yield FormCost("live", 0, 0, seconds)
+        per_image, num_new = bytes_per_image(tower, config, form=form), num_images - num_cached.get(form, 0)
+        yield FormCost(form, num_new, per_image, per_image * num_new, seconds_per_image * num_new)
+    yield FormCost("live", num_images, 0, 0, seconds_per_image * num_images)
 
 
 def require_space(tower: VisionTowerConfig, config: FeatureConfig, *, num_images: int, root: Path) -> None:
@@ -70,8 +74,23 @@ def cached_bytes(tower: VisionTowerConfig, config: FeatureConfig, *, num_images:
 def bytes_per_image(tower: VisionTowerConfig, config: ImageConfig, *, form: StoredForm) -> int:
     """Of all scales together; estimated for the compressed form."""
     sizes = tower_sizes(tower)
+    require_tiles(sizes, config)
     shape = FeatureShape(config.sides, sizes.num_tokens(config.layout), sizes.width, tower.dtype, form)
     return int(shape.image_bytes * COMPRESSED) if form == "exact-zstd" else shape.image_bytes
+
+
+def require_tiles(tower: Tower, config: ImageConfig) -> None:
+    """Stop before images that do not divide into tiles are encoded.
+
+    Raises:
+        ConfigError: a scale is not a multiple of the tower's tiles.
+    """
+    for scale, side in zip(config.scales, config.sides, strict=True):
+        if side % tower.tile_size:
+            raise ConfigError(
+                f"scale {scale} gives {side} pixels, which is not a multiple of the vision tower's {tower.tile_size}; "
+                "choose another features.image_size or features.scales"
+            )
 
 
 def features_cost(tower: VisionTowerConfig, config: FeatureConfig, num_images: int) -> Cost:

@@ -21,6 +21,7 @@ from pipeline.errors import ConfigError, DataError
 from pipeline.features.forms import FeatureShape, pack
 from pipeline.features.shards import EncodedImages, FailedImage
 from pipeline.images import ImageReader, decode
+from pipeline.settings import load_settings
 
 log = logging.getLogger(__name__)
 
@@ -91,7 +92,7 @@ def decoded_batches(batches: BatchesOfShards, *, image_size: int, num_decoders: 
         ConfigError: the processes cannot hand over so many images.
     """
     if num_decoders:
-        num_ahead = min(len(batches), num_decoders * BATCHES_AHEAD)
+        num_ahead = min(len(batches), num_decoders * BATCHES_AHEAD) * load_settings().num_processes
         _require_shared_memory(num_ahead * IMAGES_PER_BATCH * 3 * image_size**2)
     loader = DataLoader(
         batches,
@@ -179,7 +180,7 @@ class Encoder:
 
 
 def to_host(tensor: torch.Tensor) -> torch.Tensor:
-    """A copy on the CPU. From a GPU into pinned memory, not waited for: ``torch.cuda.Event`` says when it is there."""
+    """A copy on the CPU. From a GPU into pinned memory, not waited for: an event says when it is there."""
     if tensor.device.type == "cpu":
         return tensor.contiguous()
     host = torch.empty(tensor.shape, dtype=tensor.dtype, pin_memory=True)

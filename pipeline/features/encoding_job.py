@@ -14,6 +14,7 @@ import torch
 from model.config import VisionTowerConfig
 from model.vision_tower import build_vision_tower
 from pipeline.config import FeatureConfig
+from pipeline.errors import DataError
 from pipeline.features.calibration import read_calibration
 from pipeline.features.encoding import (
     BatchesOfShards,
@@ -29,6 +30,9 @@ from pipeline.features.shards import EncodedImages, write_shard
 from pipeline.images import ImageReader
 from pipeline.manifest import Record
 from pipeline.store import ArtifactStore, read_manifest
+
+MANY_FAILURES = 1000
+"""Unreadable images from which on a run stops when they are more than the readable ones."""
 
 Advance = Callable[[int, str], None]
 """Called with the number of images that are done since the last call, and a note on where the time goes."""
@@ -57,7 +61,7 @@ def encode_part(job: EncodingJob, shards: Sequence[Sequence[str]], *, num_decode
     calibration = read_manifest(job.calibration) if job.calibration else None
     requests = [shard_request(job.encoder, keys, calibration=calibration) for keys in shards]
     todo = [number for number, request in enumerate(requests) if store.find(request) is None]
-    advance(sum(len(keys) for number, keys in enumerate(shards) if number not in todo), "")
+    advance(sum(map(len, shards)) - sum(len(shards[number]) for number in todo), "")
     if not todo:
         return
     encoder = _encoder(job.vision_tower, job.features, job.calibration, encoder_fingerprint(job.encoder))
@@ -82,12 +86,32 @@ def encode_part(job: EncodingJob, shards: Sequence[Sequence[str]], *, num_decode
 
         store.produce(requests[todo[number]], work)
 
-    meter = _Meter()
+    meter, unreadable, told = _Meter(), _Unreadable(), 0
     with ShardWriters(write) as writers:
         decoded = decoded_batches(batches, image_size=job.features.image_size, num_decoders=num_decoders)
         for batch in meter.waiting_for(decoded):
+            advance(told, meter.note(writers))
+            unreadable.count(batch)
             writers.put(batch.shard, _encoded(encoder, batch, device))
-            advance(len(batch.keys) + len(batch.failures), meter.note(writers))
+            told = len(batch.keys) + len(batch.failures)
+    advance(told, meter.note(writers))  # the last batch counts when its shard is there
+
+
+class _Unreadable:
+    """Stops a run whose images have gone, as when a disk is not mounted, instead of listing half a million of them."""
+
+    def __init__(self) -> None:
+        self._num_read = self._num_failed = 0
+
+    def count(self, batch: DecodedImages) -> None:
+        self._num_read += len(batch.keys)
+        self._num_failed += len(batch.failures)
+        if self._num_failed >= MANY_FAILURES and self._num_failed > self._num_read:
+            raise DataError(
+                f"{self._num_failed} of the first {self._num_failed + self._num_read} images could not be read, the "
+                f"last because: {batch.failures[-1].reason if batch.failures else 'see above'}. "
+                "Are their folders there? Finished shards are kept"
+            )
 
 
 @lru_cache(maxsize=1)

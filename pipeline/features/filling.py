@@ -7,7 +7,8 @@ What it writes:
 """
 
 import logging
-from collections.abc import Callable, Iterable, Mapping, Sequence
+import shutil
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -111,22 +112,25 @@ class Filling:
         rows = [_image_row(key, cached, failed) for key in wanted]
         return self._write(rows, sorted({row["shard"] for row in rows}), directory)
 
-    def encode_part(self, dataset: Manifest, directory: Path, *, part: int, num_parts: int) -> tuple[int, int]:
-        """Encode this part of what is missing, by the shards' fingerprints; returns its shards, and all missing ones.
+    def encode_share(self, dataset: Manifest, directory: Path, *, part: int, num_parts: int) -> tuple[int, int]:
+        """Encode the images of this part that no shard has been asked for yet; returns their number, and that of all.
 
-        Other machines encode theirs at the same time. A finished shard takes all its images out of what is missing,
-        those that failed as well, so that the other shards keep theirs whenever a machine begins.
+        The part of an image follows from its sha256 alone: machines need not know of each other.
         """
-        done = {key for shard in self._shards() for key in listed_images(shard)}
-        missing = [key for key in ImageReader([dataset]).usable() if key not in done]
-        planned = self._new_shards(missing)
-        own = {shard: keys for shard, keys in planned.items() if int(shard, 16) % num_parts == part}
-        if own:
-            self._encode(own, dataset, directory)
-        return len(own), len(planned)
+        name = f"encoder-{encoder_fingerprint(self._encoder)}"
+        with self._store.locked(name, is_shared=True):  # others may encode their parts, a whole run waits
+            done = {key for shard in self._shards() for key in listed_images(shard)}
+            missing = [key for key in ImageReader([dataset]).usable() if key not in done]
+            own = [key for key in missing if int(key[:15], 16) % num_parts == part]
+            if own:
+                self._encode(self._new_shards(own), dataset, directory)
+        return len(own), len(missing)
 
-    def restore(self, manifest: Manifest) -> None:
-        """Encode the shards of a finished artifact that are not in the store, and no others."""
+    def restore(self, manifest: Manifest) -> bool:
+        """Encode the shards of a finished artifact that are not in the store, and no others.
+
+        Returns whether they hold again what the artifact says; an image may have gone or come back meanwhile.
+        """
         lost = {part.removeprefix(f"{STEP}/") for part in self._store.missing_parts(manifest)}
         log.info("features %s: %d lost shards to encode again", manifest.fingerprint, len(lost))
         table = pq.read_table(manifest.path(SHARDS_FILE), filters=[("shard", "in", sorted(lost))])
@@ -141,7 +145,10 @@ class Filling:
                     f"{len(shards)} lost shards hold images of the dataset {fingerprint}, which is not in "
                     f"{self._store.root} any more; run an experiment with that dataset first"
                 ) from error
-            self._encode(shards, dataset, self._store.partial_directory(manifest.request))
+            directory = self._store.partial_directory(manifest.request)
+            self._encode(shards, dataset, directory)
+            shutil.rmtree(directory)
+        return self.agrees(manifest, lost)
 
     def _shards(self) -> list[Manifest]:
         return list(shards_of(self._store, self._encoder, calibration=self._calibration))
@@ -183,8 +190,9 @@ class Filling:
         from pipeline.features.costs import require_space
         from pipeline.features.encoding_job import EncodingJob  # torch is loaded only when there is work
 
-        num_images = sum(map(len, planned.values()))
-        require_space(self._tower, self._config, num_images=num_images, root=self._store.root)
+        todo = self._to_make(planned)
+        num_new = sum(len(keys) for shard, keys in planned.items() if shard in todo)
+        require_space(self._tower, self._config, num_images=num_new, root=self._store.root)
         folder = directory / WORK_FOLDER
         folder.mkdir(parents=True, exist_ok=True)
         rows = [
@@ -200,11 +208,26 @@ class Filling:
             dataset=dataset.directory,
             calibration=self._calibration.directory if self._calibration else None,
             shards=folder / SHARDS_FILE,
-            num_images=num_images,
+            num_images=sum(map(len, planned.values())),
             store=self._store.root,
         )
         write_text(folder / "job.json", job.model_dump_json(indent=2))
         self._run_job(folder / "job.json")
+
+    def _to_make(self, planned: Iterable[str]) -> set[str]:
+        """The shards that are not there yet. One of whose images none could be read is forgotten and tried again."""
+        published = {shard.fingerprint: shard for shard in self._shards()}
+        for shard in planned:
+            if shard in published and not published[shard].summary["num_images"]:
+                self._store.discard(published.pop(shard))
+        return {shard for shard in planned if shard not in published}
+
+    def agrees(self, manifest: Manifest, restored: Collection[str]) -> bool:
+        """Whether the shards that were made again hold the images that ``images.parquet`` says."""
+        table = pq.read_table(manifest.path(IMAGES_FILE), filters=[("shard", "in", sorted(restored))])
+        encoded = {key for shard in self._shards() if shard.fingerprint in restored for key in encoded_images(shard)}
+        rows = zip(table["image_sha256"].to_pylist(), table["status"].to_pylist(), strict=True)
+        return all((key in encoded) == (status == "ok") for key, status in rows)
 
     def _write(self, rows: Sequence[Mapping[str, Any]], shards: Sequence[str], directory: Path) -> dict[str, Any]:
         write_rows(directory / IMAGES_FILE, rows, schema=IMAGE_SCHEMA)
@@ -223,6 +246,7 @@ class Filling:
             "encoder": encoder_fingerprint(self._encoder),
             "num_images": len(rows) - num_failed,
             "num_failed": num_failed,
+            "num_not_finite": sum(shard.summary["num_not_finite"] for shard in manifests),
             "num_shards": len(shards),
             "payload_bytes": sum(shard.summary["payload_bytes"] for shard in manifests),
             "parts": [f"{STEP}/{shard}" for shard in shards],

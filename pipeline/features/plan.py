@@ -2,10 +2,10 @@
 
 from dataclasses import dataclass
 
-from pipeline.config import ExperimentConfig
+from pipeline.config import ExperimentConfig, StoredForm
 from pipeline.costs import training_data_sizes
 from pipeline.disk import gigabytes
-from pipeline.features.costs import FormCost, form_costs, require_space
+from pipeline.features.costs import STORED_FORMS, FormCost, form_costs, require_space
 from pipeline.features.shard_requests import encoded_images, encoder_description, shards_of
 from pipeline.images import ImageReader
 from pipeline.manifest import Manifest
@@ -30,7 +30,7 @@ class FeaturePlan:
         return [
             {
                 "form": f"{cost.form} (chosen)" if cost.form == self.form else cost.form,
-                "images to encode": self.num_images - self.num_cached,
+                "images to encode": cost.num_images,
                 "an image": gigabytes(cost.bytes_per_image),
                 "disk": gigabytes(cost.num_bytes),
                 "time": duration(cost.encoding_seconds) + (" in every epoch" if cost.form == "live" else ""),
@@ -47,14 +47,17 @@ class FeaturePlan:
 def plan_features(config: ExperimentConfig, *, store: ArtifactStore) -> FeaturePlan:
     """Count the images and those that have no features yet."""
     datasets = _prepared(config, store)
+    num_cached: dict[str, int] = {}
     if datasets is not None:
         images = set(ImageReader(datasets).usable())
-        num_images, num_cached = len(images), len(images & _cached(config, store))
+        num_images = len(images)
+        num_cached = {form: len(images & _cached(config, form, store)) for form in STORED_FORMS}
     else:
         sizes = training_data_sizes(config, store=store)
-        num_images, num_cached = sum(size.num_images for size in sizes.values()), 0
-    costs = form_costs(config.vision_tower, config.features, num_images=num_images - num_cached)
-    return FeaturePlan(num_images, num_cached, datasets is not None, config.features.form, tuple(costs))
+        num_images = sum(size.num_images for size in sizes.values())
+    costs = form_costs(config.vision_tower, config.features, num_images=num_images, num_cached=num_cached)
+    form = config.features.form
+    return FeaturePlan(num_images, num_cached.get(form, 0), datasets is not None, form, tuple(costs))
 
 
 def require_space_for(plan: FeaturePlan, config: ExperimentConfig, *, store: ArtifactStore) -> None:
@@ -73,13 +76,12 @@ def _prepared(config: ExperimentConfig, store: ArtifactStore) -> list[Manifest] 
     return None if None in found else [manifest for manifest in found if manifest is not None]
 
 
-def _cached(config: ExperimentConfig, store: ArtifactStore) -> set[str]:
-    """The images that have features of the experiment's encoder."""
-    if config.features.form == "live":
-        return set()
-    steps = {step.role: step for step in plan_experiment(config)}
+def _cached(config: ExperimentConfig, form: StoredForm, store: ArtifactStore) -> set[str]:
+    """The images that have features of the experiment's encoder in one of the forms."""
+    changed = config.model_copy(update={"features": config.features.model_copy(update={"form": form})})
+    steps = {step.role: step for step in plan_experiment(changed)}
     calibration = store.find(steps["calibration"].request) if "calibration" in steps else None
     if "calibration" in steps and calibration is None:
         return set()
-    encoder = encoder_description(config.vision_tower, config.features)
+    encoder = encoder_description(changed.vision_tower, changed.features)
     return {key for shard in shards_of(store, encoder, calibration=calibration) for key in encoded_images(shard)}

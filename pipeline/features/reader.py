@@ -1,6 +1,5 @@
 """Reads cached features: any image by its sha256, several requests in flight, every byte checked."""
 
-import json
 import os
 import re
 import resource
@@ -18,9 +17,10 @@ import pyarrow.parquet as pq
 import torch
 
 from pipeline.errors import DataError, StoreError
+from pipeline.features.filling import IMAGES_FILE
 from pipeline.features.forms import FeatureShape, unpack
-from pipeline.features.shard_index import FEATURES_FILE, INDEX_FILE, read_rows
-from pipeline.features.shards import checksum_of, read_channel_rms
+from pipeline.features.shard_index import FEATURES_FILE, read_rows, unreadable
+from pipeline.features.shards import checksum_of, described
 from pipeline.store import read_manifest
 
 Check = Literal["first", "always", "never"]
@@ -48,23 +48,32 @@ class FeatureReader:
         self._check = check
         parts = [directory.parents[1] / part for part in read_manifest(directory).parts]
         self._shards = [part for part in parts if shards is None or part.name in shards]
-        self._pool = ThreadPoolExecutor(num_threads, thread_name_prefix="features")
-        self.shape, self.channel_rms = self._describe()
-        self._index = _Index(list(self._pool.map(read_index, self._shards)))
+        self._num_threads = num_threads
+        self._start_threads()
+        tables = list(self._pool.map(read_index, self._shards))
+        self.shape, self.channel_rms = _common_description(self._shards, tables)
+        self._index = _Index(tables)
+        if shards is None:
+            self._require_published(directory)
         self._is_checked = np.zeros(len(self._index.keys), dtype=bool)
         self._descriptors: dict[int, int] = {}
-        self._lock = threading.Lock()
         self._max_open = _raise_open_file_limit() - SPARE_DESCRIPTORS
 
-    def _describe(self) -> tuple[FeatureShape | None, torch.Tensor | None]:
-        shape: FeatureShape | None = None
-        rms = None
-        for shard, schema in zip(self._shards, self._pool.map(_read_schema, self._shards), strict=True):
-            own = FeatureShape.from_json(json.loads(schema.metadata[b"feature_shape"]))
-            if shape not in (None, own):
-                raise StoreError(f"{shard} holds features of another shape than the shards before it: {own}, {shape}")
-            shape, rms = own, read_channel_rms(schema, own)
-        return shape, rms
+    def _start_threads(self) -> None:
+        self._process = os.getpid()
+        self._lock = threading.Lock()
+        self._pool = ThreadPoolExecutor(self._num_threads, thread_name_prefix="features")
+
+    def _require_published(self, directory: Path) -> None:
+        """Every image that the artifact says has features is in a shard: none goes missing unnoticed."""
+        if not (directory / IMAGES_FILE).exists():
+            return
+        table = pq.read_table(directory / IMAGES_FILE, columns=["image_sha256"], filters=[("status", "=", "ok")])
+        if lost := [key for key in table["image_sha256"].to_pylist() if self._index.find(key) is None]:
+            raise StoreError(
+                f"{len(lost)} images of {directory} are not in its shards, such as {lost[0]}; "
+                f"run `llava-jp discard {directory.name}`, then the experiment again"
+            )
 
     def __contains__(self, image_sha256: str) -> bool:
         return self._index.find(image_sha256) is not None
@@ -100,6 +109,8 @@ class FeatureReader:
             size = (len(rows), self.shape.num_scales, self.shape.payload_bytes)
             out = torch.empty(size, dtype=torch.uint8, pin_memory=torch.cuda.is_available())
         payloads = out.numpy()
+        if os.getpid() != self._process:  # threads do not follow into a forked process
+            self._start_threads()
         if len(rows) == 1:
             self._read_row(rows[0], payloads[0])
         else:
@@ -141,7 +152,11 @@ class FeatureReader:
         with self._lock:
             if shard in self._descriptors:
                 return self._descriptors[shard], True
-        descriptor = os.open(self._shards[shard] / FEATURES_FILE, os.O_RDONLY)
+        path = self._shards[shard] / FEATURES_FILE
+        try:
+            descriptor = os.open(path, os.O_RDONLY)
+        except OSError as error:
+            raise unreadable(path, error.strerror) from error
         with self._lock:
             if shard not in self._descriptors and len(self._descriptors) < self._max_open:
                 self._descriptors[shard] = descriptor
@@ -220,25 +235,29 @@ def _lists(tables: Sequence[pa.Table], column: str) -> npt.NDArray[Any]:
 
 
 def read_index(shard: Path) -> pa.Table:
-    """The places and checksums of a shard's images that have features."""
-    try:
-        return read_rows(shard / INDEX_FILE, ["image_sha256", "offsets", "num_bytes", "checksums"], status="ok")
-    except (OSError, pa.ArrowException) as error:
-        raise _unreadable(shard / INDEX_FILE, error) from error
+    """The places and checksums of a shard's images that have features.
+
+    Raises:
+        StoreError: the index is not there, or not as it was published.
+    """
+    return read_rows(shard, ["image_sha256", "offsets", "num_bytes", "checksums"], status="ok")
 
 
-def _read_schema(shard: Path) -> pa.Schema:
-    try:
-        return pq.read_schema(shard / FEATURES_FILE)
-    except (OSError, pa.ArrowException) as error:
-        raise _unreadable(shard / FEATURES_FILE, error) from error
-
-
-def _unreadable(path: Path, error: Exception) -> StoreError:
-    return StoreError(
-        f"{path} cannot be read: {error}. Run `llava-jp discard {path.parent.name}` if it is there, "
-        "then the experiment again: it encodes this shard anew"
-    )
+def _common_description(
+    shards: Sequence[Path], tables: Sequence[pa.Table]
+) -> tuple[FeatureShape | None, torch.Tensor | None]:
+    """What all shards hold."""
+    first: tuple[FeatureShape | None, torch.Tensor | None] = (None, None)
+    for shard, table in zip(shards, tables, strict=True):
+        shape, rms = described(table)
+        if first[0] is None:
+            first = shape, rms
+        same_rms = torch.equal(first[1], rms) if first[1] is not None and rms is not None else first[1] is rms
+        if shape != first[0] or not same_rms:
+            raise StoreError(
+                f"{shard} holds features of another shape or calibration than the shards before it: {shape}, {first[0]}"
+            )
+    return first
 
 
 def _raise_open_file_limit() -> int:

@@ -8,8 +8,6 @@ import json
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-import pyarrow.parquet as pq
-
 from model.config import VisionTowerConfig
 from pipeline.config import FeatureConfig
 from pipeline.errors import StoreError
@@ -64,13 +62,13 @@ def shards_of(store: ArtifactStore, encoder: dict[str, Any], *, calibration: Man
 
 def encoded_images(shard: Manifest) -> list[str]:
     """The images of a shard that have features."""
-    keys: list[str] = read_rows(shard.path(INDEX_FILE), ["image_sha256"], status="ok")["image_sha256"].to_pylist()
+    keys: list[str] = read_rows(shard.directory, ["image_sha256"], status="ok")["image_sha256"].to_pylist()
     return keys
 
 
 def failed_images(shard: Manifest) -> dict[str, str]:
     """The images of a shard that have none, and why."""
-    rows = read_rows(shard.path(INDEX_FILE), ["image_sha256", "reason"], status="failed").to_pylist()
+    rows = read_rows(shard.directory, ["image_sha256", "reason"], status="failed").to_pylist()
     return {row["image_sha256"]: row["reason"] for row in rows}
 
 
@@ -80,7 +78,7 @@ def listed_images(shard: Manifest) -> list[str]:
     Raises:
         StoreError: the index was damaged.
     """
-    keys = sorted(pq.read_table(shard.path(INDEX_FILE), columns=["image_sha256"])["image_sha256"].to_pylist())
+    keys = sorted(read_rows(shard.directory, ["image_sha256"])["image_sha256"].to_pylist())
     if digest_of(keys) != shard.request.config["images_sha256"]:
         raise StoreError(f"{shard.path(INDEX_FILE)} does not list the images that the shard was asked for")
     return keys

@@ -40,6 +40,7 @@ class ShardWriters:
         self._futures: list[Future[None]] = []
         self.seconds_encoding = 0.0
         self.seconds_writing = 0.0
+        """Of all writing threads, divided by their number."""
 
     def put(self, shard: int, encoded: Encoded) -> None:
         """Give a batch to its shard's writer; waits while that has too many.
@@ -70,27 +71,34 @@ class ShardWriters:
             self._queue = None
 
     def _run(self, shard: int, queue: Queue[Encoded | BaseException | None]) -> None:
-        started = time.perf_counter()
-        waited = 0.0
+        since = time.perf_counter()
+
+        def busy() -> None:
+            """Count the time since the last batch came as time of writing."""
+            nonlocal since
+            now = time.perf_counter()
+            self.seconds_writing += (now - since) / SHARDS_AT_ONCE
+            since = now
 
         def batches() -> Iterator[EncodedImages]:
-            nonlocal waited
+            nonlocal since
             while True:
-                before = time.perf_counter()
+                busy()
                 item = queue.get()
                 if isinstance(item, BaseException):
                     raise item
+                if item is not None:
+                    self.seconds_encoding += item.finished()
+                since = time.perf_counter()
                 if item is None:
                     return
-                self.seconds_encoding += item.finished()
-                waited += time.perf_counter() - before
                 yield from item.parts
 
         source = batches()
         self._write(shard, source)
         for _ in source:  # another process made the shard first
             pass
-        self.seconds_writing += time.perf_counter() - started - waited
+        busy()
 
     def __enter__(self) -> Self:
         return self
@@ -98,11 +106,16 @@ class ShardWriters:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        if error is None:
-            self._end_shard()
-        elif self._queue is not None:
-            self._stop(self._queue, error)
-        self._pool.shutdown()
+        try:
+            if error is None:
+                self._end_shard()
+        except BaseException as failed:
+            error = failed
+            raise
+        finally:
+            if error is not None and self._queue is not None:
+                self._stop(self._queue, error)
+            self._pool.shutdown()
         if error is None:
             for future in self._futures:
                 future.result()

@@ -68,7 +68,8 @@ def write_shard(
     failures: list[FailedImage] = []
     path = directory / FEATURES_FILE
     unfinished = path.with_name(path.name + UNFINISHED_SUFFIX)
-    schema = _schema(shape, encoder, channel_rms_SV)
+    metadata = _metadata(shape, encoder, channel_rms_SV)
+    schema = _schema(shape, metadata)
     with pq.ParquetWriter(unfinished, schema, **_options(shape)) as writer:
         waiting: list[EncodedImages] = []
         for batch in batches:
@@ -86,25 +87,36 @@ def write_shard(
         {"image_sha256": failed.image_sha256, "status": "failed", "reason": failed.reason} for failed in failures
     ]
     os.replace(unfinished, path)
-    write_rows(directory / INDEX_FILE, indexed, schema=INDEX_SCHEMA)
-    return {"num_images": len(rows), "num_failed": len(failures), "payload_bytes": _sum_bytes(indexed)}
+    write_rows(directory / INDEX_FILE, indexed, schema=INDEX_SCHEMA.with_metadata(metadata))
+    return {
+        "num_images": len(rows),
+        "num_failed": len(failures),
+        "num_not_finite": sum(not row["is_finite"] for row in rows),
+        "payload_bytes": _sum_bytes(indexed),
+    }
 
 
-def _schema(shape: FeatureShape, encoder: dict[str, Any], channel_rms_SV: torch.Tensor | None) -> pa.Schema:
-    """The file says itself what it holds and how it was made."""
-    payloads = [pa.field(column, pa.binary(shape.payload_bytes), nullable=False) for column in shape.columns]
+def _metadata(shape: FeatureShape, encoder: dict[str, Any], channel_rms_SV: torch.Tensor | None) -> dict[str, str]:
+    """What both files say of what they hold and how it was made."""
     metadata = {"feature_shape": json.dumps(shape.to_json()), "encoder": json.dumps(encoder, sort_keys=True)}
     if channel_rms_SV is not None:
         metadata["channel_rms"] = base64.b64encode(channel_rms_SV.float().numpy().tobytes()).decode()
+    return metadata
+
+
+def _schema(shape: FeatureShape, metadata: dict[str, str]) -> pa.Schema:
+    payloads = [pa.field(column, pa.binary(shape.payload_bytes), nullable=False) for column in shape.columns]
     return pa.schema([pa.field("image_sha256", pa.string(), nullable=False), *payloads], metadata=metadata)
 
 
-def read_channel_rms(schema: pa.Schema, shape: FeatureShape) -> torch.Tensor | None:
-    """The channel RMS ``[S, V]`` that a shard's features were divided by, or None."""
-    stored = schema.metadata.get(b"channel_rms")
+def described(index: pa.Table) -> tuple[FeatureShape, torch.Tensor | None]:
+    """What the payloads of a shard hold, and the channel RMS ``[S, V]`` that ``int8`` was divided by."""
+    metadata = index.schema.metadata
+    shape = FeatureShape.from_json(json.loads(metadata[b"feature_shape"]))
+    stored = metadata.get(b"channel_rms")
     if stored is None:
-        return None
-    return torch.frombuffer(bytearray(base64.b64decode(stored)), dtype=torch.float32).reshape(-1, shape.width)
+        return shape, None
+    return shape, torch.frombuffer(bytearray(base64.b64decode(stored)), dtype=torch.float32).reshape(-1, shape.width)
 
 
 def _options(shape: FeatureShape) -> dict[str, Any]:

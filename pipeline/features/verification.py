@@ -1,16 +1,13 @@
 """Says which images of a damaged feature shard are affected, and how to make it again."""
 
-import json
 import os
 
 import numpy as np
-import pyarrow as pa
-import pyarrow.parquet as pq
 
 from pipeline.errors import StoreError
-from pipeline.features.forms import FeatureShape
 from pipeline.features.reader import read_index, read_payload
 from pipeline.features.shard_index import FEATURES_FILE
+from pipeline.features.shards import described
 from pipeline.manifest import Manifest
 
 
@@ -22,7 +19,7 @@ def shard_advice(shard: Manifest) -> str:
     )
     try:
         keys = damaged_images(shard)
-    except (OSError, ValueError, KeyError, StoreError, pa.ArrowException):
+    except (OSError, StoreError):
         return f"{shard.address}: its images cannot be told apart any more; {again}"
     if not keys:
         return f"{shard.address}: no image's features are damaged; {again}"
@@ -32,14 +29,14 @@ def shard_advice(shard: Manifest) -> str:
 
 def damaged_images(shard: Manifest) -> list[str]:
     """The images of a shard whose payloads do not have their checksums any more."""
-    described = pq.read_schema(shard.directory / FEATURES_FILE).metadata[b"feature_shape"]
-    shape = FeatureShape.from_json(json.loads(described))
+    index = read_index(shard.directory)
+    shape, _ = described(index)
     payload = np.empty(shape.payload_bytes, dtype=np.uint8)
     descriptor = os.open(shard.directory / FEATURES_FILE, os.O_RDONLY)
     try:
         return [
             row["image_sha256"]
-            for row in read_index(shard.directory).to_pylist()
+            for row in index.to_pylist()
             if any(
                 read_payload(descriptor, shape, offset, num_bytes, payload, checksum=checksum)
                 for offset, num_bytes, checksum in zip(row["offsets"], row["num_bytes"], row["checksums"], strict=True)

@@ -145,7 +145,7 @@ def test_the_index_says_what_is_known_of_every_image(store):
     nan = replace(nan, is_finite_B=torch.tensor([False]))
     batches = [encoded([1]), nan, encoded([], failures=[FailedImage(key(3), "a.png: 壊れている")])]
     shard = publish_shard(store, batches)
-    assert shard.summary == {"num_images": 2, "num_failed": 1, "payload_bytes": 192}
+    assert shard.summary == {"num_images": 2, "num_failed": 1, "num_not_finite": 1, "payload_bytes": 192}
     first, second, failed = pq.read_table(shard.path("index.parquet")).to_pylist()
     places = [row_places(shard.path("features.parquet"), column=f"features_{side}", row_bytes=48) for side in (32, 16)]
     assert (first["image_sha256"], first["status"], first["row"]) == (key(1), "ok", 0)
@@ -235,15 +235,50 @@ def test_a_shard_that_was_cut_while_it_was_open_is_noticed(store):
             reader.read(key(1))
 
 
-def test_a_file_that_is_gone_or_no_parquet_is_named(store):
+def test_a_file_that_is_gone_or_cut_is_named(store):
     manifest = publish_features(store, [publish_shard(store, [encoded(range(2))])])
     path = payload_file(store)
     path.write_bytes(b"nothing")
-    with pytest.raises(StoreError, match=r"features\.parquet cannot be read: .*encodes this shard anew"):
-        FeatureReader(manifest.directory)
+    with FeatureReader(manifest.directory) as reader, pytest.raises(StoreError, match="the file ends too early"):
+        reader.read(key(1))
     path.unlink()
-    with pytest.raises(StoreError, match=r"features\.parquet cannot be read: .*llava-jp discard"):
+    message = (
+        r"features\.parquet cannot be read: No such file or directory. Run `llava-jp discard .*encodes this shard anew"
+    )
+    with FeatureReader(manifest.directory) as reader, pytest.raises(StoreError, match=message):
+        reader.read(key(1))
+
+
+@pytest.mark.parametrize("position", [50, 400, 789, -9, -200, -700])
+def test_a_flipped_bit_of_the_index_is_noticed_when_the_features_are_opened(store, position):
+    shard = publish_shard(store, [encoded(range(30))])
+    manifest = publish_features(store, [shard])
+    content = bytearray(shard.path("index.parquet").read_bytes())
+    content[position] ^= 2
+    shard.path("index.parquet").write_bytes(content)
+    message = r"index\.parquet cannot be read: it is not as it was published. Run `llava-jp discard .*"
+    with pytest.raises(StoreError, match=message):
         FeatureReader(manifest.directory)
+
+
+def test_shards_of_different_calibrations_are_refused(store, monkeypatch):
+    shape = in_form("int8")
+    first = publish_shard(store, [encoded([1], shape)], shape)
+    monkeypatch.setattr("tests.pipeline_tests.small_shards.RMS", 2 * RMS)
+    second = publish_shard(store, [encoded([2], shape)], shape)
+    with pytest.raises(StoreError, match="of another shape or calibration than the shards before it"):
+        FeatureReader(publish_features(store, [first, second]).directory)
+
+
+def test_a_reader_goes_on_in_a_forked_process(store):
+    with reader_of(store, encoded(range(5))) as reader:
+        reader.load([key(0), key(1)])
+        child = os.fork()
+        if not child:
+            loaded = unpack(reader.load([key(3), key(4)]), SHAPE, None)
+            os._exit(0 if loaded[:, 0, 0, 0].tolist() == [300, 400] else 1)
+        _, status = os.waitpid(child, 0)
+    assert status == 0
 
 
 def test_many_images_are_loaded_in_the_order_of_the_keys(store):
@@ -296,7 +331,7 @@ def test_shards_of_different_shapes_are_refused(store):
         publish_shard(store, [encoded([1])]),
         publish_shard(store, [encoded([2], in_form("int8"))], in_form("int8")),
     ]
-    with pytest.raises(StoreError, match="holds features of another shape than the shards before it"):
+    with pytest.raises(StoreError, match="holds features of another shape or calibration than the shards before it"):
         FeatureReader(publish_features(store, shards).directory)
 
 

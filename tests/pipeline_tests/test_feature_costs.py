@@ -2,7 +2,7 @@ import pytest
 
 from model.config import RandomVisionTower, VisionTowerConfig
 from pipeline.config import FeatureConfig, load_experiment
-from pipeline.errors import StoreError
+from pipeline.errors import ConfigError, StoreError
 from pipeline.features.caching import cache_features
 from pipeline.features.costs import bytes_per_image, encoding_flops, form_costs, require_space
 from pipeline.features.plan import plan_features, require_space_for
@@ -45,7 +45,7 @@ def test_an_image_of_v1_1_takes_3_2_teraflops_in_26_layers():
 
 
 def test_live_features_take_no_space_and_as_much_time():
-    exact, compressed, int8, live = form_costs(SO400M, V1_1, num_images=558_128)
+    exact, compressed, int8, live = form_costs(SO400M, V1_1, num_images=558_128, num_cached={})
     assert [cost.form for cost in (exact, compressed, int8, live)] == ["exact", "exact-zstd", "int8", "live"]
     assert exact.num_bytes == pytest.approx(1.87e12, rel=0.01)
     assert (live.num_bytes, live.encoding_seconds) == (0, exact.encoding_seconds)
@@ -67,10 +67,24 @@ def test_the_plan_counts_each_image_once_and_leaves_out_what_is_cached(store):
     cache_features(config.vision_tower, config.features, dataset=datasets[1], store=store)
     plan = plan_features(config, store=store)
     assert plan.note() == "features of 64 images, 16 of them cached"
-    chosen, _, _, live = plan.rows()
+    chosen, compressed, _, live = plan.rows()
+    assert (compressed["images to encode"], live["images to encode"]) == (64, 64)  # exact is all that is cached
     assert chosen["form"] == "exact (chosen)"
     assert (chosen["images to encode"], chosen["an image"], chosen["disk"]) == (48, "8.2 kB", "393.2 kB")
     assert str(live["time"]).endswith(" in every epoch")
+
+
+def test_images_that_do_not_divide_into_tiles_are_refused_for_any_tower(tmp_path, store):
+    from model.vision_tower import build_vision_tower
+
+    config = load_experiment("smoke")
+    build_vision_tower(config.vision_tower).vit.save_pretrained(tmp_path / "tower")
+    weights = f"vision_tower.weights={{kind: local, folder: {tmp_path / 'tower'}}}"
+    local = load_experiment("smoke", [weights, "features.image_size=100", "features.scales=[1.0]"])
+    with pytest.raises(
+        ConfigError, match=r"scale 1.0 gives 100 pixels, which is not a multiple of the vision tower's 56"
+    ):
+        plan_features(local, store=store)
 
 
 def test_a_plan_that_does_not_fit_is_refused(store, monkeypatch):

@@ -148,5 +148,5 @@ def test_only_the_shard_of_the_image_is_opened(store, dataset):
         if image != TWO:
             shutil.rmtree(store.root / "artifacts/feature_shard" / shard)
     assert torch.equal(feature_map("a2"), with_length(3))
-    with pytest.raises(StoreError, match=r"features\.parquet cannot be read: .* then the experiment again"):
+    with pytest.raises(StoreError, match=r"index\.parquet cannot be read: .* then the experiment again"):
         feature_map("a1")

@@ -1,3 +1,4 @@
+import errno
 import re
 import shutil
 
@@ -8,8 +9,8 @@ import torch
 from model.config import RandomVisionTower, VisionTowerConfig
 from model.vision_tower import build_vision_tower, pixels_of
 from pipeline.config import FeatureConfig
-from pipeline.errors import DataError, StoreError
-from pipeline.features.caching import cache_features, calibrate_features, encode_part, require_features
+from pipeline.errors import DataError, StoreError, TransientError
+from pipeline.features.caching import cache_features, calibrate_features, encode_share, require_features
 from pipeline.features.calibration import read_calibration
 from pipeline.features.encoding import Encoder, default_device, encode_pixels, feature_shape
 from pipeline.features.jobs import do_job
@@ -371,19 +372,138 @@ def test_every_byte_of_a_shard_is_covered(tmp_path, store):
     assert shard_advice(shard).startswith(f"feature_shard/{folder.name}: no image's features are damaged")
 
 
+def share(data, store, part, num_parts=3, **changes):
+    config = CONFIG.model_copy(update=changes)
+    return encode_share(tower(), config, dataset=data, store=store, part=part, num_parts=num_parts)
+
+
 def test_machines_encode_disjoint_parts_and_the_step_finds_all_of_them_cached(tmp_path, store):
-    data = dataset(tmp_path, store, *range(9))
-    (tmp_path / "images" / "3.png").unlink()
-    counts = []
-    for part in (2, 0, 1):  # whoever begins when
-        counts.append(encode_part(tower(), CONFIG, dataset=data, store=store, part=part, num_parts=3))
-    assert [num_all for _, num_all in counts] == [5, 5 - counts[0][0], 5 - counts[0][0] - counts[1][0]]
-    assert sum(num_own for num_own, _ in counts) == 5
-    before = shard_folders(store)
-    assert len(before) == 5
-    keys = [key for folder in before for key in pq.read_table(folder / "index.parquet")["image_sha256"].to_pylist()]
-    assert sorted(keys) == list(ImageReader([data]).usable())
-    assert not list(store.root.glob("partial/encode*"))
-    manifest = cached(data, store)
+    first, second = dataset(tmp_path / "one", store, *range(9)), dataset(tmp_path / "two", store, *range(6, 15))
+    (tmp_path / "one" / "images" / "3.png").unlink()
+    for part in (2, 0, 1):  # one after the other: what is done must not change what the others have to do
+        for data in (first, second):
+            share(data, store, part)
+    folders = shard_folders(store)
+    keys = [key for folder in folders for key in pq.read_table(folder / "index.parquet")["image_sha256"].to_pylist()]
+    assert sorted(keys) == list(ImageReader([first, second]).usable())
+    assert not list(store.root.glob("partial/encode/*"))
+    assert (cached(second, store).summary["num_images"], len(shard_folders(store))) == (9, len(folders))
+    manifest = cached(first, store)
     assert (manifest.summary["num_images"], manifest.summary["num_failed"]) == (8, 1)
-    assert len(set(shard_folders(store)) - set(before)) == 1  # the image that failed was tried once more
+    assert len(shard_folders(store)) == len(folders) + 1  # the image that failed was tried once more
+
+
+def test_two_encoders_encode_the_same_part_beside_each_other(tmp_path, store):
+    data = dataset(tmp_path, store, 1, 2)
+    assert share(data, store, 0, 1) == (2, 2)
+    assert share(data, store, 0, 1, layout="llava-jp-v1.1") == (2, 2)
+    assert share(data, store, 0, 1) == (0, 0)
+
+
+def test_images_that_have_all_gone_are_tried_again_when_they_are_back(tmp_path, store):
+    data = dataset(tmp_path, store, *range(4))
+    images = tmp_path / "images"
+    images.rename(tmp_path / "away")
+    failed = cached(data, store)
+    assert (failed.summary["num_images"], failed.summary["num_failed"]) == (0, 4)
+    (tmp_path / "away").rename(images)
+    store.discard(failed)
+    assert (cached(data, store).summary["num_images"], cached(data, store).summary["num_failed"]) == (4, 0)
+
+
+def test_a_disk_that_fails_for_a_while_is_no_bad_image(tmp_path, store, monkeypatch):
+    data = dataset(tmp_path, store, 1, 2)
+
+    def stale(self):
+        raise OSError(errno.ESTALE, "Stale file handle")
+
+    monkeypatch.setattr("pathlib.Path.read_bytes", stale)
+    with pytest.raises(TransientError, match=r"1\.png cannot be read now: Stale file handle|2\.png cannot be read now"):
+        ImageReader([data]).read(sha256_of(picture(1)))
+
+
+def test_a_run_whose_images_have_gone_stops_before_it_lists_them_all(tmp_path, store, monkeypatch):
+    data = dataset(tmp_path, store, *range(9))
+    shutil.rmtree(tmp_path / "images")
+    monkeypatch.setattr("pipeline.features.encoding_job.MANY_FAILURES", 3)
+    message = r"4 of the first 4 images could not be read, the last because: .*\.png: No such file or directory; it was"
+    with pytest.raises(DataError, match=message):
+        cached(data, store)
+
+
+def test_a_restart_needs_room_only_for_what_is_missing(tmp_path, store, monkeypatch):
+    data = dataset(tmp_path, store, *range(8))
+    num_parts = 0
+
+    def interrupted(job_file):
+        nonlocal num_parts
+        num_parts += 1
+        do_job(job_file, rank=0, num_processes=2 if num_parts == 1 else 1, num_decoders=0, tell=lambda event: None)
+        if num_parts == 1:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        cache_features(tower(), CONFIG, dataset=data, store=store, run_job=interrupted)
+    assert len(shard_folders(store)) == 2
+    monkeypatch.setattr("pipeline.features.costs.free_bytes", lambda path: 4 * 512)
+    manifest = cache_features(tower(), CONFIG, dataset=data, store=store, run_job=interrupted)
+    assert manifest.summary["num_images"] == 8
+
+
+def test_a_shard_that_comes_back_with_other_images_makes_the_artifact_anew(tmp_path, store):
+    data = dataset(tmp_path, store, 1, 2, 3)
+    manifest = cached(data, store)
+    (tmp_path / "images" / "2.png").rename(tmp_path / "2.png")
+    for folder in shard_folders(store):
+        shutil.rmtree(folder)
+    without = cached(data, store)
+    assert (without.fingerprint, without.summary["num_failed"]) == (manifest.fingerprint, 1)
+    (tmp_path / "2.png").rename(tmp_path / "images" / "2.png")
+    for folder in shard_folders(store):
+        shutil.rmtree(folder)
+    assert cached(data, store).summary["num_failed"] == 0
+    assert store.is_whole(manifest.request)
+
+
+def test_a_shard_folder_without_a_manifest_is_replaced(tmp_path, store):
+    data = dataset(tmp_path, store, 1, 2)
+    cached(data, store)
+    (folder,) = shard_folders(store)
+    (folder / "manifest.json").unlink()
+    assert cached(data, store).summary["num_images"] == 2
+    assert store.verify(store.by_fingerprint(folder.name)) == ()
+
+
+def test_features_that_are_not_numbers_stop_the_run(tmp_path, store, monkeypatch):
+    data = dataset(tmp_path, store, 1, 2)
+    whole = build_vision_tower
+
+    def broken(config):
+        made = whole(config)
+        made.vit.embeddings.patch_embedding.bias.data[0] = float("inf")
+        return made
+
+    monkeypatch.setattr("pipeline.features.encoding_job.build_vision_tower", broken)
+    manifest = cached(data, store, layout="llava-jp-v1.1")
+    assert manifest.summary["num_not_finite"] == 2
+    with pytest.raises(DataError, match="the features of 2 images of pretrain .* are infinite or not numbers"):
+        require_features(manifest, name="pretrain", max_failed_fraction=1.0)
+
+
+def test_a_channel_that_is_quiet_in_the_calibration_gets_a_hundredth_of_the_median(tmp_path, store):
+    data = dataset(tmp_path, store, 1, 2, 3)
+    calibration = calibrate_features(tower(), CONFIG, dataset=data, store=store)
+    rms = read_calibration(calibration.directory)
+    measured = torch.stack(list(live_features(data).values())).square().mean(dim=(0, 2)).sqrt()
+    floor = 0.01 * measured.median(dim=1, keepdim=True).values
+    assert torch.allclose(rms, measured.maximum(floor), rtol=1e-5)
+    assert (rms > 0).all()
+
+
+def test_a_damaged_index_is_one_error_for_who_looks_for_cached_images(tmp_path, store):
+    data = dataset(tmp_path / "one", store, 1, 2)
+    cached(data, store)
+    (folder,) = shard_folders(store)
+    (folder / "index.parquet").write_bytes(b"PAR1nonsensePAR1")
+    with pytest.raises(StoreError, match=r"index\.parquet cannot be read: it is not as it was published"):
+        cached(dataset(tmp_path / "two", store, 2, 3), store)
