@@ -4,9 +4,10 @@ from prefect import flow
 
 from flows.prepare_data import ROLES, PreparedData, prepare_data
 from flows.runs import ExperimentRun, experiment_run
+from flows.tasks import show_table
 from pipeline.config import ExperimentConfig, ExperimentName
 from pipeline.features.caching import cache_features as cache_features_step
-from pipeline.features.caching import calibrate_features, require_features
+from pipeline.features.caching import calibrate_features, feature_counts, require_features
 from pipeline.features.filling import on_this_machine
 from pipeline.manifest import Manifest
 
@@ -39,6 +40,8 @@ def cache_features(run: ExperimentRun, data: PreparedData) -> dict[str, Manifest
         )
         limit = config.limits.max_rejected_fraction
         require_features(features[role], name=role, max_failed_fraction=limit)
+    rows = [{"dataset": role, **feature_counts(manifest)} for role, manifest in features.items()]
+    show_table("features", rows, description=f"Features, {config.features.form}")
     return features
 
 

@@ -71,7 +71,7 @@ def show(experiment: Experiment, overrides: Overrides = None) -> None:
     for heading in ("step", "fingerprint", "state", "disk", "time", "memory"):
         table.add_column(heading, justify="right" if heading in ("disk", "time", "memory") else "left")
     for step in plan_experiment(config):
-        state = "done" if store.find(step.request) else "to do"
+        state = "done" if store.is_whole(step.request) else "to do"
         cost = costs[step.role]
         mark = "" if state == "done" else "~"
         table.add_row(step.role, step.fingerprint, state, *_cost_cells(cost, mark))
@@ -84,7 +84,7 @@ def show(experiment: Experiment, overrides: Overrides = None) -> None:
             console.print("fingerprints of steps on sources that are not pinned yet are not final")
         _print_download(download)
         require_disk(download)
-    require_space_for(features, config, store=store)
+    require_space_for(config, store=store)
 
 
 @app.command(name="fetch")

@@ -99,8 +99,12 @@ def experiment_run(experiment: ExperimentName | ExperimentConfig) -> Iterator[Ex
     pin_datasets(published_datasets(config), root=settings.store_root)
     plan = {step.role: step for step in plan_experiment(config)}
     store = ArtifactStore(settings.store_root)
-    num_done = sum(store.find(step.request) is not None for step in plan.values())
+    num_done = sum(store.is_whole(step.request) for step in plan.values())
     log.info("%s: %d of %d steps are already done in %s", config.name, num_done, len(plan), store.root)
+    if not all(store.is_whole(step.request) for role, step in plan.items() if role.startswith("features/")):
+        from pipeline.features.plan import require_space_for  # torch is loaded only when there is something to encode
+
+        require_space_for(config, store=store)
     write_index(config, store_root=store.root)
     with Tracker(settings).experiment_run(config, tags=prefect_tags()) as tracked:
         yield ExperimentRun(config, store, tracked, plan, run_encoding)

@@ -18,8 +18,9 @@ from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
+from queue import Queue
 from types import TracebackType
-from typing import Self
+from typing import Any, Self
 
 from pipeline.errors import ConfigError, DataError, StoreError, TrainingError, TransientError
 from pipeline.progress import Progress
@@ -50,8 +51,14 @@ class WorkerEvent:
     """Figures of optimizer steps."""
 
     def tell(self) -> None:
-        """Print it for the process that started this one."""
-        print(PROGRESS_MARK + json.dumps(asdict(self)), flush=True)
+        """Say it to the process that started this one."""
+        say(PROGRESS_MARK, asdict(self))
+
+
+def say(mark: str, values: dict[str, Any]) -> None:
+    """Write a line of a worker in one piece, so that no other line gets into it."""
+    sys.stdout.write(f"{mark}{json.dumps(values)}\n")
+    sys.stdout.flush()
 
 
 class WorkersProgress:
@@ -94,7 +101,7 @@ def launch(job: Path, *, num_processes: int, master_port: int | None) -> None:
         (job.parent / "worker.log").open("a", encoding="utf-8") as log_file,
         _Workers(job, num_processes, port) as workers,
     ):
-        for line in _reported(workers.lines):
+        for line in _reported(workers.lines()):
             log_file.write(line)
             last_lines.append(line.rstrip())
             if line.startswith(ERROR_MARK):
@@ -110,22 +117,42 @@ class _Workers:
     """The processes of a job, each in a session of its own; whatever ends the ``with`` block ends them all."""
 
     def __init__(self, job: Path, num_processes: int, port: int) -> None:
-        reading, writing = os.pipe()
         environment = _environment(num_processes, port)
         self._processes = [
             subprocess.Popen(
                 [sys.executable, "-m", "pipeline.worker", str(job)],
                 stdin=subprocess.PIPE,  # never written to: its end tells the worker that this process is gone
-                stdout=writing,
+                stdout=subprocess.PIPE,  # one for each: lines of two workers must not run into each other
                 stderr=subprocess.STDOUT,
+                text=True,
+                encoding="utf-8",
+                errors="replace",
                 env={**environment, "RANK": str(rank), "LOCAL_RANK": str(rank)},
                 start_new_session=True,
             )
             for rank in range(num_processes)
         ]
-        os.close(writing)
-        self.lines = os.fdopen(reading, encoding="utf-8", errors="replace")
+        self._lines: Queue[str | None] = Queue()
+        for process in self._processes:
+            threading.Thread(target=self._read, args=(process,), daemon=True).start()
         threading.Thread(target=self._fail_together, daemon=True).start()
+
+    def _read(self, process: subprocess.Popen[str]) -> None:
+        assert process.stdout is not None
+        with process.stdout:
+            for line in process.stdout:
+                self._lines.put(line)
+        self._lines.put(None)
+
+    def lines(self) -> Iterator[str]:
+        """The lines of all workers as they come, until all have ended."""
+        num_ended = 0
+        while num_ended < len(self._processes):
+            line = self._lines.get()
+            if line is None:
+                num_ended += 1
+            else:
+                yield line
 
     def _fail_together(self) -> None:
         """When one worker fails the others end: they would wait for it for ever."""
@@ -161,7 +188,6 @@ class _Workers:
                     process.wait(max(0.0, end - time.monotonic()))
         self._signal(signal.SIGKILL)
         self.wait()
-        self.lines.close()
 
 
 def _environment(num_processes: int, port: int) -> dict[str, str]:

@@ -25,7 +25,8 @@ class Settings(BaseSettings):
     num_decoders: int | None = Field(
         None,
         ge=0,
-        description="processes that decode images, for each encoding process; default: its share of the cores, and none where a single process encodes on a CPU",
+        description="processes that decode images, for each encoding process; default: its share of the cores, "
+        "and none where a single process encodes on a CPU",
     )
     check_features: Literal["first", "always", "never"] = Field(
         "first", description="when the checksum of cached features is compared: at the first reading, always, never"

@@ -27,7 +27,11 @@ def problems_of(manifest: Manifest, *, is_published: Callable[[str], bool]) -> t
     for name, path in present.items():
         if name in expected and sha256_of_file(path) != expected[name].sha256:
             problems.append(f"{name} changed: its sha256 is not {expected[name].sha256[:12]}…")
-    problems += [f"its part {part} is missing" for part in manifest.parts if not is_published(part)]
+    problems += [
+        f"its part {part} is missing; the next run of its experiment makes it again"
+        for part in manifest.parts
+        if not is_published(part)
+    ]
     return tuple(problems)
 
 

@@ -13,7 +13,7 @@ from pathlib import Path
 import torch
 
 from pipeline.errors import PipelineError, StoreError, TransientError
-from pipeline.launch import ERROR_MARK, FOLLOWS_STDIN, WorkerEvent
+from pipeline.launch import ERROR_MARK, FOLLOWS_STDIN, WorkerEvent, say
 from pipeline.settings import load_settings
 from pipeline.training import TrainingJob
 
@@ -25,7 +25,7 @@ def main(job_file: Path) -> int:
     try:
         _run(job_file)
     except Exception as error:
-        print(ERROR_MARK + json.dumps(explained(error, job_file)), flush=True)
+        say(ERROR_MARK, explained(error, job_file))
         raise
     return 0
 

@@ -137,6 +137,12 @@ def encode_share(
         shutil.rmtree(folder, ignore_errors=True)
 
 
+def feature_counts(features: Manifest) -> dict[str, object]:
+    """Images, failures, shards and bytes of some features, for a table."""
+    names = ("num_images", "num_failed", "num_shards", "payload_bytes")
+    return {"encoder": features.summary.get("encoder"), **{name: features.summary[name] for name in names}}
+
+
 def require_features(features: Manifest, *, name: str, max_failed_fraction: float) -> None:
     """Stop when too many images have no features.
 

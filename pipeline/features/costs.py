@@ -14,8 +14,8 @@ from pipeline.model_sizes import Tower, matrix_rate, tower_sizes
 
 EFFICIENCY = 0.3
 """Part of the measured matrix rate that whole steps are assumed to reach."""
-COMPRESSED = 0.69
-"""Bytes of ``exact-zstd`` for one of ``exact``, as measured on bfloat16 features (docs/benchmarks.md)."""
+COMPRESSED = {"bfloat16": 0.72, "float16": 0.9, "float32": 0.85}
+"""Bytes of ``exact-zstd`` for one of ``exact`` by number format, as measured (docs/benchmarks.md)."""
 STORED_FORMS: tuple[StoredForm, ...] = ("exact", "exact-zstd", "int8")
 
 
@@ -61,8 +61,8 @@ def require_space(tower: VisionTowerConfig, config: FeatureConfig, *, num_images
     if needed > free:
         raise StoreError(
             f"the features of {num_images} images take {gigabytes(needed)} as {config.form}; {root} has "
-            f"{gigabytes(free)} free. Make room, choose a smaller form (features.form=int8 takes half, "
-            "features.form=live none), or another store (LLAVA_JP_STORE)"
+            f"{gigabytes(free)} free. Make room, choose a smaller form (features.form=int8, or "
+            "features.form=live without any cache), or another store (LLAVA_JP_STORE)"
         )
 
 
@@ -76,7 +76,7 @@ def bytes_per_image(tower: VisionTowerConfig, config: ImageConfig, *, form: Stor
     sizes = tower_sizes(tower)
     require_tiles(sizes, config)
     shape = FeatureShape(config.sides, sizes.num_tokens(config.layout), sizes.width, tower.dtype, form)
-    return int(shape.image_bytes * COMPRESSED) if form == "exact-zstd" else shape.image_bytes
+    return int(shape.image_bytes * COMPRESSED[tower.dtype]) if form == "exact-zstd" else shape.image_bytes
 
 
 def require_tiles(tower: Tower, config: ImageConfig) -> None:

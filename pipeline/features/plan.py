@@ -60,13 +60,21 @@ def plan_features(config: ExperimentConfig, *, store: ArtifactStore) -> FeatureP
     return FeaturePlan(num_images, num_cached.get(form, 0), datasets is not None, form, tuple(costs))
 
 
-def require_space_for(plan: FeaturePlan, config: ExperimentConfig, *, store: ArtifactStore) -> None:
-    """Stop before features that the disk cannot hold.
+def require_space_for(config: ExperimentConfig, *, store: ArtifactStore) -> None:
+    """Stop before a run whose features the disk cannot hold.
 
     Raises:
         StoreError: with what is needed, what is free, and what to do.
+        ConfigError: a scale is not a multiple of the tower's tiles.
     """
-    num_images = plan.num_images - plan.num_cached
+    form = config.features.form
+    datasets = _prepared(config, store)
+    if form == "live":
+        return
+    if datasets is not None:
+        num_images = len(set(ImageReader(datasets).usable()) - _cached(config, form, store))
+    else:
+        num_images = sum(size.num_images for size in training_data_sizes(config, store=store).values())
     require_space(config.vision_tower, config.features, num_images=num_images, root=store.root)
 
 

@@ -1,10 +1,11 @@
 import socket
 import time
+from types import SimpleNamespace
 
 import pytest
 
 from pipeline.errors import ConfigError
-from pipeline.launch import launch
+from pipeline.launch import WorkerEvent, launch
 
 
 def test_a_port_in_use_is_explained_before_anything_starts(tmp_path):
@@ -37,3 +38,32 @@ def test_a_worker_that_fails_takes_the_others_with_it(tmp_path, monkeypatch):
     with pytest.raises(RuntimeError, match=r"(?s)job\.json stopped with code -15.*No such file or directory"):
         launch(tmp_path / "job.json", num_processes=2, master_port=None)
     assert time.monotonic() - started < 300
+
+
+TALKATIVE = """
+import json, os, sys
+if "RANK" in os.environ:
+    event = {"name": "encode images", "start": 0, "count": 1, "total": 400, "unit": "images", "note": "x" * 5000}
+    for _ in range(200):
+        sys.stdout.write("@progress " + json.dumps(event) + chr(10))
+        sys.stdout.flush()
+    os._exit(0)
+"""
+
+
+def test_lines_of_two_workers_do_not_run_into_each_other(tmp_path, monkeypatch, caplog):
+    caplog.set_level("INFO")
+    (tmp_path / "sitecustomize.py").write_text(TALKATIVE, encoding="utf-8")
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.setenv("PYTHONUNBUFFERED", "1")
+    launch(tmp_path / "job.json", num_processes=2, master_port=None)
+    assert "encode images: 400 images in " in caplog.text
+
+
+def test_a_line_of_a_worker_is_written_in_one_piece(monkeypatch):
+    written = []
+    monkeypatch.setattr("sys.stdout", SimpleNamespace(write=written.append, flush=lambda: None))
+    WorkerEvent("encode images", 0, 1, 2, "images").tell()
+    (line,) = written
+    assert line.startswith('@progress {"name": "encode images", "start": 0, "count": 1, "total": 2')
+    assert line.endswith("}\n")

@@ -292,7 +292,9 @@ def test_verify_names_the_parts_that_are_missing(tmp_path):
     whole = store.produce(
         make_request("whole"), lambda directory: {"parts": [part.address, "dataset/0123456789abcdef"]}
     )
-    assert store.verify(whole) == ("its part dataset/0123456789abcdef is missing",)
+    assert store.verify(whole) == (
+        "its part dataset/0123456789abcdef is missing; the next run of its experiment makes it again",
+    )
     store.discard(part)
     assert store.verify(whole) == (
         f"its part {part.address} is missing",
