@@ -298,7 +298,7 @@ def test_verify_names_the_parts_that_are_missing(tmp_path):
     store.discard(part)
     assert store.verify(whole) == (
         f"its part {part.address} is missing; the next run of its experiment makes it again",
-        "its part dataset/0123456789abcdef is missing",
+        "its part dataset/0123456789abcdef is missing; the next run of its experiment makes it again",
     )
 
 
