@@ -5,9 +5,9 @@ import re
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
-from pydantic import ValidationError
+from pydantic import Field, ValidationError
 
-from pipeline.config import ExperimentConfig, load_experiment
+from pipeline.config import load_experiment
 from pipeline.errors import StoreError
 from pipeline.manifest import Record
 from pipeline.plan import plan_experiment, write_index
@@ -28,8 +28,8 @@ class IndexedStep(Record):
     """A step of an experiment, as ``pipeline.plan.write_index`` notes it."""
 
     role: str
-    step: str
-    fingerprint: str
+    step: str = Field(pattern=r"^[a-z_]+$")
+    fingerprint: str = Field(pattern=r"^[0-9a-f]{16}$")
 
 
 class ExperimentIndex(Record):
@@ -47,16 +47,22 @@ def push_named(names: Sequence[str], *, store: ArtifactStore, storage: ObjectSto
         StoreError: nothing of a name is in the store, or something is damaged.
         TransientError: the storage does not answer.
     """
+    folder = store.root / INDEX_FOLDER
     digits, experiments = _sorted_out(names)
     addresses = [store.by_fingerprint(name).address for name in digits]
-    for config in experiments:
-        addresses += _of_plan(config, lambda address: store.at(address) is not None, where=str(store.root))
-        write_index(config, store_root=store.root)
+    wanted = []
+    for name in experiments:
+        key = _key(name)
+        path = folder / f"{key}.json"
+        if not INDEX_NAME.fullmatch(path.name) or not path.exists():
+            write_index(load_experiment(name), store_root=store.root)
+        index = _parsed(path.read_bytes(), where=str(path), experiment=key)
+        addresses += _of_index(index, lambda address: store.at(address) is not None, where=str(store.root))
+        wanted.append(path)
     if not names:
         addresses = [manifest.address for manifest in store.manifests()]
+        wanted = sorted(folder.glob("*.json"))
     moved = push(addresses, store=store, storage=storage)
-    folder = store.root / INDEX_FOLDER
-    wanted = [folder / f"{config.name}.json" for config in experiments] if names else sorted(folder.glob("*.json"))
     for path in wanted:
         storage.write(f"{INDEX_FOLDER}/{path.name}", path.read_bytes())
     return moved
@@ -75,28 +81,55 @@ def pull_named(names: Sequence[str], *, store: ArtifactStore, storage: ObjectSto
     remote = RemoteArtifacts(storage)
     listed = remote.addresses() if digits or not names else ()
     addresses = [_matching(name, listed, where=str(storage.url)) for name in digits]
-    for config in experiments:
-        addresses += _of_plan(config, remote.is_complete, where=str(storage.url))
+    indexes = [_index_of(name, storage) for name in experiments]
+    for index in indexes:
+        addresses += _of_index(index, remote.is_complete, where=str(storage.url))
     if not names:
         addresses = remote.complete(listed)
     moved = pull(addresses, store=store, storage=storage)
-    for config in experiments:
-        write_index(config, store_root=store.root)
+    for index in indexes:
+        _write_index(index, store.root)
     if not names:
         _pull_indexes(storage, store.root)
     return moved
 
 
-def _sorted_out(names: Iterable[str]) -> tuple[list[str], list[ExperimentConfig]]:
+def _sorted_out(names: Iterable[str]) -> tuple[list[str], list[str]]:
     digits = [name for name in names if DIGITS.fullmatch(name)]
-    return digits, [load_experiment(name) for name in names if name not in digits]
+    return digits, [name for name in names if name not in digits]
 
 
-def _of_plan(config: ExperimentConfig, is_there: Callable[[str], bool], *, where: str) -> list[str]:
-    found = [step.request.address for step in plan_experiment(config) if is_there(step.request.address)]
+def _key(name: str) -> str:
+    """The experiment's own name, also of a file."""
+    return load_experiment(name).name if name.endswith((".yaml", ".yml")) else name
+
+
+def _index_of(name: str, storage: ObjectStorage) -> ExperimentIndex:
+    """What its last run made, as the storage knows it; of an experiment it does not know, what a run would make."""
+    key = _key(name)
+    place = f"{INDEX_FOLDER}/{key}.json"
+    known = storage.read(place, max_bytes=MAX_INDEX_BYTES) if INDEX_NAME.fullmatch(f"{key}.json") else None
+    if known is not None:
+        return _parsed(known, where=storage.url_of(place), experiment=key)
+    steps = (
+        IndexedStep(role=step.role, step=step.request.step, fingerprint=step.fingerprint)
+        for step in plan_experiment(load_experiment(name))
+    )
+    return ExperimentIndex(experiment=key, steps=tuple(steps))
+
+
+def _of_index(index: ExperimentIndex, is_there: Callable[[str], bool], *, where: str) -> list[str]:
+    found = [address for step in index.steps if is_there(address := f"{step.step}/{step.fingerprint}")]
     if not found:
-        raise StoreError(f"no artifact of {config.name} is in {where}; `llava-jp show {config.name}` lists them")
+        name = index.experiment
+        raise StoreError(f"no artifact of {name} is in {where}; `llava-jp show {name}` lists them")
     return found
+
+
+def _write_index(index: ExperimentIndex, root: Path) -> None:
+    path = root / INDEX_FOLDER / f"{index.experiment}.json"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    write_text(path, json.dumps(index.model_dump(mode="json"), indent=2))
 
 
 def _matching(digits: str, addresses: Iterable[str], *, where: str) -> str:
@@ -113,9 +146,7 @@ def _pull_indexes(storage: ObjectStorage, root: Path) -> None:
         text = None if path.exists() else storage.read(f"{INDEX_FOLDER}/{name}", max_bytes=MAX_INDEX_BYTES)
         if text is None:
             continue
-        index = _parsed(text, where=storage.url_of(f"{INDEX_FOLDER}/{name}"), experiment=path.stem)
-        path.parent.mkdir(parents=True, exist_ok=True)
-        write_text(path, json.dumps(index.model_dump(mode="json"), indent=2))
+        _write_index(_parsed(text, where=storage.url_of(f"{INDEX_FOLDER}/{name}"), experiment=path.stem), root)
 
 
 def _parsed(text: bytes, *, where: str, experiment: str) -> ExperimentIndex:

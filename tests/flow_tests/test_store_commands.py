@@ -115,7 +115,7 @@ def test_discard_says_what_was_removed_and_what_it_was_a_part_of(llava_jp, store
     verified = llava_jp(store.root, "verify")
     assert verified.stderr.splitlines() == [
         f"error: {store.root} is damaged:",
-        f"  {whole.directory}: its part {part.address} is missing",
+        f"  {whole.directory}: its part {part.address} is missing; the next run of its experiment makes it again",
     ]
 
 
