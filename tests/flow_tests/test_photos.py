@@ -51,7 +51,7 @@ def test_photographs_run_from_files_to_scores(commands, tmp_path):
     done = commands.llava_jp(tmp_path / "store", "run", str(experiment(tmp_path)))
     assert done.returncode == 0, done.stdout + done.stderr
     assert done.stderr == ""
-    assert "photos: 0 of 12 steps are already done" in done.stdout
+    assert "photos: 0 of 13 steps are already done" in done.stdout
     assert f"encode images: {NUM_PHOTOS} images in" in done.stdout
     assert re.search(rf"│ questions │ rouge_l │ overall +│ {NUM_QUESTIONS} +│", done.stdout)
     steps = {}

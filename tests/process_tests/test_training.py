@@ -47,7 +47,8 @@ def records(folder):
     (folder / "images").mkdir(parents=True, exist_ok=True)
     for index in range(len(COLOURS)):
         Image.new("RGB", (64, 48), (17 * index, 255 - 17 * index, 90)).save(folder / "images" / f"{index}.png")
-    asked = [("<image>\n何色ですか。", f"{colour}です。" * (1 + index % 3)) for index, colour in enumerate(COLOURS)]
+    longer = ("", "画面の全体がこの色で塗られています。", "四角い画像に模様はなく、端から端まで同じ明るさです。")
+    asked = [("<image>\n何色ですか。", f"{colour}です。{longer[index % 3]}") for index, colour in enumerate(COLOURS)]
     rows = [
         {"id": str(index), "image": f"{index}.png", "conversations": conversation(*texts)}
         for index, texts in enumerate(asked)
