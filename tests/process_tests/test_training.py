@@ -8,6 +8,7 @@ import socket
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 
 import pyarrow.parquet as pq
 import pytest
@@ -289,7 +290,7 @@ LONG_TRAINING = """
 import sys
 from pathlib import Path
 from tests.process_tests.test_training import Stages
-Stages(Path(sys.argv[1])).finetuned("interrupted", num_epochs=500)
+Stages(Path(sys.argv[1])).finetuned("interrupted", num_epochs=5000)
 """
 
 
@@ -302,8 +303,11 @@ def test_ctrl_c_ends_the_workers_and_fewer_processes_cannot_go_on_from_their_che
         saved = f"partial/finetune/*/work/checkpoints/optimizer_step-{'[0-9]' * 8}"  # renamed last
         wait_until(lambda: list(store.glob(saved)), seconds=100, what="there is a checkpoint")
         assert len(training_processes(store)) >= 2
-        parent.send_signal(signal.SIGINT)
-        parent.wait(40)
+        for _ in range(3):  # Python may lose one that comes while an object is finalised
+            parent.send_signal(signal.SIGINT)
+            with suppress(subprocess.TimeoutExpired):
+                parent.wait(25)
+                break
         assert training_processes(store) == []
     finally:
         parent.kill()
@@ -311,4 +315,4 @@ def test_ctrl_c_ends_the_workers_and_fewer_processes_cannot_go_on_from_their_che
     with pytest.raises(
         ConfigError, match="was made with 2 processes and ZeRO stage 2, this run has 1 and 0; go on with"
     ):
-        stages.finetuned("interrupted", num_epochs=500)
+        stages.finetuned("interrupted", num_epochs=5000)
