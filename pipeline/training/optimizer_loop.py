@@ -6,6 +6,10 @@ Everything random follows from the seed and the position, so a restart needs no 
 
 import json
 import math
+from collections.abc import Callable
+from contextlib import closing
+from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import torch
@@ -18,15 +22,18 @@ from model.language_model import load_tokenizer
 from pipeline.config import TOKENIZER_FOLDER
 from pipeline.errors import DataError, TrainingError
 from pipeline.features.sources import FeatureSource, open_features
+from pipeline.flops import Work, sizes_of, trained_of, training_flops
 from pipeline.parquet import write_rows
 from pipeline.store import WORK_FOLDER, write_text
 from pipeline.training.batches import Batch, batches_ahead
 from pipeline.training.checkpoints import resume, save_checkpoint
 from pipeline.training.engine import build_model, micro_batches_per_step, start_engine
+from pipeline.training.feed import Feed
 from pipeline.training.order import global_batches, micro_batches
 from pipeline.training.publishing import publish, summary_of
 from pipeline.training.reports import Reporter
 from pipeline.training.samples import TrainingSamples, load_samples
+from pipeline.training.speed import Counts, counts_of, waiting
 from pipeline.training.stage import METRIC_SCHEMA, TrainingJob
 
 
@@ -54,9 +61,14 @@ def train(job: TrainingJob) -> None:
         batch_size=job.config.global_batch_size,
         num_epochs=job.config.num_epochs,
         seed=job.config.seed,
+        grouped_by=samples.lengths if job.config.group_by_length else None,
     )
+    num_projector = sum(parameter.numel() for parameter in model.projector.parameters())
+    sizes, trained = sizes_of(model.llm, num_projector=num_projector), trained_of(model.llm)
     engine = start_engine(job, model, ranks, num_optimizer_steps=len(plan))
-    metrics = _optimize(job, engine, ranks, plan, samples, features)
+    feed = Feed(features, ranks.device)
+    step = _Step(job, engine, ranks, feed, partial(training_flops, sizes, trained=trained))
+    metrics = _optimize(step, plan, samples, features)
     publish(job, model, tokenizer, ranks)
     if ranks.rank == 0:
         write_rows(job.directory / "metrics.parquet", metrics, schema=METRIC_SCHEMA)
@@ -65,61 +77,71 @@ def train(job: TrainingJob) -> None:
     dist.destroy_process_group()
 
 
+@dataclass(frozen=True, slots=True)
+class _Step:
+    """What every optimizer step needs."""
+
+    job: TrainingJob
+    engine: Any
+    ranks: Ranks
+    feed: Feed
+    flops_of: Callable[[Work], float]
+
+
 def _optimize(
-    job: TrainingJob,
-    engine: Any,
-    ranks: Ranks,
-    plan: list[list[int]],
-    samples: TrainingSamples,
-    features: FeatureSource,
+    step: _Step, plan: list[list[int]], samples: TrainingSamples, features: FeatureSource
 ) -> list[dict[str, float]]:
     """All optimizer steps from where the last checkpoint is; returns one row of metrics per step, rank 0's own."""
+    job, engine, ranks = step.job, step.engine, step.ranks
     metrics = resume(job, engine, ranks)
-    count = micro_batches_per_step(job.config, ranks)
-    own = [
-        micro_batches(batch, count=count, rank=ranks.rank, num_processes=ranks.num_processes)
-        for batch in plan[len(metrics) :]
-    ]
-    reporter = Reporter(job.stage, metrics, total=len(plan)) if ranks.rank == 0 else None
-    for batches in batches_ahead(own, samples.samples, features):
-        optimizer_step = len(metrics) + 1
-        torch.manual_seed(hash((job.config.seed, optimizer_step, ranks.rank)))
-        names = [samples.samples[index].sample_id for index in plan[optimizer_step - 1]]
-        metrics.append(_step(engine, batches, ranks, features, optimizer_step, names))
-        if reporter is not None:
-            reporter.report(metrics[-1])
-        if optimizer_step % job.checkpoint_every == 0 and optimizer_step < len(plan):
-            save_checkpoint(job, engine, ranks, metrics)
+    own = _own_pieces(job, ranks, plan[len(metrics) :], samples)
+    reporter = Reporter(job.stage, metrics, total=len(plan), ranks=ranks) if ranks.rank == 0 else None
+    with closing(batches_ahead(own, samples.samples, features)) as steps:
+        for batches, waited_seconds in waiting(steps):
+            optimizer_step = len(metrics) + 1
+            torch.manual_seed(hash((job.config.seed, optimizer_step, ranks.rank)))
+            names = [samples.samples[index].sample_id for index in plan[optimizer_step - 1]]
+            metrics.append(_take(step, batches, optimizer_step, names))
+            if reporter is not None:
+                reporter.report(metrics[-1], waited_seconds=waited_seconds)
+            if optimizer_step % job.checkpoint_every == 0 and optimizer_step < len(plan):
+                save_checkpoint(job, engine, ranks, metrics)
     return metrics
 
 
-def _step(
-    engine: Any, batches: list[Batch], ranks: Ranks, features: FeatureSource, optimizer_step: int, names: list[str]
-) -> dict[str, float]:
-    """One optimizer step on some samples. The loss is the mean over all supervised tokens of the global batch."""
-    counts = torch.tensor(
-        [sum(batch.num_supervised_tokens for batch in batches), sum(int(b.attention_mask.sum()) for b in batches)],
-        device=ranks.device,
+def _own_pieces(
+    job: TrainingJob, ranks: Ranks, plan: list[list[int]], samples: TrainingSamples
+) -> list[list[list[int]]]:
+    """This process's micro-batches of every optimizer step."""
+    count = micro_batches_per_step(job.config, ranks)
+    cut = partial(
+        micro_batches, lengths=samples.lengths, count=count, rank=ranks.rank, num_processes=ranks.num_processes
     )
-    dist.all_reduce(counts)
-    num_supervised, num_tokens = (int(count) for count in counts)
+    return [cut(batch) for batch in plan]
+
+
+def _take(step: _Step, batches: list[Batch], optimizer_step: int, names: list[str]) -> dict[str, float]:
+    """One optimizer step on some samples. The loss is the mean over all supervised tokens of the global batch.
+
+    The host looks at a figure of the device once, at the end.
+    """
+    engine, ranks = step.engine, step.ranks
+    sums = torch.tensor(counts_of(batches), dtype=torch.float64, device=ranks.device)
+    dist.all_reduce(sums)
     learning_rate = engine.get_lr()[0]
     # DeepSpeed divides by the number of micro-batches and of processes; undo it, and divide by the tokens instead.
-    scale = len(batches) * ranks.num_processes / num_supervised
+    num_supervised = sums[Counts._fields.index("num_supervised_tokens")]
+    scale = (len(batches) * ranks.num_processes / num_supervised).float()
     total = torch.zeros((), device=ranks.device)
-    for batch in batches:
-        loss_sum = engine(
-            batch.input_ids.to(ranks.device),
-            batch.attention_mask.to(ranks.device),
-            batch.labels.to(ranks.device),
-            features.on_device(batch.images, ranks.device),
-        )
+    for inputs in step.feed.inputs(batches):
+        loss_sum = engine(*inputs, z_loss=step.job.config.z_loss)
         total += loss_sum.detach()
         engine.backward(loss_sum * scale)
         norm = _gradient_norm_before(engine)
         engine.step()
     dist.all_reduce(total)
-    loss = float(total) / num_supervised
+    counts = Counts(*sums.tolist())
+    loss = float(total) / counts.num_supervised_tokens
     if not math.isfinite(loss):
         raise TrainingError(
             f"the loss is {loss} at optimizer step {optimizer_step}; the samples were: {', '.join(names)}"
@@ -129,8 +151,8 @@ def _step(
         "loss": loss,
         "learning_rate": learning_rate,
         "gradient_norm": float(engine.get_global_grad_norm() or norm or 0.0),
-        "num_supervised_tokens": num_supervised,
-        "num_tokens": num_tokens,
+        **counts.columns(),
+        "model_flops": step.flops_of(counts.work),
     }
 
 

@@ -26,8 +26,11 @@ METRIC_SCHEMA = pa.schema(
         pa.field("loss", pa.float64(), nullable=False),
         pa.field("learning_rate", pa.float64(), nullable=False),
         pa.field("gradient_norm", pa.float64(), nullable=False),
+        pa.field("num_samples", pa.int64(), nullable=False),
         pa.field("num_supervised_tokens", pa.int64(), nullable=False),
         pa.field("num_tokens", pa.int64(), nullable=False),
+        pa.field("num_padded_tokens", pa.int64(), nullable=False),
+        pa.field("model_flops", pa.float64(), nullable=False),
     ]
 )
 
