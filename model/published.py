@@ -123,6 +123,15 @@ def load_published(folder: Path, *, device: torch.device, vision_dtype: Dtype = 
     return LoadedModel(config, tower.to(device), vlm, _tokenizer(folder))
 
 
+def load_published_llm(folder: Path) -> PreTrainedModel:
+    """The LLM alone, in float32 and with the dropout it was trained with.
+
+    Raises:
+        ModelFolderError: the folder has another layout or lacks something.
+    """
+    return _llm(_record(folder), _weights(folder), folder)
+
+
 def load_published_projector(folder: Path) -> Projector:
     """The projector alone, in float32: of ``mm_projector.bin`` or of a whole checkpoint.
 
