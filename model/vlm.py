@@ -10,6 +10,7 @@ import torch
 from torch import nn
 from torch.nn.utils.rnn import pad_sequence
 from transformers import PreTrainedModel
+from transformers.modeling_layers import GradientCheckpointingLayer
 
 from model.config import GenerationConfig, Stage
 from model.conversation import IGNORED_LABEL, IMAGE_TOKEN_ID
@@ -52,14 +53,22 @@ class VisionLanguageModel(nn.Module):
         self.projector = projector
         self.llm = llm
 
-    def prepare_stage(self, stage: Stage) -> None:
+    def prepare_stage(self, stage: Stage, *, frozen_dropout: bool = False) -> None:
         """Choose what trains: the projector alone in ``pretrain``, projector and LLM in ``finetune``.
 
-        A frozen part gets no gradient and no dropout.
+        Of an LLM with low-rank updates (``model/lora.py``) these train and its own weights do not. A frozen part gets
+        no gradient, and no dropout unless ``frozen_dropout``.
         """
         self.projector.requires_grad_(True).train()
-        is_trained = stage == "finetune"
-        self.llm.requires_grad_(is_trained).train(is_trained)
+        is_finetune = stage == "finetune"
+        updates = lora_modules(self.llm)
+        is_frozen = not is_finetune or bool(updates)
+        self.llm.requires_grad_(not is_frozen).train(not is_frozen or frozen_dropout)
+        for update in updates if is_finetune else ():
+            update.requires_grad_(True).train()
+        for layer in self.llm.modules():
+            if isinstance(layer, GradientCheckpointingLayer):
+                layer.training = True  # itself alone: it recomputes only then, and has no dropout of its own
 
     def embed(
         self, input_ids_BT: torch.Tensor, features_NPV: torch.Tensor, vision_I: torch.Tensor | None = None
@@ -161,6 +170,15 @@ class VisionLanguageModel(nn.Module):
             pad_token_id=pad_token_id,
         )
         return [_until(answer, eos_token_id) for answer in answers.tolist()]
+
+
+LORA_PARTS = ("lora_A", "lora_B", "lora_dropout")
+"""What ``model.lora`` puts beside a linear layer."""
+
+
+def lora_modules(llm: nn.Module) -> list[nn.Module]:
+    """The parts of an LLM's low-rank updates; none where there are none."""
+    return [module for name, module in llm.named_modules() if name.rpartition(".")[2] in LORA_PARTS]
 
 
 def expand_image(ids_T: torch.Tensor, num_vision_tokens: int) -> torch.Tensor:

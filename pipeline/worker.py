@@ -6,6 +6,7 @@ By hand, for debugging: the same command with RANK=0 WORLD_SIZE=1 LOCAL_RANK=0 M
 import errno
 import json
 import os
+import signal
 import sys
 import threading
 from pathlib import Path
@@ -21,7 +22,7 @@ from pipeline.training.stage import TrainingJob
 def main(job_file: Path) -> int:
     """Run the job; say in one line what stopped it."""
     if FOLLOWS_STDIN in os.environ:
-        _end_with_supervisor()
+        _follow_stdin()
     try:
         _run(job_file)
     except Exception as error:
@@ -58,11 +59,15 @@ def explained(error: Exception, job_file: Path) -> dict[str, str]:
     return {"type": "", "message": f"{type(error).__name__}: {error}"}
 
 
-def _end_with_supervisor() -> None:
-    """End this process when the one that started the job is gone, however it died: then standard input ends."""
+def _follow_stdin() -> None:
+    """Stop like on SIGTERM when the process that started the job asks for it; end at once when it is gone.
+
+    However it died, standard input ends then. A near worker gets the signal itself and never a character.
+    """
 
     def watch() -> None:
-        os.read(0, 1)  # never written to: returns at its end
+        while os.read(0, 1):
+            os.kill(os.getpid(), signal.SIGTERM)
         os._exit(1)
 
     threading.Thread(target=watch, daemon=True).start()

@@ -8,12 +8,12 @@ from typing import Any, Literal
 
 import pyarrow as pa
 
-from model.config import ImageConfig, LlmConfig, Stage, VisionTowerConfig
+from model.config import AttentionName, ImageConfig, LlmConfig, Stage, VisionTowerConfig
 from pipeline.config import StageConfig
 from pipeline.identity import identity
 from pipeline.launch import launch
 from pipeline.manifest import Manifest, Record, Request
-from pipeline.settings import load_settings
+from pipeline.settings import Offload, load_settings
 from pipeline.store import WORK_FOLDER, ArtifactStore, write_text
 
 log = logging.getLogger(__name__)
@@ -52,6 +52,8 @@ class TrainingJob(Record):
     directory: Path
     """The partial directory that the result is written to."""
     zero_stage: int
+    offload: Offload = "none"
+    attention: AttentionName = "sdpa"
     checkpoint_every: int
 
 
@@ -96,12 +98,14 @@ def train_stage(
             start=start,
             directory=directory,
             zero_stage=settings.effective_zero_stage,
+            offload=settings.offload,
+            attention=settings.attention,
             checkpoint_every=settings.checkpoint_every,
         )
         folder = directory / WORK_FOLDER
         folder.mkdir(exist_ok=True)
         write_text(folder / "job.json", job.model_dump_json(indent=2))
-        launch(folder / "job.json", num_processes=settings.num_processes, master_port=settings.master_port)
+        launch(folder / "job.json", hosts=settings.training_hosts, master_port=settings.master_port)
         summary: dict[str, Any] = json.loads((folder / "summary.json").read_text(encoding="utf-8"))
         return summary
 
