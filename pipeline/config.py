@@ -112,21 +112,49 @@ class FeatureConfig(ImageConfig):
     images_per_shard: int = Field(512, gt=0, description="images in one Parquet shard")
 
 
+class LoraConfig(Section):
+    """Low-rank updates of a frozen LLM (arXiv 2106.09685), trained with the projector and merged at the end."""
+
+    rank: int = Field(128, gt=0, description="rank of an update")
+    alpha: float = Field(256, gt=0, description="updates are scaled by alpha / rank")
+    dropout: float = Field(0.05, ge=0, lt=1, description="dropout in front of an update")
+    targets: tuple[str, ...] = Field(
+        (),
+        description="names of the linear layers that get one, or all-linear; "
+        "none: peft's choice for the family, in GPT-2 c_attn",
+    )
+
+
 class StageConfig(Section):
     """One training stage."""
 
     template: TemplateName = Field(description="conversation template")
     num_epochs: int = Field(1, gt=0, description="passes over the data")
     learning_rate: float = Field(gt=0, description="peak learning rate")
+    projector_learning_rate: float | None = Field(
+        None, gt=0, description="peak learning rate of the projector, where it differs"
+    )
     warmup_fraction: float = Field(0.03, ge=0, lt=1, description="part of the optimizer steps in which the rate rises")
     global_batch_size: int = Field(gt=0, description="samples per optimizer step, over all devices")
     micro_batch_size: int = Field(gt=0, description="samples per forward pass on one device, at most")
     max_length: int = Field(1532, gt=1, description="longest sequence, vision tokens included, in tokens")
-    optimizer: Literal["adamw", "adamw-8bit"] = Field("adamw", description="adamw-8bit needs bitsandbytes")
+    group_by_length: bool = Field(False, description="batches of samples of like length, in an order of their own")
+    optimizer: Literal["adamw", "adamw-8bit"] = Field(
+        "adamw", description="adamw-8bit: moments in 8 bits, those of embeddings in 32; needs bitsandbytes"
+    )
     adam_beta2: float = Field(0.999, gt=0, lt=1, description="decay of AdamW's second moment")
     weight_decay: float = Field(0.0, ge=0, description="decoupled weight decay")
-    max_gradient_norm: float = Field(1.0, gt=0, description="gradients are clipped to this norm")
-    precision: Literal["float32", "bfloat16"] = Field("bfloat16", description="number format of the engine")
+    max_gradient_norm: float = Field(1.0, ge=0, description="gradients are clipped to this norm; 0: never")
+    z_loss: float = Field(
+        0.0, ge=0, description="weight of the squared log of the softmax's denominator in the loss; 0: none"
+    )
+    precision: Literal["float32", "bfloat16"] = Field(
+        "bfloat16", description="number format of the forward pass; trained weights keep a float32 master copy"
+    )
+    lora: LoraConfig | None = Field(None, description="train low-rank updates of the LLM in place of its weights")
+    frozen_dropout: bool = Field(
+        False, description="dropout also in frozen parts, as in the original's pretraining; for its published weights"
+    )
     gradient_checkpointing: bool = Field(False, description="recompute activations to save memory")
     seed: int = Field(42, ge=0, description="seed of data order, projector weights and dropout")
 

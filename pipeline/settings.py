@@ -21,6 +21,17 @@ class Settings(BaseSettings):
     tracking_uri: str = Field("", description="MLflow server or database; empty: SQLite in the store")
     num_processes: int = Field(1, gt=0, description="training processes on this machine, one per device")
     zero_stage: int | None = Field(None, ge=0, le=3, description="DeepSpeed ZeRO; default 0 on one device, 2 on more")
+    offload: Literal["none", "optimizer", "all"] = Field(
+        "none",
+        description="what lies in the host's memory in place of the device's: the optimizer's states (ZeRO 1 to 3), "
+        "or all trained and frozen weights as well (ZeRO 3)",
+    )
+    attention: Literal["sdpa", "flash_attention_2", "eager"] = Field(
+        "sdpa", description="attention of the LLM while training; flash_attention_2 needs flash-attn and a GPU"
+    )
+    host_file: Path | None = Field(
+        None, description="DeepSpeed host file with lines `host slots=N`: the machines that train; default: this one"
+    )
     checkpoint_every: int = Field(500, gt=0, description="optimizer steps between two training checkpoints")
     num_decoders: int | None = Field(
         None,
