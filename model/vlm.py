@@ -74,7 +74,7 @@ class VisionLanguageModel(nn.Module):
         logits_KC = self.llm.get_output_embeddings()(hidden_BTL[:, :-1][is_supervised])
         return F.cross_entropy(logits_KC.float(), targets_BT[is_supervised], reduction="sum")
 
-    @torch.inference_mode()
+    @torch.no_grad()  # inference mode would leave tensors behind that ZeRO-3 could not train with
     def generate(
         self,
         prompts: Sequence[Sequence[int]],

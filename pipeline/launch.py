@@ -20,10 +20,12 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from queue import Queue
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, Self, TextIO
 
-from pipeline.errors import ConfigError, DataError, StoreError, TrainingError, TransientError
+from pipeline.devices import descriptors_held, held_alone
+from pipeline.errors import ConfigError, DataError, StoppedError, StoreError, TrainingError, TransientError
 from pipeline.progress import Progress
+from pipeline.settings import load_settings
 
 log = logging.getLogger(__name__)
 
@@ -31,10 +33,15 @@ PROGRESS_MARK = "@progress "
 ERROR_MARK = "@error "
 FOLLOWS_STDIN = "LLAVA_JP_FOLLOWS_STDIN"
 """Set for workers whose standard input is a pipe from the process that started them."""
+EXIT_STOPPED = 75
+"""Exit code of a worker that was asked to leave and saved (EX_TEMPFAIL of ``sysexits.h``)."""
 LINES_SHOWN = 15
-SECONDS_TO_STOP = 20
+SECONDS_TO_FAIL = 20
+"""Time that workers have to end when another one has failed."""
 SECONDS_BETWEEN_LOOKS = 0.2
-RAISED_AGAIN = {error.__name__: error for error in (ConfigError, DataError, StoreError, TrainingError, TransientError)}
+RAISED_AGAIN = {
+    error.__name__: error for error in (ConfigError, DataError, StoppedError, StoreError, TrainingError, TransientError)
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,8 +68,9 @@ class WorkerEvent:
 
 def say(mark: str, values: dict[str, Any]) -> None:
     """Write a line of a worker in one piece, so that no other line gets into it."""
-    sys.stdout.write(f"{mark}{json.dumps(values)}\n")
-    sys.stdout.flush()
+    with suppress(BrokenPipeError):  # nobody listens any more; the end of standard input says so as well
+        sys.stdout.write(f"{mark}{json.dumps(values)}\n")
+        sys.stdout.flush()
 
 
 class WorkersProgress:
@@ -94,28 +102,50 @@ def _figures(row: dict[str, float]) -> dict[str, float]:
 def launch(job: Path, *, num_processes: int, master_port: int | None) -> None:
     """Run ``python -m pipeline.worker JOB`` on every device and wait.
 
+    Whatever interrupts this (Ctrl-C, a cancelled flow) asks the workers to save and leave, and waits for them; another
+    interruption kills them. Workers of an earlier launch that still save are waited for.
+
     Raises:
         PipelineError, TransientError: what the first worker said that stopped with one of these.
         ConfigError: ``master_port`` is in use.
         RuntimeError: the workers died otherwise; the end of their log is in the message.
     """
     port = _free_port() if master_port is None else _checked_port(master_port)
-    last_lines: deque[str] = deque(maxlen=LINES_SHOWN)
-    errors: list[str] = []
+    said = _Said(deque(maxlen=LINES_SHOWN), [])
     with (
+        held_alone(job.parent / "workers.lock", "processes of an earlier run of this job still save"),
         (job.parent / "worker.log").open("a", encoding="utf-8") as log_file,
         _Workers(job, num_processes, port) as workers,
     ):
-        for line in _reported(workers.lines()):
-            log_file.write(line)
-            last_lines.append(line.rstrip())
-            if line.startswith(ERROR_MARK):
-                errors.append(line)
-        code = workers.wait()
+        try:
+            for line in _reported(workers.lines()):
+                said.take(line, log_file)
+            code = workers.wait()
+        except BaseException:
+            workers.stop(load_settings().seconds_to_stop)
+            for line in workers.lines():
+                said.take(line, log_file)
+            if stopped := _first_error(said.errors, StoppedError):
+                log.warning("%s", stopped)
+            raise
     if code:
-        raise _first_error(errors) or RuntimeError(
-            f"the workers of {job} stopped with code {code}:\n" + "\n".join(last_lines)
+        raise _first_error(said.errors, *RAISED_AGAIN.values()) or RuntimeError(
+            f"the workers of {job} stopped with code {code}:\n" + "\n".join(said.last_lines)
         )
+
+
+@dataclass(frozen=True)
+class _Said:
+    """What the workers said that is kept: the last lines, and errors."""
+
+    last_lines: deque[str]
+    errors: list[str]
+
+    def take(self, line: str, log_file: TextIO) -> None:
+        log_file.write(line)
+        self.last_lines.append(line.rstrip())
+        if line.startswith(ERROR_MARK):
+            self.errors.append(line)
 
 
 class _Workers:
@@ -134,10 +164,12 @@ class _Workers:
                 errors="replace",
                 env={**environment, "RANK": str(rank), "LOCAL_RANK": str(rank)},
                 start_new_session=True,
+                pass_fds=descriptors_held(),  # the locks of this run are held until the last worker is gone
             )
             for rank in range(num_processes)
         ]
         self._lines: Queue[str | None] = Queue()
+        self._num_silent = 0
         for process in self._processes:
             threading.Thread(target=self._read, args=(process,), daemon=True).start()
         threading.Thread(target=self._fail_together, daemon=True).start()
@@ -151,19 +183,18 @@ class _Workers:
 
     def lines(self) -> Iterator[str]:
         """The lines of all workers as they come, until all have ended."""
-        num_ended = 0
-        while num_ended < len(self._processes):
+        while self._num_silent < len(self._processes):
             line = self._lines.get()
             if line is None:
-                num_ended += 1
+                self._num_silent += 1
             else:
                 yield line
 
     def _fail_together(self) -> None:
-        """When one worker fails the others end: they would wait for it for ever."""
+        """When one worker fails the others end: they would wait for it for ever. To save and leave is no failure."""
         while any(process.poll() is None for process in self._processes):
-            if any(process.poll() for process in self._processes):
-                self._signal(signal.SIGTERM)
+            if any(process.poll() not in (None, 0, EXIT_STOPPED) for process in self._processes):
+                self.stop(SECONDS_TO_FAIL)
                 return
             time.sleep(SECONDS_BETWEEN_LOOKS)
 
@@ -178,19 +209,21 @@ class _Workers:
             with suppress(ProcessLookupError):
                 os.killpg(process.pid, number)
 
+    def stop(self, seconds: float) -> None:
+        """Ask the workers to save and leave, and wait; those that have not left when the time is over are killed."""
+        self._signal(signal.SIGTERM)
+        end = time.monotonic() + seconds
+        for process in self._processes:
+            with suppress(subprocess.TimeoutExpired):
+                process.wait(max(0.0, end - time.monotonic()))
+        self._signal(signal.SIGKILL)
+
     def __enter__(self) -> Self:
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        """First politely, then not."""
-        if any(process.poll() is None for process in self._processes):
-            self._signal(signal.SIGTERM)
-            end = time.monotonic() + SECONDS_TO_STOP
-            for process in self._processes:
-                with suppress(subprocess.TimeoutExpired):
-                    process.wait(max(0.0, end - time.monotonic()))
         self._signal(signal.SIGKILL)
         self.wait()
 
@@ -242,8 +275,8 @@ def _checked_port(port: int) -> int:
     return port
 
 
-def _first_error(lines: Sequence[str]) -> Exception | None:
-    """The error of the worker that stopped first, if it said one that a user can act on."""
+def _first_error(lines: Sequence[str], *kinds: type[Exception]) -> Exception | None:
+    """The error of the worker that stopped first, if it said one of these kinds."""
     told = [json.loads(line.removeprefix(ERROR_MARK)) for line in lines]
-    known = [error for error in told if error["type"] in RAISED_AGAIN]
+    known = [error for error in told if RAISED_AGAIN.get(error["type"]) in kinds]
     return RAISED_AGAIN[known[0]["type"]](known[0]["message"]) if known else None

@@ -56,6 +56,7 @@ def start_engine(job: TrainingJob, model: VisionLanguageModel, ranks: Ranks, *, 
             "zero_optimization": {"stage": job.zero_stage},
             "zero_allow_untested_optimizer": True,
             "steps_per_print": sys.maxsize,
+            "checkpoint": {"load_universal": job.universal is not None and job.zero_stage > 0},
         },
     )
     model.prepare_stage(job.stage)  # the engine puts the whole model in training mode

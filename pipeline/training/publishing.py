@@ -1,5 +1,6 @@
 """The result of a stage: its trained weights and a summary."""
 
+from collections.abc import Sequence
 from contextlib import nullcontext
 from typing import Any
 
@@ -10,8 +11,9 @@ from model.checkpoint import LoadedModel, ModelConfig, save_model, save_projecto
 from model.config import ImageConfig
 from model.vision_tower import build_vision_tower
 from model.vlm import VisionLanguageModel
+from pipeline.training.checkpoints import TrainingProgress
 from pipeline.training.ranks import Ranks
-from pipeline.training.samples import TrainingSamples
+from pipeline.training.samples import TrainingSample, TrainingSamples
 from pipeline.training.stage import TrainingJob
 
 
@@ -50,3 +52,11 @@ def summary_of(
         "num_trained_parameters": sum(p.numel() for p in model.parameters() if p.requires_grad),
         "num_processes": ranks.num_processes,
     }
+
+
+def held_out_summary(held_out: Sequence[TrainingSample], progress: TrainingProgress) -> dict[str, Any]:
+    """How many samples were held out, and their loss before the first and after the last optimizer step."""
+    if not held_out:
+        return {"num_held_out": 0}
+    losses = [row["held_out_loss"] for row in progress.held_out]
+    return {"num_held_out": len(held_out), "first_held_out_loss": losses[0], "final_held_out_loss": losses[-1]}

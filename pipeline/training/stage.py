@@ -15,6 +15,7 @@ from pipeline.launch import launch
 from pipeline.manifest import Manifest, Record, Request
 from pipeline.settings import load_settings
 from pipeline.store import WORK_FOLDER, ArtifactStore, write_text
+from pipeline.training.resuming import find_start
 
 log = logging.getLogger(__name__)
 
@@ -50,6 +51,11 @@ class TrainingJob(Record):
     """The partial directory that the result is written to."""
     zero_stage: int
     checkpoint_every: int
+    keep_checkpoints: int
+    checkpoint: Path | None
+    """Of an earlier run; this one goes on from it."""
+    universal: Path | None
+    """Its universal form, where other processes made it."""
 
 
 def stage_request(stage: Stage, config: StageConfig, llm: LlmConfig, *, inputs: Mapping[str, str]) -> Request:
@@ -80,6 +86,11 @@ def train_stage(
 
     def work(directory: Path) -> dict[str, Any]:
         settings = load_settings()
+        folder = directory / WORK_FOLDER
+        folder.mkdir(exist_ok=True)
+        checkpoint, universal = find_start(
+            directory, num_processes=settings.num_processes, zero_stage=settings.effective_zero_stage
+        )
         start = inputs["projector"].directory if "projector" in inputs else None
         job = TrainingJob(
             stage=stage,
@@ -94,9 +105,10 @@ def train_stage(
             directory=directory,
             zero_stage=settings.effective_zero_stage,
             checkpoint_every=settings.checkpoint_every,
+            keep_checkpoints=settings.keep_checkpoints,
+            checkpoint=checkpoint,
+            universal=universal,
         )
-        folder = directory / WORK_FOLDER
-        folder.mkdir(exist_ok=True)
         write_text(folder / "job.json", job.model_dump_json(indent=2))
         launch(folder / "job.json", num_processes=settings.num_processes, master_port=settings.master_port)
         summary: dict[str, Any] = json.loads((folder / "summary.json").read_text(encoding="utf-8"))

@@ -1,0 +1,199 @@
+"""Samples that are not trained on: their loss and the model's answers at intervals, so that a person sees it learn."""
+
+import hashlib
+import os
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import torch
+from deepspeed import comm as dist
+from transformers import PreTrainedTokenizerBase
+
+from model.config import GenerationConfig
+from model.conversation import encode_prompt, without_image_token
+from model.vlm import VisionLanguageModel
+from pipeline.config import HeldOutConfig
+from pipeline.features.sources import FeatureSource
+from pipeline.images import ImageReader, decode
+from pipeline.samples import exchanges_of
+from pipeline.store import WORK_FOLDER, read_manifest
+from pipeline.training.batches import collate
+from pipeline.training.ranks import Ranks
+from pipeline.training.samples import TrainingSample
+from pipeline.training.stage import TrainingJob
+
+LEAST_TRAINED_ON = 100
+"""Training samples for each held-out one, at least: a small dataset is for training."""
+THUMBNAIL_PIXELS = 192
+
+HELD_OUT_SCHEMA = pa.schema(
+    [
+        pa.field("optimizer_step", pa.int64(), nullable=False),
+        pa.field("held_out_loss", pa.float64(), nullable=False),
+        pa.field("num_supervised_tokens", pa.int64(), nullable=False),
+    ]
+)
+ANSWER_SCHEMA = pa.schema(
+    [
+        pa.field("optimizer_step", pa.int64(), nullable=False),
+        pa.field("sample_id", pa.string(), nullable=False),
+        pa.field("image_sha256", pa.string()),
+        pa.field("question", pa.string(), nullable=False),
+        pa.field("reference", pa.string(), nullable=False),
+        pa.field("answer", pa.string(), nullable=False),
+    ]
+)
+
+
+def set_aside(
+    samples: Sequence[TrainingSample], config: HeldOutConfig, *, seed: int
+) -> tuple[list[TrainingSample], list[TrainingSample]]:
+    """The samples to train on, in their order, and those that are held out.
+
+    Images are drawn by seed and content, the same for any number of processes; all samples of a drawn image leave the
+    training, also those beyond ``num_samples``. A sample without an image stands for itself.
+    """
+    wanted = min(config.num_samples, len(samples) // LEAST_TRAINED_ON)
+    subjects: dict[str, list[TrainingSample]] = {}
+    for sample in samples:
+        subjects.setdefault(sample.image_sha256 or f"sample {sample.sample_id}", []).append(sample)
+    drawn: set[str] = set()
+    held_out: list[TrainingSample] = []
+    for subject in sorted(subjects, key=lambda name: hashlib.sha256(f"{seed}/{name}".encode()).digest()):
+        if len(held_out) >= wanted:
+            break
+        drawn.add(subject)
+        held_out += subjects[subject]
+    kept = [sample for name, group in subjects.items() if name not in drawn for sample in group]
+    order = {id(sample): index for index, sample in enumerate(samples)}
+    return sorted(kept, key=lambda sample: order[id(sample)]), held_out[:wanted]
+
+
+class HeldOutWatch:
+    """Looks at the held-out samples with the model as it is. All processes take part in the loss."""
+
+    def __init__(
+        self,
+        job: TrainingJob,
+        samples: Sequence[TrainingSample],
+        tokenizer: PreTrainedTokenizerBase,
+        features: FeatureSource,
+        ranks: Ranks,
+    ) -> None:
+        self._job = job
+        self._config = job.config.held_out
+        self._samples = samples
+        self._tokenizer = tokenizer
+        self._features = features
+        self._ranks = ranks
+        self._questions = _questions(job.dataset / "samples.parquet", samples[: self._config.num_answers])
+
+    def is_due(self, optimizer_step: int, *, total: int) -> bool:
+        """Before the first optimizer step, at intervals, and after the last one."""
+        return bool(self._samples) and (optimizer_step % self._config.every == 0 or optimizer_step == total)
+
+    def look(self, engine: Any, optimizer_step: int) -> tuple[dict[str, float], list[dict[str, Any]], float]:
+        """The row of the loss, the rows of the answers (of rank 0), and the seconds that it took."""
+        started = time.monotonic()
+        with _evaluating(engine.module):
+            total, count = self._loss(engine)
+            answers = self._answers(engine.module) if self._takes_part_in_answers(engine) else []
+        row = {"optimizer_step": optimizer_step, "held_out_loss": total / count, "num_supervised_tokens": count}
+        rows = [{"optimizer_step": optimizer_step, **answer} for answer in answers]
+        return row, rows, time.monotonic() - started
+
+    def _loss(self, engine: Any) -> tuple[float, int]:
+        """Sum over the supervised tokens of all held-out samples, which the processes share, and their number."""
+        size, ranks = self._job.config.micro_batch_size, self._ranks
+        own = self._samples[ranks.rank :: ranks.num_processes]
+        sums = torch.zeros(2, dtype=torch.float64, device=ranks.device)
+        for start in range(0, -(-len(self._samples) // ranks.num_processes), size):  # the same number for each process
+            batch = collate(own[start : start + size], features=self._features)
+            loss_sum = engine(
+                batch.input_ids.to(ranks.device),
+                batch.attention_mask.to(ranks.device),
+                batch.labels.to(ranks.device),
+                self._features.on_device(batch.images, ranks.device),
+            )
+            sums += torch.tensor([float(loss_sum), batch.num_supervised_tokens], device=ranks.device)
+        dist.all_reduce(sums)
+        return float(sums[0]), int(sums[1])
+
+    def _takes_part_in_answers(self, engine: Any) -> bool:
+        """Under ZeRO-3 every process holds a part of each weight, so all answer the same questions."""
+        return bool(self._questions) and (self._ranks.rank == 0 or engine.zero_optimization_stage() == 3)
+
+    def _answers(self, model: VisionLanguageModel) -> list[dict[str, Any]]:
+        tokenizer, template = self._tokenizer, self._job.config.template
+        prompts, features = [], []
+        for question in self._questions:
+            image = question["image_sha256"]
+            prompts.append(
+                encode_prompt(question["question"], has_image=image is not None, template=template, tokenizer=tokenizer)
+            )
+            loaded = None if image is None else self._features.load([image])
+            features.append(None if loaded is None else self._features.on_device(loaded, self._ranks.device)[0])
+        longest = max(map(len, prompts)) + self._features.num_vision_tokens
+        room = model.llm.config.max_position_embeddings - longest
+        pad = tokenizer.pad_token_id if tokenizer.pad_token_id is not None else tokenizer.eos_token_id
+        ids = model.generate(
+            prompts,
+            features,
+            GenerationConfig(max_new_tokens=max(1, min(self._config.max_new_tokens, room))),
+            eos_token_id=tokenizer.eos_token_id,
+            pad_token_id=pad,
+        )
+        texts = tokenizer.batch_decode(ids, skip_special_tokens=True)
+        return [{**question, "answer": text.strip()} for question, text in zip(self._questions, texts, strict=True)]
+
+    def thumbnails(self) -> dict[str, Path]:
+        """A small PNG of each image that is asked about, in the stage's work folder."""
+        images = sorted({row["image_sha256"] for row in self._questions if row["image_sha256"] is not None})
+        folder = self._job.directory / WORK_FOLDER / "held_out"
+        folder.mkdir(exist_ok=True)
+        paths = {image: folder / f"{image}.png" for image in images}
+        if paths:
+            reader = ImageReader([read_manifest(self._job.dataset)])
+            for image, path in paths.items():
+                thumbnail = decode(reader.read(image))
+                thumbnail.thumbnail((THUMBNAIL_PIXELS, THUMBNAIL_PIXELS))
+                thumbnail.save(path.with_suffix(".tmp"), format="PNG")
+                os.replace(path.with_suffix(".tmp"), path)
+        return paths
+
+
+def _questions(samples_file: Path, samples: Sequence[TrainingSample]) -> list[dict[str, Any]]:
+    """The first exchange of each sample, as the dataset has it."""
+    if not samples:
+        return []
+    wanted = {sample.sample_id: sample for sample in samples}
+    columns = ["sample_id", "turns"]
+    rows = pq.read_table(samples_file, columns=columns, filters=[("sample_id", "in", list(wanted))]).to_pylist()
+    exchanges = {row["sample_id"]: exchanges_of(row["turns"])[0] for row in rows}
+    return [
+        {
+            "sample_id": name,
+            "image_sha256": sample.image_sha256,
+            "question": without_image_token(exchanges[name][0]),
+            "reference": exchanges[name][1],
+        }
+        for name, sample in wanted.items()
+    ]
+
+
+@contextmanager
+def _evaluating(model: torch.nn.Module) -> Iterator[None]:
+    """No dropout, no gradients; afterwards every part is in the mode it was in."""
+    modes = [(module, module.training) for module in model.modules()]
+    model.eval()
+    try:
+        with torch.no_grad():
+            yield
+    finally:
+        for module, is_training in modes:
+            module.training = is_training
