@@ -69,7 +69,6 @@ def seal(unfinished: Path, *, optimizer_step: int, num_processes: int, zero_stag
     write_text(unfinished / RECORD_NAME, record.model_dump_json(indent=2))
     flush(unfinished)
     checkpoint = unfinished.with_name(checkpoint_name(optimizer_step))
-    shutil.rmtree(checkpoint, ignore_errors=True)
     os.replace(unfinished, checkpoint)
     flush(checkpoint.parent)
     return checkpoint

@@ -16,6 +16,9 @@ from typing import Any
 import torch
 from deepspeed import comm as dist
 from deepspeed.runtime.checkpoint_engine.torch_checkpoint_engine import TorchCheckpointEngine
+from deepspeed.runtime.fp16.loss_scaler import LossScaler
+from deepspeed.runtime.zero.config import ZeroStageEnum
+from deepspeed.utils.tensor_fragment import fragment_address
 
 from pipeline.disk import free_bytes, gigabytes
 from pipeline.errors import StoreError
@@ -42,8 +45,12 @@ class TrainingProgress:
     answers: list[dict[str, Any]] = field(default_factory=list)
 
 
-class DurableWrites(TorchCheckpointEngine):  # type: ignore[misc]
-    """DeepSpeed's way to write a file, with the error of a full disk as it is and the bytes on the disk at the end."""
+DEEPSPEED_OBJECTS = (ZeroStageEnum, LossScaler, fragment_address)
+"""What DeepSpeed keeps in its files besides tensors and plain values."""
+
+
+class DurableFiles(TorchCheckpointEngine):  # type: ignore[misc]
+    """DeepSpeed's files with every byte on the disk at the end, and read without running what a pickle may ask for."""
 
     def save(self, state_dict: Any, path: str) -> None:
         with open(path, "wb") as file:
@@ -56,6 +63,10 @@ class DurableWrites(TorchCheckpointEngine):  # type: ignore[misc]
             file.flush()
             os.fsync(file.fileno())
 
+    def load(self, path: str, map_location: Any = None) -> Any:
+        with torch.serialization.safe_globals(list(DEEPSPEED_OBJECTS)):
+            return torch.load(path, map_location=map_location, weights_only=True)
+
 
 def save_checkpoint(job: TrainingJob, engine: Any, ranks: Ranks, progress: TrainingProgress) -> None:
     """Everything a restart needs; it appears under its name only when all processes have written their part.
@@ -66,7 +77,7 @@ def save_checkpoint(job: TrainingJob, engine: Any, ranks: Ranks, progress: Train
     folder = checkpoint_folder(job.directory)
     optimizer_step = len(progress.metrics)
     unfinished = folder / (checkpoint_name(optimizer_step) + UNFINISHED_SUFFIX)
-    engine.checkpoint_engine = DurableWrites()
+    engine.checkpoint_engine = DurableFiles()
     with _explained(unfinished, optimizer_step):
         if ranks.rank == 0:
             shutil.rmtree(unfinished, ignore_errors=True)
@@ -118,6 +129,7 @@ def resume(job: TrainingJob, engine: Any) -> TrainingProgress:
 
 
 def _load(engine: Any, checkpoint: Path) -> None:
+    engine.checkpoint_engine = DurableFiles()
     path, _ = engine.load_checkpoint(str(checkpoint.parent), tag=checkpoint.name, load_module_strict=False)
     if path is None:
         raise StoreError(f"{checkpoint} cannot be loaded; delete it to go on from the one before")

@@ -18,7 +18,7 @@ from deepspeed.checkpoint import ds_to_universal
 from pipeline.store import UNFINISHED_SUFFIX, flush
 from pipeline.training.checkpoint_folder import PROGRESS_NAME, read_record
 from pipeline.training.resuming import ConversionJob
-from pipeline.training.unpartitioned import MODEL_STATES, universal_state
+from pipeline.training.unpartitioned import MODEL_STATES, MOMENTS, universal_state
 
 FIRST_OF_ZERO_3 = f"zero_pp_rank_0_{MODEL_STATES}"
 NOT_NEEDED = ("module", "optimizer", "param_shapes", "buffer_names", "frozen_param_shapes", "frozen_param_fragments")
@@ -71,6 +71,9 @@ def _complete(checkpoint: Path, target: Path, *, optimizer_step: int) -> None:
     step = torch.tensor(float(optimizer_step))  # none is ever skipped
     for weights in (target / "zero").rglob("fp32.pt"):
         torch.save(step, weights.with_name("step.pt"))
+        for path in (weights.with_name(f"{key}.pt") for key in ("fp32", *MOMENTS)):
+            if torch.is_tensor(tensor := _load(path)):  # of ZeRO-3, which alone can read it so
+                torch.save({"param": tensor}, path)
     first = next(path for path in (checkpoint / MODEL_STATES, checkpoint / FIRST_OF_ZERO_3) if path.exists())
     states = _load(first)
     groups: list[dict[str, Any]] = [{} for _ in states["lr_scheduler"]["base_lrs"]]
@@ -83,7 +86,5 @@ def _complete(checkpoint: Path, target: Path, *, optimizer_step: int) -> None:
         torch.save({key: value for key, value in states.items() if key not in NOT_NEEDED}, target / name)
 
 
-def _load(path: Path) -> dict[str, Any]:
-    """A file that this training has written; DeepSpeed keeps objects of its own in it."""
-    states: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=False)
-    return states
+def _load(path: Path) -> Any:
+    return torch.load(path, map_location="cpu", weights_only=True)

@@ -8,7 +8,6 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-import pyarrow as pa
 import pyarrow.parquet as pq
 import torch
 from deepspeed import comm as dist
@@ -30,24 +29,6 @@ from pipeline.training.stage import TrainingJob
 LEAST_TRAINED_ON = 100
 """Training samples for each held-out one, at least: a small dataset is for training."""
 THUMBNAIL_PIXELS = 192
-
-HELD_OUT_SCHEMA = pa.schema(
-    [
-        pa.field("optimizer_step", pa.int64(), nullable=False),
-        pa.field("held_out_loss", pa.float64(), nullable=False),
-        pa.field("num_supervised_tokens", pa.int64(), nullable=False),
-    ]
-)
-ANSWER_SCHEMA = pa.schema(
-    [
-        pa.field("optimizer_step", pa.int64(), nullable=False),
-        pa.field("sample_id", pa.string(), nullable=False),
-        pa.field("image_sha256", pa.string()),
-        pa.field("question", pa.string(), nullable=False),
-        pa.field("reference", pa.string(), nullable=False),
-        pa.field("answer", pa.string(), nullable=False),
-    ]
-)
 
 
 def set_aside(

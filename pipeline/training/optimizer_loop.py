@@ -26,13 +26,13 @@ from pipeline.training.batches import Batch, batches_ahead
 from pipeline.training.checkpoint_folder import checkpoint_folder
 from pipeline.training.checkpoints import TrainingProgress, resume, save_checkpoint
 from pipeline.training.engine import build_model, micro_batches_per_step, start_engine
-from pipeline.training.held_out import ANSWER_SCHEMA, HELD_OUT_SCHEMA, HeldOutWatch, set_aside
+from pipeline.training.held_out import HeldOutWatch, set_aside
 from pipeline.training.order import global_batches, micro_batches
 from pipeline.training.publishing import held_out_summary, publish, summary_of
 from pipeline.training.reports import Reporter
 from pipeline.training.samples import TrainingSamples, load_samples
 from pipeline.training.spikes import require_finite
-from pipeline.training.stage import METRIC_SCHEMA, TrainingJob
+from pipeline.training.stage import ANSWER_SCHEMA, HELD_OUT_SCHEMA, METRIC_SCHEMA, TrainingJob
 from pipeline.training.stopping import StopRequest, stopped
 from pipeline.training.watching import Watch
 

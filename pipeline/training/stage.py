@@ -32,6 +32,24 @@ METRIC_SCHEMA = pa.schema(
     ]
 )
 
+HELD_OUT_SCHEMA = pa.schema(
+    [
+        pa.field("optimizer_step", pa.int64(), nullable=False),
+        pa.field("held_out_loss", pa.float64(), nullable=False),
+        pa.field("num_supervised_tokens", pa.int64(), nullable=False),
+    ]
+)
+ANSWER_SCHEMA = pa.schema(
+    [
+        pa.field("optimizer_step", pa.int64(), nullable=False),
+        pa.field("sample_id", pa.string(), nullable=False),
+        pa.field("image_sha256", pa.string()),
+        pa.field("question", pa.string(), nullable=False),
+        pa.field("reference", pa.string(), nullable=False),
+        pa.field("answer", pa.string(), nullable=False),
+    ]
+)
+
 
 class TrainingJob(Record):
     """Everything a worker needs, as a file: ``python -m pipeline.worker job.json`` runs it by hand as well."""

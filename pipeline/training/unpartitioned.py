@@ -49,7 +49,7 @@ def universal_state(states: dict[str, Any], names: Sequence[Sequence[str]]) -> I
 @torch.no_grad()
 def load_unpartitioned(engine: Any, universal: Path) -> None:
     """Weights, moments and schedule of a universal checkpoint into an engine without a partition."""
-    states = torch.load(universal / MODEL_STATES, map_location="cpu", weights_only=False)  # our own file, by DeepSpeed
+    states = torch.load(universal / MODEL_STATES, map_location="cpu", weights_only=True)
     optimizer = engine.optimizer
     inner = getattr(optimizer, "optimizer", optimizer)
     names = parameter_names(engine)
