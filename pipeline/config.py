@@ -17,13 +17,13 @@ from model.config import (
     GenerationConfig,
     ImageConfig,
     LlmConfig,
-    RandomLlm,
-    RandomVisionTower,
+    LoraConfig,
     Section,
     TemplateName,
     VisionTowerConfig,
 )
 from pipeline.errors import ConfigError
+from pipeline.sources.architectures import longest_sequence, tile_size
 
 TOKENIZER_FOLDER = Path(str(files("pipeline.tokenizers")))
 """Where the tokenizers lie that come with this project."""
@@ -110,19 +110,6 @@ class FeatureConfig(ImageConfig):
         "live: no cache, the trainer runs the tower",
     )
     images_per_shard: int = Field(512, gt=0, description="images in one Parquet shard")
-
-
-class LoraConfig(Section):
-    """Low-rank updates of a frozen LLM (arXiv 2106.09685), trained with the projector and merged at the end."""
-
-    rank: int = Field(128, gt=0, description="rank of an update")
-    alpha: float = Field(256, gt=0, description="updates are scaled by alpha / rank")
-    dropout: float = Field(0.05, ge=0, lt=1, description="dropout in front of an update")
-    targets: tuple[str, ...] = Field(
-        (),
-        description="names of the linear layers that get one, or all-linear; "
-        "none: peft's choice for the family, in GPT-2 c_attn",
-    )
 
 
 class HeldOutConfig(Section):
@@ -213,24 +200,26 @@ class ExperimentConfig(Section):
 
     @model_validator(mode="after")
     def _tiles_fit(self) -> "ExperimentConfig":
-        weights = self.vision_tower.weights
-        if isinstance(weights, RandomVisionTower):
+        if (tile := tile_size(self.vision_tower.weights)) is not None:
             for scale, side in zip(self.features.scales, self.features.sides, strict=True):
-                if side % weights.tile_size:
-                    raise ValueError(
-                        f"scale {scale} gives {side} pixels, which is not a multiple of tile_size={weights.tile_size}"
-                    )
+                if side % tile:
+                    raise ValueError(f"scale {scale} gives {side} pixels, which is not a multiple of tile_size={tile}")
         return self
 
     @model_validator(mode="after")
     def _sequences_fit(self) -> "ExperimentConfig":
-        if isinstance(weights := self.llm.weights, RandomLlm):
+        if (longest := longest_sequence(self.llm.weights)) is not None:
             for name, stage in (("pretrain", self.pretrain), ("finetune", self.finetune)):
-                if stage.max_length > weights.max_position_embeddings:
+                if stage.max_length > longest:
                     raise ValueError(
-                        f"{name}.max_length={stage.max_length} is more than the LLM's "
-                        f"max_position_embeddings={weights.max_position_embeddings}"
+                        f"{name}.max_length={stage.max_length} is more than the LLM's max_position_embeddings={longest}"
                     )
+        return self
+
+    @model_validator(mode="after")
+    def _llm_is_frozen_in_pretraining(self) -> "ExperimentConfig":
+        if self.pretrain.lora is not None:
+            raise ValueError("pretrain.lora: pretraining trains the projector alone; set finetune.lora")
         return self
 
 

@@ -1,4 +1,7 @@
-"""Starts the processes of a job on this machine, one per device; streams their progress; stops them all.
+"""Starts the processes of a job, one per device, here and on other machines; streams their progress; stops them all.
+
+Processes of another machine are started through ssh, one connection for each. Standard input is what ties a worker to
+this process, near or far: a character there asks it to stop, its end means that this process is gone.
 
 A worker prints a line ``@progress {...}`` for every event, and ``@error {...}`` when it stops with one. Everything else
 it and its libraries print goes to ``worker.log`` beside the job file, and its end is shown when the job fails.
@@ -7,6 +10,8 @@ it and its libraries print goes to ``worker.log`` beside the job file, and its e
 import json
 import logging
 import os
+import shlex
+import shutil
 import signal
 import socket
 import subprocess
@@ -14,7 +19,7 @@ import sys
 import threading
 import time
 from collections import deque
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -24,6 +29,7 @@ from typing import Any, Self, TextIO
 
 from pipeline.devices import descriptors_held, held_alone
 from pipeline.errors import ConfigError, DataError, StoppedError, StoreError, TrainingError, TransientError
+from pipeline.hosts import Host
 from pipeline.progress import Progress
 from pipeline.settings import load_settings
 
@@ -35,6 +41,14 @@ FOLLOWS_STDIN = "LLAVA_JP_FOLLOWS_STDIN"
 """Set for workers whose standard input is a pipe from the process that started them."""
 EXIT_STOPPED = 75
 """Exit code of a worker that was asked to leave and saved (EX_TEMPFAIL of ``sysexits.h``)."""
+STOP = "s"
+"""What a worker of another machine reads when it is asked to stop; a signal would not reach it."""
+PORT_ELSEWHERE = 29500
+"""Where the group meets when rank 0 is on another machine, whose free ports are not known here. PyTorch's default."""
+SSH = ("ssh", "-x", "-o", "BatchMode=yes", "-o", "ServerAliveInterval=15", "-o", "ServerAliveCountMax=4")
+"""Never asks for a password; a machine that is silent for a minute counts as lost."""
+SENT_ALONG = ("LLAVA_JP_", "NCCL_", "GLOO_", "UCX_", "TORCH_", "PYTORCH_", "HF_", "PYTHON")
+"""Beginnings of the names of variables that workers of other machines get as well, through the connection."""
 LINES_SHOWN = 15
 SECONDS_TO_FAIL = 20
 """Time that workers have to end when another one has failed."""
@@ -99,23 +113,30 @@ def _figures(row: dict[str, float]) -> dict[str, float]:
     return {name: value for name, value in row.items() if name != "optimizer_step"}
 
 
-def launch(job: Path, *, num_processes: int, master_port: int | None) -> None:
+def launch(job: Path, *, hosts: Sequence[Host], master_port: int | None) -> None:
     """Run ``python -m pipeline.worker JOB`` on every device and wait.
+
+    Other machines need the same environment and the store under the same paths, and ssh without a password.
 
     Whatever interrupts this (Ctrl-C, a cancelled flow) asks the workers to save and leave, and waits for them; another
     interruption kills them. Workers of an earlier launch that still save are waited for.
 
     Raises:
         PipelineError, TransientError: what the first worker said that stopped with one of these.
-        ConfigError: ``master_port`` is in use.
+        ConfigError: ``master_port`` is in use, or there is no ssh for other machines.
         RuntimeError: the workers died otherwise; the end of their log is in the message.
     """
-    port = _free_port() if master_port is None else _checked_port(master_port)
+    if not all(host.is_this_machine for host in hosts) and shutil.which(SSH[0]) is None:
+        raise ConfigError("the host file names other machines, and there is no ssh here to reach them; install OpenSSH")
+    if not hosts[0].is_this_machine:
+        port = master_port or PORT_ELSEWHERE
+    else:
+        port = _free_port() if master_port is None else _checked_port(master_port)
     said = _Said(deque(maxlen=LINES_SHOWN), [])
     with (
         held_alone(job.parent / "workers.lock", "processes of an earlier run of this job still save"),
         (job.parent / "worker.log").open("a", encoding="utf-8") as log_file,
-        _Workers(job, num_processes, port) as workers,
+        _Workers(job, hosts, port) as workers,
     ):
         try:
             for line in _reported(workers.lines()):
@@ -148,26 +169,51 @@ class _Said:
             self.errors.append(line)
 
 
+def _started(job: Path, host: Host, environment: Mapping[str, str]) -> subprocess.Popen[str]:
+    """One worker. What a worker far away needs to know goes through its standard input: nobody sees it there."""
+    options: dict[str, Any] = {
+        "stdin": subprocess.PIPE,
+        "stdout": subprocess.PIPE,  # one for each: lines of two workers must not run into each other
+        "stderr": subprocess.STDOUT,
+        "text": True,
+        "encoding": "utf-8",
+        "errors": "replace",
+        "start_new_session": True,
+    }
+    if host.is_this_machine:
+        command = [sys.executable, "-m", "pipeline.worker", str(job)]
+        locks = descriptors_held()  # of this run: they are held until the last worker is gone
+        return subprocess.Popen(command, env={**os.environ, **environment}, pass_fds=locks, **options)
+    # The module is named by its file, which needs nothing of the environment that it is about to read.
+    far = [sys.executable, "-I", str(Path(__file__).with_name("far_worker.py")), str(job)]
+    process = subprocess.Popen([*SSH, host.name, f"cd {shlex.quote(os.getcwd())} && exec {shlex.join(far)}"], **options)
+    known = {name: value for name, value in os.environ.items() if name.startswith(SENT_ALONG)}
+    _tell(process, json.dumps({**known, **environment}) + "\n")
+    return process
+
+
+def _tell(process: subprocess.Popen[str], text: str) -> None:
+    """Write to a worker's standard input; one that is gone says so by its exit code."""
+    assert process.stdin is not None
+    with suppress(BrokenPipeError):
+        process.stdin.write(text)
+        process.stdin.flush()
+
+
 class _Workers:
     """The processes of a job, each in a session of its own; whatever ends the ``with`` block ends them all."""
 
-    def __init__(self, job: Path, num_processes: int, port: int) -> None:
-        environment = _environment(num_processes, port)
-        self._processes = [
-            subprocess.Popen(
-                [sys.executable, "-m", "pipeline.worker", str(job)],
-                stdin=subprocess.PIPE,  # never written to: its end tells the worker that this process is gone
-                stdout=subprocess.PIPE,  # one for each: lines of two workers must not run into each other
-                stderr=subprocess.STDOUT,
-                text=True,
-                encoding="utf-8",
-                errors="replace",
-                env={**environment, "RANK": str(rank), "LOCAL_RANK": str(rank)},
-                start_new_session=True,
-                pass_fds=descriptors_held(),  # the locks of this run are held until the last worker is gone
-            )
-            for rank in range(num_processes)
-        ]
+    def __init__(self, job: Path, hosts: Sequence[Host], port: int) -> None:
+        self._processes: list[subprocess.Popen[str]] = []
+        self._far: set[int] = set()
+        environment = _environment(hosts, port)
+        for host in hosts:
+            for local_rank in range(host.num_slots):
+                rank = {"RANK": str(len(self._processes)), "LOCAL_RANK": str(local_rank)}
+                own = {**environment, **_threads(host), **rank}
+                self._processes.append(_started(job, host, own))
+                if not host.is_this_machine:
+                    self._far.add(self._processes[-1].pid)
         self._lines: Queue[str | None] = Queue()
         self._num_silent = 0
         for process in self._processes:
@@ -204,8 +250,11 @@ class _Workers:
         return next(filter(None, codes), 0)
 
     def _signal(self, number: signal.Signals) -> None:
-        """To every worker and what it has started."""
+        """To every worker and what it has started. Far ones are asked to stop, or see that this process is gone."""
         for process in self._processes:
+            if process.pid in self._far and number == signal.SIGTERM:
+                _tell(process, STOP)
+                continue
             with suppress(ProcessLookupError):
                 os.killpg(process.pid, number)
 
@@ -228,15 +277,13 @@ class _Workers:
         self.wait()
 
 
-def _environment(num_processes: int, port: int) -> dict[str, str]:
-    """The workers' environment: quiet libraries, no more threads than cores, where they meet, whom they follow."""
-    threads = max(1, (os.cpu_count() or 1) // num_processes)
+def _environment(hosts: Sequence[Host], port: int) -> dict[str, str]:
+    """What all workers have in their environment: quiet libraries, where they meet, whom they follow."""
+    is_alone = all(host.is_this_machine for host in hosts)
     return {
-        "OMP_NUM_THREADS": str(threads),
-        **os.environ,
         FOLLOWS_STDIN: "1",
-        "WORLD_SIZE": str(num_processes),
-        "MASTER_ADDR": "127.0.0.1",
+        "WORLD_SIZE": str(sum(host.num_slots for host in hosts)),
+        "MASTER_ADDR": "127.0.0.1" if is_alone else hosts[0].name.rpartition("@")[2],
         "MASTER_PORT": str(port),
         "PYTHONPATH": os.pathsep.join(path for path in sys.path if path),
         "PYTHONWARNINGS": "ignore",
@@ -244,6 +291,13 @@ def _environment(num_processes: int, port: int) -> dict[str, str]:
         "TRANSFORMERS_VERBOSITY": "error",
         "DEEPSPEED_LOG_LEVEL": "error",
     }
+
+
+def _threads(host: Host) -> dict[str, str]:
+    """No more threads than cores; of another machine these are not known, and PyTorch takes one for each process."""
+    if "OMP_NUM_THREADS" in os.environ or not host.is_this_machine:
+        return {"OMP_NUM_THREADS": os.environ.get("OMP_NUM_THREADS", "1")}
+    return {"OMP_NUM_THREADS": str(max(1, (os.cpu_count() or 1) // host.num_slots))}
 
 
 def _reported(lines: Iterable[str]) -> Iterator[str]:

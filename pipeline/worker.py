@@ -6,6 +6,7 @@ By hand, for debugging: the same command with RANK=0 WORLD_SIZE=1 LOCAL_RANK=0 M
 import errno
 import json
 import os
+import signal
 import sys
 import threading
 from collections.abc import Callable
@@ -40,14 +41,14 @@ def _run(job_file: Path) -> None:
     if kind == "train":
         stop = StopRequest(seconds=load_settings().seconds_to_stop)
         stop.listen()
-        _follow_supervisor(stop.ask, job_file)
+        _follow_stdin(stop.ask, job_file)
         from pipeline.training.optimizer_loop import (
             train,  # DeepSpeed takes seconds to import, and reads the environment then
         )
 
         train(TrainingJob.model_validate_json(text), stop)
         return
-    _follow_supervisor(lambda: os._exit(1), job_file)
+    _follow_stdin(lambda: os._exit(1), job_file)
     if kind == "convert":
         from pipeline.training.conversion import convert
 
@@ -72,13 +73,17 @@ def explained(error: Exception, job_file: Path) -> dict[str, str]:
     return {"type": "", "message": f"{type(error).__name__}: {error}"}
 
 
-def _follow_supervisor(on_end: Callable[[], None], job_file: Path) -> None:
-    """Notice when the process that started the job is gone, however it died: then standard input ends."""
+def _follow_stdin(on_end: Callable[[], None], job_file: Path) -> None:
+    """Stop like on SIGTERM when the process that started the job asks for it, and notice when that is gone.
+
+    However it died, standard input ends then. A near worker gets the signal itself and never a character.
+    """
     if FOLLOWS_STDIN not in os.environ:
         return
 
     def watch() -> None:
-        os.read(0, 1)  # never written to: returns at its end
+        while os.read(0, 1):
+            os.kill(os.getpid(), signal.SIGTERM)
         log_file = os.open(job_file.parent / "worker.log", os.O_WRONLY | os.O_APPEND | os.O_CREAT)
         os.dup2(log_file, 1)  # nobody reads the pipes any more; a write to them would fail
         os.dup2(log_file, 2)

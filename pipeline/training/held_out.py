@@ -17,11 +17,11 @@ from model.config import GenerationConfig
 from model.conversation import encode_prompt, without_image_token
 from model.vlm import VisionLanguageModel
 from pipeline.config import HeldOutConfig
-from pipeline.features.sources import FeatureSource
 from pipeline.images import ImageReader, decode
 from pipeline.samples import exchanges_of
 from pipeline.store import WORK_FOLDER, read_manifest
 from pipeline.training.batches import collate
+from pipeline.training.feed import Feed
 from pipeline.training.ranks import Ranks
 from pipeline.training.samples import TrainingSample
 from pipeline.training.stage import TrainingJob
@@ -63,14 +63,15 @@ class HeldOutWatch:
         job: TrainingJob,
         samples: Sequence[TrainingSample],
         tokenizer: PreTrainedTokenizerBase,
-        features: FeatureSource,
+        feed: Feed,
         ranks: Ranks,
     ) -> None:
         self._job = job
         self._config = job.config.held_out
         self._samples = samples
         self._tokenizer = tokenizer
-        self._features = features
+        self._feed = feed
+        self._features = feed.features
         self._ranks = ranks
         self._questions = _questions(job.dataset / "samples.parquet", samples[: self._config.num_answers])
 
@@ -95,13 +96,8 @@ class HeldOutWatch:
         sums = torch.zeros(2, dtype=torch.float64, device=ranks.device)
         for start in range(0, -(-len(self._samples) // ranks.num_processes), size):  # the same number for each process
             batch = collate(own[start : start + size], features=self._features)
-            loss_sum = engine(
-                batch.input_ids.to(ranks.device),
-                batch.attention_mask.to(ranks.device),
-                batch.labels.to(ranks.device),
-                self._features.on_device(batch.images, ranks.device),
-            )
-            sums += torch.tensor([float(loss_sum), batch.num_supervised_tokens], device=ranks.device)
+            (inputs,) = self._feed.inputs([batch])
+            sums += torch.tensor([float(engine(*inputs)), batch.num_supervised_tokens], device=ranks.device)
         dist.all_reduce(sums)
         return float(sums[0]), int(sums[1])
 

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Literal
 
 from pipeline.errors import ConfigError
+from pipeline.hosts import Host
 from pipeline.launch import launch
 from pipeline.manifest import Record
 from pipeline.store import write_text
@@ -48,7 +49,7 @@ def find_start(directory: Path, *, num_processes: int, zero_stage: int) -> tuple
         )
         job_file = directory / "work" / "convert.json"
         write_text(job_file, ConversionJob(checkpoint=checkpoint, target=universal).model_dump_json(indent=2))
-        launch(job_file, num_processes=1, master_port=None)
+        launch(job_file, hosts=(Host("localhost", 1),), master_port=None)
     return checkpoint, universal
 
 

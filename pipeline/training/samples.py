@@ -3,6 +3,8 @@
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
+import numpy.typing as npt
 import pyarrow.parquet as pq
 from transformers import PreTrainedTokenizerBase
 
@@ -29,6 +31,19 @@ class TrainingSamples:
     num_without_features: int
     num_too_long: int
     num_shortened: int
+    num_vision_tokens: int
+
+    @property
+    def lengths(self) -> npt.NDArray[np.int32]:
+        """Tokens of every sample, vision tokens included."""
+        return np.fromiter(
+            (
+                len(sample.encoded.input_ids) + (0 if sample.image_sha256 is None else self.num_vision_tokens - 1)
+                for sample in self.samples
+            ),
+            dtype=np.int32,
+            count=len(self.samples),
+        )
 
 
 def load_samples(
@@ -59,7 +74,7 @@ def load_samples(
             continue
         num_shortened += num_kept < len(exchanges)
         ready.append(TrainingSample(row["sample_id"], encoded, image))
-    return TrainingSamples(tuple(ready), num_without_features, num_too_long, num_shortened)
+    return TrainingSamples(tuple(ready), num_without_features, num_too_long, num_shortened, features.num_vision_tokens)
 
 
 def _fitted(

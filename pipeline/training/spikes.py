@@ -60,8 +60,8 @@ class SpikeWatch:
         return spike
 
 
-def require_finite(value: float, what: str, *, optimizer_step: int, samples: Sequence[str], checkpoints: Path) -> None:
-    """Stop before a loss or a gradient norm that is no number gets into the weights or a checkpoint.
+def require_finite(value: float, what: str, optimizer_step: int, samples: Sequence[str], checkpoints: Path) -> None:
+    """Stop before an optimizer step whose loss or gradient norm is no number gets into a checkpoint.
 
     Raises:
         TrainingError: with the samples and the checkpoint that the same command goes on from.

@@ -8,12 +8,12 @@ from typing import Any, Literal
 
 import pyarrow as pa
 
-from model.config import ImageConfig, LlmConfig, Stage, VisionTowerConfig
+from model.config import AttentionName, ImageConfig, LlmConfig, Stage, VisionTowerConfig
 from pipeline.config import StageConfig
 from pipeline.identity import identity
 from pipeline.launch import launch
 from pipeline.manifest import Manifest, Record, Request
-from pipeline.settings import load_settings
+from pipeline.settings import Offload, load_settings
 from pipeline.store import WORK_FOLDER, ArtifactStore, write_text
 from pipeline.training.resuming import find_start
 
@@ -27,8 +27,11 @@ METRIC_SCHEMA = pa.schema(
         pa.field("loss", pa.float64(), nullable=False),
         pa.field("learning_rate", pa.float64(), nullable=False),
         pa.field("gradient_norm", pa.float64(), nullable=False),
+        pa.field("num_samples", pa.int64(), nullable=False),
         pa.field("num_supervised_tokens", pa.int64(), nullable=False),
         pa.field("num_tokens", pa.int64(), nullable=False),
+        pa.field("num_padded_tokens", pa.int64(), nullable=False),
+        pa.field("model_flops", pa.float64(), nullable=False),
     ]
 )
 
@@ -68,6 +71,8 @@ class TrainingJob(Record):
     directory: Path
     """The partial directory that the result is written to."""
     zero_stage: int
+    offload: Offload = "none"
+    attention: AttentionName = "sdpa"
     checkpoint_every: int
     keep_checkpoints: int
     checkpoint: Path | None
@@ -106,8 +111,9 @@ def train_stage(
         settings = load_settings()
         folder = directory / WORK_FOLDER
         folder.mkdir(exist_ok=True)
+        num_processes = sum(host.num_slots for host in settings.training_hosts)
         checkpoint, universal = find_start(
-            directory, num_processes=settings.num_processes, zero_stage=settings.effective_zero_stage
+            directory, num_processes=num_processes, zero_stage=settings.effective_zero_stage
         )
         start = inputs["projector"].directory if "projector" in inputs else None
         job = TrainingJob(
@@ -122,13 +128,15 @@ def train_stage(
             start=start,
             directory=directory,
             zero_stage=settings.effective_zero_stage,
+            offload=settings.offload,
+            attention=settings.attention,
             checkpoint_every=settings.checkpoint_every,
             keep_checkpoints=settings.keep_checkpoints,
             checkpoint=checkpoint,
             universal=universal,
         )
         write_text(folder / "job.json", job.model_dump_json(indent=2))
-        launch(folder / "job.json", num_processes=settings.num_processes, master_port=settings.master_port)
+        launch(folder / "job.json", hosts=settings.training_hosts, master_port=settings.master_port)
         summary: dict[str, Any] = json.loads((folder / "summary.json").read_text(encoding="utf-8"))
         return summary
 

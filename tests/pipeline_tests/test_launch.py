@@ -5,6 +5,7 @@ from types import SimpleNamespace
 import pytest
 
 from pipeline.errors import ConfigError
+from pipeline.hosts import Host
 from pipeline.launch import WorkerEvent, WorkersProgress, launch
 from pipeline.progress import Event, listening
 
@@ -15,7 +16,7 @@ def test_a_port_in_use_is_explained_before_anything_starts(tmp_path):
         holder.listen()
         port = holder.getsockname()[1]
         with pytest.raises(ConfigError) as caught:
-            launch(tmp_path / "job.json", num_processes=1, master_port=port)
+            launch(tmp_path / "job.json", hosts=[Host("localhost", 1)], master_port=port)
     assert str(caught.value) == (
         f"port {port} (LLAVA_JP_MASTER_PORT) cannot be used: Address already in use; "
         "unset the variable to use any free port, or stop the program that holds it"
@@ -26,7 +27,7 @@ def test_a_port_in_use_is_explained_before_anything_starts(tmp_path):
 def test_workers_that_die_show_the_end_of_what_they_said(tmp_path):
     # There is no job file: the worker's traceback is all there is to go by.
     with pytest.raises(RuntimeError, match=r"(?s)the workers of .*job\.json stopped with code \d+:.*job\.json"):
-        launch(tmp_path / "job.json", num_processes=1, master_port=None)
+        launch(tmp_path / "job.json", hosts=[Host("localhost", 1)], master_port=None)
     assert "job.json" in (tmp_path / "worker.log").read_text(encoding="utf-8")
 
 
@@ -37,7 +38,7 @@ def test_a_worker_that_fails_takes_the_others_with_it(tmp_path, monkeypatch):
     monkeypatch.syspath_prepend(tmp_path)
     started = time.monotonic()
     with pytest.raises(RuntimeError, match=r"(?s)job\.json stopped with code -15.*No such file or directory"):
-        launch(tmp_path / "job.json", num_processes=2, master_port=None)
+        launch(tmp_path / "job.json", hosts=[Host("localhost", 2)], master_port=None)
     assert time.monotonic() - started < 300
 
 
@@ -57,7 +58,7 @@ def test_lines_of_two_workers_do_not_run_into_each_other(tmp_path, monkeypatch, 
     (tmp_path / "sitecustomize.py").write_text(TALKATIVE, encoding="utf-8")
     monkeypatch.syspath_prepend(tmp_path)
     monkeypatch.setenv("PYTHONUNBUFFERED", "1")
-    launch(tmp_path / "job.json", num_processes=2, master_port=None)
+    launch(tmp_path / "job.json", hosts=[Host("localhost", 2)], master_port=None)
     assert "encode images: 400 images in " in caplog.text
 
 

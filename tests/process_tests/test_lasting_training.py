@@ -2,14 +2,11 @@
 
 import json
 import os
-import re
-import signal
 import subprocess
 import sys
 
 import pyarrow.parquet as pq
 import pytest
-from safetensors.torch import load_file
 
 from pipeline.config import HeldOutConfig, ShapesJaSource, load_experiment
 from pipeline.features.caching import cache_features
@@ -31,6 +28,8 @@ class Trainings:
     def __init__(self, folder, server):
         self.folder = folder
         self.server = server
+        self.said = []
+        """What the processes print."""
         config = load_experiment("smoke")
         store = ArtifactStore(folder / "store")
         dataset = prepare_dataset(ShapesJaSource(kind="shapes-ja", content="captions", num_images=200), store=store)
@@ -73,7 +72,11 @@ class Trainings:
         asked = {"job": job, "num_processes": num_processes, "zero_stage": zero_stage, "kill": kill}
         self.server.stdin.write(json.dumps(asked) + "\n")
         self.server.stdin.flush()
-        return json.loads(self.server.stdout.readline())
+        for line in self.server.stdout:
+            if line.startswith("@codes "):
+                return json.loads(line.removeprefix("@codes "))
+            self.said.append(line)
+        raise AssertionError("".join(self.said[-50:]))
 
 
 @pytest.fixture(scope="module")

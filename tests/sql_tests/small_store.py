@@ -13,6 +13,7 @@ from pipeline.manifest import Manifest, Request
 from pipeline.parquet import write_rows
 from pipeline.samples import FINDING_SCHEMA, SAMPLE_SCHEMA
 from pipeline.store import ArtifactStore
+from pipeline.training.stage import ANSWER_SCHEMA, HELD_OUT_SCHEMA
 from tests.sql_tests.small_cache import publish_features
 
 ACCEPTED_SCHEMA = pa.schema([("sample_id", pa.string())])
