@@ -7,7 +7,8 @@ import pyarrow.parquet as pq
 from transformers import PreTrainedTokenizerBase
 
 from model.config import TemplateName
-from model.conversation import Encoded, Exchange, encode_conversation
+from model.conversation import Encoded, encode_conversation
+from model.templates import Exchange
 from pipeline.features.sources import FeatureSource
 from pipeline.samples import exchanges_of
 
