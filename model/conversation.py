@@ -43,8 +43,9 @@ class Tokens:
     supervised: list[tuple[int, int]]
 
     @property
-    def num_supervised(self) -> int:
-        return sum(end - start for start, end in self.supervised)
+    def num_predicted(self) -> int:
+        """Supervised tokens with a token before them to be predicted from."""
+        return sum(end - max(1, start) for start, end in self.supervised if end > 1)
 
     def encoded(self) -> Encoded:
         labels = [IGNORED_LABEL] * len(self.input_ids)
