@@ -127,6 +127,8 @@ class LlmConfig(Section):
 
 Stage = Literal["pretrain", "finetune"]
 TemplateName = Literal["plain", "v1", "karasu", "chat"]
+Supervision = Literal["answers", "llava-jp"]
+"""What is learned of a conversation: every answer, or what the code of LLaVA-JP left unmasked, its defects included."""
 
 
 class GenerationConfig(Section):

@@ -14,7 +14,7 @@ from tokenizers import Encoding, Tokenizer
 from transformers import PreTrainedTokenizerBase
 
 from model.chat_template import ChatTemplate
-from model.config import TemplateName
+from model.config import Supervision, TemplateName
 from model.templates import Exchange, TemplateError, Written, end_of_answer, write_caption, write_roles
 
 IMAGE_TOKEN_ID = -200
@@ -62,18 +62,26 @@ class ConversationEncoder:
             LLaVA-JP's Vicuna-like template (``llava/conversation.py`` there, ``conv_vicuna_v1``), ``karasu`` the same
             for Llama's tokenizers, ``chat`` the tokenizer's own.
         tokenizer: one that tells which characters a token is made of.
+        supervision: ``llava-jp`` masks what LLaVA-JP's code masked, which is not every time all but the answers.
 
     Raises:
         TemplateError: the tokenizer does not fit the template.
     """
 
-    def __init__(self, template: TemplateName, tokenizer: PreTrainedTokenizerBase) -> None:
+    def __init__(
+        self, template: TemplateName, tokenizer: PreTrainedTokenizerBase, supervision: Supervision = "answers"
+    ) -> None:
         self._template = template
+        self._supervision = supervision
         self._backend = _backend_of(tokenizer)
         self._bos_token_id: int | None = tokenizer.bos_token_id
         self._added: tuple[list[int], list[int]] = ([], []) if template == "chat" else _added(self._backend)
         self._chat = ChatTemplate(tokenizer) if template == "chat" else None
         self._end = "" if template in ("plain", "chat") else end_of_answer(template, tokenizer)
+        if template == "chat" and supervision == "llava-jp":
+            raise TemplateError(
+                "LLaVA-JP has no chat templates whose masks could be followed; take supervision: answers"
+            )
         if template == "karasu" and self._added[0] != [self._bos_token_id]:
             raise TemplateError("the template karasu needs a tokenizer that begins every text with its BOS; take v1")
 
@@ -89,8 +97,9 @@ class ConversationEncoder:
         if self._chat is not None:
             return self._chat.write(exchanges, has_image=has_image)
         if self._template == "plain":
-            return write_caption([answer for _, answer in exchanges], has_image=has_image)
-        return write_roles(exchanges, has_image=has_image, end=self._end)
+            captions = [answer for _, answer in exchanges]
+            return write_caption(captions, has_image=has_image, supervision=self._supervision)
+        return write_roles(exchanges, has_image=has_image, end=self._end, supervision=self._supervision)
 
     def write_prompt(self, question: str, *, history: Sequence[Exchange], has_image: bool) -> Written:
         """The text of a conversation up to where the last answer begins."""
@@ -132,11 +141,19 @@ class ConversationEncoder:
             ids += after
         if written.is_end_learned and after and supervised:
             supervised[-1] = (supervised[-1][0], len(ids))
+        if written.is_first_token_lost:
+            lost = ids.index(IMAGE_TOKEN_ID) + 2
+            supervised = [(max(lost, start), end) for start, end in supervised if end > lost]
         return Tokens(ids, supervised)
 
 
 def encode_conversation(
-    exchanges: Sequence[Exchange], *, has_image: bool, template: TemplateName, tokenizer: PreTrainedTokenizerBase
+    exchanges: Sequence[Exchange],
+    *,
+    has_image: bool,
+    template: TemplateName,
+    tokenizer: PreTrainedTokenizerBase,
+    supervision: Supervision = "answers",
 ) -> Encoded:
     """A whole conversation for training.
 
@@ -144,7 +161,7 @@ def encode_conversation(
         TemplateError: the template cannot write this conversation, or the tokenizer does not fit it.
         ValueError: there is no exchange.
     """
-    encoder = ConversationEncoder(template, tokenizer)
+    encoder = ConversationEncoder(template, tokenizer, supervision)
     (tokens,) = encoder.tokenise([encoder.write(exchanges, has_image=has_image)])
     return tokens.encoded()
 

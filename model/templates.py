@@ -5,11 +5,11 @@ text follows from lengths. It is never searched for.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from transformers import PreTrainedTokenizerBase
 
-from model.config import TemplateName
+from model.config import Supervision, TemplateName
 
 IMAGE_TOKEN = "<image>"
 
@@ -58,7 +58,7 @@ class Written:
     is_end_learned: bool = False
     """Whether an end-of-text that the tokenizer adds by itself is learned."""
     is_first_token_lost: bool = False
-    """Whether the first token behind the image is never learned, whatever it holds."""
+    """Whether the first token behind the image is never learned, though it may hold a part of the answer."""
 
 
 def end_of_answer(template: TemplateName, tokenizer: PreTrainedTokenizerBase) -> str:
@@ -138,16 +138,50 @@ def write(layout: Layout, messages: Sequence[str], *, image_message: int | None)
     )
 
 
-def write_caption(captions: Sequence[str], *, has_image: bool) -> Written:
+def write_caption(captions: Sequence[str], *, has_image: bool, supervision: Supervision = "answers") -> Written:
     """Pretraining: the questions are thrown away, the answers stand behind the image, one a line."""
     text = "".join(f"{caption}\n" for caption in captions)
     answers = ((0, len(text)),) if text.strip() else ()
-    return Written(text, answers, 0 if has_image else None, is_end_learned=True)
+    is_first_token_lost = supervision == "llava-jp" and has_image
+    image = 0 if has_image else None
+    return Written(text, answers, image, is_end_learned=True, is_first_token_lost=is_first_token_lost)
 
 
-def write_roles(exchanges: Sequence[Exchange], *, has_image: bool, end: str) -> Written:
+def write_roles(
+    exchanges: Sequence[Exchange], *, has_image: bool, end: str, supervision: Supervision = "answers"
+) -> Written:
     """``v1`` and ``karasu``."""
     questions, chosen = place_image([question for question, _ in exchanges], has_image=has_image)
     messages = in_turn(questions, [answer for _, answer in exchanges])
     layout = role_layout(len(exchanges), end=end)
-    return write(layout, messages, image_message=None if chosen is None else 2 * chosen)
+    image_message = None if chosen is None else 2 * chosen
+    if supervision == "answers":
+        return write(layout, messages, image_message=image_message)
+    layout = _without_ends_of_nothing(layout, messages, image_message=image_message)
+    return _learned_as_in_llava_jp(write(layout, messages, image_message=image_message), end)
+
+
+def _without_ends_of_nothing(layout: Layout, messages: Sequence[str], *, image_message: int | None) -> Layout:
+    """LLaVA-JP takes an empty message for one that is still to come, and does not end it."""
+    fixed = list(layout.fixed)
+    for index, message in enumerate(messages):
+        if not message and index != image_message:
+            fixed[index + 1] = fixed[index + 1][layout.tails[index // 2] if index % 2 else 1 :]
+    return replace(layout, fixed=tuple(fixed))
+
+
+def _learned_as_in_llava_jp(written: Written, end: str) -> Written:
+    """LLaVA-JP takes the text apart again at every end, and stops at a part that does not name the answerer once.
+
+    So a message that holds " システム: " or the end token loses its answer and all later ones, and of a last answer
+    that is empty the end that the tokenizer adds is learned.
+    """
+    separator = f" {ASSISTANT}: "
+    answers = []
+    start = 0
+    for part in written.text.split(end):
+        if part.count(separator) != 1:
+            break
+        answers.append((start + part.index(separator) + len(separator) - 1, start + len(part) + len(end)))
+        start += len(part) + len(end)
+    return replace(written, answers=tuple(answers), is_end_learned=start > len(written.text))
