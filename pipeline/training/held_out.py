@@ -1,6 +1,7 @@
 """Samples that are not trained on: their loss and the model's answers at intervals, so that a person sees it learn."""
 
 import hashlib
+import heapq
 import os
 import time
 from collections.abc import Iterator, Sequence
@@ -8,13 +9,15 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pyarrow.parquet as pq
 import torch
 from deepspeed import comm as dist
+from numpy.typing import NDArray
 from transformers import PreTrainedTokenizerBase
 
 from model.config import GenerationConfig
-from model.conversation import encode_prompt, without_image_token
+from model.conversation import encode_prompt, end_token_id, without_image_token
 from model.vlm import VisionLanguageModel
 from pipeline.config import HeldOutConfig
 from pipeline.images import ImageReader, decode
@@ -31,28 +34,21 @@ LEAST_TRAINED_ON = 100
 THUMBNAIL_PIXELS = 192
 
 
-def set_aside(
-    samples: Sequence[TrainingSample], config: HeldOutConfig, *, seed: int
-) -> tuple[list[TrainingSample], list[TrainingSample]]:
-    """The samples to train on, in their order, and those that are held out.
+def set_aside(subjects: Sequence[str], config: HeldOutConfig, *, seed: int) -> tuple[NDArray[np.int64], list[int]]:
+    """Which samples are trained on, and which are looked at, by their places among the ``subjects``.
 
-    Images are drawn by seed and content, the same for any number of processes; all samples of a drawn image leave the
-    training, also those beyond ``num_samples``. A sample without an image stands for itself.
+    Subjects (images) are drawn by seed and content, the same for any number of processes. All samples of a drawn subject
+    leave the training, also those beyond ``num_samples``.
     """
-    wanted = min(config.num_samples, len(samples) // LEAST_TRAINED_ON)
-    subjects: dict[str, list[TrainingSample]] = {}
-    for sample in samples:
-        subjects.setdefault(sample.image_sha256 or f"sample {sample.sample_id}", []).append(sample)
-    drawn: set[str] = set()
-    held_out: list[TrainingSample] = []
-    for subject in sorted(subjects, key=lambda name: hashlib.sha256(f"{seed}/{name}".encode()).digest()):
-        if len(held_out) >= wanted:
-            break
-        drawn.add(subject)
-        held_out += subjects[subject]
-    kept = [sample for name, group in subjects.items() if name not in drawn for sample in group]
-    order = {id(sample): index for index, sample in enumerate(samples)}
-    return sorted(kept, key=lambda sample: order[id(sample)]), held_out[:wanted]
+    wanted = min(config.num_samples, len(subjects) // LEAST_TRAINED_ON)
+    places: dict[str, list[int]] = {}
+    for place, subject in enumerate(subjects if wanted else ()):
+        places.setdefault(subject, []).append(place)
+    left_out: list[int] = []
+    for subject in heapq.nsmallest(wanted, places, key=lambda name: hashlib.sha256(f"{seed}/{name}".encode()).digest()):
+        if len(left_out) < wanted:
+            left_out += places[subject]
+    return np.setdiff1d(np.arange(len(subjects)), left_out), left_out[:wanted]
 
 
 class HeldOutWatch:
@@ -122,7 +118,7 @@ class HeldOutWatch:
             prompts,
             features,
             GenerationConfig(max_new_tokens=max(1, min(self._config.max_new_tokens, room))),
-            eos_token_id=tokenizer.eos_token_id,
+            eos_token_id=end_token_id(template, tokenizer),
             pad_token_id=pad,
         )
         texts = tokenizer.batch_decode(ids, skip_special_tokens=True)

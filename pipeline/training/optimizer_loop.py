@@ -8,7 +8,7 @@ import json
 import math
 from collections.abc import Callable
 from contextlib import closing
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
@@ -32,7 +32,7 @@ from pipeline.training.engine import build_model, micro_batches_per_step, start_
 from pipeline.training.feed import Feed
 from pipeline.training.held_out import HeldOutWatch, set_aside
 from pipeline.training.order import global_batches, micro_batches
-from pipeline.training.publishing import held_out_summary, publish, summary_of
+from pipeline.training.publishing import publish, summary_of
 from pipeline.training.reports import Reporter
 from pipeline.training.samples import TrainingSamples, load_samples
 from pipeline.training.speed import Counts, counts_of, waiting
@@ -58,33 +58,36 @@ def train(job: TrainingJob, stop: StopRequest) -> None:
         tokenizer=tokenizer,
         template=job.config.template,
         max_length=job.config.max_length,
+        directory=job.directory,
+        rank=ranks.rank,
+        wait=dist.barrier,
     )
-    if not samples.samples:
+    if not len(samples):
+        left_out = ", ".join(f"{count} {name}" for name, count in samples.num_findings.items()) or "none was accepted"
         raise DataError(
-            f"{job.stage}: no sample is left to train on ({samples.num_too_long} too long for "
-            f"max_length={job.config.max_length}, {samples.num_without_features} without features)"
+            f"{job.stage}: no sample is left to train on with max_length={job.config.max_length}: {left_out}"
         )
-    training, held_out = set_aside(samples.samples, job.config.held_out, seed=job.config.seed)
-    samples = replace(samples, samples=tuple(training))
+    training, held_out = set_aside(samples.subjects(), job.config.held_out, seed=job.config.seed)
     model = build_model(job, tokenizer, features)
-    plan = global_batches(
-        len(samples.samples),
+    order = global_batches(
+        len(training),
         batch_size=job.config.global_batch_size,
         num_epochs=job.config.num_epochs,
         seed=job.config.seed,
-        grouped_by=samples.lengths if job.config.group_by_length else None,
+        grouped_by=samples.lengths[training] if job.config.group_by_length else None,
     )
+    plan = [training[batch].tolist() for batch in order]
     num_projector = sum(parameter.numel() for parameter in model.projector.parameters())
     sizes, trained = sizes_of(model.llm, num_projector=num_projector), trained_of(model.llm)
     engine = start_engine(job, model, ranks, num_optimizer_steps=len(plan))
     feed = Feed(features, ranks.device)
     step = _Step(job, engine, ranks, feed, partial(training_flops, sizes, trained=trained))
-    looks = HeldOutWatch(job, held_out, tokenizer, feed, ranks)
+    looks = HeldOutWatch(job, [samples[index] for index in held_out], tokenizer, feed, ranks)
     progress = _optimize(step, plan, samples, looks, stop)
     publish(job, model, tokenizer, ranks)
     if ranks.rank == 0:
         _write_results(job, progress)
-        summary = {**summary_of(progress.metrics, samples, model, ranks), **held_out_summary(held_out, progress)}
+        summary = summary_of(progress, samples, model, ranks, num_trained_on=len(training), num_held_out=len(held_out))
         write_text(job.directory / WORK_FOLDER / "summary.json", json.dumps(summary))
     dist.barrier()
     dist.destroy_process_group()
@@ -114,7 +117,7 @@ def _optimize(
     """All optimizer steps from where the last checkpoint is; in ``metrics`` one row per step, rank 0's own."""
 
     def samples_of(optimizer_step: int) -> list[str]:
-        return [samples.samples[index].sample_id for index in plan[optimizer_step - 1]]
+        return [samples.sample_id(index) for index in plan[optimizer_step - 1]]
 
     job, engine, ranks = step.job, step.engine, step.ranks
     progress = resume(job, engine)
@@ -124,7 +127,7 @@ def _optimize(
     reporter = Reporter(job.stage, metrics, total=len(plan), ranks=ranks) if is_teller else None
     watch = Watch(job, progress, looks, samples_of, total=len(plan), is_teller=is_teller)
     watch.begin(engine)
-    with closing(batches_ahead(own, samples.samples, step.feed.features)) as steps:
+    with closing(batches_ahead(own, samples, step.feed.features)) as steps:
         for batches, waited_seconds in waiting(steps):
             if stop.is_agreed(ranks.device):
                 if len(metrics) > num_saved:
