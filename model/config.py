@@ -162,7 +162,9 @@ class LoraConfig(Section):
 
 
 Stage = Literal["pretrain", "finetune"]
-TemplateName = Literal["plain", "v1"]
+TemplateName = Literal["plain", "v1", "karasu", "chat"]
+Supervision = Literal["answers", "llava-jp"]
+"""What is learned of a conversation: every answer, or what the code of LLaVA-JP left unmasked, its defects included."""
 
 
 class GenerationConfig(Section):

@@ -130,7 +130,7 @@ class VisionLanguageModel(nn.Module):
         hidden_KL = hidden_BTL.flatten(0, 1).index_select(0, predicting_K)
         return summed_cross_entropy(hidden_KL, head.weight, targets_K, bias_C=head.bias, z_loss=z_loss)
 
-    @torch.inference_mode()
+    @torch.no_grad()  # inference mode would leave tensors behind that ZeRO-3 could not train with
     def generate(
         self,
         prompts: Sequence[Sequence[int]],

@@ -121,6 +121,15 @@ class FeatureConfig(ImageConfig):
     images_per_shard: int = Field(512, gt=0, description="images in one Parquet shard")
 
 
+class HeldOutConfig(Section):
+    """Samples kept out of training, to see at intervals what the model makes of them."""
+
+    num_samples: int = Field(64, ge=0, description="samples that are held out; at most one in a hundred is")
+    every: int = Field(500, gt=0, description="optimizer steps between two looks at them; the ends are looked at too")
+    num_answers: int = Field(4, ge=0, description="of their questions, how many the model answers each time")
+    max_new_tokens: int = Field(64, gt=0, description="longest of these answers, in tokens")
+
+
 class StageConfig(Section):
     """One training stage."""
 
@@ -152,6 +161,7 @@ class StageConfig(Section):
         False, description="dropout also in frozen parts, as in the original's pretraining; for its published weights"
     )
     gradient_checkpointing: bool = Field(False, description="recompute activations to save memory")
+    held_out: HeldOutConfig = Field(HeldOutConfig(), description="samples that are looked at and not trained on")
     seed: int = Field(42, ge=0, description="seed of data order, projector weights and dropout")
 
 

@@ -25,11 +25,13 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from queue import Queue
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, Self, TextIO
 
-from pipeline.errors import ConfigError, DataError, StoreError, TrainingError, TransientError
+from pipeline.devices import descriptors_held, held_alone
+from pipeline.errors import ConfigError, DataError, StoppedError, StoreError, TrainingError, TransientError
 from pipeline.hosts import Host
 from pipeline.progress import Progress
+from pipeline.settings import load_settings
 
 log = logging.getLogger(__name__)
 
@@ -37,6 +39,8 @@ PROGRESS_MARK = "@progress "
 ERROR_MARK = "@error "
 FOLLOWS_STDIN = "LLAVA_JP_FOLLOWS_STDIN"
 """Set for workers whose standard input is a pipe from the process that started them."""
+EXIT_STOPPED = 75
+"""Exit code of a worker that was asked to leave and saved (EX_TEMPFAIL of ``sysexits.h``)."""
 STOP = "s"
 """What a worker of another machine reads when it is asked to stop; a signal would not reach it."""
 PORT_ELSEWHERE = 29500
@@ -46,9 +50,12 @@ SSH = ("ssh", "-x", "-o", "BatchMode=yes", "-o", "ServerAliveInterval=15", "-o",
 SENT_ALONG = ("LLAVA_JP_", "NCCL_", "GLOO_", "UCX_", "TORCH_", "PYTORCH_", "HF_", "PYTHON")
 """Beginnings of the names of variables that workers of other machines get as well, through the connection."""
 LINES_SHOWN = 15
-SECONDS_TO_STOP = 20
+SECONDS_TO_FAIL = 20
+"""Time that workers have to end when another one has failed."""
 SECONDS_BETWEEN_LOOKS = 0.2
-RAISED_AGAIN = {error.__name__: error for error in (ConfigError, DataError, StoreError, TrainingError, TransientError)}
+RAISED_AGAIN = {
+    error.__name__: error for error in (ConfigError, DataError, StoppedError, StoreError, TrainingError, TransientError)
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +70,10 @@ class WorkerEvent:
     note: str = ""
     rows: list[dict[str, float]] = field(default_factory=list)
     """Figures of optimizer steps."""
+    tables: dict[str, str] = field(default_factory=dict)
+    """Names to paths of JSON files with the rows to show in MLflow, as in ``pipeline.progress.Event``."""
+    flags: dict[str, str] = field(default_factory=dict)
+    """Tags of the step's MLflow run, such as the optimizer step of a loss spike."""
 
     def tell(self) -> None:
         """Say it to the process that started this one."""
@@ -71,8 +82,9 @@ class WorkerEvent:
 
 def say(mark: str, values: dict[str, Any]) -> None:
     """Write a line of a worker in one piece, so that no other line gets into it."""
-    sys.stdout.write(f"{mark}{json.dumps(values)}\n")
-    sys.stdout.flush()
+    with suppress(BrokenPipeError):  # nobody listens any more; the end of standard input says so as well
+        sys.stdout.write(f"{mark}{json.dumps(values)}\n")
+        sys.stdout.flush()
 
 
 class WorkersProgress:
@@ -87,12 +99,13 @@ class WorkersProgress:
             if event.start:
                 log.info("%s: goes on at %d of %d %s", event.name, event.start, event.total, event.unit)
             self._progress[event.name] = Progress(event.name, total=event.total, unit=event.unit, start=event.start)
-        if not event.count:
+        if not (event.count or event.rows or event.tables or event.flags):
             return
         own = self._progress[event.name]
         metrics = [(int(row["optimizer_step"]), _figures(row)) for row in event.rows]
-        own.advance(event.count, metrics=metrics, note=event.note)
-        if own.done == event.total:
+        tables = {name: Path(path) for name, path in event.tables.items()}
+        own.advance(event.count, metrics=metrics, note=event.note, tables=tables, flags=event.flags)
+        if event.count and own.done == event.total:
             own.finish(event.note)
 
 
@@ -105,6 +118,9 @@ def launch(job: Path, *, hosts: Sequence[Host], master_port: int | None) -> None
 
     Other machines need the same environment and the store under the same paths, and ssh without a password.
 
+    Whatever interrupts this (Ctrl-C, a cancelled flow) asks the workers to save and leave, and waits for them; another
+    interruption kills them. Workers of an earlier launch that still save are waited for.
+
     Raises:
         PipelineError, TransientError: what the first worker said that stopped with one of these.
         ConfigError: ``master_port`` is in use, or there is no ssh for other machines.
@@ -116,22 +132,41 @@ def launch(job: Path, *, hosts: Sequence[Host], master_port: int | None) -> None
         port = master_port or PORT_ELSEWHERE
     else:
         port = _free_port() if master_port is None else _checked_port(master_port)
-    last_lines: deque[str] = deque(maxlen=LINES_SHOWN)
-    errors: list[str] = []
+    said = _Said(deque(maxlen=LINES_SHOWN), [])
     with (
+        held_alone(job.parent / "workers.lock", "processes of an earlier run of this job still save"),
         (job.parent / "worker.log").open("a", encoding="utf-8") as log_file,
         _Workers(job, hosts, port) as workers,
     ):
-        for line in _reported(workers.lines()):
-            log_file.write(line)
-            last_lines.append(line.rstrip())
-            if line.startswith(ERROR_MARK):
-                errors.append(line)
-        code = workers.wait()
+        try:
+            for line in _reported(workers.lines()):
+                said.take(line, log_file)
+            code = workers.wait()
+        except BaseException:
+            workers.stop(load_settings().seconds_to_stop)
+            for line in workers.lines():
+                said.take(line, log_file)
+            if stopped := _first_error(said.errors, StoppedError):
+                log.warning("%s", stopped)
+            raise
     if code:
-        raise _first_error(errors) or RuntimeError(
-            f"the workers of {job} stopped with code {code}:\n" + "\n".join(last_lines)
+        raise _first_error(said.errors, *RAISED_AGAIN.values()) or RuntimeError(
+            f"the workers of {job} stopped with code {code}:\n" + "\n".join(said.last_lines)
         )
+
+
+@dataclass(frozen=True)
+class _Said:
+    """What the workers said that is kept: the last lines, and errors."""
+
+    last_lines: deque[str]
+    errors: list[str]
+
+    def take(self, line: str, log_file: TextIO) -> None:
+        log_file.write(line)
+        self.last_lines.append(line.rstrip())
+        if line.startswith(ERROR_MARK):
+            self.errors.append(line)
 
 
 def _started(job: Path, host: Host, environment: Mapping[str, str]) -> subprocess.Popen[str]:
@@ -147,7 +182,8 @@ def _started(job: Path, host: Host, environment: Mapping[str, str]) -> subproces
     }
     if host.is_this_machine:
         command = [sys.executable, "-m", "pipeline.worker", str(job)]
-        return subprocess.Popen(command, env={**os.environ, **environment}, **options)
+        locks = descriptors_held()  # of this run: they are held until the last worker is gone
+        return subprocess.Popen(command, env={**os.environ, **environment}, pass_fds=locks, **options)
     # The module is named by its file, which needs nothing of the environment that it is about to read.
     far = [sys.executable, "-I", str(Path(__file__).with_name("far_worker.py")), str(job)]
     process = subprocess.Popen([*SSH, host.name, f"cd {shlex.quote(os.getcwd())} && exec {shlex.join(far)}"], **options)
@@ -179,6 +215,7 @@ class _Workers:
                 if not host.is_this_machine:
                     self._far.add(self._processes[-1].pid)
         self._lines: Queue[str | None] = Queue()
+        self._num_silent = 0
         for process in self._processes:
             threading.Thread(target=self._read, args=(process,), daemon=True).start()
         threading.Thread(target=self._fail_together, daemon=True).start()
@@ -192,19 +229,18 @@ class _Workers:
 
     def lines(self) -> Iterator[str]:
         """The lines of all workers as they come, until all have ended."""
-        num_ended = 0
-        while num_ended < len(self._processes):
+        while self._num_silent < len(self._processes):
             line = self._lines.get()
             if line is None:
-                num_ended += 1
+                self._num_silent += 1
             else:
                 yield line
 
     def _fail_together(self) -> None:
-        """When one worker fails the others end: they would wait for it for ever."""
+        """When one worker fails the others end: they would wait for it for ever. To save and leave is no failure."""
         while any(process.poll() is None for process in self._processes):
-            if any(process.poll() for process in self._processes):
-                self._signal(signal.SIGTERM)
+            if any(process.poll() not in (None, 0, EXIT_STOPPED) for process in self._processes):
+                self.stop(SECONDS_TO_FAIL)
                 return
             time.sleep(SECONDS_BETWEEN_LOOKS)
 
@@ -222,19 +258,21 @@ class _Workers:
             with suppress(ProcessLookupError):
                 os.killpg(process.pid, number)
 
+    def stop(self, seconds: float) -> None:
+        """Ask the workers to save and leave, and wait; those that have not left when the time is over are killed."""
+        self._signal(signal.SIGTERM)
+        end = time.monotonic() + seconds
+        for process in self._processes:
+            with suppress(subprocess.TimeoutExpired):
+                process.wait(max(0.0, end - time.monotonic()))
+        self._signal(signal.SIGKILL)
+
     def __enter__(self) -> Self:
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        """First politely, then not."""
-        if any(process.poll() is None for process in self._processes):
-            self._signal(signal.SIGTERM)
-            end = time.monotonic() + SECONDS_TO_STOP
-            for process in self._processes:
-                with suppress(subprocess.TimeoutExpired):
-                    process.wait(max(0.0, end - time.monotonic()))
         self._signal(signal.SIGKILL)
         self.wait()
 
@@ -291,8 +329,8 @@ def _checked_port(port: int) -> int:
     return port
 
 
-def _first_error(lines: Sequence[str]) -> Exception | None:
-    """The error of the worker that stopped first, if it said one that a user can act on."""
+def _first_error(lines: Sequence[str], *kinds: type[Exception]) -> Exception | None:
+    """The error of the worker that stopped first, if it said one of these kinds."""
     told = [json.loads(line.removeprefix(ERROR_MARK)) for line in lines]
-    known = [error for error in told if error["type"] in RAISED_AGAIN]
+    known = [error for error in told if RAISED_AGAIN.get(error["type"]) in kinds]
     return RAISED_AGAIN[known[0]["type"]](known[0]["message"]) if known else None

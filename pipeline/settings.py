@@ -37,6 +37,12 @@ class Settings(BaseSettings):
         None, description="DeepSpeed host file with lines `host slots=N`: the machines that train; default: this one"
     )
     checkpoint_every: int = Field(500, gt=0, description="optimizer steps between two training checkpoints")
+    keep_checkpoints: int = Field(
+        2, gt=0, description="whole checkpoints that are kept while a stage trains; older ones are deleted"
+    )
+    seconds_to_stop: float = Field(
+        120, ge=0, description="time that a stopped training has to save; then its processes are killed"
+    )
     num_decoders: int | None = Field(
         None,
         ge=0,

@@ -134,6 +134,7 @@ def start_engine(job: TrainingJob, model: VisionLanguageModel, ranks: Ranks, *, 
             "zero_allow_untested_optimizer": True,
             "zero_force_ds_cpu_optimizer": False,  # PyTorch's fused AdamW is as fast there, and needs no compiler
             "steps_per_print": sys.maxsize,
+            "checkpoint": {"load_universal": job.universal is not None and job.zero_stage > 0},
         },
     )
     model.prepare_stage(job.stage, frozen_dropout=config.frozen_dropout)  # the engine puts all in training mode

@@ -20,7 +20,7 @@ class Feed:
     """
 
     def __init__(self, features: FeatureSource, device: torch.device) -> None:
-        self._features = features
+        self.features = features
         self._device = device
         self._stream = torch.cuda.Stream(device) if device.type == "cuda" else None  # type: ignore[no-untyped-call]
 
@@ -28,7 +28,7 @@ class Feed:
         """The batches one after the other; each is copied when it is asked for."""
         for batch in batches:
             parts = self._copied([batch.input_ids, *batch.places, batch.images])
-            features = self._features.on_device(parts.pop(), self._device)
+            features = self.features.on_device(parts.pop(), self._device)
             yield (*parts, features)
 
     def _copied(self, tensors: Sequence[torch.Tensor]) -> list[torch.Tensor]:

@@ -20,25 +20,34 @@ from deepspeed import comm as dist
 
 from model.language_model import load_tokenizer
 from pipeline.config import TOKENIZER_FOLDER
-from pipeline.errors import DataError, TrainingError
-from pipeline.features.sources import FeatureSource, open_features
+from pipeline.errors import DataError
+from pipeline.features.sources import open_features
 from pipeline.flops import Work, sizes_of, trained_of, training_flops
 from pipeline.parquet import write_rows
 from pipeline.store import WORK_FOLDER, write_text
 from pipeline.training.batches import Batch, batches_ahead
-from pipeline.training.checkpoints import resume, save_checkpoint
+from pipeline.training.checkpoint_folder import checkpoint_folder
+from pipeline.training.checkpoints import TrainingProgress, resume, save_checkpoint
 from pipeline.training.engine import build_model, micro_batches_per_step, start_engine
 from pipeline.training.feed import Feed
+from pipeline.training.held_out import HeldOutWatch, set_aside
 from pipeline.training.order import global_batches, micro_batches
 from pipeline.training.publishing import publish, summary_of
 from pipeline.training.reports import Reporter
 from pipeline.training.samples import TrainingSamples, load_samples
 from pipeline.training.speed import Counts, counts_of, waiting
-from pipeline.training.stage import METRIC_SCHEMA, TrainingJob
+from pipeline.training.spikes import require_finite
+from pipeline.training.stage import ANSWER_SCHEMA, HELD_OUT_SCHEMA, METRIC_SCHEMA, TrainingJob
+from pipeline.training.stopping import StopRequest, stopped
+from pipeline.training.watching import Watch
 
 
-def train(job: TrainingJob) -> None:
-    """Train one stage and leave its result in ``job.directory``."""
+def train(job: TrainingJob, stop: StopRequest) -> None:
+    """Train one stage and leave its result in ``job.directory``.
+
+    Raises:
+        StoppedError: this process or another was asked to leave; a checkpoint is saved.
+    """
     ranks = join_ranks()
     tokenizer = load_tokenizer(job.llm, bundled=TOKENIZER_FOLDER)
     features = open_features(job, ranks.device)
@@ -49,32 +58,46 @@ def train(job: TrainingJob) -> None:
         tokenizer=tokenizer,
         template=job.config.template,
         max_length=job.config.max_length,
+        directory=job.directory,
+        rank=ranks.rank,
+        wait=dist.barrier,
     )
-    if not samples.samples:
+    if not len(samples):
+        left_out = ", ".join(f"{count} {name}" for name, count in samples.num_findings.items()) or "none was accepted"
         raise DataError(
-            f"{job.stage}: no sample is left to train on ({samples.num_too_long} too long for "
-            f"max_length={job.config.max_length}, {samples.num_without_features} without features)"
+            f"{job.stage}: no sample is left to train on with max_length={job.config.max_length}: {left_out}"
         )
+    training, held_out = set_aside(samples.subjects(), job.config.held_out, seed=job.config.seed)
     model = build_model(job, tokenizer, features)
-    plan = global_batches(
-        len(samples.samples),
+    order = global_batches(
+        len(training),
         batch_size=job.config.global_batch_size,
         num_epochs=job.config.num_epochs,
         seed=job.config.seed,
-        grouped_by=samples.lengths if job.config.group_by_length else None,
+        grouped_by=samples.lengths[training] if job.config.group_by_length else None,
     )
+    plan = [training[batch].tolist() for batch in order]
     num_projector = sum(parameter.numel() for parameter in model.projector.parameters())
     sizes, trained = sizes_of(model.llm, num_projector=num_projector), trained_of(model.llm)
     engine = start_engine(job, model, ranks, num_optimizer_steps=len(plan))
     feed = Feed(features, ranks.device)
     step = _Step(job, engine, ranks, feed, partial(training_flops, sizes, trained=trained))
-    metrics = _optimize(step, plan, samples, features)
+    looks = HeldOutWatch(job, [samples[index] for index in held_out], tokenizer, feed, ranks)
+    progress = _optimize(step, plan, samples, looks, stop)
     publish(job, model, tokenizer, ranks)
     if ranks.rank == 0:
-        write_rows(job.directory / "metrics.parquet", metrics, schema=METRIC_SCHEMA)
-        write_text(job.directory / WORK_FOLDER / "summary.json", json.dumps(summary_of(metrics, samples, model, ranks)))
+        _write_results(job, progress)
+        summary = summary_of(progress, samples, model, ranks, num_trained_on=len(training), num_held_out=len(held_out))
+        write_text(job.directory / WORK_FOLDER / "summary.json", json.dumps(summary))
     dist.barrier()
     dist.destroy_process_group()
+
+
+def _write_results(job: TrainingJob, progress: TrainingProgress) -> None:
+    write_rows(job.directory / "metrics.parquet", progress.metrics, schema=METRIC_SCHEMA)
+    if progress.held_out:
+        write_rows(job.directory / "held_out.parquet", progress.held_out, schema=HELD_OUT_SCHEMA)
+        write_rows(job.directory / "held_out_answers.parquet", progress.answers, schema=ANSWER_SCHEMA)
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,24 +112,38 @@ class _Step:
 
 
 def _optimize(
-    step: _Step, plan: list[list[int]], samples: TrainingSamples, features: FeatureSource
-) -> list[dict[str, float]]:
-    """All optimizer steps from where the last checkpoint is; returns one row of metrics per step, rank 0's own."""
+    step: _Step, plan: list[list[int]], samples: TrainingSamples, looks: HeldOutWatch, stop: StopRequest
+) -> TrainingProgress:
+    """All optimizer steps from where the last checkpoint is; in ``metrics`` one row per step, rank 0's own."""
+
+    def samples_of(optimizer_step: int) -> list[str]:
+        return [samples.sample_id(index) for index in plan[optimizer_step - 1]]
+
     job, engine, ranks = step.job, step.engine, step.ranks
-    metrics = resume(job, engine, ranks)
-    own = _own_pieces(job, ranks, plan[len(metrics) :], samples)
-    reporter = Reporter(job.stage, metrics, total=len(plan), ranks=ranks) if ranks.rank == 0 else None
-    with closing(batches_ahead(own, samples.samples, features)) as steps:
+    progress = resume(job, engine)
+    metrics, num_saved = progress.metrics, len(progress.metrics)
+    own = _own_pieces(job, ranks, plan[num_saved:], samples)
+    is_teller = ranks.rank == 0
+    reporter = Reporter(job.stage, metrics, total=len(plan), ranks=ranks) if is_teller else None
+    watch = Watch(job, progress, looks, samples_of, total=len(plan), is_teller=is_teller)
+    watch.begin(engine)
+    with closing(batches_ahead(own, samples, step.feed.features)) as steps:
         for batches, waited_seconds in waiting(steps):
+            if stop.is_agreed(ranks.device):
+                if len(metrics) > num_saved:
+                    save_checkpoint(job, engine, ranks, progress)
+                dist.destroy_process_group()
+                raise stopped(job, optimizer_step=len(metrics), total=len(plan))
             optimizer_step = len(metrics) + 1
             torch.manual_seed(hash((job.config.seed, optimizer_step, ranks.rank)))
-            names = [samples.samples[index].sample_id for index in plan[optimizer_step - 1]]
-            metrics.append(_take(step, batches, optimizer_step, names))
+            metrics.append(_take(step, batches, optimizer_step, samples_of(optimizer_step)))
             if reporter is not None:
                 reporter.report(metrics[-1], waited_seconds=waited_seconds)
+            watch.after_step(engine)
             if optimizer_step % job.checkpoint_every == 0 and optimizer_step < len(plan):
-                save_checkpoint(job, engine, ranks, metrics)
-    return metrics
+                save_checkpoint(job, engine, ranks, progress)
+                num_saved = optimizer_step
+    return progress
 
 
 def _own_pieces(
@@ -142,15 +179,15 @@ def _take(step: _Step, batches: list[Batch], optimizer_step: int, names: list[st
     dist.all_reduce(total)
     counts = Counts(*sums.tolist())
     loss = float(total) / counts.num_supervised_tokens
-    if not math.isfinite(loss):
-        raise TrainingError(
-            f"the loss is {loss} at optimizer step {optimizer_step}; the samples were: {', '.join(names)}"
-        )
+    # A step that is no number stops the training before it gets into a checkpoint. DeepSpeed skips some by itself.
+    norm = math.inf if engine.skipped_steps else float(engine.get_global_grad_norm() or norm or 0.0)
+    for what, value in (("loss", loss), ("gradient norm", norm)):
+        require_finite(value, what, optimizer_step, names, checkpoint_folder(step.job.directory))
     return {
         "optimizer_step": optimizer_step,
         "loss": loss,
         "learning_rate": learning_rate,
-        "gradient_norm": float(engine.get_global_grad_norm() or norm or 0.0),
+        "gradient_norm": norm,
         **counts.columns(),
         "model_flops": step.flops_of(counts.work),
     }

@@ -11,6 +11,7 @@ from model.checkpoint import LoadedModel, ModelConfig, save_model, save_projecto
 from model.config import ImageConfig
 from model.vision_tower import build_vision_tower
 from model.vlm import VisionLanguageModel
+from pipeline.training.checkpoints import TrainingProgress
 from pipeline.training.ranks import Ranks
 from pipeline.training.samples import TrainingSamples
 from pipeline.training.stage import TrainingJob
@@ -64,16 +65,31 @@ def collected(module: nn.Module, *, is_sharded: bool, rank: int) -> dict[str, to
 
 
 def summary_of(
-    metrics: list[dict[str, float]], samples: TrainingSamples, model: VisionLanguageModel, ranks: Ranks
+    progress: TrainingProgress,
+    samples: TrainingSamples,
+    model: VisionLanguageModel,
+    ranks: Ranks,
+    *,
+    num_trained_on: int,
+    num_held_out: int,
 ) -> dict[str, Any]:
+    """The figures of a finished stage, for its manifest and MLflow."""
+    metrics = progress.metrics
+    losses = [row["held_out_loss"] for row in progress.held_out]
+    held_out = {"first_held_out_loss": losses[0], "final_held_out_loss": losses[-1]} if losses else {}
     return {
         "num_optimizer_steps": len(metrics),
         "first_loss": metrics[0]["loss"],
         "final_loss": metrics[-1]["loss"],
-        "num_samples": len(samples.samples),
-        "num_without_features": samples.num_without_features,
-        "num_too_long": samples.num_too_long,
-        "num_shortened": samples.num_shortened,
+        **held_out,
+        "num_samples": len(samples),
+        "num_trained_on": num_trained_on,
+        "num_held_out": num_held_out,
+        "num_without_features": samples.num_findings["no_features"],
+        "num_too_long": samples.num_findings["too_long"],
+        "num_without_supervision": samples.num_findings["nothing_supervised"],
+        "num_not_in_template": samples.num_findings["not_in_template"],
+        "num_shortened": samples.num_findings["shortened"],
         "num_tokens": int(sum(row["num_tokens"] for row in metrics)),
         "num_parameters": sum(parameter.numel() for parameter in model.parameters()),
         "num_trained_parameters": sum(p.numel() for p in model.parameters() if p.requires_grad),

@@ -15,6 +15,7 @@ from pipeline.launch import launch
 from pipeline.manifest import Manifest, Record, Request
 from pipeline.settings import Offload, load_settings
 from pipeline.store import WORK_FOLDER, ArtifactStore, write_text
+from pipeline.training.resuming import find_start
 
 log = logging.getLogger(__name__)
 
@@ -31,6 +32,24 @@ METRIC_SCHEMA = pa.schema(
         pa.field("num_tokens", pa.int64(), nullable=False),
         pa.field("num_padded_tokens", pa.int64(), nullable=False),
         pa.field("model_flops", pa.float64(), nullable=False),
+    ]
+)
+
+HELD_OUT_SCHEMA = pa.schema(
+    [
+        pa.field("optimizer_step", pa.int64(), nullable=False),
+        pa.field("held_out_loss", pa.float64(), nullable=False),
+        pa.field("num_supervised_tokens", pa.int64(), nullable=False),
+    ]
+)
+ANSWER_SCHEMA = pa.schema(
+    [
+        pa.field("optimizer_step", pa.int64(), nullable=False),
+        pa.field("sample_id", pa.string(), nullable=False),
+        pa.field("image_sha256", pa.string()),
+        pa.field("question", pa.string(), nullable=False),
+        pa.field("reference", pa.string(), nullable=False),
+        pa.field("answer", pa.string(), nullable=False),
     ]
 )
 
@@ -55,6 +74,11 @@ class TrainingJob(Record):
     offload: Offload = "none"
     attention: AttentionName = "sdpa"
     checkpoint_every: int
+    keep_checkpoints: int
+    checkpoint: Path | None
+    """Of an earlier run; this one goes on from it."""
+    universal: Path | None
+    """Its universal form, where other processes made it."""
 
 
 def stage_request(stage: Stage, config: StageConfig, llm: LlmConfig, *, inputs: Mapping[str, str]) -> Request:
@@ -85,6 +109,12 @@ def train_stage(
 
     def work(directory: Path) -> dict[str, Any]:
         settings = load_settings()
+        folder = directory / WORK_FOLDER
+        folder.mkdir(exist_ok=True)
+        num_processes = sum(host.num_slots for host in settings.training_hosts)
+        checkpoint, universal = find_start(
+            directory, num_processes=num_processes, zero_stage=settings.effective_zero_stage
+        )
         start = inputs["projector"].directory if "projector" in inputs else None
         job = TrainingJob(
             stage=stage,
@@ -101,9 +131,10 @@ def train_stage(
             offload=settings.offload,
             attention=settings.attention,
             checkpoint_every=settings.checkpoint_every,
+            keep_checkpoints=settings.keep_checkpoints,
+            checkpoint=checkpoint,
+            universal=universal,
         )
-        folder = directory / WORK_FOLDER
-        folder.mkdir(exist_ok=True)
         write_text(folder / "job.json", job.model_dump_json(indent=2))
         launch(folder / "job.json", hosts=settings.training_hosts, master_port=settings.master_port)
         summary: dict[str, Any] = json.loads((folder / "summary.json").read_text(encoding="utf-8"))
