@@ -17,11 +17,11 @@ from numpy.typing import NDArray
 from transformers import PreTrainedTokenizerBase
 
 from model.config import GenerationConfig
-from model.conversation import encode_prompt, end_token_id, without_image_token
+from model.conversation import encode_prompt, end_token_id
 from model.vlm import VisionLanguageModel
 from pipeline.config import HeldOutConfig
 from pipeline.images import ImageReader, decode
-from pipeline.samples import exchanges_of
+from pipeline.samples import IMAGE_TOKEN, exchanges_of
 from pipeline.store import WORK_FOLDER, read_manifest
 from pipeline.training.batches import collate
 from pipeline.training.feed import Feed
@@ -37,7 +37,7 @@ THUMBNAIL_PIXELS = 192
 def set_aside(subjects: Sequence[str], config: HeldOutConfig, *, seed: int) -> tuple[NDArray[np.int64], list[int]]:
     """Which samples are trained on, and which are looked at, by their places among the ``subjects``.
 
-    Subjects (images) are drawn by seed and content, the same for any number of processes. All samples of a drawn subject
+    Subjects (images) are drawn by seed and content, the same for any number of processes. All samples of a drawn one
     leave the training, also those beyond ``num_samples``.
     """
     wanted = min(config.num_samples, len(subjects) // LEAST_TRAINED_ON)
@@ -152,7 +152,7 @@ def _questions(samples_file: Path, samples: Sequence[TrainingSample]) -> list[di
         {
             "sample_id": name,
             "image_sha256": sample.image_sha256,
-            "question": without_image_token(exchanges[name][0]),
+            "question": exchanges[name][0].replace(IMAGE_TOKEN, "").strip(),
             "reference": exchanges[name][1],
         }
         for name, sample in wanted.items()
