@@ -35,6 +35,15 @@ class ExperimentName(StrEnum):
     DEMO_V1_0 = "demo-v1.0"
     DEMO_V1_1 = "demo-v1.1"
     SMOKE = "smoke"
+    LLAVA_JP_V1_0 = "llava-jp-v1.0"
+    LLAVA_JP_V1_1 = "llava-jp-v1.1"
+    LLAVA_JP_V1_1_PUBLISHED_LAYOUT = "llava-jp-v1.1-published-layout"
+    LLAVA_JP_V1_1_LORA = "llava-jp-v1.1-lora"
+    LLAVA_JP_LLM_JP_3_1_8B = "llava-jp-llm-jp-3-1.8b"
+    LLAVA_JP_LLM_JP_3_3_7B = "llava-jp-llm-jp-3-3.7b"
+    LLAVA_JP_LLM_JP_3_7_2B = "llava-jp-llm-jp-3-7.2b"
+    LLAVA_JP_LLM_JP_3_13B = "llava-jp-llm-jp-3-13b"
+    LLAVA_JP_LLM_JP_3_1_8B_SIGLIP2 = "llava-jp-llm-jp-3-1.8b-siglip2"
 
 
 class ShapesJaSource(Section):
@@ -313,8 +322,13 @@ def _with_absolute_paths(value: Any, folder: Path) -> Any:
 
 
 def _merged(base: dict[str, Any], change: dict[str, Any]) -> dict[str, Any]:
-    """``base`` with the fields of ``change``; a section of another kind replaces the old one whole."""
+    """``base`` with the fields of ``change``; a section of another kind replaces the old one whole.
+
+    A revision belongs to its repository: another ``id`` does not inherit it.
+    """
     merged = dict(base)
+    if change.get("id", base.get("id")) != base.get("id"):
+        merged.pop("revision", None)
     for key, value in change.items():
         old = merged.get(key)
         if isinstance(old, dict) and isinstance(value, dict) and value.get("kind", old.get("kind")) == old.get("kind"):

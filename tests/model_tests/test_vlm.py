@@ -1,6 +1,8 @@
 import pytest
 import torch
 from torch.nn import functional as F
+from transformers.modeling_layers import GradientCheckpointingLayer
+from transformers.models.llama.modeling_llama import LlamaRMSNorm
 
 from model.config import GenerationConfig
 from model.conversation import IMAGE_TOKEN_ID, encode_prompt
@@ -163,6 +165,33 @@ def test_the_frozen_llm_drops_nothing_out_and_the_trained_one_does():
     assert all(parameter.requires_grad for parameter in vlm.parameters())
     torch.manual_seed(0)
     assert loss_of(vlm, *arguments).item() != loss_of(vlm, *arguments).item()
+
+
+def test_the_frozen_llm_drops_out_when_it_is_asked_to_as_the_original_did():
+    vlm, arguments = build_vlm("gpt2"), (*batch(), random_features(2))
+    vlm.prepare_stage("pretrain", frozen_dropout=True)
+    assert vlm(*arguments).item() != vlm(*arguments).item()
+    assert not any(parameter.requires_grad for parameter in vlm.llm.parameters())
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_a_frozen_llm_recomputes_its_layers_and_the_gradients_stay(family):
+    vlm, arguments = build_vlm(family), (*batch(), random_features(2))
+    vlm.prepare_stage("pretrain")
+    vlm(*arguments).backward()
+    expected = vlm.projector.weight.grad.clone()
+    vlm.zero_grad()
+    vlm.llm.config.use_cache = False
+    vlm.llm.gradient_checkpointing_enable(gradient_checkpointing_kwargs={"use_reentrant": False})
+    vlm.prepare_stage("pretrain")
+    calls = []
+    layers = [module for module in vlm.llm.modules() if isinstance(module, GradientCheckpointingLayer)]
+    for layer in layers:
+        children = [module for module in layer.modules() if isinstance(module, torch.nn.LayerNorm | LlamaRMSNorm)]
+        children[0].register_forward_hook(lambda *_: calls.append(1))
+    vlm(*arguments).backward()
+    assert len(calls) == 2 * len(layers)
+    assert torch.equal(vlm.projector.weight.grad, expected)
 
 
 @pytest.mark.parametrize("num_beams", [1, 2])
