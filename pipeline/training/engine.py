@@ -11,6 +11,7 @@ from transformers import PreTrainedModel, PreTrainedTokenizerBase
 from transformers.integrations.deepspeed import HfDeepSpeedConfig, unset_hf_deepspeed_config
 from transformers.utils import is_flash_attn_2_available
 
+from model.activations import fuse_activations
 from model.checkpoint import load_projector
 from model.config import LlavaJpWeights, RandomLlm
 from model.language_model import build_llm, llava_jp_folder
@@ -43,6 +44,7 @@ def build_model(job: TrainingJob, tokenizer: PreTrainedTokenizerBase, features: 
         llm = build_llm(job.llm, tokenizer, dtype=dtype, attention=job.attention)
     _check_sizes(llm, tokenizer, job)
     llm.config.use_cache = False
+    fuse_activations(llm)
     if config.lora is not None and job.stage == "finetune":
         from model.lora import add_lora
 
