@@ -6,6 +6,7 @@ import signal
 import sys
 
 import pytest
+from mlflow.tracking import MlflowClient
 
 from pipeline.store import ArtifactStore
 from tests.flow_tests.commands import LLAVA_JP, LONGER, copied, training_processes, wait_until
@@ -72,3 +73,9 @@ def test_killed_training_saves_leaves_no_process_and_goes_on_where_it_was(comman
     assert NUM_OPTIMIZER_STEPS // 2 < start < NUM_OPTIMIZER_STEPS  # the workers saved when they saw that nobody listens
     assert finetuned(store) == finetuned(undisturbed)
     assert not training_processes(store)
+    client = MlflowClient(f"sqlite:///{store}/mlflow.db")
+    (experiment,) = client.search_experiments(filter_string="name = 'llava-jp'")
+    where = "tags.step = 'finetune' and attributes.status = 'FINISHED'"
+    (made,) = client.search_runs([experiment.experiment_id], where)
+    losses = client.get_metric_history(made.info.run_id, "loss")
+    assert [metric.step for metric in losses] == list(range(1, NUM_OPTIMIZER_STEPS + 1))  # none lost, none twice
