@@ -47,6 +47,22 @@ class Tokens:
         """Supervised tokens with a token before them to be predicted from."""
         return sum(end - max(1, start) for start, end in self.supervised if end > 1)
 
+    def cut(self, length: int) -> "Tokens":
+        """The first tokens alone."""
+        supervised = [(start, min(end, length)) for start, end in self.supervised if start < length]
+        return Tokens(self.input_ids[:length], supervised)
+
+    def without(self, token_id: int) -> "Tokens":
+        """All tokens but those with this id."""
+        places = [place for place, token in enumerate(self.input_ids) if token == token_id]
+        if not places:
+            return self
+        ranges = (
+            (start - bisect_left(places, start), end - bisect_left(places, end)) for start, end in self.supervised
+        )
+        supervised = [(start, end) for start, end in ranges if end > start]
+        return Tokens([token for token in self.input_ids if token != token_id], supervised)
+
     def encoded(self) -> Encoded:
         labels = [IGNORED_LABEL] * len(self.input_ids)
         for start, end in self.supervised:

@@ -20,6 +20,7 @@ from model.config import (
     RandomLlm,
     RandomVisionTower,
     Section,
+    Supervision,
     TemplateName,
     VisionTowerConfig,
 )
@@ -115,7 +116,11 @@ class FeatureConfig(ImageConfig):
 class StageConfig(Section):
     """One training stage."""
 
-    template: TemplateName = Field(description="conversation template")
+    template: TemplateName = Field(description="conversation template; chat: the tokenizer's own")
+    supervision: Supervision = Field(
+        "answers",
+        description="answers: every answer, whole; llava-jp: what the original code learned, its lost words included",
+    )
     num_epochs: int = Field(1, gt=0, description="passes over the data")
     learning_rate: float = Field(gt=0, description="peak learning rate")
     warmup_fraction: float = Field(0.03, ge=0, lt=1, description="part of the optimizer steps in which the rate rises")

@@ -17,7 +17,7 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 from transformers import PreTrainedTokenizerBase
 
-from model.config import TemplateName
+from model.config import Supervision, TemplateName
 from model.conversation import ConversationEncoder, Encoded, Tokens
 from model.templates import TemplateError
 from pipeline.errors import ConfigError
@@ -104,6 +104,7 @@ def load_samples(
     features: FeatureSource,
     tokenizer: PreTrainedTokenizerBase,
     template: TemplateName,
+    supervision: Supervision = "answers",
     max_length: int,
     directory: Path,
     rank: int = 0,
@@ -117,6 +118,7 @@ def load_samples(
         features: tells which images can be trained on.
         tokenizer: that of the LLM.
         template: how a conversation is written.
+        supervision: what of it is learned; ``llava-jp`` cuts within an answer as well.
         max_length: longest sequence, vision tokens included, in tokens; a longer conversation is cut after a whole
             answer, or left out.
         directory: the partial directory of the stage; gets ``findings.parquet``, and the tokens in its work folder.
@@ -129,7 +131,7 @@ def load_samples(
     path = directory / WORK_FOLDER / TOKENS_FILE
     if rank == 0 and not path.exists():
         try:
-            encoder = ConversationEncoder(template, tokenizer)
+            encoder = ConversationEncoder(template, tokenizer, supervision)
         except TemplateError as error:
             raise ConfigError(f"template {template}: {error}") from error
         tokeniser = SampleTokeniser(
@@ -137,6 +139,7 @@ def load_samples(
             has_features=features.__contains__,
             max_length=max_length,
             num_vision_tokens=features.num_vision_tokens,
+            lost_token_id=tokenizer.unk_token_id if supervision == "llava-jp" else None,
         )
         batches = accepted_batches(samples_file, accepted_file)
         _write(map(tokeniser.tokenise, batches), path, directory / FINDINGS_FILE)
