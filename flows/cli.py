@@ -13,7 +13,7 @@ from rich.table import Table
 from flows import store_commands
 from flows.encode_command import encode
 from flows.show_training import show_training
-from flows.terminal import console, explained, narrated, print_records, print_rows, size
+from flows.terminal import console, explained, interrupted_by_schedulers, narrated, print_records, print_rows, size
 from pipeline.config import ExperimentConfig, load_experiment
 from pipeline.disk import free_bytes
 from pipeline.errors import ConfigError, QueryError
@@ -116,6 +116,7 @@ def fetch_command(
 @explained
 def run(experiments: Experiments, overrides: Overrides = None) -> None:
     """Run experiments, all steps; several are compared at the end. What is already done is not done again."""
+    interrupted_by_schedulers()
     configs = [load_experiment(experiment, overrides or ()) for experiment in experiments]
     _require_prefect()
     from flows.run_experiment import run_experiment

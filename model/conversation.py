@@ -47,6 +47,22 @@ class Tokens:
         """Supervised tokens with a token before them to be predicted from."""
         return sum(end - max(1, start) for start, end in self.supervised if end > 1)
 
+    def cut(self, length: int) -> "Tokens":
+        """The first tokens alone."""
+        supervised = [(start, min(end, length)) for start, end in self.supervised if start < length]
+        return Tokens(self.input_ids[:length], supervised)
+
+    def without(self, token_id: int) -> "Tokens":
+        """All tokens but those with this id."""
+        places = [place for place, token in enumerate(self.input_ids) if token == token_id]
+        if not places:
+            return self
+        ranges = (
+            (start - bisect_left(places, start), end - bisect_left(places, end)) for start, end in self.supervised
+        )
+        supervised = [(start, end) for start, end in ranges if end > start]
+        return Tokens([token for token in self.input_ids if token != token_id], supervised)
+
     def encoded(self) -> Encoded:
         labels = [IGNORED_LABEL] * len(self.input_ids)
         for start, end in self.supervised:
@@ -122,27 +138,28 @@ class ConversationEncoder:
             self._backend.encode_batch([piece for pair in pieces for piece in pair], add_special_tokens=False)
         )
         return [
-            self._joined(written, [next(encodings) for _ in own])
+            self._joined(written, own, [next(encodings) for _ in own])
             for written, own in zip(conversations, pieces, strict=True)
         ]
 
-    def _joined(self, written: Written, encodings: Sequence[Encoding]) -> Tokens:
+    def _joined(self, written: Written, pieces: Sequence[str], encodings: Sequence[Encoding]) -> Tokens:
         before, after = self._added
         ids: list[int] = []
         supervised: list[tuple[int, int]] = []
         begin = 0
-        for index, encoding in enumerate(encodings):
+        for index, (piece, encoding) in enumerate(zip(pieces, encodings, strict=True)):
             if index:
                 ids.append(IMAGE_TOKEN_ID)
-                begin = written.image or 0
-            ids += before[1:] if index and before[:1] == [self._bos_token_id] else before
-            supervised += _supervised(written, encoding, first_token=len(ids), first_character=begin)
+                before = before[1:] if before[:1] == [self._bos_token_id] else before
+            ids += before
+            supervised += _supervised(written, encoding, first_token=len(ids), begin=begin, end=begin + len(piece))
             ids += encoding.ids
             ids += after
+            begin += len(piece)
         if written.is_end_learned and after and supervised:
             supervised[-1] = (supervised[-1][0], len(ids))
-        if written.is_first_token_lost:
-            lost = ids.index(IMAGE_TOKEN_ID) + 2
+        if written.is_first_token_lost:  # as many as of an image alone, whose second piece is empty
+            lost = ids.index(IMAGE_TOKEN_ID) + 1 + len(before) + len(after)
             supervised = [(max(lost, start), end) for start, end in supervised if end > lost]
         return Tokens(ids, supervised)
 
@@ -232,15 +249,21 @@ def _pieces(written: Written) -> list[str]:
 
 
 def _supervised(
-    written: Written, encoding: Encoding, *, first_token: int, first_character: int
+    written: Written, encoding: Encoding, *, first_token: int, begin: int, end: int
 ) -> list[tuple[int, int]]:
-    """The tokens of a piece that overlap an answer, as ranges that touch each other at most."""
+    """The tokens of a piece that overlap an answer, as ranges that touch each other at most.
+
+    The piece is the text's characters from ``begin`` to ``end``.
+    """
+    answers = [span for span in written.answers if span[1] > begin and span[0] < end]
+    if not answers:
+        return []
     offsets = encoding.offsets
     ranges: list[tuple[int, int]] = []
     done = 0
-    for start, end in written.answers:
-        first = max(done, bisect_right(offsets, start - first_character, key=_end_of))
-        last = bisect_left(offsets, end - first_character, key=_start_of)
+    for answer_start, answer_end in answers:
+        first = max(done, bisect_right(offsets, answer_start - begin, key=_end_of))
+        last = bisect_left(offsets, answer_end - begin, key=_start_of)
         if last > first:
             ranges.append((first_token + first, first_token + last))
             done = last

@@ -9,7 +9,7 @@ import torch
 
 from model.checkpoint import LoadedModel, load_model
 from model.config import GenerationConfig
-from model.conversation import encode_prompt
+from model.conversation import encode_prompt, end_token_id
 from model.s2 import join_scales
 from model.vision_tower import pixels_of
 from pipeline.errors import DataError
@@ -88,7 +88,7 @@ def _generate(
         prompts,
         [features.get(index) for index in answerable],
         generation,
-        eos_token_id=tokenizer.eos_token_id,
+        eos_token_id=end_token_id(model.config.template, tokenizer),
         pad_token_id=pad,
     )
     return [text.strip() for text in tokenizer.batch_decode(ids, skip_special_tokens=True)]

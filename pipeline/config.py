@@ -19,6 +19,7 @@ from model.config import (
     LlmConfig,
     LoraConfig,
     Section,
+    Supervision,
     TemplateName,
     VisionTowerConfig,
 )
@@ -133,7 +134,11 @@ class HeldOutConfig(Section):
 class StageConfig(Section):
     """One training stage."""
 
-    template: TemplateName = Field(description="conversation template")
+    template: TemplateName = Field(description="conversation template; chat: the tokenizer's own")
+    supervision: Supervision = Field(
+        "answers",
+        description="answers: every answer, whole; llava-jp: what the original code learned, its lost words included",
+    )
     num_epochs: int = Field(1, gt=0, description="passes over the data")
     learning_rate: float = Field(gt=0, description="peak learning rate")
     projector_learning_rate: float | None = Field(

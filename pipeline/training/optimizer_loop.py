@@ -52,6 +52,7 @@ def train(job: TrainingJob, stop: StopRequest) -> None:
         features=features,
         tokenizer=tokenizer,
         template=job.config.template,
+        supervision=job.config.supervision,
         max_length=job.config.max_length,
         directory=job.directory,
         rank=ranks.rank,

@@ -5,8 +5,9 @@ it. An accepted sample that cannot be trained on is a finding, which the stage p
 """
 
 import os
-from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections import Counter, deque
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import overload
@@ -17,7 +18,7 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 from transformers import PreTrainedTokenizerBase
 
-from model.config import TemplateName
+from model.config import Supervision, TemplateName
 from model.conversation import ConversationEncoder, Encoded, Tokens
 from model.templates import TemplateError
 from pipeline.errors import ConfigError
@@ -30,6 +31,7 @@ from pipeline.training.tokenisation import TOKEN_SCHEMA, SampleTokeniser, accept
 TOKENS_FILE = "samples-1.arrow"
 """In the work folder. The number is that of the layout: raise it, and a restart tokenises again."""
 FINDINGS_FILE = "findings.parquet"
+BATCHES_AT_ONCE = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,11 +56,9 @@ class TrainingSamples(Sequence[TrainingSample]):
     def __init__(self, directory: Path) -> None:
         with pa.memory_map(str(directory / WORK_FOLDER / TOKENS_FILE)) as source:
             reader = pa.ipc.open_file(source)
-            self._batches = [reader.get_batch(index) for index in range(reader.num_record_batches)]
-        sizes = [batch.num_rows for batch in self._batches]
-        self._ends: NDArray[np.int64] = np.cumsum(sizes, dtype=np.int64)
-        columns = [batch.column("length").to_numpy() for batch in self._batches]
-        self.lengths: NDArray[np.int32] = np.concatenate([np.zeros(0, np.int32), *columns])
+            self._batches = [_Mapped(reader.get_batch(index)) for index in range(reader.num_record_batches)]
+        self._ends: NDArray[np.int64] = np.cumsum([batch.num_rows for batch in self._batches], dtype=np.int64)
+        self.lengths: NDArray[np.int32] = np.concatenate([np.zeros(0, np.int32), *(b.lengths for b in self._batches)])
         checks = pq.read_table(directory / FINDINGS_FILE, columns=["check"])["check"].to_pylist()
         self.num_findings: Counter[str] = Counter(checks)
 
@@ -73,25 +73,18 @@ class TrainingSamples(Sequence[TrainingSample]):
         if isinstance(index, slice):
             return [self[place] for place in range(*index.indices(len(self)))]
         batch, row = self._place(index)
-        ids, ranges = (_row_of(batch.column(name), row) for name in ("input_ids", "supervised"))
-        tokens = Tokens(ids.tolist(), list(zip(ranges[::2].tolist(), ranges[1::2].tolist(), strict=True)))
-        image = batch.column("image_sha256")[row].as_py()
-        return TrainingSample(batch.column("sample_id")[row].as_py(), tokens.encoded(), image)
+        return batch.sample(row)
 
     def sample_id(self, index: int) -> str:
         """The name of one sample, without its tokens."""
         batch, row = self._place(index)
-        return str(batch.column("sample_id")[row])
+        return batch.sample_id(row)
 
     def subjects(self) -> list[str]:
         """What each sample is about: its image's sha256, or itself."""
-        names: list[str] = []
-        for batch in self._batches:
-            images, ids = (batch.column(name).to_pylist() for name in ("image_sha256", "sample_id"))
-            names += [image or f"sample {name}" for image, name in zip(images, ids, strict=True)]
-        return names
+        return [subject for batch in self._batches for subject in batch.subjects()]
 
-    def _place(self, index: int) -> tuple[pa.RecordBatch, int]:
+    def _place(self, index: int) -> tuple["_Mapped", int]:
         if not 0 <= index < len(self):
             raise IndexError(f"there is no sample {index} of {len(self)}")
         number = int(np.searchsorted(self._ends, index, side="right"))
@@ -99,10 +92,33 @@ class TrainingSamples(Sequence[TrainingSample]):
         return batch, index - int(self._ends[number]) + batch.num_rows
 
 
-def _row_of(column: pa.ListArray, row: int) -> NDArray[np.int32]:
-    start, end = column.offsets[row].as_py(), column.offsets[row + 1].as_py()
-    values: NDArray[np.int32] = column.values[start:end].to_numpy()
-    return values
+class _Mapped:
+    """A batch of ``TOKEN_SCHEMA`` in the mapped file."""
+
+    def __init__(self, batch: pa.RecordBatch) -> None:
+        self.num_rows = batch.num_rows
+        self.lengths: NDArray[np.int32] = batch.column("length").to_numpy()
+        self._sample_ids = batch.column("sample_id")
+        self._images = batch.column("image_sha256")
+        self._ids = _lists_of(batch.column("input_ids"))
+        self._supervised = _lists_of(batch.column("supervised"))
+
+    def sample_id(self, row: int) -> str:
+        return str(self._sample_ids[row])
+
+    def subjects(self) -> list[str]:
+        rows = zip(self._images.to_pylist(), self._sample_ids.to_pylist(), strict=True)
+        return [image or f"sample {sample_id}" for image, sample_id in rows]
+
+    def sample(self, row: int) -> TrainingSample:
+        ids, ranges = (values[bounds[row] : bounds[row + 1]] for values, bounds in (self._ids, self._supervised))
+        tokens = Tokens(ids.tolist(), list(zip(ranges[::2].tolist(), ranges[1::2].tolist(), strict=True)))
+        return TrainingSample(self.sample_id(row), tokens.encoded(), self._images[row].as_py())
+
+
+def _lists_of(column: pa.ListArray) -> tuple[NDArray[np.int32], NDArray[np.int32]]:
+    """All values of a column of lists, and where each list begins and the last one ends; nothing is copied."""
+    return column.values.to_numpy(), column.offsets.to_numpy()
 
 
 def load_samples(
@@ -112,6 +128,7 @@ def load_samples(
     features: FeatureSource,
     tokenizer: PreTrainedTokenizerBase,
     template: TemplateName,
+    supervision: Supervision = "answers",
     max_length: int,
     directory: Path,
     rank: int = 0,
@@ -125,6 +142,7 @@ def load_samples(
         features: tells which images can be trained on.
         tokenizer: that of the LLM.
         template: how a conversation is written.
+        supervision: what of it is learned; ``llava-jp`` cuts within an answer as well.
         max_length: longest sequence, vision tokens included, in tokens; a longer conversation is cut after a whole
             answer, or left out.
         directory: the partial directory of the stage; gets ``findings.parquet``, and the tokens in its work folder.
@@ -137,7 +155,7 @@ def load_samples(
     path = directory / WORK_FOLDER / TOKENS_FILE
     if rank == 0 and not path.exists():
         try:
-            encoder = ConversationEncoder(template, tokenizer)
+            encoder = ConversationEncoder(template, tokenizer, supervision)
         except TemplateError as error:
             raise ConfigError(f"template {template}: {error}") from error
         tokeniser = SampleTokeniser(
@@ -145,11 +163,26 @@ def load_samples(
             has_features=features.__contains__,
             max_length=max_length,
             num_vision_tokens=features.num_vision_tokens,
+            lost_token_id=tokenizer.unk_token_id if supervision == "llava-jp" else None,
         )
         batches = accepted_batches(samples_file, accepted_file)
-        _write(map(tokeniser.tokenise, batches), path, directory / FINDINGS_FILE)
+        _write(_ahead(tokeniser.tokenise, batches), path, directory / FINDINGS_FILE)
     wait()
     return TrainingSamples(directory)
+
+
+def _ahead(
+    tokenise: Callable[[pa.RecordBatch], tuple[pa.RecordBatch, list[Finding]]], batches: Iterable[pa.RecordBatch]
+) -> Iterator[tuple[pa.RecordBatch, list[Finding]]]:
+    """In order, two at a time: one is put together while the tokenizer's threads are at the next."""
+    with ThreadPoolExecutor(BATCHES_AT_ONCE) as pool:
+        waiting: deque[Future[tuple[pa.RecordBatch, list[Finding]]]] = deque()
+        for batch in batches:
+            waiting.append(pool.submit(tokenise, batch))
+            if len(waiting) > BATCHES_AT_ONCE:
+                yield waiting.popleft().result()
+        while waiting:
+            yield waiting.popleft().result()
 
 
 def _write(results: Iterable[tuple[pa.RecordBatch, list[Finding]]], path: Path, findings_file: Path) -> None:

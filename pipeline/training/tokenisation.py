@@ -10,7 +10,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from model.conversation import ConversationEncoder, Tokens
+from model.conversation import IMAGE_TOKEN_ID, ConversationEncoder, Tokens
 from model.templates import Exchange, TemplateError, Written
 from pipeline.samples import Finding
 
@@ -50,6 +50,8 @@ class SampleTokeniser:
         has_features: whether an image can be trained on, by its sha256.
         max_length: longest sequence, vision tokens included, in tokens.
         num_vision_tokens: tokens of one image.
+        lost_token_id: cut every conversation at ``max_length``, be it within an answer, and lose all tokens of this
+            id, as LLaVA-JP does with its tokenizer's unk, which it also pads with. None: keep answers whole.
     """
 
     def __init__(
@@ -59,11 +61,13 @@ class SampleTokeniser:
         has_features: Callable[[str], bool],
         max_length: int,
         num_vision_tokens: int,
+        lost_token_id: int | None = None,
     ) -> None:
         self._encoder = encoder
         self._has_features = has_features
         self._max_length = max_length
         self._num_vision_tokens = num_vision_tokens
+        self._lost_token_id = lost_token_id
 
     def tokenise(self, samples: pa.RecordBatch) -> tuple[pa.RecordBatch, list[Finding]]:
         """What can be trained on, as a batch of ``TOKEN_SCHEMA``, and why the rest cannot; both in the given order.
@@ -98,7 +102,9 @@ class SampleTokeniser:
 
     def _is_cut(self, talk: _Talk, tokens: Tokens, findings: list[Finding]) -> bool:
         """Whether fewer exchanges must be tried; otherwise the talk gets its tokens or a finding."""
-        length = self._length(talk, tokens)
+        if self._lost_token_id is not None:
+            tokens = self._cut_anywhere(talk, tokens, self._lost_token_id, findings)
+        length = self._length(tokens)
         if length > self._max_length:
             talk.num_kept = _num_that_fit(tokens, talk.num_kept, self._max_length - length + len(tokens.input_ids))
             if not talk.num_kept:
@@ -114,8 +120,17 @@ class SampleTokeniser:
             findings.append(_finding("shortened", talk, evidence))
         return False
 
-    def _length(self, talk: _Talk, tokens: Tokens) -> int:
-        return len(tokens.input_ids) + (self._num_vision_tokens - 1 if talk.image is not None else 0)
+    def _cut_anywhere(self, talk: _Talk, tokens: Tokens, lost_token_id: int, findings: list[Finding]) -> Tokens:
+        """LLaVA-JP's collator cuts before the image is expanded, its model again afterwards."""
+        seen = tokens.cut(self._max_length).without(lost_token_id)
+        seen = seen.cut(self._max_length - self._length(seen) + len(seen.input_ids))
+        if len(seen.input_ids) < len(tokens.input_ids) and seen.num_predicted:
+            evidence = f"{len(seen.input_ids)} of {len(tokens.input_ids)} tokens are left"
+            findings.append(_finding("shortened", talk, evidence))
+        return seen
+
+    def _length(self, tokens: Tokens) -> int:
+        return len(tokens.input_ids) + (self._num_vision_tokens - 1 if IMAGE_TOKEN_ID in tokens.input_ids else 0)
 
     def _table(self, talks: Sequence[_Talk]) -> pa.RecordBatch:
         tokens = [talk.tokens for talk in talks if talk.tokens is not None]
@@ -124,7 +139,7 @@ class SampleTokeniser:
             pa.array([talk.image for talk in talks], pa.string()),
             _lists([row.input_ids for row in tokens]),
             _lists([[place for span in row.supervised for place in span] for row in tokens]),
-            pa.array([self._length(talk, row) for talk, row in zip(talks, tokens, strict=True)], pa.int32()),
+            pa.array([self._length(row) for row in tokens], pa.int32()),
         ]
         return pa.record_batch(columns, schema=TOKEN_SCHEMA)
 

@@ -1,7 +1,8 @@
--- One row per finding: a problem of one record, seen when it was read or by a translation check.
+-- One row per finding: a problem of one record, seen when it was read, by a translation check, or in training.
 --
 -- fingerprint          varchar  the artifact that holds the finding
--- step                 varchar  dataset (the record could not be read) or translation
+-- step                 varchar  dataset (the record could not be read), translation, or the stage that left the
+--                               sample out (reject) or cut it (warn): pretrain, finetune
 -- dataset_fingerprint  varchar  the dataset of the record
 -- check                varchar  name of the check
 -- severity             varchar  reject or warn

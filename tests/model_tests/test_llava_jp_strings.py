@@ -5,9 +5,11 @@ import json
 import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
-from transformers import AutoTokenizer
+from tokenizers import Tokenizer, models, normalizers, processors
+from transformers import AutoTokenizer, PreTrainedTokenizerFast
 
 from model.conversation import IGNORED_LABEL, encode_conversation
+from model.templates import TemplateError
 from tests.model_tests import llava_jp_strings
 from tests.shared_data import shared_data
 
@@ -84,10 +86,10 @@ ODD = st.lists(WORDS | st.sampled_from([" システム: ", "システム: ", EOD
 
 
 @st.composite
-def conversations(draw, messages):
+def conversations(draw, messages, *, last_place=2):
     """Up to three exchanges; one of the questions may name the image, at its front or its end."""
     exchanges = draw(st.lists(st.tuples(messages, messages), min_size=1, max_size=3))
-    place = draw(st.integers(-1, len(exchanges) - 1))
+    place = draw(st.integers(-1, min(last_place, len(exchanges) - 1)))
     if place >= 0:
         question, answer = exchanges[place]
         exchanges[place] = (draw(st.sampled_from([f"<image>\n{question}", f"{question}\n<image>"])), answer)
@@ -100,7 +102,7 @@ def test_ids_and_labels_of_any_text_are_those_of_llava_jp(llm_jp, exchanges):
     assert encode(exchanges, llm_jp) == llava_jp_strings.v1(exchanges, llm_jp)
 
 
-@given(conversations(ODD))
+@given(conversations(ODD, last_place=0))
 @example([("何", "")])
 @example([("何", ""), ("色", "白")])
 @example([("", "白")])
@@ -126,6 +128,39 @@ def test_what_is_learned_is_the_answers_and_nothing_else(llm_jp, exchanges):
     _, labels = encode(exchanges, llm_jp)
     answers = llm_jp.decode([label for label in labels if label != IGNORED_LABEL]).split(EOD)
     assert [answer.strip() for answer in answers] == [*(answer.strip() for _, answer in exchanges), ""]
+
+
+# karasu
+
+
+@pytest.fixture(scope="module")
+def llama():
+    """As Llama's tokenizers do: a BOS before every text, "▁" before every stretch of it, some pieces of two letters."""
+    letters = sorted({*llava_jp_strings.SYSTEM, *"▁:猫犬隣何りす。、「」あアーカ々０Ａ龘\n　.!'-#aThe019cat"})
+    pieces = ["<unk>", "<s>", "</s>", *letters, "▁猫", "▁a", "▁▁", "Th", "▁T"]
+    backend = Tokenizer(models.Unigram([(piece, -1.0) for piece in dict.fromkeys(pieces)], unk_id=0))
+    backend.normalizer = normalizers.Sequence([normalizers.Prepend("▁"), normalizers.Replace(" ", "▁")])
+    backend.post_processor = processors.TemplateProcessing(single="<s> $A", special_tokens=[("<s>", 1)])
+    return PreTrainedTokenizerFast(tokenizer_object=backend, bos_token="<s>", eos_token="</s>", unk_token="<unk>")
+
+
+@given(conversations(MESSAGES.filter(lambda text: " システム: " not in f" {text} "), last_place=0))
+@example([("<image>\n何", "猫"), ("色", "a cat")])
+@settings(deadline=None, max_examples=100)
+def test_karasu_is_counted_from_behind_the_bos(llama, exchanges):
+    expected = llava_jp_strings.v1(exchanges, llama, end="</s>", first=1)
+    assert encode(exchanges, llama, template="karasu") == expected
+    assert expected[0].count(llama.bos_token_id) == 1
+
+
+def test_karasu_needs_a_tokenizer_of_llamas_kind(llm_jp, llama):
+    with pytest.raises(TemplateError, match="needs a tokenizer of the Llama family, with a BOS and </s>; take v1 or"):
+        encode([("何", "猫")], llm_jp, template="karasu")
+    backend = Tokenizer.from_str(llama.backend_tokenizer.to_str())
+    backend.post_processor = processors.TemplateProcessing(single="$A", special_tokens=[])
+    bare = PreTrainedTokenizerFast(tokenizer_object=backend, bos_token="<s>", eos_token="</s>", unk_token="<unk>")
+    with pytest.raises(TemplateError, match="needs a tokenizer that begins every text with its BOS; take v1"):
+        encode([("何", "猫")], bare, template="karasu")
 
 
 # Where we leave LLaVA-JP on purpose

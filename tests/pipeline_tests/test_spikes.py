@@ -64,6 +64,6 @@ def test_what_is_no_number_stops_with_the_step_the_samples_and_the_checkpoint(tm
         require_finite(value, "loss", 7, ["a", "b"], tmp_path)
     assert str(caught.value) == (
         f"the loss is {value} at optimizer step 7; this step is in no checkpoint. The same command goes on from the "
-        "beginning, since there is no whole checkpoint yet and would come here again: look at the samples, or lower the "
-        "learning rate. the samples were: a, b"
+        "beginning, since there is no whole checkpoint yet and would come here again: look at the samples, or lower "
+        "the learning rate. the samples were: a, b"
     )
