@@ -201,12 +201,21 @@ class _Workers:
                 yield line
 
     def _fail_together(self) -> None:
-        """When one worker fails the others end: they would wait for it for ever."""
+        """When one worker fails the others end: they would wait for it for ever. What does not listen is killed."""
         while any(process.poll() is None for process in self._processes):
             if any(process.poll() for process in self._processes):
-                self._signal(signal.SIGTERM)
+                self._stop()
                 return
             time.sleep(SECONDS_BETWEEN_LOOKS)
+
+    def _stop(self) -> None:
+        """First politely, then not."""
+        self._signal(signal.SIGTERM)
+        end = time.monotonic() + SECONDS_TO_STOP
+        for process in self._processes:
+            with suppress(subprocess.TimeoutExpired):
+                process.wait(max(0.0, end - time.monotonic()))
+        self._signal(signal.SIGKILL)
 
     def wait(self) -> int:
         """The exit code of the workers: that of the first that failed, or 0."""
@@ -228,14 +237,9 @@ class _Workers:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        """First politely, then not."""
         if any(process.poll() is None for process in self._processes):
-            self._signal(signal.SIGTERM)
-            end = time.monotonic() + SECONDS_TO_STOP
-            for process in self._processes:
-                with suppress(subprocess.TimeoutExpired):
-                    process.wait(max(0.0, end - time.monotonic()))
-        self._signal(signal.SIGKILL)
+            self._stop()
+        self._signal(signal.SIGKILL)  # what ended workers have left behind
         self.wait()
 
 

@@ -137,7 +137,9 @@ def test_an_override_that_cannot_be_read_is_explained(override, message):
 
 
 def test_an_unknown_experiment_names_those_there_are():
-    assert problem("demo").startswith("no experiment is named 'demo'; there are: demo-v1.0, demo-v1.1, smoke, llava-jp-")
+    assert problem("demo").startswith(
+        "no experiment is named 'demo'; there are: demo-v1.0, demo-v1.1, smoke, llava-jp-"
+    )
     assert problem("demo").endswith("; or give the path of a .yaml file")
 
 
@@ -267,9 +269,7 @@ ARTICLE = {
 @pytest.mark.parametrize("name", ["llava-jp-v1.0", "llava-jp-v1.1"])
 def test_the_article_is_followed_to_the_letter(name):
     experiment = load_experiment(name)
-    found = {
-        field: (getattr(experiment.pretrain, field), getattr(experiment.finetune, field)) for field in ARTICLE
-    }
+    found = {field: (getattr(experiment.pretrain, field), getattr(experiment.finetune, field)) for field in ARTICLE}
     assert found == ARTICLE
     assert experiment.datasets.pretrain.name == "llava-pretrain-ja"
     assert experiment.datasets.finetune.name == "llava-instruct-620k-ja"
