@@ -12,7 +12,8 @@ from rich.table import Table
 
 from flows import store_commands
 from flows.encode_command import encode
-from flows.terminal import console, explained, narrated, print_records, print_rows, size
+from flows.show_training import show_training
+from flows.terminal import console, explained, interrupted_by_schedulers, narrated, print_records, print_rows, size
 from pipeline.config import ExperimentConfig, load_experiment
 from pipeline.disk import free_bytes
 from pipeline.errors import ConfigError, QueryError
@@ -53,7 +54,11 @@ def main() -> None:
 
 @app.command()
 @explained
-def show(experiment: Experiment, overrides: Overrides = None) -> None:
+def show(
+    experiment: Experiment,
+    overrides: Overrides = None,
+    gpu: Annotated[str | None, typer.Option(help='Predict the training on this GPU, such as "RTX 4090".')] = None,
+) -> None:
     """The whole configuration; each step with its fingerprint, done or to do, and what it needs."""
     config = load_experiment(experiment, overrides or ())
     from pipeline.costs import estimate
@@ -79,6 +84,7 @@ def show(experiment: Experiment, overrides: Overrides = None) -> None:
     console.print(f"~ is estimated; {size(free_bytes(store.root))} free on the disk of the store")
     features = plan_features(config, store=store)
     print_records(features.rows(), title=features.note())
+    show_training(config, store=store, gpu=gpu)
     if download:
         if not is_pinned(published, root=store.root):
             console.print("fingerprints of steps on sources that are not pinned yet are not final")
@@ -110,6 +116,7 @@ def fetch_command(
 @explained
 def run(experiments: Experiments, overrides: Overrides = None) -> None:
     """Run experiments, all steps; several are compared at the end. What is already done is not done again."""
+    interrupted_by_schedulers()
     configs = [load_experiment(experiment, overrides or ()) for experiment in experiments]
     _require_prefect()
     from flows.run_experiment import run_experiment
@@ -194,7 +201,13 @@ def views() -> None:
 
 
 app.command()(explained(encode))
-for command in (store_commands.verify, store_commands.discard, store_commands.push, store_commands.pull):
+for command in (
+    store_commands.verify,
+    store_commands.discard,
+    store_commands.push,
+    store_commands.pull,
+    store_commands.deliver,
+):
     app.command()(explained(command))
 
 

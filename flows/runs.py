@@ -20,9 +20,10 @@ from pipeline.manifest import Manifest
 from pipeline.plan import PlannedStep, plan_experiment, write_index
 from pipeline.progress import listening
 from pipeline.settings import load_settings
+from pipeline.sources.models import pin_models
 from pipeline.sources.published import pin_datasets, published_datasets
 from pipeline.store import ArtifactStore
-from pipeline.tracking import TrackedRun, Tracker
+from pipeline.tracking import TrackedExperiment, Tracker
 
 log = logging.getLogger(__name__)
 
@@ -38,7 +39,7 @@ class ExperimentRun:
 
     config: ExperimentConfig
     store: ArtifactStore
-    tracked: TrackedRun
+    tracked: TrackedExperiment
     plan: Mapping[str, PlannedStep]
     run_encoding: RunJob
     """Runs the jobs of the feature steps: on this machine or on a Ray cluster."""
@@ -93,8 +94,8 @@ def experiment_run(experiment: ExperimentName | ExperimentConfig) -> Iterator[Ex
         ConfigError: a setting or a path of the experiment is wrong; nothing was started.
         StoreError: the disk cannot hold what has to be fetched; nothing was.
     """
-    config = resolve(experiment)
     settings = load_settings()
+    config = pin_models(resolve(experiment), root=settings.store_root)
     run_encoding = encoding_on(settings.ray_address)
     pin_datasets(published_datasets(config), root=settings.store_root)
     plan = {step.role: step for step in plan_experiment(config)}

@@ -21,6 +21,10 @@ class TrainingError(PipelineError):
     """A training process stopped and would stop again."""
 
 
+class StoppedError(PipelineError):
+    """A training was asked to leave and saved before it did; the same command goes on."""
+
+
 class QueryError(PipelineError):
     """A query does not exist or was called with wrong parameters."""
 

@@ -80,6 +80,10 @@ class TrainingSamples(Sequence[TrainingSample]):
         batch, row = self._place(index)
         return batch.sample_id(row)
 
+    def subjects(self) -> list[str]:
+        """What each sample is about: its image's sha256, or itself."""
+        return [subject for batch in self._batches for subject in batch.subjects()]
+
     def _place(self, index: int) -> tuple["_Mapped", int]:
         if not 0 <= index < len(self):
             raise IndexError(f"there is no sample {index} of {len(self)}")
@@ -101,6 +105,10 @@ class _Mapped:
 
     def sample_id(self, row: int) -> str:
         return str(self._sample_ids[row])
+
+    def subjects(self) -> list[str]:
+        names, images = self._sample_ids.to_pylist(), self._images.to_pylist()
+        return [image or f"sample {name}" for name, image in zip(names, images, strict=True)]
 
     def sample(self, row: int) -> TrainingSample:
         ids, ranges = (values[bounds[row] : bounds[row + 1]] for values, bounds in (self._ids, self._supervised))

@@ -31,6 +31,7 @@ from pipeline.preparation import prepare_dataset
 from pipeline.store import ArtifactStore
 from pipeline.training.batches import collate
 from pipeline.training.order import global_batches
+from pipeline.training.resuming import find_start
 from pipeline.training.samples import load_samples
 from pipeline.training.stage import train_stage
 from pipeline.translation import check_translations
@@ -298,11 +299,12 @@ Stages(Path(sys.argv[1])).finetuned("interrupted", num_epochs=5000)
 """
 
 
-def test_ctrl_c_ends_the_workers_and_fewer_processes_cannot_go_on_from_their_checkpoint(stages, environment):
+def test_ctrl_c_saves_and_ends_the_workers_and_another_number_of_them_can_go_on(stages, environment):
     settings = {"LLAVA_JP_NUM_PROCESSES": "2", "LLAVA_JP_ZERO_STAGE": "2", "LLAVA_JP_CHECKPOINT_EVERY": "2"}
     store = stages.folder / "interrupted"
     command = [sys.executable, "-c", LONG_TRAINING, str(stages.folder)]
-    parent = subprocess.Popen(command, cwd=REPOSITORY, env={**os.environ, **settings}, stderr=subprocess.DEVNULL)
+    options = {"cwd": REPOSITORY, "env": {**os.environ, **settings}, "stderr": subprocess.PIPE, "text": True}
+    parent = subprocess.Popen(command, **options)
     try:
         saved = f"partial/finetune/*/work/checkpoints/optimizer_step-{'[0-9]' * 8}"  # renamed last
         wait_until(lambda: list(store.glob(saved)), seconds=100, what="there is a checkpoint")
@@ -313,10 +315,14 @@ def test_ctrl_c_ends_the_workers_and_fewer_processes_cannot_go_on_from_their_che
                 parent.wait(25)
                 break
         assert training_processes(store) == []
+        said = parent.stderr.read()
     finally:
         parent.kill()
         parent.wait()
-    with pytest.raises(
-        ConfigError, match="was made with 2 processes and ZeRO stage 2, this run has 1 and 0; go on with"
-    ):
-        stages.finetuned("interrupted", num_epochs=5000)
+    *_, last = sorted(store.glob(saved))
+    optimizer_step = int(last.name.partition("-")[2])
+    assert f"finetune was asked to stop: saved at optimizer step {optimizer_step} of 10000; run the same" in said
+    directory = last.parents[2]
+    checkpoint, universal = find_start(directory, num_processes=1, zero_stage=0)
+    assert checkpoint == last
+    assert (universal / "zero" / "projector.layers.0.weight" / "exp_avg.pt").exists()
