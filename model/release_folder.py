@@ -7,14 +7,14 @@ load it with ``trust_remote_code=True`` where only torch, Transformers and Pillo
 import copy
 import json
 import shutil
+from collections.abc import Mapping
 from importlib.resources import as_file, files
 from pathlib import Path
 from typing import Any
 
 import torch
 from huggingface_hub import save_torch_state_dict
-from torch import nn
-from transformers import AutoTokenizer, GenerationConfig, PreTrainedTokenizerBase
+from transformers import AutoTokenizer, GenerationConfig, PreTrainedModel, PreTrainedTokenizerBase
 
 from model.chat_templates import chat_template
 from model.checkpoint import LoadedModel, ModelConfig
@@ -50,7 +50,7 @@ def write_release(model: LoadedModel, folder: Path, *, dtype: Dtype) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     tokenizer = with_image_token(model.tokenizer)
     config = _config(model, tokenizer, dtype)
-    write_weights(_assembled(model, config), folder, dtype=dtype)
+    write_weights(untied_state(_assembled(model, config)), folder, dtype=dtype)
     config.save_pretrained(folder)
     generation_config(tokenizer).save_pretrained(folder)
     _save_processor(model, tokenizer, folder)
@@ -79,6 +79,7 @@ def load_release(folder: Path, *, device: torch.device) -> LoadedModel:
 def with_image_token(tokenizer: PreTrainedTokenizerBase) -> PreTrainedTokenizerBase:
     """A copy of the tokenizer that has ``<image>`` as one token."""
     copied = copy.deepcopy(tokenizer)
+    copied.padding_side = copied.init_kwargs["padding_side"] = "left"  # answers follow the prompts of a batch
     if IMAGE_TOKEN not in copied.get_vocab():
         copied.add_special_tokens({"extra_special_tokens": [IMAGE_TOKEN]}, replace_extra_special_tokens=False)
     return copied
@@ -96,16 +97,21 @@ def generation_config(tokenizer: PreTrainedTokenizerBase) -> GenerationConfig:
     )
 
 
-def write_weights(model: nn.Module, folder: Path, *, dtype: Dtype) -> None:
-    """``model.safetensors`` or, when it is large, shards with an index; tied weights once."""
-    tied = set(getattr(model, "all_tied_weights_keys", ()))
+def write_weights(state: Mapping[str, torch.Tensor], folder: Path, *, dtype: Dtype) -> None:
+    """``model.safetensors`` or, when it is large, shards with an index."""
     number_format = getattr(torch, dtype)
-    state = {
-        name: tensor.detach().to("cpu", number_format if tensor.is_floating_point() else tensor.dtype).contiguous()
-        for name, tensor in model.state_dict().items()
-        if name not in tied
-    }
-    save_torch_state_dict(state, folder, max_shard_size=MAX_SHARD_BYTES)
+    written: set[int] = set()
+    stored: dict[str, torch.Tensor] = {}
+    for name, tensor in state.items():
+        own = tensor.detach().to("cpu", number_format if tensor.is_floating_point() else tensor.dtype).contiguous()
+        stored[name] = own.clone() if own.data_ptr() in written else own  # tensors that share memory are refused
+        written.add(own.data_ptr())
+    save_torch_state_dict(stored, folder, max_shard_size=MAX_SHARD_BYTES)
+
+
+def untied_state(model: PreTrainedModel) -> dict[str, torch.Tensor]:
+    """The weights, those that are tied to others left out."""
+    return {name: tensor for name, tensor in model.state_dict().items() if name not in model.all_tied_weights_keys}
 
 
 def part_config(config: Any, dtype: Dtype) -> Any:
@@ -142,7 +148,7 @@ def is_tied(model: LoadedModel) -> bool:
     return llm.get_output_embeddings().weight is llm.get_input_embeddings().weight
 
 
-def _assembled(model: LoadedModel, config: LlavaJpConfig) -> nn.Module:
+def _assembled(model: LoadedModel, config: LlavaJpConfig) -> PreTrainedModel:
     """The released class around the parts themselves; nothing is copied."""
     with torch.device("meta"):
         released = LlavaJpForConditionalGeneration(config)
