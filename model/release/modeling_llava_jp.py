@@ -37,6 +37,10 @@ class LlavaJpForConditionalGeneration(PreTrainedModel, GenerationMixin):
         "SiglipEncoderLayer",
     ]
 
+    vision_tower: Any
+    projector: Any
+    language_model: Any
+
     def __init__(self, config: LlavaJpConfig) -> None:
         super().__init__(config)
         self.vision_tower = AutoModel.from_config(config.vision_config)
