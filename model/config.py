@@ -126,7 +126,7 @@ class LlmConfig(Section):
 
 
 Stage = Literal["pretrain", "finetune"]
-TemplateName = Literal["plain", "v1"]
+TemplateName = Literal["plain", "v1", "karasu", "chat"]
 
 
 class GenerationConfig(Section):

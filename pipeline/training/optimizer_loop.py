@@ -42,15 +42,18 @@ def train(job: TrainingJob) -> None:
         tokenizer=tokenizer,
         template=job.config.template,
         max_length=job.config.max_length,
+        directory=job.directory,
+        rank=ranks.rank,
+        wait=dist.barrier,
     )
-    if not samples.samples:
+    if not len(samples):
+        left_out = ", ".join(f"{count} {name}" for name, count in samples.num_findings.items()) or "none was accepted"
         raise DataError(
-            f"{job.stage}: no sample is left to train on ({samples.num_too_long} too long for "
-            f"max_length={job.config.max_length}, {samples.num_without_features} without features)"
+            f"{job.stage}: no sample is left to train on with max_length={job.config.max_length}: {left_out}"
         )
     model = build_model(job, tokenizer, features)
     plan = global_batches(
-        len(samples.samples),
+        len(samples),
         batch_size=job.config.global_batch_size,
         num_epochs=job.config.num_epochs,
         seed=job.config.seed,
@@ -81,10 +84,10 @@ def _optimize(
         for batch in plan[len(metrics) :]
     ]
     reporter = Reporter(job.stage, metrics, total=len(plan)) if ranks.rank == 0 else None
-    for batches in batches_ahead(own, samples.samples, features):
+    for batches in batches_ahead(own, samples, features):
         optimizer_step = len(metrics) + 1
         torch.manual_seed(hash((job.config.seed, optimizer_step, ranks.rank)))
-        names = [samples.samples[index].sample_id for index in plan[optimizer_step - 1]]
+        names = [samples.sample_id(index) for index in plan[optimizer_step - 1]]
         metrics.append(_step(engine, batches, ranks, features, optimizer_step, names))
         if reporter is not None:
             reporter.report(metrics[-1])

@@ -7,11 +7,10 @@ from transformers import AutoTokenizer, PreTrainedTokenizerFast
 from model.conversation import (
     IGNORED_LABEL,
     IMAGE_TOKEN_ID,
-    SYSTEM_TEXT,
     encode_conversation,
     encode_prompt,
-    without_image_token,
 )
+from model.templates import SYSTEM_TEXT, without_image_token
 from pipeline.config import TOKENIZER_FOLDER
 from tests.shared_data import shared_data
 
@@ -121,8 +120,15 @@ def test_an_image_token_in_a_question_moves_to_its_front(llm_jp):
     assert encode([("何<image>ですか。", "猫です。")], llm_jp) == front
 
 
-def test_an_image_token_in_a_later_question_is_no_second_image(llm_jp):
-    encoded = encode([("何ですか。", "猫です。"), ("<image>\n色は。", "白")], llm_jp)
+def test_the_image_stands_in_the_question_that_names_it(llm_jp):
+    encoded = encode([("何ですか。", "猫です。"), ("色は。<image>", "白")], llm_jp)
+    place = encoded.input_ids.index(IMAGE_TOKEN_ID)
+    around = " ".join(pieces(encoded.input_ids[place - 4 : place + 5], llm_jp))
+    assert around == f"ユーザー : ▁ {EOD} IMG ▁ \n 色 は"
+
+
+def test_a_second_image_token_is_no_second_image(llm_jp):
+    encoded = encode([("<image>\n何ですか。", "猫です。"), ("<image>\n色は。", "白")], llm_jp)
     assert encoded == encode([("何ですか。", "猫です。"), ("色は。", "白")], llm_jp)
 
 

@@ -56,6 +56,7 @@ def load(tmp_path, features, talks, *, accepted=None, max_length=1000, template=
         tokenizer=TOKENIZER,
         template=template,
         max_length=max_length,
+        directory=tmp_path,
     )
 
 
@@ -153,16 +154,16 @@ def test_no_samples_make_a_batch_without_supervision(features):
 def test_loaded_samples_are_the_accepted_ones_as_they_are_encoded(tmp_path, features):
     talks = {"a": (H1, "<image>\n図形の数", "二つ"), "b": (H1, "図形の数", "三つ"), "c": (None, "図形の数", "一つ")}
     loaded = load(tmp_path, features, talks, accepted=("a", "c"))
-    assert [(sample.sample_id, sample.image_sha256) for sample in loaded.samples] == [("a", H1), ("c", None)]
+    assert [(sample.sample_id, sample.image_sha256) for sample in loaded] == [("a", H1), ("c", None)]
     expected = encode_conversation([("図形の数", "二つ")], has_image=True, template="v1", tokenizer=TOKENIZER)
-    assert loaded.samples[0].encoded == expected
-    assert (loaded.num_without_features, loaded.num_too_long, loaded.num_shortened) == (0, 0, 0)
+    assert loaded[0].encoded == expected
+    assert loaded.num_findings == {}
 
 
 def test_a_sample_whose_image_has_no_features_is_counted(tmp_path, features):
     loaded = load(tmp_path, features, {"a": (H3, "図形の数", "二つ"), "b": (H1, "図形の数", "二つ")})
-    assert [sample.sample_id for sample in loaded.samples] == ["b"]
-    assert loaded.num_without_features == 1
+    assert [sample.sample_id for sample in loaded] == ["b"]
+    assert loaded.num_findings == {"no_features": 1}
 
 
 TALK = ("図形の数", "二つ", "図形の数", "三つ")
@@ -182,8 +183,8 @@ TALK = ("図形の数", "二つ", "図形の数", "三つ")
 )
 def test_a_long_sample_is_cut_after_a_whole_answer(tmp_path, features, image, max_length, num_tokens, num_shortened):
     loaded = load(tmp_path, features, {"a": (image, *TALK)}, max_length=max_length)
-    (sample,) = loaded.samples
-    assert (len(sample.encoded.input_ids), loaded.num_shortened) == (num_tokens, num_shortened)
+    (sample,) = loaded
+    assert (len(sample.encoded.input_ids), loaded.num_findings["shortened"]) == (num_tokens, num_shortened)
     assert sample.encoded.labels[-1] == TOKENIZER.eos_token_id
     assert collate([sample], features=features).input_ids.shape[1] <= max_length
 
@@ -191,7 +192,7 @@ def test_a_long_sample_is_cut_after_a_whole_answer(tmp_path, features, image, ma
 @pytest.mark.parametrize(("image", "max_length"), [(None, 8), (H1, 13)])
 def test_a_sample_whose_first_answer_does_not_fit_is_left_out_and_counted(tmp_path, features, image, max_length):
     loaded = load(tmp_path, features, {"a": (image, *TALK)}, max_length=max_length)
-    assert (loaded.samples, loaded.num_too_long, loaded.num_shortened) == ((), 1, 0)
+    assert (list(loaded), loaded.num_findings) == ([], {"too_long": 1})
 
 
 def test_batches_come_in_the_order_of_the_plan(features):
@@ -211,7 +212,7 @@ def test_global_batches_lose_no_sample(num_samples, batch_size, seed):
 
 def test_a_label_is_its_token_or_ignored(tmp_path, features):
     loaded = load(tmp_path, features, {"a": (H1, *TALK), "b": (None, *TALK)})
-    batch = collate(loaded.samples, features=features)
+    batch = collate(loaded, features=features)
     supervised = batch.labels != IGNORED_LABEL
     assert torch.equal(batch.labels[supervised], batch.input_ids[supervised])
     assert not supervised[batch.attention_mask == 0].any()

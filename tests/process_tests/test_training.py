@@ -201,7 +201,7 @@ def test_two_processes_give_the_weights_of_one(models, zero_stage):
         torch.testing.assert_close(found[name], tensor, rtol=1e-3, atol=1e-4)
 
 
-def model_and_samples(stages):
+def model_and_samples(stages, directory):
     """The model that finetuning starts from, and the samples it sees, made without the training loop."""
     config = stages.config
     tokenizer = load_tokenizer(config.llm, bundled=TOKENIZER_FOLDER)
@@ -213,15 +213,16 @@ def model_and_samples(stages):
         tokenizer=tokenizer,
         template=config.finetune.template,
         max_length=config.finetune.max_length,
-    ).samples
+        directory=directory,
+    )
     llm = build_llm(config.llm, tokenizer)
     projector = Projector(features.num_channels, llm.config.hidden_size)
     load_projector(projector, stages.projector.directory)
     return VisionLanguageModel(projector, llm).eval(), samples, features
 
 
-def test_the_loss_is_the_mean_over_the_supervised_tokens_of_the_global_batch(stages, models):
-    model, samples, features = model_and_samples(stages)
+def test_the_loss_is_the_mean_over_the_supervised_tokens_of_the_global_batch(stages, models, tmp_path):
+    model, samples, features = model_and_samples(stages, tmp_path)
     (first, *_) = global_batches(NUM_SAMPLES, batch_size=8, num_epochs=1, seed=stages.config.finetune.seed)
     total, count = 0.0, 0
     for index in first:
@@ -238,14 +239,15 @@ def test_the_loss_is_the_mean_over_the_supervised_tokens_of_the_global_batch(sta
 
 
 def test_pretraining_publishes_the_projector_alone_and_finetuning_starts_from_it(stages, models):
-    assert {file.path for file in stages.projector.files} == {"projector.safetensors", "metrics.parquet"}
+    files = {file.path for file in stages.projector.files}
+    assert files == {"projector.safetensors", "metrics.parquet", "findings.parquet"}
     projector = sum(tensor.numel() for tensor in load_file(stages.projector.path("projector.safetensors")).values())
     assert stages.projector.summary["num_trained_parameters"] == projector
     assert stages.projector.summary["num_parameters"] > projector
 
 
-def test_pretraining_trains_the_projector_and_finetuning_both(stages, models):
-    before, _, _ = model_and_samples(stages)
+def test_pretraining_trains_the_projector_and_finetuning_both(stages, models, tmp_path):
+    before, _, _ = model_and_samples(stages, tmp_path)
     after = weights(models["plain"])
     assert any(not torch.equal(tensor, after[name]) for name, tensor in before.projector.state_dict().items())
     for name, tensor in before.llm.named_parameters():
