@@ -18,11 +18,12 @@ from transformers import (
 )
 from transformers.models.siglip.image_processing_pil_siglip import SiglipImageProcessorPil
 
-from model.chat_templates import added_ends, chat_template
 from model.checkpoint import LoadedModel
 from model.config import Dtype
-from model.conversation import IMAGE_TOKEN, IMAGE_TOKEN_ID, encode_prompt
+from model.conversation import IMAGE_TOKEN_ID, encode_prompt
 from model.release_folder import decimals, generation_config, part_config, with_image_token, write_weights
+from model.release_templates import added_ends, release_template
+from model.templates import IMAGE_TOKEN
 from model.vision_tower import FEATURE_LAYER
 
 PROBE = "左の犬は何をしていますか？ 2 dogs."
@@ -47,7 +48,7 @@ def write_llava(model: LoadedModel, folder: Path, *, dtype: Dtype) -> None:
     state = _assembled(model, config).state_dict()
     write_weights(_with_row(state, config.image_token_index, model), folder, dtype=dtype)
     config.save_pretrained(folder)
-    generation_config(model.tokenizer).save_pretrained(folder)
+    generation_config(model).save_pretrained(folder)
     processor.save_pretrained(folder)
 
 
@@ -77,7 +78,7 @@ def _strategy(model: LoadedModel) -> str:
 def _processor(model: LoadedModel) -> LlavaProcessor:
     tower = model.vision_tower
     tokenizer = with_image_token(model.tokenizer)
-    begin, end = added_ends(tokenizer)
+    begin, end = ("", "") if model.config.template == "chat" else added_ends(tokenizer)
     tokenizer.backend_tokenizer.post_processor = NoProcessor([])
     for name in ("add_bos_token", "add_eos_token"):
         if getattr(tokenizer, name, False):
@@ -92,7 +93,7 @@ def _processor(model: LoadedModel) -> LlavaProcessor:
         patch_size=tower.vit.config.patch_size,
         vision_feature_select_strategy=_strategy(model),
         num_additional_image_tokens=tower.num_class_tokens,
-        chat_template=begin + chat_template(model.config.template, image_text=f"{end}{IMAGE_TOKEN}"),
+        chat_template=begin + release_template(model.config.template, tokenizer, image_text=f"{end}{IMAGE_TOKEN}"),
     )
 
 

@@ -16,14 +16,15 @@ import torch
 from huggingface_hub import save_torch_state_dict
 from transformers import AutoTokenizer, GenerationConfig, PreTrainedModel, PreTrainedTokenizerBase
 
-from model.chat_templates import chat_template
 from model.checkpoint import LoadedModel, ModelConfig
 from model.config import Dtype, ImageConfig
-from model.conversation import IMAGE_TOKEN
+from model.conversation import end_token_id
 from model.projector import Projector
 from model.release.configuration_llava_jp import LlavaJpConfig
 from model.release.modeling_llava_jp import LlavaJpForConditionalGeneration
 from model.release.processing_llava_jp import LlavaJpImageProcessor, LlavaJpProcessor
+from model.release_templates import release_template
+from model.templates import IMAGE_TOKEN
 from model.vision_tower import VisionTower
 from model.vlm import VisionLanguageModel
 
@@ -52,7 +53,7 @@ def write_release(model: LoadedModel, folder: Path, *, dtype: Dtype) -> None:
     config = _config(model, tokenizer, dtype)
     write_weights(untied_state(_assembled(model, config)), folder, dtype=dtype)
     config.save_pretrained(folder)
-    generation_config(tokenizer).save_pretrained(folder)
+    generation_config(model).save_pretrained(folder)
     _save_processor(model, tokenizer, folder)
     for name in CODE:
         with as_file(files("model.release") / name) as path:
@@ -85,15 +86,15 @@ def with_image_token(tokenizer: PreTrainedTokenizerBase) -> PreTrainedTokenizerB
     return copied
 
 
-def generation_config(tokenizer: PreTrainedTokenizerBase) -> GenerationConfig:
-    """Greedy, up to the end-of-text."""
-    pad = tokenizer.pad_token_id if tokenizer.pad_token_id is not None else tokenizer.eos_token_id
+def generation_config(model: LoadedModel) -> GenerationConfig:
+    """Greedy, up to the token that ends an answer."""
+    tokenizer, end = model.tokenizer, end_token_id(model.config.template, model.tokenizer)
     return GenerationConfig(
         max_new_tokens=MAX_NEW_TOKENS,
         do_sample=False,
         bos_token_id=tokenizer.bos_token_id,
-        eos_token_id=tokenizer.eos_token_id,
-        pad_token_id=pad,
+        eos_token_id=end,
+        pad_token_id=tokenizer.pad_token_id if tokenizer.pad_token_id is not None else end,
     )
 
 
@@ -170,8 +171,9 @@ def _save_processor(model: LoadedModel, tokenizer: PreTrainedTokenizerBase, fold
     processor = LlavaJpProcessor(
         image_processor,
         tokenizer,
-        chat_template=chat_template(model.config.template),
+        chat_template=release_template(model.config.template, model.tokenizer),
         num_image_tokens=tower.num_tokens(images.layout),
+        adds_special_tokens=model.config.template != "chat",
     )
     processor.save_pretrained(folder)
     path = folder / "processor_config.json"
