@@ -10,7 +10,7 @@ import yaml
 from rich.markup import escape
 from rich.table import Table
 
-from flows import store_commands
+from flows import model_commands, store_commands
 from flows.encode_command import encode
 from flows.terminal import console, explained, narrated, print_records, print_rows, size
 from pipeline.config import ExperimentConfig, load_experiment
@@ -195,6 +195,8 @@ def views() -> None:
 
 app.command()(explained(encode))
 for command in (store_commands.verify, store_commands.discard, store_commands.push, store_commands.pull):
+    app.command()(explained(command))
+for command in (model_commands.export, model_commands.publish, model_commands.chat):
     app.command()(explained(command))
 
 

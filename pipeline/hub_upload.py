@@ -1,6 +1,7 @@
 """Puts a released folder on the Hugging Face Hub, in one commit. The token comes from ``HF_TOKEN`` only."""
 
 import logging
+import re
 from pathlib import Path
 
 from huggingface_hub import HfApi
@@ -10,7 +11,22 @@ from pipeline.errors import ConfigError, TransientError
 from pipeline.sources.http_files import BUSY_STATUSES
 from pipeline.sources.hub import endpoint, token
 
+REPOSITORY = re.compile(r"[\w.-]+/[\w.-]+")
+
 log = logging.getLogger(__name__)
+
+
+def require_access(repo: str) -> str:
+    """The token, if what is asked for can be tried at all.
+
+    Raises:
+        ConfigError: the name is not that of a repository, or there is no token.
+    """
+    if not REPOSITORY.fullmatch(repo):
+        raise ConfigError(f"{repo!r} is not the name of a repository on the Hub; it is written owner/name")
+    if (secret := token()) is None:
+        raise ConfigError(f"publishing needs HF_TOKEN: create a write token at {endpoint()}/settings/tokens")
+    return secret
 
 
 def publish_folder(folder: Path, repo: str, *, is_private: bool, message: str) -> str:
@@ -20,9 +36,7 @@ def publish_folder(folder: Path, repo: str, *, is_private: bool, message: str) -
         ConfigError: there is no token, or it may not write there.
         TransientError: the Hub does not answer.
     """
-    if (secret := token()) is None:
-        raise ConfigError(f"publishing needs HF_TOKEN: create a write token at {endpoint()}/settings/tokens")
-    api = HfApi(endpoint=endpoint(), token=secret)
+    api = HfApi(endpoint=endpoint(), token=require_access(repo))
     num_bytes = sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
     log.info("publish %s: %.1f MB to %s/%s", folder.name, num_bytes / 1e6, endpoint(), repo)
     try:

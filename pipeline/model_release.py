@@ -3,7 +3,6 @@
 import logging
 import os
 import shutil
-import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -15,7 +14,7 @@ from pipeline.errors import ConfigError
 from pipeline.model_card import ReleaseForm, model_card
 from pipeline.model_facts import model_facts
 from pipeline.model_source import ModelSource, open_model
-from pipeline.store import ArtifactStore, write_text
+from pipeline.store import UNFINISHED_SUFFIX, ArtifactStore, write_text
 
 log = logging.getLogger(__name__)
 
@@ -71,17 +70,11 @@ def export_model(
 @contextmanager
 def _complete_or_absent(folder: Path) -> Iterator[Path]:
     """A folder beside the wanted one, which takes its name when everything is written."""
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    unfinished = Path(tempfile.mkdtemp(prefix=f".{folder.name}-", dir=folder.parent))
+    unfinished = folder.with_name(f".{folder.name}{UNFINISHED_SUFFIX}")
+    shutil.rmtree(unfinished, ignore_errors=True)  # of an export that was killed
+    unfinished.mkdir(parents=True)
     try:
         yield unfinished
-        unfinished.chmod(0o777 & ~_umask())
         os.replace(unfinished, folder)
     finally:
         shutil.rmtree(unfinished, ignore_errors=True)
-
-
-def _umask() -> int:
-    mask = os.umask(0)
-    os.umask(mask)
-    return mask
