@@ -5,6 +5,7 @@ No weights are copied: a version's source is the artifact's folder in the store.
 
 import logging
 import re
+from pathlib import Path
 
 from mlflow.entities.model_registry import ModelVersion
 from mlflow.exceptions import MlflowException
@@ -23,6 +24,9 @@ ALIAS = "current"
 FINGERPRINT = "fingerprint"
 UNUSUAL = re.compile(r"[^\w./ -]", re.ASCII)
 """Characters that MLflow does not take in the key of a tag."""
+
+for name in ("mlflow", "alembic"):
+    logging.getLogger(name).setLevel(logging.WARNING)  # they narrate the set-up of the database
 
 
 def register_model(settings: Settings, *, experiment: str, description: str, model: Manifest) -> str | None:
@@ -44,7 +48,9 @@ def register_model(settings: Settings, *, experiment: str, description: str, mod
 
 
 def trained_by(settings: Settings, model: Manifest) -> str | None:
-    """Id of the MLflow run that made a model, if there is one."""
+    """Id of the MLflow run that made a model, if there is one; a database that does not exist is not made."""
+    if _is_local(settings) and not Path(settings.mlflow_uri.removeprefix("sqlite:///")).is_file():
+        return None
     return _run_of(MlflowClient(settings.mlflow_uri), model)
 
 
@@ -72,12 +78,15 @@ def _entered(client: MlflowClient, settings: Settings, experiment: str, model: M
         "made_at": model.created_at,
         "git_commit": model.git_commit or "not recorded",
     }
-    is_local = settings.mlflow_uri.startswith("sqlite:")
     # A server refuses paths of the machine that asks; the address says the same to whoever has the store.
-    source = model.directory.as_uri() if is_local else f"llava-jp-store://{model.address}"
+    source = model.directory.as_uri() if _is_local(settings) else f"llava-jp-store://{model.address}"
     version = client.create_model_version(experiment, source, run_id=_run_of(client, model), tags=tags)
     log.info("MLflow's model registry: %s is version %s of %s", model.fingerprint, version.version, experiment)
     return version
+
+
+def _is_local(settings: Settings) -> bool:
+    return settings.mlflow_uri.startswith("sqlite:")
 
 
 def _run_of(client: MlflowClient, model: Manifest) -> str | None:

@@ -45,6 +45,7 @@ def export_model(
     Raises:
         ConfigError: the folder is not empty, the model cannot be read, or it cannot take this form.
     """
+    folder = folder.resolve()
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         raise ConfigError(f"{folder} is not empty; export writes a new folder")
     model = open_model(source.folder)
