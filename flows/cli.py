@@ -196,8 +196,9 @@ def views() -> None:
 app.command()(explained(encode))
 for command in (store_commands.verify, store_commands.discard, store_commands.push, store_commands.pull):
     app.command()(explained(command))
-for command in (model_commands.export, model_commands.publish, model_commands.chat):
-    app.command()(explained(command))
+app.command()(explained(model_commands.export))
+app.command()(explained(model_commands.publish))
+app.command()(explained(model_commands.chat))
 
 
 def _sources_named(name: str) -> "Sequence[Source]":

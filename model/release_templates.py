@@ -73,7 +73,7 @@ def release_template(
     """
     if template == "chat":
         date = f"{{%- set date_string = '{DATE}' -%}}\n"  # what a template that writes a date was trained with
-        body = date + tokenizer.get_chat_template()
+        body = date + str(tokenizer.get_chat_template())
     elif template == "plain":
         body = CAPTION
     else:

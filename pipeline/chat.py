@@ -8,8 +8,7 @@ from typing import Any
 
 import torch
 from PIL import Image
-from transformers import PreTrainedTokenizerBase, StoppingCriteria, StoppingCriteriaList
-from transformers.generation.streamers import BaseStreamer
+from transformers import PreTrainedTokenizerBase, StoppingCriteriaList
 
 from model.checkpoint import LoadedModel
 from model.config import GenerationConfig
@@ -111,8 +110,8 @@ class Chat:
             pieces.put(None)
 
 
-class _Pieces(BaseStreamer):
-    """Hands text on as soon as its characters are whole.
+class _Pieces:
+    """A streamer of Transformers that hands text on as soon as its characters are whole.
 
     All tokens are decoded again each time: a token's text depends on those before it, and a character of several bytes
     may come in several tokens.
@@ -139,7 +138,9 @@ class _Pieces(BaseStreamer):
         self._done = text
 
 
-class _Stopped(StoppingCriteria):
+class _Stopped:
+    """A stopping criterion of Transformers."""
+
     def __init__(self, event: Event) -> None:
         self._event = event
 

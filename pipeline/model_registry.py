@@ -81,7 +81,7 @@ def _entered(client: MlflowClient, settings: Settings, experiment: str, model: M
     # A server refuses paths of the machine that asks; the address says the same to whoever has the store.
     source = model.directory.as_uri() if _is_local(settings) else f"llava-jp-store://{model.address}"
     version = client.create_model_version(experiment, source, run_id=_run_of(client, model), tags=tags)
-    log.info("MLflow's model registry: %s is version %s of %s", model.fingerprint, version.version, experiment)
+    log.info("registered model %s as version %s of %s", model.fingerprint, version.version, experiment)
     return version
 
 
