@@ -10,7 +10,7 @@ import yaml
 from rich.markup import escape
 from rich.table import Table
 
-from flows import store_commands
+from flows import model_commands, store_commands
 from flows.encode_command import encode
 from flows.show_training import show_training
 from flows.terminal import console, explained, interrupted_by_schedulers, narrated, print_records, print_rows, size
@@ -209,6 +209,9 @@ for command in (
     store_commands.deliver,
 ):
     app.command()(explained(command))
+app.command()(explained(model_commands.export))
+app.command()(explained(model_commands.publish))
+app.command()(explained(model_commands.chat))
 
 
 def _sources_named(name: str) -> "Sequence[Source]":

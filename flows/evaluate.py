@@ -6,7 +6,7 @@ from flows.cache_features import cache_features
 from flows.prepare_data import PreparedData, prepare_data
 from flows.runs import ExperimentRun, experiment_run
 from flows.tasks import show_table
-from flows.train import train
+from flows.train import register, train
 from pipeline.comparison import ComparedExperiment
 from pipeline.config import ExperimentConfig, ExperimentName
 from pipeline.manifest import Manifest
@@ -27,7 +27,7 @@ def evaluate_flow(experiment: ExperimentName | ExperimentConfig = ExperimentName
 
 
 def evaluate(run: ExperimentRun, data: PreparedData, model: Manifest) -> ComparedExperiment:
-    """Answers and scores for every benchmark of the experiment."""
+    """Answers and scores for every benchmark of the experiment; the scores go to MLflow's model registry too."""
     evaluation = run.config.evaluation
     datasets, answers, scored = [], [], []
     for benchmark in evaluation.benchmarks:
@@ -48,4 +48,5 @@ def evaluate(run: ExperimentRun, data: PreparedData, model: Manifest) -> Compare
         datasets.append(items)
         answers.append(predictions)
         scored.append(scores)
+    register(run, model)
     return ComparedExperiment(run.config.name, tuple(answers), tuple(scored), tuple(datasets))

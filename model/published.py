@@ -120,7 +120,7 @@ def load_published(folder: Path, *, device: torch.device, vision_dtype: Dtype = 
         )
     config = ModelConfig(images=images, template="v1", vision_dtype=vision_dtype)
     vlm = VisionLanguageModel(projector, llm).to(device).eval()
-    return LoadedModel(config, tower.to(device), vlm, _tokenizer(folder))
+    return LoadedModel(config, tower.to(device), vlm, _tokenizer(folder, llm.config))
 
 
 def load_published_llm(folder: Path) -> PreTrainedModel:
@@ -324,7 +324,7 @@ def _images(record: Mapping[str, Any], tower: VisionTower, folder: Path) -> Imag
     return images
 
 
-def _tokenizer(folder: Path) -> PreTrainedTokenizerBase:
+def _tokenizer(folder: Path, llm_config: PreTrainedConfig) -> PreTrainedTokenizerBase:
     if not (folder / "tokenizer.json").is_file():
         raise ModelFolderError(f"{folder} has no tokenizer.json; put the files of the LLM's tokenizer there")
-    return AutoTokenizer.from_pretrained(folder)
+    return AutoTokenizer.from_pretrained(folder, config=llm_config)

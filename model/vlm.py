@@ -9,7 +9,8 @@ from typing import NamedTuple
 import torch
 from torch import nn
 from torch.nn.utils.rnn import pad_sequence
-from transformers import PreTrainedModel
+from transformers import PreTrainedModel, StoppingCriteriaList
+from transformers.generation.streamers import BaseStreamer
 from transformers.modeling_layers import GradientCheckpointingLayer
 
 from model.config import GenerationConfig, Stage
@@ -139,6 +140,8 @@ class VisionLanguageModel(nn.Module):
         *,
         eos_token_id: int,
         pad_token_id: int,
+        streamer: BaseStreamer | None = None,
+        stopping_criteria: StoppingCriteriaList | None = None,
     ) -> list[list[int]]:
         """Answers' token ids without the end-of-text, for prompts that hold one ``IMAGE_TOKEN_ID`` per image.
 
@@ -148,6 +151,8 @@ class VisionLanguageModel(nn.Module):
             config: how to generate.
             eos_token_id: generation stops here.
             pad_token_id: filler behind shorter answers.
+            streamer: gets the tokens of a single answer as they come.
+            stopping_criteria: stop earlier than ``config`` says.
         """
         device = self.projector.weight.device
         rows = []
@@ -168,6 +173,8 @@ class VisionLanguageModel(nn.Module):
             do_sample=False,
             eos_token_id=eos_token_id,
             pad_token_id=pad_token_id,
+            streamer=streamer,
+            stopping_criteria=stopping_criteria,
         )
         return [_until(answer, eos_token_id) for answer in answers.tolist()]
 

@@ -26,7 +26,8 @@ from pipeline.config import TOKENIZER_FOLDER
 
 TOKENIZER = TOKENIZER_FOLDER / "shapes-ja"
 SO400M = "google/siglip-so400m-patch14-384"
-VOCABULARY = 200
+VOCABULARY = 700
+"""More than the bundled tokenizer has, as that of llm-jp-1.3b."""
 
 
 @dataclass
