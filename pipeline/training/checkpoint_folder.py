@@ -14,6 +14,7 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+from pipeline.disk import gigabytes
 from pipeline.manifest import Record
 from pipeline.store import UNFINISHED_SUFFIX, WORK_FOLDER, flush, write_text
 from pipeline.verification import files_below
@@ -87,6 +88,8 @@ def last_sound_checkpoint(folder: Path) -> Path | None:
     for unfinished in folder.glob(f"{PREFIX}*{UNFINISHED_SUFFIX}"):
         shutil.rmtree(unfinished)  # left by a crash in the middle of a write
     for checkpoint in reversed(whole_checkpoints(folder)):
+        size = sum(read_record(checkpoint).files.values())
+        log.info("%s: %s are compared with their checksums", checkpoint.name, gigabytes(size))
         problems = list(problems_of(checkpoint))
         if not problems:
             return checkpoint

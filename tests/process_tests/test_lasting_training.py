@@ -37,6 +37,8 @@ class Trainings:
         self.server = server
         self.said = []
         """What the processes print."""
+        self.new = 0
+        """Where the lines of the newest training begin."""
         config = load_experiment("smoke")
         store = ArtifactStore(folder / "store")
         dataset = prepare_dataset(ShapesJaSource(kind="shapes-ja", content="captions", num_images=200), store=store)
@@ -69,6 +71,7 @@ class Trainings:
             checkpoint=None,
             universal=None,
         )
+        self.new = len(self.said)
         (directory / WORK_FOLDER).mkdir(parents=True)
         (directory / WORK_FOLDER / "job.json").write_text(job.model_dump_json())
         return directory
@@ -207,11 +210,21 @@ def table(directory, name):
     return pq.read_table(directory / f"{name}.parquet").to_pylist()
 
 
+def told(trainings):
+    """The events of the training that ran last."""
+    lines = (line for line in trainings.said[trainings.new :] if line.startswith("@progress "))
+    return [json.loads(line.removeprefix("@progress ")) for line in lines]
+
+
 def test_looking_at_held_out_samples_changes_nothing_and_is_the_same_for_two_processes(trainings):
     looks = HeldOutConfig(num_samples=64, every=4, num_answers=1, max_new_tokens=4)
     watched = trainings.job("watched", model_type="gpt2", held_out=looks)
     assert trainings.run(watched, in_step=7) == [-signal.SIGKILL]
     assert trainings.run(watched) == [0]
+    looks_told = [row["optimizer_step"] for event in told(trainings) for row in event["rows"] if "held_out_loss" in row]
+    assert looks_told == [0, 4, 0, 4, 8, 10]  # what was seen before the checkpoint is told again to the next MLflow run
+    tables = [event["tables"] for event in told(trainings) if event["tables"]]
+    assert tables[-1] == {"held_out_answers": str(watched / WORK_FOLDER / "held_out_answers.json")}
     unseen = trainings.job("unseen", model_type="gpt2", held_out=HeldOutConfig(num_answers=0, every=1000))
     assert trainings.run(unseen) == [0]
     assert files(watched)["llm/model.safetensors"] == files(unseen)["llm/model.safetensors"]
