@@ -1,9 +1,9 @@
 """Lengths of training samples like those of v1.1: 729 vision tokens, then a caption or a conversation.
 
-Captions: 77 Japanese captions have 25 to 36 tokens (5 % to 95 %) with llm-jp's tokenizer; those of the web spread wider.
-Conversations: 3,000 generated ones (``tests.planted_defects.corpus``, the shape of LLaVA-Instruct) have 154 tokens on
-average, 32 to 280; with the template's words, and a tail of detailed descriptions up to the limit of 1,532. One in twenty
-has no image.
+Captions: 77 Japanese ones have 25 to 36 tokens (5 % to 95 %) with llm-jp's tokenizer; those of the web spread wider.
+Conversations: 3,000 generated ones (``tests.planted_defects.corpus``, in the shape of LLaVA-Instruct) have 154 tokens
+on average, 32 to 280; here with the words of the template, and a tail of detailed descriptions up to the limit of 1,532
+tokens. One in twenty has no image.
 """
 
 import numpy as np

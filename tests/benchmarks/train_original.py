@@ -21,7 +21,7 @@ from torch import nn
 from torch.nn import functional as F
 from torch.nn.utils.rnn import pad_sequence
 
-from model.config import RandomVisionTower, Stage, VisionTowerConfig
+from model.config import Dtype, RandomVisionTower, Stage, VisionTowerConfig
 from model.conversation import IGNORED_LABEL, IMAGE_TOKEN_ID
 from model.s2 import join_scales
 from model.vision_tower import VisionTower, build_vision_tower
@@ -39,7 +39,7 @@ class Original:
 
     def __init__(self, shapes: Shapes, stage: Stage, device: torch.device, *, attention: str) -> None:
         self.stage, self.device, self.shapes = stage, device, shapes
-        tower = VisionTowerConfig(weights=RandomVisionTower(kind="random", **shapes.tower), dtype="bfloat16")
+        tower = VisionTowerConfig(weights=RandomVisionTower(kind="random", **shapes.tower), dtype=_tower_dtype(device))
         self.tower: VisionTower = build_vision_tower(tower).to(device)
         self.images = FeatureConfig(image_size=2 * shapes.tower["tile_size"], scales=(1.0, 0.5))
         llm = shapes.build_llm(device, torch.float32, attention=attention)
@@ -92,6 +92,11 @@ def seconds_of(original: Original, samples: Samples, plan: Sequence[Sequence[int
             began = time.perf_counter()
         original.step(samples, batch)  # reads the loss, so the device is done
     return time.perf_counter() - began
+
+
+def _tower_dtype(device: torch.device) -> Dtype:
+    """CPUs without bfloat16 of their own take seconds for a convolution in it."""
+    return "bfloat16" if device.type == "cuda" else "float32"
 
 
 def has_eight_bit(device: torch.device) -> bool:

@@ -1,4 +1,4 @@
-"""Our training as ``bench_train`` measures it: shards, batches read ahead, the optimizer steps of a DeepSpeed engine."""
+"""Our training as ``bench_train`` measures it: shards, batches read ahead, optimizer steps of a DeepSpeed engine."""
 
 from pipeline.training.ranks import join_ranks  # isort: split
 
@@ -21,7 +21,7 @@ from pipeline.flops import sizes_of, trained_of, training_flops
 from pipeline.training.batches import batches_ahead
 from pipeline.training.engine import start_engine
 from pipeline.training.feed import Feed
-from pipeline.training.optimizer_loop import _own_pieces, _Step, _take
+from pipeline.training.optimizer_step import OptimizerStep, own_micro_batches
 from pipeline.training.ranks import Ranks
 from pipeline.training.speed import waiting
 from pipeline.training.stage import TrainingJob
@@ -51,7 +51,7 @@ def run(
     """``plan``: all optimizer steps, the first ``shapes.warmup_steps`` untimed; ``features``: the artifact."""
     ranks = join_ranks()
     step = _step(shapes, stage, config, features, ranks, num_optimizer_steps=len(plan), attention=attention)
-    pieces = _own_pieces(step.job, ranks, plan, samples)
+    pieces = own_micro_batches(step.job, ranks, plan, samples.lengths)
     began, waited_seconds = time.perf_counter(), 0.0
     with closing(batches_ahead(pieces, samples, step.feed.features)) as steps:
         for number, (batches, waited) in enumerate(waiting(steps)):
@@ -59,7 +59,7 @@ def run(
                 began, waited_seconds = time.perf_counter(), 0.0
             elif number > shapes.warmup_steps:
                 waited_seconds += waited
-            _take(step, batches, number + 1, [])  # reads the loss, so the device is done
+            step.take(batches, number + 1, [])  # reads the loss, so the device is done
     seconds = time.perf_counter() - began
     del batches
     return Timed(seconds, waited_seconds, live_bytes())
@@ -74,7 +74,7 @@ def _step(
     *,
     num_optimizer_steps: int,
     attention: str,
-) -> _Step:
+) -> OptimizerStep:
     llm = shapes.build_llm(ranks.device, torch.bfloat16, attention=attention)
     fuse_activations(llm)
     if config.gradient_checkpointing:
@@ -86,7 +86,7 @@ def _step(
     job = _job(stage, config, features)
     engine = start_engine(job, model, ranks, num_optimizer_steps=num_optimizer_steps)
     source = CachedFeatures(FeatureReader(features), ranks.device)
-    return _Step(job, engine, ranks, Feed(source, ranks.device), flops_of)
+    return OptimizerStep(job, engine, ranks, Feed(source, ranks.device), flops_of)
 
 
 def _job(stage: Stage, config: StageConfig, features: Path) -> TrainingJob:
