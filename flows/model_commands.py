@@ -2,6 +2,7 @@
 
 import sys
 import tempfile
+import warnings
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
@@ -92,6 +93,7 @@ def chat(
     repetition_penalty: Annotated[float, typer.Option(min=0.01, help="1.0 is none.")] = 1.0,
 ) -> None:
     """Talk with a model about an image. Ctrl-C stops an answer, Ctrl-D leaves."""
+    warnings.filterwarnings("ignore", module="transformers")
     _require_image(image)
     source = find_model(model, store=ArtifactStore(load_settings().store_root))
     started = _start(source, image, max_new_tokens, num_beams, repetition_penalty)

@@ -191,6 +191,8 @@ def test_one_question_is_answered_and_nothing_else_is_written(llava_jp, trained,
         expected = expected_answer(trained, opened.convert("RGB"))
     asked = llava_jp("chat", "smoke", image, "--question", QUESTION, "--max-new-tokens", "6")
     assert (asked.exit_code, asked.stderr, asked.stdout) == (0, "", expected + "\n")
+    penalised = llava_jp("chat", "smoke", image, "-q", QUESTION, "--max-new-tokens", "6", "--repetition-penalty", "1.3")
+    assert (penalised.exit_code, penalised.stderr) == (0, "")
     piped = llava_jp("chat", "smoke", image, "-q", "-", "--max-new-tokens", "6", input=QUESTION + "\n")
     assert piped.stdout == expected + "\n"
 
