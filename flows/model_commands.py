@@ -2,6 +2,7 @@
 
 import sys
 import tempfile
+import unicodedata
 import warnings
 from collections.abc import Iterator
 from contextlib import closing
@@ -145,6 +146,11 @@ def _questions() -> Iterator[str]:
             yield asked
 
 
+def printable(text: str) -> str:
+    """The text without control characters: a terminal would obey those that a model makes up."""
+    return "".join(one for one in text if one in "\n\t" or unicodedata.category(one) != "Cc")
+
+
 def _print_answer(chat: "Chat", question: str) -> None:
     """The answer as it comes; Ctrl-C stops it and keeps the conversation."""
     from pipeline.chat import TooLongError
@@ -152,7 +158,7 @@ def _print_answer(chat: "Chat", question: str) -> None:
     try:
         with closing(chat.answer(question)) as pieces:
             for piece in pieces:
-                print(piece, end="", flush=True)
+                print(printable(piece), end="", flush=True)
     except KeyboardInterrupt:
         print(" …", end="")
     except TooLongError as error:
