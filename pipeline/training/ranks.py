@@ -1,33 +1,14 @@
 """This process among all of a training. Import it before DeepSpeed: it chooses the accelerator."""
 
 import os
-import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-import torch
-
 os.environ.setdefault("DS_ACCELERATOR", "cuda" if Path("/dev/nvidiactl").exists() else "cpu")
 
-
-@contextmanager
-def _as_if_not_installed(name: str) -> Iterator[None]:
-    """Spare the enclosed imports a package that they would load if it were there."""
-    if name in sys.modules:
-        yield
-        return
-    sys.modules[name] = None  # type: ignore[assignment]
-    try:
-        yield
-    finally:
-        del sys.modules[name]
-
-
-with _as_if_not_installed("mlflow"):  # wanted by DeepSpeed's tuner, which we do not use: a second of every start
-    import deepspeed
-    from deepspeed import comm as dist
+import deepspeed
+import torch
+from deepspeed import comm as dist
 
 
 @dataclass(frozen=True, slots=True)
