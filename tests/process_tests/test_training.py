@@ -406,3 +406,10 @@ def test_ctrl_c_ends_the_workers_and_fewer_processes_cannot_go_on_from_their_che
         ConfigError, match="was made with 2 processes and ZeRO stage 2, this run has 1 and 0; go on with"
     ):
         stages.finetuned("interrupted", num_epochs=5000)
+
+
+@pytest.mark.gpu
+def test_the_recipe_of_the_article_runs_on_a_gpu(stages):
+    recipe = {"precision": "bfloat16", "optimizer": "adamw-8bit", "gradient_checkpointing": True, "micro_batch_size": 2}
+    model, plain = stages.finetuned("gpu", **recipe), stages.finetuned("gpu-plain")
+    assert curve(model) == pytest.approx(curve(plain), rel=0.02)
