@@ -9,11 +9,7 @@ import os
 import signal
 import sys
 import threading
-<<<<<<< HEAD
 from collections.abc import Callable, Iterator
-=======
-from collections.abc import Iterator
->>>>>>> tracking
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -44,12 +40,9 @@ def _run(job_file: Path) -> None:
     text = job_file.read_text(encoding="utf-8")
     kind = json.loads(text)["kind"]
     if kind == "train":
-<<<<<<< HEAD
         stop = StopRequest(seconds=load_settings().seconds_to_stop)
         stop.listen()
         _follow_stdin(stop.ask, job_file)
-=======
->>>>>>> tracking
         with _as_if_not_installed("mlflow", "boto3"):  # DeepSpeed's tuner and Accelerate's set-up load them: 1.6 s
             from pipeline.training.optimizer_loop import train  # DeepSpeed reads the environment when it is imported
 
