@@ -151,7 +151,11 @@ def _sharding(job: TrainingJob, width: int) -> dict[str, Any]:
         zero["stage3_param_persistence_threshold"] = 10 * width  # norms and biases stay on every rank
         if job.offload == "all":
             zero["offload_param"] = in_host_memory
-    return {"bf16": {"enabled": job.config.precision == "bfloat16"}, "zero_optimization": zero}
+    number_formats: dict[str, Any] = {}
+    if job.config.precision == "bfloat16":
+        # Gradients of many forward passes are added in float32, and so are the updates.
+        number_formats = {"bf16": {"enabled": True}, "data_types": {"grad_accum_dtype": "fp32"}}
+    return {**number_formats, "zero_optimization": zero}
 
 
 def micro_batches_per_step(config: StageConfig, ranks: Ranks) -> int:

@@ -13,7 +13,7 @@ from pipeline.config import StageConfig
 from pipeline.identity import identity
 from pipeline.launch import launch
 from pipeline.manifest import Manifest, Record, Request
-from pipeline.settings import Offload, load_settings
+from pipeline.settings import Offload, Settings, load_settings
 from pipeline.store import WORK_FOLDER, ArtifactStore, write_text
 from pipeline.training.resuming import find_start
 
@@ -90,6 +90,11 @@ def stage_request(stage: Stage, config: StageConfig, llm: LlmConfig, *, inputs: 
     return Request(step=stage, version=VERSION, config=described, inputs=dict(inputs))
 
 
+def zero_stage_of(config: StageConfig, settings: Settings) -> int:
+    """ZeRO stage of a training: in bfloat16 at least 1, since stage 0 of DeepSpeed would add gradients in bfloat16."""
+    return max(settings.effective_zero_stage, int(config.precision == "bfloat16"))
+
+
 def train_stage(
     stage: Stage,
     config: StageConfig,
@@ -127,7 +132,7 @@ def train_stage(
             features=inputs["features"].directory,
             start=start,
             directory=directory,
-            zero_stage=settings.effective_zero_stage,
+            zero_stage=zero_stage_of(config, settings),
             offload=settings.offload,
             attention=settings.attention,
             checkpoint_every=settings.checkpoint_every,

@@ -1,3 +1,4 @@
+import os
 import socket
 import subprocess
 import time
@@ -161,3 +162,57 @@ def test_a_launch_waits_for_workers_of_an_earlier_one_that_still_hold_the_job(tm
         launch(tmp_path / "job.json", hosts=[Host("localhost", 1)], master_port=None)
     assert worker_of_an_earlier_run.poll() == 0
     assert "processes of an earlier run of this job still save" in caplog.text
+
+
+def fake_ssh(folder, monkeypatch, script):
+    """An ``ssh`` that runs the last of its arguments here, or does what the script says."""
+    folder.mkdir(exist_ok=True)
+    (folder / "ssh").write_text(f"#!/bin/sh\nfor last; do :; done\n{script}\n", encoding="utf-8")
+    (folder / "ssh").chmod(0o755)
+    monkeypatch.setenv("PATH", f"{folder}{os.pathsep}{os.environ['PATH']}")
+
+
+FAR_AWAY = """
+import os, signal, sys, time
+if "RANK" in os.environ:
+    if os.environ["RANK"] == "0":
+        time.sleep(1)
+        sys.exit("rank 0 has failed")
+    def stopped(*_):
+        print("asked to stop with", os.environ["NCCL_DEBUG"], os.environ["HF_TOKEN"] == "hidden", flush=True)
+        os._exit(3)
+    signal.signal(signal.SIGTERM, stopped)
+"""
+
+
+def test_a_far_worker_gets_settings_and_secrets_unseen_and_is_asked_to_stop_when_another_fails(tmp_path, monkeypatch):
+    fake_ssh(tmp_path / "bin", monkeypatch, f'echo "$@" >> {tmp_path}/ssh.log\nexec env -i sh -c "$last"')
+    (tmp_path / "sitecustomize.py").write_text(FAR_AWAY, encoding="utf-8")
+    (tmp_path / "torch.py").write_text("", encoding="utf-8")  # the real one takes seconds
+    os.mkfifo(tmp_path / "job.json")  # a worker waits for its job, as it would in a collective operation
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.setenv("NCCL_DEBUG", "INFO")
+    monkeypatch.setenv("HF_TOKEN", "hidden")
+    hosts = [Host("localhost", 1), Host("127.0.0.2", 1)]
+    with pytest.raises(RuntimeError, match="stopped with code 1"):
+        launch(tmp_path / "job.json", hosts=hosts, master_port=None)
+    log = (tmp_path / "worker.log").read_text(encoding="utf-8")
+    assert "rank 0 has failed" in log
+    assert "asked to stop with INFO True" in log
+    assert "hidden" not in (tmp_path / "ssh.log").read_text(encoding="utf-8")
+
+
+def test_a_machine_that_cannot_be_reached_is_shown(tmp_path, monkeypatch):
+    fake_ssh(tmp_path / "bin", monkeypatch, 'echo "ssh: Could not resolve hostname node9"; exit 255')
+    (tmp_path / "sitecustomize.py").write_text("import os, time\n'RANK' in os.environ and time.sleep(600)\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    started = time.monotonic()
+    with pytest.raises(RuntimeError, match="ssh: Could not resolve hostname node9"):
+        launch(tmp_path / "job.json", hosts=[Host("localhost", 1), Host("node9", 1)], master_port=None)
+    assert time.monotonic() - started < 300
+
+
+def test_other_machines_without_ssh_are_refused_before_anything_starts(tmp_path, monkeypatch):
+    monkeypatch.setenv("PATH", str(tmp_path))
+    with pytest.raises(ConfigError, match="the host file names other machines, and there is no ssh here to reach them"):
+        launch(tmp_path / "job.json", hosts=[Host("node9", 1)], master_port=None)
