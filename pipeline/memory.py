@@ -22,8 +22,8 @@ BUCKET_NUMBERS = 500_000_000
 """Gradients that ZeRO 1 and 2 send together at most, DeepSpeed's default: two such buffers where there are ranks."""
 LARGEST_LAYERS_GATHERED = 3
 """Layers whose weights ZeRO-3 holds whole at a time: the one that computes and those fetched ahead, about."""
-RESIDUAL_DROPOUTS = {"gpt2": 2, "gpt_neox": 2}
-"""Dropout masks of a layer by family, a byte for each channel."""
+RESIDUAL_DROPOUTS = {"gpt2": 2}
+"""Dropout masks of a layer, a byte for each channel; other families have no dropout by default."""
 
 SAVED_NUMBERS = {
     ("gpt2", False): (6, 1),

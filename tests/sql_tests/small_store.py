@@ -13,20 +13,10 @@ from pipeline.manifest import Manifest, Request
 from pipeline.parquet import write_rows
 from pipeline.samples import FINDING_SCHEMA, SAMPLE_SCHEMA
 from pipeline.store import ArtifactStore
-from pipeline.training.stage import ANSWER_SCHEMA, HELD_OUT_SCHEMA
+from pipeline.training.stage import ANSWER_SCHEMA, HELD_OUT_SCHEMA, METRIC_SCHEMA
 from tests.sql_tests.small_cache import publish_features
 
 ACCEPTED_SCHEMA = pa.schema([("sample_id", pa.string())])
-METRICS_SCHEMA = pa.schema(
-    [
-        ("optimizer_step", pa.int64()),
-        ("loss", pa.float64()),
-        ("learning_rate", pa.float64()),
-        ("gradient_norm", pa.float64()),
-        ("num_supervised_tokens", pa.int64()),
-        ("num_tokens", pa.int64()),
-    ]
-)
 PREDICTION_SCHEMA = pa.schema(
     [
         (name, pa.string())
@@ -203,13 +193,16 @@ def _stage(store: ArtifactStore, stage: str, experiment: str, losses: Sequence[f
             "gradient_norm": 1.0,
             "num_supervised_tokens": 10,
             "num_tokens": 100,
+            "num_samples": 4,
+            "num_padded_tokens": 110,
+            "model_flops": 1e9,
         }
         for index, loss in enumerate(losses)
     ]
     look = {"optimizer_step": 0, "held_out_loss": 6.0, "num_supervised_tokens": 10}
     answer = {"optimizer_step": 0, "sample_id": "a1", "question": "何ですか。", "reference": "犬です。", "answer": "猫"}
     files = {
-        "metrics.parquet": (rows, METRICS_SCHEMA),
+        "metrics.parquet": (rows, METRIC_SCHEMA),
         "held_out.parquet": ([look], HELD_OUT_SCHEMA),
         "held_out_answers.parquet": ([answer], ANSWER_SCHEMA),
     }
