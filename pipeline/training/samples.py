@@ -107,8 +107,8 @@ class _Mapped:
         return str(self._sample_ids[row])
 
     def subjects(self) -> list[str]:
-        rows = zip(self._images.to_pylist(), self._sample_ids.to_pylist(), strict=True)
-        return [image or f"sample {sample_id}" for image, sample_id in rows]
+        names, images = self._sample_ids.to_pylist(), self._images.to_pylist()
+        return [image or f"sample {name}" for name, image in zip(names, images, strict=True)]
 
     def sample(self, row: int) -> TrainingSample:
         ids, ranges = (values[bounds[row] : bounds[row + 1]] for values, bounds in (self._ids, self._supervised))

@@ -1,8 +1,7 @@
 -- One row per finding: a problem of one record, seen when it was read, by a translation check, or in training.
 --
 -- fingerprint          varchar  the artifact that holds the finding
--- step                 varchar  dataset (the record could not be read), translation, or the stage that left the
---                               sample out (reject) or cut it (warn): pretrain, finetune
+-- step                 varchar  dataset (unreadable), translation, pretrain or finetune (left out of training, or cut)
 -- dataset_fingerprint  varchar  the dataset of the record
 -- check                varchar  name of the check
 -- severity             varchar  reject or warn
