@@ -9,7 +9,8 @@ import os
 import signal
 import sys
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 
@@ -46,9 +47,8 @@ def _run(job_file: Path, supervisor: "_Supervisor") -> None:
         stop = StopRequest(seconds=load_settings().seconds_to_stop)
         stop.listen()
         supervisor.on_end = stop.ask
-        from pipeline.training.optimizer_loop import (
-            train,  # DeepSpeed takes seconds to import, and reads the environment then
-        )
+        with _as_if_not_installed("mlflow", "boto3"):  # DeepSpeed's tuner and Accelerate's set-up load them: 1.6 s
+            from pipeline.training.optimizer_loop import train  # DeepSpeed reads the environment when it is imported
 
         train(TrainingJob.model_validate_json(text), stop)
         return
@@ -62,6 +62,18 @@ def _run(job_file: Path, supervisor: "_Supervisor") -> None:
         rank, num_processes = int(os.environ["RANK"]), int(os.environ["WORLD_SIZE"])
         num_decoders = load_settings().effective_num_decoders
         do_job(job_file, rank=rank, num_processes=num_processes, num_decoders=num_decoders, tell=WorkerEvent.tell)
+
+
+@contextmanager
+def _as_if_not_installed(*names: str) -> Iterator[None]:
+    """Spare the enclosed imports packages that they load where they are there, and that a worker has no use for."""
+    hidden = [name for name in names if name not in sys.modules]
+    sys.modules.update(dict.fromkeys(hidden))  # type: ignore[arg-type]  # what makes an import fail
+    try:
+        yield
+    finally:
+        for name in hidden:
+            del sys.modules[name]
 
 
 def explained(error: Exception, job_file: Path) -> dict[str, str]:
