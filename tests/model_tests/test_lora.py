@@ -40,7 +40,7 @@ def test_new_updates_change_nothing(family):
 def test_finetuning_trains_the_updates_and_the_projector_and_nothing_else(family):
     vlm = updated(family)
     vlm.prepare_stage("finetune")
-    vlmsmall_batch().backward()
+    loss_of(vlm, *small_batch()).backward()
     trained = {name for name, parameter in vlm.named_parameters() if parameter.grad is not None}
     assert trained == {name for name, _ in vlm.named_parameters() if "lora_" in name or name.startswith("projector.")}
     assert {name for name, parameter in vlm.named_parameters() if parameter.requires_grad} == trained
