@@ -21,7 +21,6 @@ from pipeline.launch import ERROR_MARK, EXIT_STOPPED, FOLLOWS_STDIN, WorkerEvent
 from pipeline.settings import load_settings
 from pipeline.training.resuming import ConversionJob
 from pipeline.training.stage import TrainingJob
-from pipeline.training.stopping import StopRequest
 
 
 def main(job_file: Path) -> int:
@@ -44,6 +43,8 @@ def _run(job_file: Path, supervisor: "_Supervisor") -> None:
     text = job_file.read_text(encoding="utf-8")
     kind = json.loads(text)["kind"]
     if kind == "train":
+        from pipeline.training.stopping import StopRequest
+
         stop = StopRequest(seconds=load_settings().seconds_to_stop)
         stop.listen()
         supervisor.on_end = stop.ask

@@ -168,17 +168,19 @@ def test_the_frozen_llm_drops_nothing_out_and_the_trained_one_does():
 
 
 def test_the_frozen_llm_drops_out_when_it_is_asked_to_as_the_original_did():
-    vlm, arguments = build_vlm("gpt2"), (*batch(), random_features(2))
+    vlm, (batch_ids, _, batch_labels) = build_vlm("gpt2"), batch()
+    arguments = (batch_ids, batch_labels, random_features(2))
     vlm.prepare_stage("pretrain", frozen_dropout=True)
-    assert vlm(*arguments).item() != vlm(*arguments).item()
+    assert loss_of(vlm, *arguments).item() != loss_of(vlm, *arguments).item()
     assert not any(parameter.requires_grad for parameter in vlm.llm.parameters())
 
 
 @pytest.mark.parametrize("family", FAMILIES)
 def test_a_frozen_llm_recomputes_its_layers_and_the_gradients_stay(family):
-    vlm, arguments = build_vlm(family), (*batch(), random_features(2))
+    vlm, (batch_ids, _, batch_labels) = build_vlm(family), batch()
+    arguments = (batch_ids, batch_labels, random_features(2))
     vlm.prepare_stage("pretrain")
-    vlm(*arguments).backward()
+    loss_of(vlm, *arguments).backward()
     expected = vlm.projector.weight.grad.clone()
     vlm.zero_grad()
     vlm.llm.config.use_cache = False
@@ -189,7 +191,7 @@ def test_a_frozen_llm_recomputes_its_layers_and_the_gradients_stay(family):
     for layer in layers:
         children = [module for module in layer.modules() if isinstance(module, torch.nn.LayerNorm | LlamaRMSNorm)]
         children[0].register_forward_hook(lambda *_: calls.append(1))
-    vlm(*arguments).backward()
+    loss_of(vlm, *arguments).backward()
     assert len(calls) == 2 * len(layers)
     assert torch.equal(vlm.projector.weight.grad, expected)
 
