@@ -93,9 +93,12 @@ class ContaminationConfig(Section):
 
 
 class LimitsConfig(Section):
-    """Gates between steps. They stop a run; they never change what a step makes."""
+    """Gates between steps. They stop a run or withhold a number; they never change what a step makes."""
 
     max_rejected_fraction: float = Field(0.05, ge=0, le=1, description="largest part of a dataset that may be rejected")
+    max_judge_failures: int = Field(
+        0, ge=0, description="judgements without usable scores that a judged benchmark's number may leave out"
+    )
 
 
 StoredForm = Literal["exact", "exact-zstd", "int8"]
@@ -142,12 +145,33 @@ class BenchmarkConfig(Section):
     metrics: tuple[MetricName, ...] = Field(min_length=1, description="how answers are scored")
 
 
+class JudgeConfig(Section):
+    """Who judges answers and how it is asked. Scores of different judges are never compared."""
+
+    protocol: Literal["heron-official"] = Field("heron-official", description="wording and form of the inquiries")
+    model: str = Field("gpt-4-0125-preview", min_length=1, description="name of the judge at its endpoint")
+    temperature: float | None = Field(0.0, ge=0, le=2, description="null: not sent, for models that accept none")
+    max_tokens: int = Field(1024, gt=0, description="longest reply, in tokens")
+    max_tokens_name: Literal["max_tokens", "max_completion_tokens"] = Field(
+        "max_tokens", description="how the endpoint calls that limit; reasoning models want max_completion_tokens"
+    )
+    repeats: int = Field(1, gt=0, le=100, description="how often every answer is judged")
+    attempts: int = Field(3, gt=0, le=20, description="inquiries for one judgement, until a reply can be read")
+
+    @property
+    def sampling(self) -> dict[str, float | int]:
+        """What is sent beside model and messages."""
+        temperature = {} if self.temperature is None else {"temperature": self.temperature}
+        return {**temperature, self.max_tokens_name: self.max_tokens}
+
+
 class EvaluationConfig(Section):
     """The benchmarks and how answers are made."""
 
     benchmarks: tuple[BenchmarkConfig, ...] = Field((), description="benchmarks to answer")
     generation: GenerationConfig = Field(GenerationConfig(), description="how answers are generated")
     batch_size: int = Field(16, gt=0, description="items answered together")
+    judge: JudgeConfig = Field(JudgeConfig(), description="who judges the answers to judged benchmarks")
 
     @model_validator(mode="after")
     def _names_differ(self) -> "EvaluationConfig":

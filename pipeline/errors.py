@@ -21,6 +21,10 @@ class TrainingError(PipelineError):
     """A training process stopped and would stop again."""
 
 
+class JudgeError(PipelineError):
+    """The judge cannot be asked, or may not cost more."""
+
+
 class QueryError(PipelineError):
     """A query does not exist or was called with wrong parameters."""
 
