@@ -106,6 +106,9 @@ class Asker:
                 answered.append(self.cache.get(inquiry, lambda inquiry: self.judge.ask(inquiry, stop=stop)))
             except TransientError as error:
                 return answered, str(error)
+            except (JudgeError, CeilingReachedError):
+                stop.set()
+                raise
             text = answered[-1].reply.text
             if text is not None and parse_reply(text).status == "ok":
                 break
@@ -120,7 +123,10 @@ class Asker:
         failures_in_a_row = 0
         for future in as_completed(futures):
             item, repeat = futures[future]
-            answered, missing = future.result()
+            try:
+                answered, missing = future.result()
+            except CancelledError:
+                continue  # another one has failed for all, and says so when its turn comes
             asked[item, repeat] = Asked(tuple(one.reply for one in answered), missing)
             for one in answered:
                 if one.is_new:

@@ -98,7 +98,8 @@ class ReplyCache:
         try:
             stored = StoredReply.model_validate_json(text)
         except ValidationError as error:
-            raise StoreError(f"{path} is damaged: {error}. Delete it to ask the judge again") from error
+            problem = error.errors()[0]["msg"]
+            raise StoreError(f"{path} is damaged: {problem}. Delete it to ask the judge again") from error
         if stored.inquiry != inquiry:
             raise StoreError(f"{path} is the reply to another inquiry. Delete it to ask the judge again")
         return stored.reply

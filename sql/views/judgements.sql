@@ -6,7 +6,7 @@
 -- category                  varchar    category of the item: conv, detail or complex
 -- image_category            varchar    category of its image, if it has one
 -- repeat                    bigint     how often the answer was judged before, from 0
--- status                    varchar    ok, or why there are no scores: unreadable, out_of_range, refused, no_reply, no_answer
+-- status                    varchar    ok; unreadable, out_of_range, refused, no_reply, no_answer: why there are no scores
 -- reason                    varchar    the same in words, null when there are scores
 -- reference_score           double     1 to 10 for the reference answer, null without scores
 -- model_score               double     1 to 10 for the model's answer, null without scores

@@ -5,7 +5,10 @@
 -- repeat          how often the answer was judged before
 -- num_judgements  judgements of it
 with judged as (
-    select fingerprint, inputs['predictions'] as predictions_fingerprint, (config ->> '$.judge.repeats')::bigint as repeats
+    select
+        fingerprint,
+        inputs['predictions'] as predictions_fingerprint,
+        (config ->> '$.judge.repeats')::bigint as repeats
     from manifests
     where step = 'judgements'
 ),
