@@ -14,6 +14,7 @@ from pipeline.parquet import write_rows
 from pipeline.samples import FINDING_SCHEMA, SAMPLE_SCHEMA
 from pipeline.store import ArtifactStore
 from tests.sql_tests.small_cache import publish_features
+from tests.sql_tests.small_judgements import publish_judgements
 
 ACCEPTED_SCHEMA = pa.schema([("sample_id", pa.string())])
 METRICS_SCHEMA = pa.schema(
@@ -71,6 +72,7 @@ def build(
             "finetune": stages[1],
             "predictions/shapes": predictions,
             "scores/shapes": scores,
+            "judgements/shapes": publish_judgements(store, benchmark, predictions, predicted, REFERENCES),
         }
         steps = [
             {"role": role, "step": manifest.request.step, "fingerprint": manifest.fingerprint}
