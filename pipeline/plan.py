@@ -15,7 +15,7 @@ from pipeline.predictions import predictions_request
 from pipeline.preparation import prepare_request
 from pipeline.scores import score_request
 from pipeline.store import ArtifactStore, write_text
-from pipeline.training import stage_request
+from pipeline.training.stage import stage_request
 from pipeline.translation import translation_request
 
 
