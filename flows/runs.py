@@ -16,6 +16,7 @@ from pipeline.config import ExperimentConfig, ExperimentName, load_experiment
 from pipeline.devices import exclusive_devices
 from pipeline.errors import ConfigError
 from pipeline.features.filling import RunJob, on_this_machine
+from pipeline.language_gate import require_language_gate
 from pipeline.manifest import Manifest
 from pipeline.plan import PlannedStep, plan_experiment, write_index
 from pipeline.progress import listening
@@ -97,6 +98,7 @@ def experiment_run(experiment: ExperimentName | ExperimentConfig) -> Iterator[Ex
     settings = load_settings()
     run_encoding = encoding_on(settings.ray_address)
     pin_datasets(published_datasets(config), root=settings.store_root)
+    require_language_gate(config.evaluation)
     plan = {step.role: step for step in plan_experiment(config)}
     store = ArtifactStore(settings.store_root)
     num_done = sum(store.is_whole(step.request) for step in plan.values())

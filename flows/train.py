@@ -8,7 +8,7 @@ from flows.runs import ExperimentRun, experiment_run
 from model.config import Stage
 from pipeline.config import ExperimentConfig, ExperimentName
 from pipeline.manifest import Manifest
-from pipeline.training import train_stage
+from pipeline.training.stage import train_stage
 
 
 @flow(name="train")

@@ -9,11 +9,12 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 from torch.nn.utils.rnn import pad_sequence
-from transformers import PreTrainedModel
+from transformers import LogitsProcessorList, PreTrainedModel
 
 from model.config import GenerationConfig, Stage
 from model.conversation import IGNORED_LABEL, IMAGE_TOKEN_ID
 from model.projector import Projector
+from model.sampling import SeededSampling
 
 
 class VisionLanguageModel(nn.Module):
@@ -83,6 +84,7 @@ class VisionLanguageModel(nn.Module):
         *,
         eos_token_id: int,
         pad_token_id: int,
+        seeds: Sequence[int] | None = None,
     ) -> list[list[int]]:
         """Answers' token ids without the end-of-text, for prompts that hold one ``IMAGE_TOKEN_ID`` per image.
 
@@ -92,7 +94,14 @@ class VisionLanguageModel(nn.Module):
             config: how to generate.
             eos_token_id: generation stops here.
             pad_token_id: filler behind shorter answers.
+            seeds: of each prompt's draws, for sampling; see ``model.sampling.item_seed``.
+
+        Raises:
+            ValueError: sampling without seeds.
         """
+        if config.do_sample and seeds is None:
+            raise ValueError("sampling needs a seed for each prompt; without one an answer could not be repeated")
+        sampling = [SeededSampling(config, seeds)] if config.do_sample and seeds is not None else []
         device = self.projector.weight.device
         rows = []
         for prompt, feature in zip(prompts, features, strict=True):
@@ -109,7 +118,9 @@ class VisionLanguageModel(nn.Module):
             max_new_tokens=config.max_new_tokens,
             num_beams=config.num_beams,
             repetition_penalty=config.repetition_penalty,
-            do_sample=False,
+            no_repeat_ngram_size=config.no_repeat_ngram_size,
+            do_sample=False,  # the processor draws, so that every prompt has its own seed
+            logits_processor=LogitsProcessorList(sampling),
             eos_token_id=eos_token_id,
             pad_token_id=pad_token_id,
         )

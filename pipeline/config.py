@@ -7,14 +7,12 @@ from collections.abc import Mapping, Sequence
 from enum import StrEnum
 from importlib.resources import files
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Any, Literal
 
 import yaml
 from pydantic import Field, ValidationError, model_validator
 
 from model.config import (
-    AbsolutePath,
-    GenerationConfig,
     ImageConfig,
     LlmConfig,
     RandomLlm,
@@ -23,7 +21,12 @@ from model.config import (
     TemplateName,
     VisionTowerConfig,
 )
+from pipeline.dataset_sources import DatasetSource as DatasetSource
+from pipeline.dataset_sources import LocalSource as LocalSource
+from pipeline.dataset_sources import PublishedSource as PublishedSource
+from pipeline.dataset_sources import ShapesJaSource as ShapesJaSource
 from pipeline.errors import ConfigError
+from pipeline.evaluation_config import EvaluationConfig
 
 TOKENIZER_FOLDER = Path(str(files("pipeline.tokenizers")))
 """Where the tokenizers lie that come with this project."""
@@ -35,34 +38,6 @@ class ExperimentName(StrEnum):
     DEMO_V1_0 = "demo-v1.0"
     DEMO_V1_1 = "demo-v1.1"
     SMOKE = "smoke"
-
-
-class ShapesJaSource(Section):
-    """Generated: coloured shapes with Japanese captions, conversations or questions."""
-
-    kind: Literal["shapes-ja"]
-    content: Literal["captions", "conversations", "questions"] = Field(description="what to say about each image")
-    num_images: int = Field(gt=0, description="images to draw")
-    seed: int = Field(0, ge=0, description="seed of the scenes")
-
-
-class LocalSource(Section):
-    """Your own data: LLaVA-style records and a folder of images."""
-
-    kind: Literal["local"]
-    annotations: AbsolutePath = Field(description=".json (an array) or .jsonl with id, image, conversations")
-    images: AbsolutePath = Field(description="folder that the records' image paths start from")
-    originals: AbsolutePath | None = Field(None, description="the English records it was translated from, for checks")
-
-
-class PublishedSource(Section):
-    """A dataset of ``pipeline/sources/sources.yaml``: fetched, pinned and checked."""
-
-    kind: Literal["published"]
-    name: str = Field(description="name of a dataset in pipeline/sources/sources.yaml")
-
-
-DatasetSource = Annotated[ShapesJaSource | LocalSource | PublishedSource, Field(discriminator="kind")]
 
 
 class DatasetsConfig(Section):
@@ -96,8 +71,11 @@ class LimitsConfig(Section):
     """Gates between steps. They stop a run or withhold a number; they never change what a step makes."""
 
     max_rejected_fraction: float = Field(0.05, ge=0, le=1, description="largest part of a dataset that may be rejected")
+    max_failed_items: int = Field(
+        0, ge=0, description="items of a benchmark that may have no answer before its numbers are withheld"
+    )
     max_judge_failures: int = Field(
-        0, ge=0, description="judgements without usable scores that a judged benchmark's number may leave out"
+        0, ge=0, description="judgements without usable scores that a judged benchmark's numbers may leave out"
     )
 
 
@@ -132,53 +110,6 @@ class StageConfig(Section):
     precision: Literal["float32", "bfloat16"] = Field("bfloat16", description="number format of the engine")
     gradient_checkpointing: bool = Field(False, description="recompute activations to save memory")
     seed: int = Field(42, ge=0, description="seed of data order, projector weights and dropout")
-
-
-MetricName = Literal["exact_match", "rouge_l"]
-
-
-class BenchmarkConfig(Section):
-    """One benchmark: the first exchange of every sample is an item."""
-
-    name: str = Field(pattern=r"^[\w.-]+$", description="name in tables, charts and MLflow")
-    source: DatasetSource = Field(description="where the items come from")
-    metrics: tuple[MetricName, ...] = Field(min_length=1, description="how answers are scored")
-
-
-class JudgeConfig(Section):
-    """Who judges answers and how it is asked. Scores of different judges are never compared."""
-
-    protocol: Literal["heron-official"] = Field("heron-official", description="wording and form of the inquiries")
-    model: str = Field("gpt-4-0125-preview", min_length=1, description="name of the judge at its endpoint")
-    temperature: float | None = Field(0.0, ge=0, le=2, description="null: not sent, for models that accept none")
-    max_tokens: int = Field(1024, gt=0, description="longest reply, in tokens")
-    max_tokens_name: Literal["max_tokens", "max_completion_tokens"] = Field(
-        "max_tokens", description="how the endpoint calls that limit; reasoning models want max_completion_tokens"
-    )
-    repeats: int = Field(1, gt=0, le=100, description="how often every answer is judged")
-    attempts: int = Field(3, gt=0, le=20, description="inquiries for one judgement, until a reply can be read")
-
-    @property
-    def sampling(self) -> dict[str, float | int]:
-        """What is sent beside model and messages."""
-        temperature = {} if self.temperature is None else {"temperature": self.temperature}
-        return {**temperature, self.max_tokens_name: self.max_tokens}
-
-
-class EvaluationConfig(Section):
-    """The benchmarks and how answers are made."""
-
-    benchmarks: tuple[BenchmarkConfig, ...] = Field((), description="benchmarks to answer")
-    generation: GenerationConfig = Field(GenerationConfig(), description="how answers are generated")
-    batch_size: int = Field(16, gt=0, description="items answered together")
-    judge: JudgeConfig = Field(JudgeConfig(), description="who judges the answers to judged benchmarks")
-
-    @model_validator(mode="after")
-    def _names_differ(self) -> "EvaluationConfig":
-        names = [benchmark.name for benchmark in self.benchmarks]
-        if len(set(names)) != len(names):
-            raise ValueError(f"benchmark names must differ: {names}")
-        return self
 
 
 class ExperimentConfig(Section):

@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from pipeline.comparison import ComparedExperiment
+from pipeline.comparison_scores import ComparedExperiment
 from pipeline.config import ExperimentConfig
 from pipeline.contamination import contamination_request
 from pipeline.errors import ConfigError
@@ -15,7 +15,7 @@ from pipeline.predictions import predictions_request
 from pipeline.preparation import prepare_request
 from pipeline.scores import score_request
 from pipeline.store import ArtifactStore, write_text
-from pipeline.training import stage_request
+from pipeline.training.stage import stage_request
 from pipeline.translation import translation_request
 
 
@@ -105,14 +105,14 @@ def _evaluation_steps(config: ExperimentConfig, model: Request) -> Iterator[Plan
         items = prepare_request(benchmark.source)
         predictions = predictions_request(
             benchmark,
-            evaluation.generation,
+            evaluation.generation_for(benchmark),
             batch_size=evaluation.batch_size,
             dataset_fingerprint=items.fingerprint,
             model_fingerprint=model.fingerprint,
         )
-        yield PlannedStep(f"predictions/{benchmark.name}", predictions)
+        yield PlannedStep(f"predictions/{benchmark.label}", predictions)
         scores = score_request(benchmark, predictions_fingerprint=predictions.fingerprint)
-        yield PlannedStep(f"scores/{benchmark.name}", scores)
+        yield PlannedStep(f"scores/{benchmark.label}", scores)
 
 
 def evaluated_experiment(config: ExperimentConfig, *, store: ArtifactStore) -> ComparedExperiment:
@@ -123,19 +123,23 @@ def evaluated_experiment(config: ExperimentConfig, *, store: ArtifactStore) -> C
     """
     plan = {step.role: step for step in plan_experiment(config)}
 
-    def finished(kind: str) -> tuple[Manifest, ...]:
-        manifests = []
-        for benchmark in config.evaluation.benchmarks:
-            manifest = store.find(plan[f"{kind}/{benchmark.name}"].request)
-            if manifest is None:
-                raise ConfigError(
-                    f"{config.name} has not been evaluated on {benchmark.name} yet; "
-                    f"`llava-jp run {config.name}` does it"
-                )
-            manifests.append(manifest)
-        return tuple(manifests)
+    def finished(role: str) -> Manifest:
+        manifest = store.find(plan[role].request)
+        if manifest is None:
+            raise ConfigError(
+                f"{config.name} has not been evaluated on {role.partition('/')[2]} yet; "
+                f"`llava-jp run {config.name}` does it"
+            )
+        return manifest
 
-    return ComparedExperiment(config.name, finished("predictions"), finished("scores"), finished("dataset"))
+    benchmarks = config.evaluation.benchmarks
+    return ComparedExperiment(
+        config.name,
+        tuple(finished(f"predictions/{benchmark.label}") for benchmark in benchmarks),
+        tuple(finished(f"scores/{benchmark.label}") for benchmark in benchmarks),
+        tuple(finished(f"dataset/{benchmark.name}") for benchmark in benchmarks),
+        max_failed_items=config.limits.max_failed_items,
+    )
 
 
 def write_index(config: ExperimentConfig, *, store_root: Path) -> None:

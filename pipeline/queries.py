@@ -120,6 +120,14 @@ def contaminated_images(
             yield name, connection.sql(check.text).to_arrow_table()
 
 
+def item_groups(questions: Sequence[str], answers: Sequence[str]) -> list[tuple[str, str]]:
+    """Type of each question and length of its answer, by the macros ``question_type`` and ``answer_length``."""
+    items = pa.table({"question": pa.array(questions, pa.string()), "answer": pa.array(answers, pa.string())})
+    with closing(_quiet_connection()) as connection:
+        connection.register("items", items)
+        return connection.execute("select question_type(question), answer_length(answer) from items").fetchall()
+
+
 IMAGES_OF_A_DATASET = """
     select distinct image, images.image_sha256, images.perceptual_hash, images.thumbnail, coco_id, visual_genome_id
     from read_parquet($images, hive_partitioning = false) as images

@@ -35,6 +35,9 @@ class Settings(BaseSettings):
     ray_address: str = Field(
         "", description="Ray cluster that encodes images: auto, ray://host:10001; empty: processes of this machine"
     )
+    language_model: Path | None = Field(
+        None, description="fastText's lid.176.ftz for rougeL_ja; default: the one that was fetched into the store"
+    )
     master_port: int | None = Field(None, gt=0, lt=65536, description="port of the training group; default: a free one")
     judge_base_url: str = Field(
         "",

@@ -150,6 +150,14 @@ class TrackedRun:
         values = [Metric(metric_key(key), value, now, 0) for key, value in metrics.items()]
         self.tracker.client.log_batch(self.run_id, metrics=values)
 
+    def log_samples(self, rows: Sequence[Mapping[str, Any]]) -> None:
+        """The sample sheet as an MLflow table: one row per item, one column per experiment."""
+        columns: dict[str, Any] = {name: [row[name] for row in rows] for name in rows[0]} if rows else {}
+        if columns and any(image is None for image in columns["image"]):
+            del columns["image"]  # MLflow takes a column of images, or none
+        if columns:
+            self.tracker.client.log_table(self.run_id, columns, "samples.json")
+
     def log_artifacts(self, manifest: Manifest) -> None:
         """Put the readable files of an artifact on the parent run."""
         _log_files(self.tracker.client, self.run_id, manifest)

@@ -15,7 +15,7 @@ import torch
 from pipeline.errors import PipelineError, StoreError, TransientError
 from pipeline.launch import ERROR_MARK, FOLLOWS_STDIN, WorkerEvent, say
 from pipeline.settings import load_settings
-from pipeline.training import TrainingJob
+from pipeline.training.stage import TrainingJob
 
 
 def main(job_file: Path) -> int:
@@ -33,7 +33,9 @@ def main(job_file: Path) -> int:
 def _run(job_file: Path) -> None:
     kind = json.loads(job_file.read_text(encoding="utf-8"))["kind"]
     if kind == "train":
-        from pipeline.optimizer_loop import train  # DeepSpeed takes seconds to import, and reads the environment then
+        from pipeline.training.optimizer_loop import (
+            train,  # DeepSpeed takes seconds to import, and reads the environment then
+        )
 
         train(TrainingJob.model_validate_json(job_file.read_text(encoding="utf-8")))
     else:

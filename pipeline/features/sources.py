@@ -16,7 +16,7 @@ from pipeline.features.reader import FeatureReader
 from pipeline.images import ImageReader, decode
 from pipeline.settings import load_settings
 from pipeline.store import read_manifest
-from pipeline.training import TrainingJob
+from pipeline.training.stage import TrainingJob
 
 NO_IMAGES = torch.zeros(0, dtype=torch.uint8)
 """What a batch without images gives to ``on_device``."""

@@ -10,8 +10,8 @@ from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import CancelledError, Future, ThreadPoolExecutor, as_completed
 from dataclasses import dataclass
 
-from pipeline.config import JudgeConfig
 from pipeline.errors import JudgeError, TransientError
+from pipeline.evaluation_config import JudgeConfig
 from pipeline.judging.endpoint import Judge
 from pipeline.judging.items import JudgedItem
 from pipeline.judging.parsing import parse_reply

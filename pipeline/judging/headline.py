@@ -11,7 +11,8 @@ from typing import Any
 
 import pyarrow.parquet as pq
 
-from pipeline.config import JudgeConfig, LimitsConfig
+from pipeline.config import LimitsConfig
+from pipeline.evaluation_config import JudgeConfig
 from pipeline.manifest import Manifest
 
 

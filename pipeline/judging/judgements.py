@@ -10,8 +10,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, get_args
 
-from pipeline.config import JudgeConfig
 from pipeline.errors import DataError, TransientError
+from pipeline.evaluation_config import JudgeConfig
 from pipeline.judging.aggregation import JUDGE_SCORE_SCHEMA, judge_score_rows
 from pipeline.judging.asking import Asked, Asker, OnReply
 from pipeline.judging.endpoint import Judge

@@ -9,7 +9,7 @@ from typing import Any
 
 import pyarrow as pa
 
-from pipeline.config import JudgeConfig
+from pipeline.evaluation_config import JudgeConfig
 from pipeline.judging.judgements import judge
 from pipeline.judging.replies import Inquiry, Reply
 from pipeline.manifest import Manifest, Request

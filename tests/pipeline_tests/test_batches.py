@@ -8,21 +8,15 @@ from hypothesis import strategies as st
 from transformers import AutoTokenizer
 
 from model.conversation import IGNORED_LABEL, IMAGE_TOKEN_ID, Encoded, encode_conversation
-from pipeline.batches import (
-    TrainingSample,
-    batches_ahead,
-    collate,
-    global_batches,
-    load_samples,
-    micro_batches,
-    num_micro_batches,
-)
 from pipeline.config import TOKENIZER_FOLDER
 from pipeline.features.reader import FeatureReader
 from pipeline.features.sources import CachedFeatures
 from pipeline.parquet import write_rows, write_table
 from pipeline.samples import Sample, Turn, sample_table
 from pipeline.store import ArtifactStore
+from pipeline.training.batches import batches_ahead, collate
+from pipeline.training.order import global_batches, micro_batches, num_micro_batches
+from pipeline.training.samples import TrainingSample, load_samples
 from tests.pipeline_tests.small_shards import encoded_features, key, publish_features, publish_shard
 
 CPU = torch.device("cpu")

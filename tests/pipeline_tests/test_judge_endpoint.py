@@ -5,8 +5,8 @@ import threading
 
 import pytest
 
-from pipeline.config import JudgeConfig
 from pipeline.errors import ConfigError, JudgeError, TransientError
+from pipeline.evaluation_config import JudgeConfig
 from pipeline.judging.endpoint import Endpoint, OpenAiJudge, judge_of
 from pipeline.judging.headline import read_judge_scores
 from pipeline.judging.judgement_rows import read_judgements

@@ -5,8 +5,9 @@ import re
 import pyarrow.parquet as pq
 import pytest
 
-from pipeline.config import JudgeConfig, LimitsConfig
+from pipeline.config import LimitsConfig
 from pipeline.errors import DataError, JudgeError, StoreError, TransientError
+from pipeline.evaluation_config import JudgeConfig
 from pipeline.judging.headline import (
     judge_label,
     judge_metrics,

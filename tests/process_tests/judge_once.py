@@ -3,7 +3,7 @@
 import sys
 from pathlib import Path
 
-from pipeline.config import JudgeConfig
+from pipeline.evaluation_config import JudgeConfig
 from pipeline.judging.endpoint import Endpoint, OpenAiJudge
 from pipeline.judging.judgements import judge
 from pipeline.judging.spending import Spending

@@ -22,7 +22,6 @@ from model.conversation import IGNORED_LABEL
 from model.language_model import build_llm, load_tokenizer
 from model.projector import Projector
 from model.vlm import VisionLanguageModel
-from pipeline.batches import collate, global_batches, load_samples
 from pipeline.config import TOKENIZER_FOLDER, LocalSource, load_experiment
 from pipeline.errors import ConfigError, TrainingError
 from pipeline.features.caching import cache_features, calibrate_features
@@ -30,7 +29,10 @@ from pipeline.features.reader import FeatureReader
 from pipeline.features.sources import CachedFeatures
 from pipeline.preparation import prepare_dataset
 from pipeline.store import ArtifactStore
-from pipeline.training import train_stage
+from pipeline.training.batches import collate
+from pipeline.training.order import global_batches
+from pipeline.training.samples import load_samples
+from pipeline.training.stage import train_stage
 from pipeline.translation import check_translations
 from tests.flow_tests.commands import REPOSITORY, clean_environment, training_processes, wait_until
 

@@ -8,7 +8,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from pipeline.config import JudgeConfig
+from pipeline.evaluation_config import JudgeConfig
 from pipeline.judging.aggregation import JUDGE_SCORE_SCHEMA, judge_score_rows
 from pipeline.judging.items import JudgedItem
 from pipeline.judging.judgement_rows import JUDGEMENT_SCHEMA, JudgedBy, judgement_of

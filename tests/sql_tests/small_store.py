@@ -11,7 +11,9 @@ from pipeline.contamination import CONTAMINATION_SCHEMA
 from pipeline.images import IMAGE_SCHEMA
 from pipeline.manifest import Manifest, Request
 from pipeline.parquet import write_rows
+from pipeline.prediction_rows import PREDICTION_SCHEMA
 from pipeline.samples import FINDING_SCHEMA, SAMPLE_SCHEMA
+from pipeline.scores import SCORE_SCHEMA
 from pipeline.store import ArtifactStore
 from tests.sql_tests.small_cache import publish_features
 from tests.sql_tests.small_judgements import publish_judgements
@@ -27,16 +29,6 @@ METRICS_SCHEMA = pa.schema(
         ("num_tokens", pa.int64()),
     ]
 )
-PREDICTION_SCHEMA = pa.schema(
-    [
-        (name, pa.string())
-        for name in ("benchmark", "item_id", "category", "question", "reference", "prediction", "image_sha256", "error")
-    ]
-)
-SCORE_SCHEMA = pa.schema(
-    [*[(name, pa.string()) for name in ("benchmark", "item_id", "category", "metric")], ("value", pa.float64())]
-)
-
 Rows = Sequence[Mapping[str, Any]]
 REFERENCES = {"i1": ("colour", "赤"), "i2": ("colour", "青"), "i3": ("counting", "二つ")}
 ANSWERS = {"one": {"i1": "赤", "i2": "緑", "i3": "二つ"}, "two": {"i1": "赤", "i2": "青", "i3": None}}
@@ -216,6 +208,7 @@ def _evaluation(
     rows = [
         {
             "benchmark": "shapes",
+            "protocol": "all",
             "item_id": item_id,
             "category": REFERENCES[item_id][0],
             "question": "何ですか。",
@@ -227,10 +220,12 @@ def _evaluation(
         for item_id, prediction in predicted.items()
     ]
     predictions = produce(store, "predictions", {"predictions.parquet": (rows, PREDICTION_SCHEMA)}, label=experiment)
-    names = ("benchmark", "item_id", "category")
+    names = ("benchmark", "protocol", "item_id", "category", "image_sha256")
+    groups = {"question_type": "other", "answer_length": "1-5"}
     values = [
         {
             **{name: row[name] for name in names},
+            **groups,
             "metric": "exact_match",
             "value": 100.0 * (row["prediction"] == row["reference"]),
         }
