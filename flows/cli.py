@@ -200,7 +200,13 @@ def views() -> None:
 
 
 app.command()(explained(encode))
-for command in (store_commands.verify, store_commands.discard, store_commands.push, store_commands.pull):
+for command in (
+    store_commands.verify,
+    store_commands.discard,
+    store_commands.push,
+    store_commands.pull,
+    store_commands.deliver,
+):
     app.command()(explained(command))
 
 

@@ -23,7 +23,7 @@ from pipeline.progress import listening
 from pipeline.settings import load_settings
 from pipeline.sources.published import pin_datasets, published_datasets
 from pipeline.store import ArtifactStore
-from pipeline.tracking import TrackedRun, Tracker
+from pipeline.tracking import TrackedExperiment, Tracker
 
 log = logging.getLogger(__name__)
 
@@ -39,7 +39,7 @@ class ExperimentRun:
 
     config: ExperimentConfig
     store: ArtifactStore
-    tracked: TrackedRun
+    tracked: TrackedExperiment
     plan: Mapping[str, PlannedStep]
     run_encoding: RunJob
     """Runs the jobs of the feature steps: on this machine or on a Ray cluster."""

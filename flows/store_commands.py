@@ -1,4 +1,4 @@
-"""The commands of ``llava-jp`` about the store as a whole: verify, discard, push, pull."""
+"""The commands of ``llava-jp`` about the store as a whole: verify, discard, push, pull, deliver."""
 
 from typing import TYPE_CHECKING, Annotated
 
@@ -100,3 +100,19 @@ def _print_moved(done: str, moved: "Moved", *, already: str) -> None:
         f"{done} {moved.num_artifacts} artifacts, {moved.num_files} files, {size(moved.num_bytes)}; "
         f"{moved.num_there} were {already} already"
     )
+
+
+def deliver() -> None:
+    """Deliver to MLflow what earlier runs could not, because it was away. Every run does this first as well."""
+    from pipeline.tracking import Tracker
+
+    with narrated():
+        tracker = Tracker(load_settings())
+        num_delivered = tracker.deliver()
+    console.print(f"{num_delivered} operations delivered" if num_delivered else "nothing waits to be delivered")
+    for server in tracker.other_servers():
+        console.print(
+            f"more waits for MLflow at {server}: set LLAVA_JP_TRACKING_URI to it, and deliver again",
+            soft_wrap=True,
+            highlight=False,
+        )

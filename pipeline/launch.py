@@ -49,6 +49,10 @@ class WorkerEvent:
     note: str = ""
     rows: list[dict[str, float]] = field(default_factory=list)
     """Figures of optimizer steps."""
+    tables: dict[str, str] = field(default_factory=dict)
+    """Names to paths of JSON files with the rows to show in MLflow, as in ``pipeline.progress.Event``."""
+    flags: dict[str, str] = field(default_factory=dict)
+    """Tags of the step's MLflow run, such as the optimizer step of a loss spike."""
 
     def tell(self) -> None:
         """Say it to the process that started this one."""
@@ -73,12 +77,13 @@ class WorkersProgress:
             if event.start:
                 log.info("%s: goes on at %d of %d %s", event.name, event.start, event.total, event.unit)
             self._progress[event.name] = Progress(event.name, total=event.total, unit=event.unit, start=event.start)
-        if not event.count:
+        if not (event.count or event.rows or event.tables or event.flags):
             return
         own = self._progress[event.name]
         metrics = [(int(row["optimizer_step"]), _figures(row)) for row in event.rows]
-        own.advance(event.count, metrics=metrics, note=event.note)
-        if own.done == event.total:
+        tables = {name: Path(path) for name, path in event.tables.items()}
+        own.advance(event.count, metrics=metrics, note=event.note, tables=tables, flags=event.flags)
+        if event.count and own.done == event.total:
             own.finish(event.note)
 
 

@@ -8,7 +8,8 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from pathlib import Path
 
 from pipeline.disk import gigabytes
 
@@ -26,7 +27,12 @@ Metrics = Sequence[tuple[int, Mapping[str, float]]]
 
 @dataclass(frozen=True, slots=True)
 class Event:
-    """One report; ``metrics`` are pairs of an optimizer step and its figures."""
+    """One report; ``metrics`` are pairs of an optimizer step and its figures.
+
+    ``tables`` are JSON files to show in MLflow under the given names: ``{"columns": [...], "data": [[...], ...]}``,
+    where a cell ``{"image": "/path/of/a/file.png"}`` is shown as the picture. They and their images are copied while
+    the event is heard; a second table of the same name replaces the first. ``flags`` become tags of the step's run.
+    """
 
     name: str
     done: int
@@ -34,6 +40,8 @@ class Event:
     unit: str
     metrics: Metrics = ()
     note: str = ""
+    tables: Mapping[str, Path] = field(default_factory=dict)
+    flags: Mapping[str, str] = field(default_factory=dict)
 
 
 Listener = Callable[[Event], None]
@@ -62,11 +70,20 @@ class Progress:
         self._start = start
         self._started = self._last_line = time.monotonic()
 
-    def advance(self, count: int = 1, *, metrics: Metrics = (), note: str = "") -> None:
-        """``count`` more units are done."""
+    def advance(
+        self,
+        count: int = 1,
+        *,
+        metrics: Metrics = (),
+        note: str = "",
+        tables: Mapping[str, Path] | None = None,
+        flags: Mapping[str, str] | None = None,
+    ) -> None:
+        """``count`` more units are done; the rest is as in ``Event``."""
         self.done += count
+        event = Event(self.name, self.done, self.total, self.unit, metrics, note, tables or {}, flags or {})
         for listener in _listeners.get():
-            listener(Event(self.name, self.done, self.total, self.unit, metrics, note))
+            listener(event)
         if time.monotonic() - self._last_line >= SECONDS_BETWEEN_LINES:
             self._last_line = time.monotonic()
             log.info("%s", self.line(note), extra={PERIODIC: True})

@@ -5,7 +5,8 @@ from types import SimpleNamespace
 import pytest
 
 from pipeline.errors import ConfigError
-from pipeline.launch import WorkerEvent, launch
+from pipeline.launch import WorkerEvent, WorkersProgress, launch
+from pipeline.progress import Event, listening
 
 
 def test_a_port_in_use_is_explained_before_anything_starts(tmp_path):
@@ -67,3 +68,32 @@ def test_a_line_of_a_worker_is_written_in_one_piece(monkeypatch):
     (line,) = written
     assert line.startswith('@progress {"name": "encode images", "start": 0, "count": 1, "total": 2')
     assert line.endswith("}\n")
+
+
+def test_figures_tables_and_flags_of_a_worker_reach_whoever_listens(tmp_path):
+    events, workers = [], WorkersProgress()
+    with listening(events.append):
+        workers.take(WorkerEvent("pretrain", 4, 0, 9, "optimizer steps"))
+        workers.take(
+            WorkerEvent(
+                "pretrain",
+                4,
+                0,
+                9,
+                "optimizer steps",
+                rows=[{"optimizer_step": 5, "held_out_loss": 2.5}],
+                tables={"answers/step-5": str(tmp_path / "answers.json")},
+                flags={"loss_spike": "5"},
+            )
+        )
+    assert events == [
+        Event(
+            "pretrain",
+            4,
+            9,
+            "optimizer steps",
+            [(5, {"held_out_loss": 2.5})],
+            tables={"answers/step-5": tmp_path / "answers.json"},
+            flags={"loss_spike": "5"},
+        )
+    ]

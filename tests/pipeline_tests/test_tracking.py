@@ -7,16 +7,19 @@ from pathlib import Path
 
 import pytest
 from mlflow.tracking import MlflowClient
+from PIL import Image
 
 from pipeline.config import TranslationConfig, load_experiment
 from pipeline.errors import DataError
 from pipeline.manifest import Request
+from pipeline.mlflow_server import MLFLOW_EXPERIMENT
 from pipeline.preparation import prepare_dataset
 from pipeline.progress import Event
 from pipeline.settings import Settings
 from pipeline.sql_files import sql_files
 from pipeline.store import ArtifactStore
-from pipeline.tracking import MLFLOW_EXPERIMENT, Tracker, flatten, metric_key
+from pipeline.tracked_tables import read_table
+from pipeline.tracking import Tracker, flatten, metric_key
 from pipeline.translation import check_translations
 from tests.pipeline_tests.small_data import local_source
 
@@ -74,14 +77,16 @@ def test_an_error_ends_the_run_as_failed_and_says_why(settings):
 
 
 def test_a_run_whose_process_was_killed_is_closed_by_the_next_one(settings):
-    Tracker(settings)
     code = f"""
-import os, signal
+import os, signal, time
 from pathlib import Path
 from pipeline.config import TranslationConfig, load_experiment
 from pipeline.settings import Settings
+from pipeline.tracked_tables import read_table
 from pipeline.tracking import Tracker
-with Tracker(Settings(store=Path({str(settings.store)!r}))).experiment_run(load_experiment("smoke"), tags={{}}):
+with Tracker(Settings(store=Path({str(settings.store)!r}))).experiment_run(load_experiment("smoke"), tags={{}}) as run:
+    while not run.run_id:
+        time.sleep(0.01)
     os.kill(os.getpid(), signal.SIGKILL)
 """
     subprocess.run([sys.executable, "-c", code], check=False)
@@ -122,6 +127,40 @@ def test_checks_and_examples_beside_their_english_are_tables(settings):
         "犬が四匹。",
         "Three dogs.",
     )
+
+
+def test_tables_of_a_worker_are_shown_with_their_pictures_and_its_flags_are_tags(settings, tmp_path):
+    Image.new("RGB", (600, 300), "red").save(tmp_path / "red.png")
+    files = {}
+    for name, answer in (("step-1", "青"), ("step-2", "赤")):
+        files[name] = tmp_path / f"{name}.json"
+        rows = [["何色？", answer, {"image": str(tmp_path / "red.png")}], ["数は？", None, None]]
+        files[name].write_text(json.dumps({"columns": ["question", "answer", "photo"], "data": rows}))
+    with (
+        Tracker(settings).experiment_run(load_experiment("smoke"), tags={}) as run,
+        run.step("pretrain", Request(step="pretrain", version=1, config={}), []) as step,
+    ):
+        step.on_progress(Event("pretrain", 1, 2, "optimizer steps", tables={"answers/step-1": files["step-1"]}))
+        step.on_progress(Event("pretrain", 2, 2, "optimizer steps", tables={"answers/step-2": files["step-2"]}))
+        step.on_progress(Event("pretrain", 2, 2, "optimizer steps", flags={"loss_spikes": "2"}))
+    client = MlflowClient(settings.mlflow_uri)
+    first, second = table_of(client, step.run_id, "answers/step-2.json")
+    assert (first["question"], first["answer"], second["answer"]) == ("何色？", "赤", None)
+    assert Image.open(client.download_artifacts(step.run_id, first["photo"]["filepath"])).size == (600, 300)
+    assert Image.open(client.download_artifacts(step.run_id, first["photo"]["compressed_filepath"])).size == (256, 128)
+    tags = client.get_run(step.run_id).data.tags
+    assert json.loads(tags["mlflow.loggedArtifacts"]) == [
+        {"path": "answers/step-1.json", "type": "table"},
+        {"path": "answers/step-2.json", "type": "table"},
+    ]
+    assert tags["loss_spikes"] == "2"
+
+
+@pytest.mark.parametrize("text", ["[]", '{"columns": ["a"]}', '{"columns": ["a"], "data": [[1, 2]]}'])
+def test_a_file_that_is_no_table_is_named(settings, tmp_path, text):
+    (tmp_path / "t.json").write_text(text)
+    with pytest.raises(DataError, match=r"t\.json is not a table for MLflow: \{\"columns\": \[names\]"):
+        read_table(tmp_path / "t.json", keep=lambda *_: None)
 
 
 def test_a_published_dataset_is_shown_under_its_name(settings):
