@@ -5,15 +5,19 @@ import logging
 from prefect import flow
 
 from flows.cache_features import cache_features
+from flows.judge import judge_answers
 from flows.prepare_data import PreparedData, prepare_data
 from flows.runs import ExperimentRun, experiment_run
 from flows.tasks import show_table, show_text
 from flows.train import train
-from pipeline.comparison_scores import ComparedExperiment
+from pipeline.comparison_scores import ComparedExperiment, OtherScores
 from pipeline.config import ExperimentConfig, ExperimentName
+from pipeline.judging.endpoint import judge_of
+from pipeline.judging.protocol import is_judged
 from pipeline.manifest import Manifest
 from pipeline.predictions import predict
 from pipeline.scores import headline_metrics, score_predictions, score_rows, withheld_because
+from pipeline.settings import load_settings
 
 log = logging.getLogger(__name__)
 
@@ -34,6 +38,8 @@ def evaluate(run: ExperimentRun, data: PreparedData, model: Manifest) -> Compare
     """Answers and scores for every benchmark of the experiment."""
     evaluation, limits = run.config.evaluation, run.config.limits
     datasets, answers, scored = [], [], []
+    judged: list[OtherScores] = []
+    judge = judge_of(load_settings())
     for benchmark in evaluation.benchmarks:
         items = data.benchmarks[benchmark.name]
         answer = run.task(f"predictions/{benchmark.label}", predict, on_device=True)
@@ -48,11 +54,18 @@ def evaluate(run: ExperimentRun, data: PreparedData, model: Manifest) -> Compare
         score = run.task(f"scores/{benchmark.label}", score_predictions)
         scores = score(benchmark, predictions=predictions, store=run.store)
         _show(run, benchmark.label, scores, max_failed_items=limits.max_failed_items)
+        if is_judged(benchmark, evaluation.judge):
+            judged += judge_answers(run, benchmark, judge, dataset=items, predictions=predictions)
         datasets.append(items)
         answers.append(predictions)
         scored.append(scores)
     return ComparedExperiment(
-        run.config.name, tuple(answers), tuple(scored), tuple(datasets), max_failed_items=limits.max_failed_items
+        run.config.name,
+        tuple(answers),
+        tuple(scored),
+        tuple(datasets),
+        max_failed_items=limits.max_failed_items,
+        other_scores=tuple(judged),
     )
 
 

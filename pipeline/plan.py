@@ -10,6 +10,9 @@ from pipeline.config import ExperimentConfig
 from pipeline.contamination import contamination_request
 from pipeline.errors import ConfigError
 from pipeline.features.caching import calibration_request, features_request
+from pipeline.judging.compared import compared_scores
+from pipeline.judging.judgements import judge_request
+from pipeline.judging.protocol import is_judged
 from pipeline.manifest import Manifest, Request
 from pipeline.predictions import predictions_request
 from pipeline.preparation import prepare_request
@@ -113,10 +116,17 @@ def _evaluation_steps(config: ExperimentConfig, model: Request) -> Iterator[Plan
         yield PlannedStep(f"predictions/{benchmark.label}", predictions)
         scores = score_request(benchmark, predictions_fingerprint=predictions.fingerprint)
         yield PlannedStep(f"scores/{benchmark.label}", scores)
+        if is_judged(benchmark, evaluation.judge):
+            judgements = judge_request(
+                evaluation.judge,
+                dataset_fingerprint=items.fingerprint,
+                predictions_fingerprint=predictions.fingerprint,
+            )
+            yield PlannedStep(f"judgements/{benchmark.label}", judgements)
 
 
 def evaluated_experiment(config: ExperimentConfig, *, store: ArtifactStore) -> ComparedExperiment:
-    """The finished evaluation of an experiment, for a comparison.
+    """The finished evaluation of an experiment, for a comparison. A judge's opinion may be missing.
 
     Raises:
         ConfigError: some of it is still to do.
@@ -133,12 +143,14 @@ def evaluated_experiment(config: ExperimentConfig, *, store: ArtifactStore) -> C
         return manifest
 
     benchmarks = config.evaluation.benchmarks
+    judged = [store.find(step.request) for role, step in plan.items() if role.startswith("judgements/")]
     return ComparedExperiment(
         config.name,
         tuple(finished(f"predictions/{benchmark.label}") for benchmark in benchmarks),
         tuple(finished(f"scores/{benchmark.label}") for benchmark in benchmarks),
         tuple(finished(f"dataset/{benchmark.name}") for benchmark in benchmarks),
         max_failed_items=config.limits.max_failed_items,
+        other_scores=tuple(compared_scores(manifest, config.limits) for manifest in judged if manifest is not None),
     )
 
 

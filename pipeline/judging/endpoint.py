@@ -50,6 +50,18 @@ class Judge(Protocol):
         """
 
 
+class NoJudge:
+    """Replies to nothing: only what is kept can be read."""
+
+    max_concurrency = 1
+
+    def ask(self, inquiry: Inquiry, *, stop: threading.Event) -> Reply:
+        raise JudgeError(
+            f"a reply of {inquiry.model} is missing and no judge is configured; set OPENAI_API_KEY and OPENAI_BASE_URL "
+            "(for another endpoint)"
+        )
+
+
 @dataclass(frozen=True)
 class Endpoint:
     """Where a judge is and how it is asked."""

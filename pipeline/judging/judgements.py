@@ -14,7 +14,7 @@ from pipeline.errors import DataError, TransientError
 from pipeline.evaluation_config import JudgeConfig
 from pipeline.judging.aggregation import JUDGE_SCORE_SCHEMA, judge_score_rows
 from pipeline.judging.asking import Asked, Asker, OnReply
-from pipeline.judging.endpoint import Judge
+from pipeline.judging.endpoint import Judge, NoJudge
 from pipeline.judging.headline import judge_label
 from pipeline.judging.items import JudgedItem, join_answers, read_items
 from pipeline.judging.judgement_rows import JUDGEMENT_SCHEMA, JudgedBy, Judgement, Status, judgement_of
@@ -48,7 +48,7 @@ def judge(
     benchmark: str,
     dataset: Manifest,
     predictions: Manifest,
-    judge: Judge,
+    judge: Judge | None,
     store: ArtifactStore,
     max_failures: int = 0,
     on_reply: OnReply = lambda _item, _answered: None,
@@ -60,7 +60,7 @@ def judge(
         benchmark: its name in the tables.
         dataset: the benchmark's dataset, with ``items.parquet`` and ``rule.json``.
         predictions: one model's answers to it.
-        judge: who replies.
+        judge: who replies; None where no reply is missing.
         store: where the artifact and the replies are kept.
         max_failures: so many judgements may be published without a reply; with more there is no artifact, so that the
             next run asks for them again. Replies that cannot be read are published in any case: another run would read
@@ -83,7 +83,7 @@ def judge(
             items, read_predictions(predictions), source=str(predictions.directory / "predictions.parquet")
         )
         prompt = read_prompt(config.protocol, dataset.path(RULES_FILE))
-        asker = Asker(config, prompt, judge, ReplyCache(store.root), on_reply)
+        asker = Asker(config, prompt, judge or NoJudge(), ReplyCache(store.root), on_reply)
         with store.locked("judge-replies"):  # so that another process does not pay for the same replies
             asked = asker.ask_all(_to_judge(items, answers))
         by = JudgedBy(benchmark, config.protocol, config.model, prompt.sha256)

@@ -17,7 +17,9 @@ import yaml
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from pipeline.config import explain
+from pipeline.dataset_sources import PublishedSource
 from pipeline.errors import DataError
+from pipeline.evaluation_config import BenchmarkConfig, JudgeConfig
 from pipeline.judging.items import JudgedItem
 
 ProtocolName = Literal["heron-official"]
@@ -34,6 +36,8 @@ class Wording(BaseModel):
     protocol: ProtocolName
     source: str
     licence: str
+    dataset: str
+    """The published dataset whose answers are judged so."""
     num_items: int
     categories: tuple[str, ...]
     system: str
@@ -87,6 +91,12 @@ def wording_of(protocol: ProtocolName) -> Wording:
     """The wording that comes with this project."""
     text = (files("pipeline.judging") / WORDING_FILES[protocol]).read_text(encoding="utf-8")
     return Wording.model_validate(yaml.safe_load(text))
+
+
+def is_judged(benchmark: BenchmarkConfig, judge: JudgeConfig) -> bool:
+    """Whether a judge can score the answers: the benchmark's items are those of the judge's protocol."""
+    source = benchmark.source
+    return isinstance(source, PublishedSource) and source.name == wording_of(judge.protocol).dataset
 
 
 def read_prompt(protocol: ProtocolName, rules_file: Path) -> JudgePrompt:

@@ -1,0 +1,39 @@
+"""A judge's numbers in the rows of a comparison. Its label is the protocol, so two judges never share a column."""
+
+from pipeline.comparison_scores import OtherScores
+from pipeline.config import LimitsConfig
+from pipeline.judging.aggregation import AVERAGE_POOLED
+from pipeline.judging.headline import read_judge_scores, withheld_because
+from pipeline.manifest import Manifest
+from pipeline.scores import OVERALL
+
+
+def compared_scores(judgements: Manifest, limits: LimitsConfig) -> OtherScores:
+    """The clean numbers, withheld or not, and the official ones under names of their own. A null is no row.
+
+    An image category's number is its pooled ratio.
+    """
+    is_withheld = withheld_because(judgements, limits) is not None
+    rows = []
+    for score in read_judge_scores(judgements):
+        if score["value"] is None:
+            continue
+        is_clean = score["variant"] == "clean"
+        breakdown, has_group, group = score["metric"].partition("/")
+        metric = AVERAGE_POOLED if has_group else score["metric"]
+        rows.append(
+            {
+                "benchmark": score["benchmark"],
+                "protocol": score["label"],
+                "metric": metric if is_clean else f"{score['variant']}/{metric}",
+                "breakdown": breakdown if has_group else OVERALL,
+                "group": group if has_group else OVERALL,
+                "mean": score["value"],
+                "low": score["low"],
+                "high": score["high"],
+                "num_items": score["num_items"],
+                "num_clusters": score["num_items"],
+                "is_withheld": is_clean and is_withheld,
+            }
+        )
+    return OtherScores(judgements.fingerprint, tuple(rows))
