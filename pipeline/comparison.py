@@ -5,7 +5,7 @@ Experiments are compared on the same items only: one benchmark name with differe
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
-from itertools import combinations
+from itertools import combinations, product
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +19,7 @@ from pipeline.comparison_report import KEY_COLUMNS, difference_rows, report, wid
 from pipeline.comparison_scores import COMPARISON_SCHEMA, ComparedExperiment, experiment_rows, score_chart
 from pipeline.errors import ConfigError, DataError
 from pipeline.images import ImageReader
+from pipeline.judging.differences import judged_differences
 from pipeline.manifest import Manifest, Request
 from pipeline.parquet import write_rows
 from pipeline.prediction_rows import Prediction, read_predictions
@@ -100,7 +101,8 @@ def _inputs(experiments: Sequence[ComparedExperiment]) -> Iterable[tuple[str, st
             label = f"{scores.summary['benchmark']}/{scores.summary['protocol']}"
             yield f"{experiment.name}/{label}/scores", scores.fingerprint
         for number, other in enumerate(experiment.other_scores):
-            yield f"{experiment.name}/other/{number}", other.fingerprint
+            kind = "withheld" if other.is_withheld else "other"
+            yield f"{experiment.name}/{kind}/{number}", other.source.fingerprint
 
 
 def compare(experiments: Sequence[ComparedExperiment], *, store: ArtifactStore) -> Manifest:
@@ -147,6 +149,7 @@ def _compare(experiments: Sequence[ComparedExperiment], directory: Path) -> dict
     answers = [one for experiment in experiments for one in _answers(experiment)]
     _check_same_items(answers)
     differences = [row for a, b in combinations(answers, 2) if a.label == b.label for row in _differences(a, b)]
+    differences += [row for a, b in combinations(experiments, 2) for row in _judged_differences(a, b)]
     items = _sheet_items(answers)
     chosen = choose(items)
     images = ImageReader(dataset for experiment in experiments for dataset in experiment.datasets)
@@ -181,6 +184,8 @@ def _notes(experiment: ComparedExperiment) -> Iterable[str]:
             yield f"{experiment.name} failed on {number} items of {label}; they are in no mean."
         for metric in scores.summary["not_computed"]:
             yield f"{experiment.name} on {label}: {metric} is not computed, its language model was not there."
+    for other in experiment.other_scores:
+        yield f"{experiment.name}: {other.note}."
 
 
 def _answers(experiment: ComparedExperiment) -> Iterable[Answers]:
@@ -257,6 +262,14 @@ def _differences(a: Answers, b: Answers) -> Iterable[dict[str, Any]]:
                 "experiment_b": b.experiment,
                 **asdict(difference),
             }
+
+
+def _judged_differences(a: ComparedExperiment, b: ComparedExperiment) -> Iterable[dict[str, Any]]:
+    """b minus a before the same judge, of the numbers that both show."""
+    for one, other in product(a.other_scores, b.other_scores):
+        if not one.is_withheld and not other.is_withheld:
+            for row in judged_differences(one.source, other.source):
+                yield {**row, "experiment_a": a.name, "experiment_b": b.name}
 
 
 def _sheet_items(answers: Sequence[Answers]) -> list[SheetItem]:

@@ -40,13 +40,19 @@ Key = tuple[str, str, str, str, str]
 
 @dataclass(frozen=True, slots=True)
 class OtherScores:
-    """Numbers that are no means over items, such as a judge's ratios, from the artifact of ``fingerprint``.
+    """Numbers that are no means over items, such as a judge's ratios, from the artifact ``source``.
 
     ``rows`` have the columns of ``COMPARISON_SCHEMA`` without the experiment.
     """
 
-    fingerprint: str
+    source: Manifest
     rows: tuple[Mapping[str, Any], ...]
+    note: str
+    """What a reader of the numbers must know."""
+
+    @property
+    def is_withheld(self) -> bool:
+        return any(row["is_withheld"] for row in self.rows)
 
 
 @dataclass(frozen=True, slots=True)

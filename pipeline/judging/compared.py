@@ -13,7 +13,7 @@ def compared_scores(judgements: Manifest, limits: LimitsConfig) -> OtherScores:
 
     An image category's number is its pooled ratio.
     """
-    is_withheld = withheld_because(judgements, limits) is not None
+    reason = withheld_because(judgements, limits)
     rows = []
     for score in read_judge_scores(judgements):
         if score["value"] is None:
@@ -33,7 +33,14 @@ def compared_scores(judgements: Manifest, limits: LimitsConfig) -> OtherScores:
                 "high": score["high"],
                 "num_items": score["num_items"],
                 "num_clusters": score["num_items"],
-                "is_withheld": is_clean and is_withheld,
+                "is_withheld": is_clean and reason is not None,
             }
         )
-    return OtherScores(judgements.fingerprint, tuple(rows))
+    return OtherScores(judgements, tuple(rows), note=reason or _note(judgements))
+
+
+def _note(judgements: Manifest) -> str:
+    summary = judgements.summary
+    times = f"{summary['num_repeats']} times" if summary["num_repeats"] > 1 else "once"
+    failed = f"; {summary['num_failed']} judgements failed and are in no mean" if summary["num_failed"] else ""
+    return f"{summary['benchmark']} was judged {times} by {summary['judge_model']} as {summary['label']}{failed}"

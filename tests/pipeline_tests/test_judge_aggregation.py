@@ -1,6 +1,7 @@
 import pytest
 
 from pipeline.judging.aggregation import judge_scores
+from pipeline.judging.differences import ratio_differences
 from pipeline.judging.items import JudgedItem
 from pipeline.judging.judgement_rows import JudgedBy, judgement_of
 from tests.pipeline_tests.judged_benchmark import replied
@@ -106,3 +107,49 @@ def test_repeats_are_averaged_and_their_spread_is_that_of_a_sample():
 def test_an_item_that_lacks_a_repeat_is_a_bug():
     with pytest.raises(ValueError, match="5 judgements are not 2 of each of 4 items"):
         of([*SMALL, judgement("1", "conv", "10 4", repeat=1)])
+
+
+def scored(*models: float, category: str = "conv"):
+    return [judgement(f"{category}{index}", category, f"10 {model}") for index, model in enumerate(models)]
+
+
+def everywhere(*models: float):
+    return [row for category in CATEGORIES for row in scored(*models, category=category)]
+
+
+def test_the_difference_of_two_models_is_that_of_their_numbers():
+    a, b = everywhere(4, 6, 5), everywhere(5, 6, 7)
+    found = ratio_differences(a, b, categories=CATEGORIES)
+    assert {metric: round(one.difference, 6) for metric, one in found.items()} == dict.fromkeys(
+        (*CATEGORIES, "average_macro", "average_pooled"), 10
+    )
+    assert (found["conv"].num_items, found["average_pooled"].num_items) == (3, 9)
+    swapped = ratio_differences(b, a, categories=CATEGORIES)["average_macro"]
+    assert swapped.difference == pytest.approx(-10)
+
+
+def test_a_clear_difference_has_a_small_p_value_and_a_small_one_has_not():
+    plain = [2 + index % 6 for index in range(40)]
+    better = ratio_differences(everywhere(*plain), everywhere(*(score + 2 for score in plain)), categories=CATEGORIES)
+    assert better["average_macro"].p_value < 0.001
+    assert better["average_macro"].low == pytest.approx(20)
+    noisy = [score + (1 if index % 4 < 2 else -1) for index, score in enumerate(plain)]
+    similar = ratio_differences(everywhere(*plain), everywhere(*noisy), categories=CATEGORIES)["average_macro"]
+    assert similar.p_value > 0.5
+    assert similar.low < 0 < similar.high
+
+
+def test_three_items_never_prove_anything():
+    found = ratio_differences(scored(1, 1, 1), scored(9, 9, 9), categories=CATEGORIES)
+    assert found["conv"].p_value > 0.2
+    assert set(found) == {"conv", "average_pooled"}  # two categories have no items
+
+
+def test_an_item_that_failed_in_one_of_them_is_left_out_of_both():
+    b = [*scored(5, 5), judgement("conv2", "conv", "no idea")]
+    found = ratio_differences(scored(4, 4, 9), b, categories=CATEGORIES)
+    assert (found["conv"].difference, found["conv"].num_items) == (pytest.approx(10), 2)
+
+
+def test_models_without_a_common_item_have_no_difference():
+    assert ratio_differences(scored(4), scored(4, category="detail"), categories=CATEGORIES) == {}
