@@ -36,6 +36,10 @@ SECONDS_PER_RECORD = 2e-4
 """To read one and to find its original."""
 SECONDS_PER_HASH = 2e-6
 """To compare the hash of one image with those of all benchmark images."""
+SECONDS_PER_JUDGEMENT = 1.5
+"""With eight requests to a judge at a time; a guess."""
+BYTES_PER_JUDGEMENT = 1000
+"""A reply and its scores."""
 BYTES_PER_ID = 12
 """Of a list of sample ids, compressed."""
 BYTES_PER_ROW = 200
@@ -96,6 +100,10 @@ def estimate(config: ExperimentConfig, *, store: ArtifactStore) -> dict[str, Cos
         generation = config.evaluation.generation_for(benchmark)
         costs[f"predictions/{benchmark.label}"] = _predictions_cost(config, generation, tower, llm_parameters, asked)
         costs[f"scores/{benchmark.label}"] = Cost(asked.num_samples * BYTES_PER_ROW, asked.num_samples * 1e-4, 0)
+        num_judgements = asked.num_samples * config.evaluation.judge.repeats
+        costs[f"judgements/{benchmark.label}"] = Cost(
+            num_judgements * BYTES_PER_JUDGEMENT, num_judgements * SECONDS_PER_JUDGEMENT, 0
+        )
     return {role: _measured(step, store) or costs[role] for role, step in plan.items()}
 
 

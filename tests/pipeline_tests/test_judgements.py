@@ -257,6 +257,26 @@ def test_what_no_item_can_get_stops_at_once_and_keeps_the_replies(store):
     assert len(scripted.asked) <= 103 - 36  # four threads were at it
 
 
+def test_what_is_judged_needs_no_judge_any_more(store):
+    first, _ = judged(store)
+
+    def without_a_judge(**config):
+        return judge(
+            JudgeConfig(**config),
+            benchmark=BENCHMARK,
+            dataset=publish_dataset(store),
+            predictions=publish_predictions(store, answers()),
+            judge=None,
+            store=store,
+        )
+
+    assert without_a_judge() == first
+    store.discard(first)
+    assert numbers(without_a_judge()) == numbers(first)
+    with pytest.raises(JudgeError, match="a reply of gpt-4o is missing and no judge is configured; set OPENAI_API_KEY"):
+        without_a_judge(model="gpt-4o")
+
+
 def test_the_same_answer_of_another_experiment_is_not_paid_for_again(store):
     judged(store)
     predictions = publish_predictions(store, {**answers(), "0": "別の答え"}, model="another")
