@@ -12,12 +12,10 @@ from flows.tasks import show_table, show_text
 from flows.train import train
 from pipeline.comparison_scores import ComparedExperiment, OtherScores
 from pipeline.config import ExperimentConfig, ExperimentName
-from pipeline.judging.endpoint import judge_of
 from pipeline.judging.protocol import is_judged
 from pipeline.manifest import Manifest
 from pipeline.predictions import predict
 from pipeline.scores import headline_metrics, score_predictions, score_rows, withheld_because
-from pipeline.settings import load_settings
 
 log = logging.getLogger(__name__)
 
@@ -39,7 +37,6 @@ def evaluate(run: ExperimentRun, data: PreparedData, model: Manifest) -> Compare
     evaluation, limits = run.config.evaluation, run.config.limits
     datasets, answers, scored = [], [], []
     judged: list[OtherScores] = []
-    judge = judge_of(load_settings())
     for benchmark in evaluation.benchmarks:
         items = data.benchmarks[benchmark.name]
         answer = run.task(f"predictions/{benchmark.label}", predict, on_device=True)
@@ -54,11 +51,12 @@ def evaluate(run: ExperimentRun, data: PreparedData, model: Manifest) -> Compare
         score = run.task(f"scores/{benchmark.label}", score_predictions)
         scores = score(benchmark, predictions=predictions, store=run.store)
         _show(run, benchmark.label, scores, max_failed_items=limits.max_failed_items)
-        if is_judged(benchmark, evaluation.judge):
-            judged += judge_answers(run, benchmark, judge, dataset=items, predictions=predictions)
         datasets.append(items)
         answers.append(predictions)
         scored.append(scores)
+    for benchmark, items, predictions in zip(evaluation.benchmarks, datasets, answers, strict=True):
+        if is_judged(benchmark, evaluation.judge):  # after all others: a judge may be away
+            judged += judge_answers(run, benchmark, dataset=items, predictions=predictions)
     return ComparedExperiment(
         run.config.name,
         tuple(answers),

@@ -8,7 +8,6 @@ from flows.tasks import show_table, show_text
 from pipeline.comparison_scores import OtherScores
 from pipeline.evaluation_config import BenchmarkConfig
 from pipeline.judging.compared import compared_scores
-from pipeline.judging.endpoint import Judge
 from pipeline.judging.headline import judge_metrics, shown_judge_scores, withheld_because
 from pipeline.judging.items import JudgedItem
 from pipeline.judging.judgements import judge as judge_step
@@ -20,12 +19,12 @@ log = logging.getLogger(__name__)
 
 
 def judge_answers(
-    run: ExperimentRun, benchmark: BenchmarkConfig, judge: Judge | None, *, dataset: Manifest, predictions: Manifest
+    run: ExperimentRun, benchmark: BenchmarkConfig, *, dataset: Manifest, predictions: Manifest
 ) -> Iterator[OtherScores]:
     """Judge, show and track; gives the numbers for a comparison, nothing when there is no judge."""
     role = f"judgements/{benchmark.label}"
     config, limits = run.config.evaluation.judge, run.config.limits
-    if judge is None and not run.store.is_whole(run.plan[role].request):
+    if run.judge is None and not run.store.is_whole(run.plan[role].request):
         skipped = (
             f"{benchmark.label} is not judged: no judge is configured. Set OPENAI_API_KEY (and OPENAI_BASE_URL for "
             f"another endpoint) and run {run.config.name} again: the answers are kept, and {config.model} judges them"
@@ -42,7 +41,7 @@ def judge_answers(
         benchmark=benchmark.name,
         dataset=dataset,
         predictions=predictions,
-        judge=judge,
+        judge=run.judge,
         store=run.store,
         max_failures=limits.max_judge_failures,
         on_reply=trace,

@@ -16,6 +16,8 @@ from pipeline.config import ExperimentConfig, ExperimentName, load_experiment
 from pipeline.devices import exclusive_devices
 from pipeline.errors import ConfigError
 from pipeline.features.filling import RunJob, on_this_machine
+from pipeline.judging.endpoint import Judge, judge_of
+from pipeline.judging.protocol import has_judged_benchmark
 from pipeline.language_gate import require_language_gate
 from pipeline.manifest import Manifest
 from pipeline.plan import PlannedStep, plan_experiment, write_index
@@ -43,6 +45,8 @@ class ExperimentRun:
     plan: Mapping[str, PlannedStep]
     run_encoding: RunJob
     """Runs the jobs of the feature steps: on this machine or on a Ray cluster."""
+    judge: Judge | None
+    """None when there is nothing to judge, or nobody to do it."""
 
     def task(self, role: str, step: Callable[P, Manifest], *, on_device: bool = False) -> Callable[P, Manifest]:
         """The step as a Prefect task named after its role, tracked in MLflow. Call it with the step's own arguments.
@@ -97,6 +101,7 @@ def experiment_run(experiment: ExperimentName | ExperimentConfig) -> Iterator[Ex
     config = resolve(experiment)
     settings = load_settings()
     run_encoding = encoding_on(settings.ray_address)
+    judge = judge_of(settings) if has_judged_benchmark(config.evaluation) else None
     pin_datasets(published_datasets(config), root=settings.store_root)
     require_language_gate(config.evaluation)
     plan = {step.role: step for step in plan_experiment(config)}
@@ -109,7 +114,7 @@ def experiment_run(experiment: ExperimentName | ExperimentConfig) -> Iterator[Ex
         require_space_for(config, store=store)
     write_index(config, store_root=store.root)
     with Tracker(settings).experiment_run(config, tags=prefect_tags()) as tracked:
-        yield ExperimentRun(config, store, tracked, plan, run_encoding)
+        yield ExperimentRun(config, store, tracked, plan, run_encoding, judge)
 
 
 def encoding_on(ray_address: str) -> RunJob:

@@ -19,7 +19,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from pipeline.config import explain
 from pipeline.dataset_sources import PublishedSource
 from pipeline.errors import DataError
-from pipeline.evaluation_config import BenchmarkConfig, JudgeConfig
+from pipeline.evaluation_config import BenchmarkConfig, EvaluationConfig, JudgeConfig
 from pipeline.judging.items import JudgedItem
 
 ProtocolName = Literal["heron-official"]
@@ -97,6 +97,11 @@ def is_judged(benchmark: BenchmarkConfig, judge: JudgeConfig) -> bool:
     """Whether a judge can score the answers: the benchmark's items are those of the judge's protocol."""
     source = benchmark.source
     return isinstance(source, PublishedSource) and source.name == wording_of(judge.protocol).dataset
+
+
+def has_judged_benchmark(evaluation: EvaluationConfig) -> bool:
+    """Whether there is anything to judge."""
+    return any(is_judged(benchmark, evaluation.judge) for benchmark in evaluation.benchmarks)
 
 
 def read_prompt(protocol: ProtocolName, rules_file: Path) -> JudgePrompt:
