@@ -117,7 +117,9 @@ def test_the_wheel_has_every_sql_file(wheel_files):
     assert {name for name in wheel_files if name.endswith(".sql")} == expected
 
 
-@pytest.mark.parametrize("pattern", ["experiments/*.yaml", "sources/*.yaml", "templates/*.html", "tokenizers/*/*.json"])
+@pytest.mark.parametrize(
+    "pattern", ["experiments/*.yaml", "judging/*.yaml", "sources/*.yaml", "templates/*.html", "tokenizers/*/*.json"]
+)
 def test_the_wheel_has_every_file_that_the_pipeline_reads(wheel_files, pattern):
     expected = {path.relative_to(REPOSITORY).as_posix() for path in (REPOSITORY / "pipeline").glob(pattern)}
     assert expected
