@@ -11,7 +11,7 @@ from transformers import LogitsProcessor
 from model.config import GenerationConfig
 
 
-class SeededSampling(LogitsProcessor):
+class SeededSampling(LogitsProcessor):  # type: ignore[misc]
     """Turns taking the likeliest token into drawing one: the Gumbel-max method, with a stream of noise for each row.
 
     The likeliest token after Gumbel noise was added to the logits is distributed as a token drawn from their softmax. A
@@ -27,7 +27,7 @@ class SeededSampling(LogitsProcessor):
         self.config = config
         self.streams = [torch.Generator().manual_seed(seed) for seed in seeds]
 
-    def __call__(self, input_ids_BT: torch.LongTensor, scores_BC: torch.FloatTensor) -> torch.FloatTensor:
+    def __call__(self, input_ids_BT: torch.Tensor, scores_BC: torch.Tensor) -> torch.Tensor:
         """The noisy scores; the largest one of each row is the token drawn.
 
         Raises:
@@ -40,8 +40,7 @@ class SeededSampling(LogitsProcessor):
             warm_BC = _only_likely(warm_BC, top_p=self.config.top_p)
         noise = [torch.rand(scores_BC.shape[1], generator=stream, dtype=torch.float64) for stream in self.streams]
         uniform_BC = torch.stack(noise).clamp(min=torch.finfo(torch.float64).tiny)  # drawn on the CPU on every machine
-        noisy_BC: torch.FloatTensor = warm_BC - (-uniform_BC.log()).log().to(warm_BC.device)
-        return noisy_BC
+        return warm_BC - (-uniform_BC.log()).log().to(warm_BC.device)
 
 
 def item_seed(seed: int, item_id: str) -> int:

@@ -14,8 +14,8 @@ Scores are in percent, with the 95 % bootstrap interval over the items; question
 interval says how much the choice of items matters, nothing about another training run.
 """
 DIFFERENCES = """\
-B minus A on the items that both answered, with the 95 % bootstrap interval; p is that of a two-sided sign-flip test, both
-over images where several questions share one, and is not corrected for the number of rows.
+B minus A on the items that both answered, with the 95 % bootstrap interval; p is that of a two-sided sign-flip test and
+is not corrected for the number of rows. Both take the questions on one image together.
 """
 KEY_COLUMNS = ("benchmark", "protocol", "metric", "group", "items")
 

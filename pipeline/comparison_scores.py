@@ -110,7 +110,7 @@ def _is_axis(column: Column, key: Key, rows: Mapping[Key, Row]) -> bool:
 def _article_chart(columns: Sequence[tuple[Column, Key]], numbers: Mapping[str, Mapping[Key, Row]]) -> Chart:
     places = [published_table().columns.index(column) for column, _ in columns]
     published = {
-        f"{model.name} ({PUBLISHED})": tuple(model.values[place] for place in places)
+        f"{model.name} ({PUBLISHED})": tuple(value for place in places if (value := model.values[place]) is not None)
         for model in published_table().models
         if model.is_in_chart
     }
@@ -118,7 +118,7 @@ def _article_chart(columns: Sequence[tuple[Column, Key]], numbers: Mapping[str, 
     return Chart(
         title="The article's benchmarks (percent)",
         axes=tuple(column.title for column, _ in columns),
-        scores={**lines, **{name: values for name, values in published.items() if None not in values}},
+        scores={**lines, **{name: values for name, values in published.items() if len(values) == len(columns)}},
     )
 
 

@@ -19,8 +19,9 @@ from pipeline.comparison import (
     comparison_request,
     score_table,
 )
-from pipeline.config import BenchmarkConfig, ShapesJaSource
+from pipeline.config import ShapesJaSource
 from pipeline.errors import ConfigError, DataError
+from pipeline.evaluation_config import BenchmarkConfig
 from pipeline.images import IMAGE_SCHEMA
 from pipeline.manifest import Request
 from pipeline.parquet import write_rows
@@ -63,7 +64,7 @@ def experiment(store: ArtifactStore, name: str, answers: dict[str, str | None], 
 
     predictions = store.produce(Request(step="predictions", version=1, config={"by": name, "asked": question}), work)
     source = ShapesJaSource(kind="shapes-ja", content="questions", num_images=1)
-    benchmark = BenchmarkConfig(name="shapes-ja", source=source, metrics=("exact_match", "rouge_l"))
+    benchmark = BenchmarkConfig(name="shapes-ja", source=source, metrics=("exact_match", "rougeL"))
     scores = score_predictions(benchmark, predictions=predictions, store=store)
     return ComparedExperiment(name, (predictions,), (scores,), (dataset(store, image or png()),))
 
