@@ -84,7 +84,7 @@ def test_scores_by_category_leaves_failed_items_out_of_the_mean(root):
         ("two", "colour", 100, 2, 0),
         ("two", "counting", None, 0, 1),
     ]
-    assert ask(root, "scores_by_category", metric="rouge_l") == []
+    assert ask(root, "scores_by_category", metric="rougeL") == []
 
 
 def test_compare_experiments_takes_the_difference_to_the_baseline(root):

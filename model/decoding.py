@@ -1,4 +1,9 @@
-"""Seeded sampling that gives an item the same answer whatever it is answered together with."""
+"""How the next token follows from the logits: penalties and seeded sampling.
+
+Transformers makes such processors itself when it is told the settings. Ours are handed over ready-made: its own
+repetition penalty takes the padding on the left for a part of the answer when embeddings are given, and its sampling
+has one seed for a whole batch. With these an item's answer does not depend on what it is answered together with.
+"""
 
 # Shape suffixes: B = sequences, T = tokens per sequence, C = vocabulary.
 
@@ -6,9 +11,32 @@ import hashlib
 from collections.abc import Sequence
 
 import torch
-from transformers import LogitsProcessor
+from transformers import (
+    LogitsProcessor,
+    LogitsProcessorList,
+    NoRepeatNGramLogitsProcessor,
+    RepetitionPenaltyLogitsProcessor,
+)
 
 from model.config import GenerationConfig
+
+
+def logits_processors(config: GenerationConfig, seeds: Sequence[int] | None) -> LogitsProcessorList:
+    """In the order in which Transformers applies its own; penalties see the answer only, not the prompt.
+
+    Raises:
+        ValueError: sampling without seeds.
+    """
+    processors = LogitsProcessorList()
+    if config.repetition_penalty != 1:
+        processors.append(RepetitionPenaltyLogitsProcessor(config.repetition_penalty))
+    if config.no_repeat_ngram_size:
+        processors.append(NoRepeatNGramLogitsProcessor(config.no_repeat_ngram_size))
+    if config.do_sample:
+        if seeds is None:
+            raise ValueError("sampling needs a seed for each prompt; without one an answer could not be repeated")
+        processors.append(SeededSampling(config, seeds))
+    return processors
 
 
 class SeededSampling(LogitsProcessor):  # type: ignore[misc]
