@@ -13,9 +13,7 @@ from pipeline.store import ArtifactStore
 
 
 def results(
-    experiment: Annotated[
-        str, typer.Argument(help="Name of an experiment that has been run, or path of a .yaml file.")
-    ],
+    experiment: Annotated[str, typer.Argument(help="Name of an experiment that was run, or path of a .yaml file.")],
     to: Annotated[Path, typer.Option(help="Folder that becomes result/<task>/<model>.")] = Path("result"),
     overrides: Annotated[list[str] | None, typer.Option("--set", help="Change a field, as for `run`.")] = None,
 ) -> None:

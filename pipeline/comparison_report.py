@@ -3,9 +3,10 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from pipeline.benchmarks import OVERALL
 from pipeline.charts import AXIS, EXPERIMENT, Chart, drawable
 from pipeline.published_scores import article_rows, published_table, score_cell
-from pipeline.scores import BREAKDOWNS, OVERALL
+from pipeline.scores import BREAKDOWNS
 
 Row = Mapping[str, Any]
 

@@ -1,7 +1,7 @@
 """Predictions in the folders of llm-jp-eval-mm, to be scored there: ``result/<task>/<model>/prediction.jsonl``.
 
-That harness pairs predictions with its questions by their order and asks all of them, so only whole benchmarks go there.
-The shape is that of its ``result_schema.py``, version 1.0.
+That harness pairs predictions with its questions by their order and asks all of them, so only whole benchmarks go
+there. The shape is that of its ``result_schema.py``, version 1.0.
 """
 
 import json
@@ -33,7 +33,7 @@ def export_results(predictions: Manifest, *, model: str, folder: Path) -> Path:
             f"llm-jp-eval-mm asks all questions of {benchmark} and pairs answers by their order; "
             f"{protocol} has {len(rows)} of them. Add {{name: {benchmark}, protocol: {ALL}}} to evaluation.benchmarks"
         )
-    place = folder / benchmark / model.replace("/", "__")
+    place: Path = folder / benchmark / model.replace("/", "__")
     place.mkdir(parents=True, exist_ok=True)
     answers = [{"question_id": row.item_id, "text": row.prediction or ""} for row in rows]
     errors = [{"question_id": row.item_id, "error": row.error} for row in rows if row.error is not None]

@@ -120,7 +120,7 @@ def test_the_comparison_has_every_mean_of_every_experiment(compared):
         ("category", "counting", 100.0, 1),
         ("category", "position", 0.0, 1),
         ("question_type", "other", 50.0, 4),
-        ("answer_length", "1-5", 50.0, 4),
+        ("answer_length", "01-05", 50.0, 4),
     ]
 
 
@@ -192,7 +192,7 @@ def test_the_report_has_the_scores_and_the_differences(compared):
     report = compared.path("report.md").read_text(encoding="utf-8")
     assert "| shapes-ja | all | exact_match | overall | 4 on 1 | 50.0 [50.0, 50.0] | 100.0 [100.0, 100.0] |" in report
     assert "| shapes-ja | all | exact_match | overall | bad | good | +50.0 [+50.0, +50.0] | 1.0000 | 4 on 1 |" in report
-    assert "| shapes-ja | all | exact_match | answer_length: 1-5 | 4 on 1 |" in report
+    assert "| shapes-ja | all | exact_match | answer_length: 01-05 | 4 on 1 |" in report
     assert "![exact_match on shapes-ja (percent, n=4)](radar.png)" in report
 
 

@@ -107,7 +107,7 @@ def test_there_is_one_row_per_answered_item_and_metric(tmp_path):
         "category": "colour",
         "image_category": None,
         "question_type": "colour",
-        "answer_length": "1-5",
+        "answer_length": "01-05",
         "image_sha256": None,
         "value": 100.0,
     }
@@ -164,8 +164,8 @@ def test_items_are_also_grouped_by_what_they_ask_and_how_long_the_answer_is(tmp_
         ("category", "colour"): 100.0,
         ("question_type", "colour"): 100.0,
         ("question_type", "counting"): 0.0,
-        ("answer_length", "1-5"): 100.0,
-        ("answer_length", "6-15"): 0.0,
+        ("answer_length", "01-05"): 100.0,
+        ("answer_length", "06-15"): 0.0,
     }
 
 

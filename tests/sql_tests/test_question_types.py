@@ -103,5 +103,5 @@ def test_precision_and_recall_of_each_type_are_at_least_95_percent(measured, hal
 def test_answers_are_grouped_by_their_length():
     answers = ["赤", "赤です。", "赤いバスです。", "あ" * 15, "あ" * 16, "あ" * 40, "あ" * 41, " 赤 "]
     assert [length for _, length in item_groups([""] * 8, answers)] == [
-        "1-5", "1-5", "6-15", "6-15", "16-40", "16-40", "41+", "1-5",
+        "01-05", "01-05", "06-15", "06-15", "16-40", "16-40", "41+", "01-05",
     ]  # fmt: skip
