@@ -12,6 +12,7 @@ from rich.table import Table
 
 from flows import store_commands
 from flows.encode_command import encode
+from flows.results_command import results
 from flows.terminal import console, explained, narrated, print_records, print_rows, size
 from pipeline.config import ExperimentConfig, load_experiment
 from pipeline.disk import free_bytes
@@ -200,6 +201,7 @@ def views() -> None:
 
 
 app.command()(explained(encode))
+app.command()(explained(results))
 for command in (
     store_commands.verify,
     store_commands.discard,

@@ -9,12 +9,12 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 from torch.nn.utils.rnn import pad_sequence
-from transformers import LogitsProcessorList, PreTrainedModel
+from transformers import PreTrainedModel
 
 from model.config import GenerationConfig, Stage
 from model.conversation import IGNORED_LABEL, IMAGE_TOKEN_ID
+from model.decoding import logits_processors
 from model.projector import Projector
-from model.sampling import SeededSampling
 
 
 class VisionLanguageModel(nn.Module):
@@ -94,14 +94,12 @@ class VisionLanguageModel(nn.Module):
             config: how to generate.
             eos_token_id: generation stops here.
             pad_token_id: filler behind shorter answers.
-            seeds: of each prompt's draws, for sampling; see ``model.sampling.item_seed``.
+            seeds: of each prompt's draws, for sampling; see ``model.decoding.item_seed``.
 
         Raises:
             ValueError: sampling without seeds.
         """
-        if config.do_sample and seeds is None:
-            raise ValueError("sampling needs a seed for each prompt; without one an answer could not be repeated")
-        sampling = [SeededSampling(config, seeds)] if config.do_sample and seeds is not None else []
+        processors = logits_processors(config, seeds)
         device = self.projector.weight.device
         rows = []
         for prompt, feature in zip(prompts, features, strict=True):
@@ -117,10 +115,10 @@ class VisionLanguageModel(nn.Module):
             attention_mask=attention_mask_BT,
             max_new_tokens=config.max_new_tokens,
             num_beams=config.num_beams,
-            repetition_penalty=config.repetition_penalty,
-            no_repeat_ngram_size=config.no_repeat_ngram_size,
-            do_sample=False,  # the processor draws, so that every prompt has its own seed
-            logits_processor=LogitsProcessorList(sampling),
+            do_sample=False,  # this and the next two: not what the LLM's own files may say
+            repetition_penalty=1.0,
+            no_repeat_ngram_size=0,
+            logits_processor=processors,
             eos_token_id=eos_token_id,
             pad_token_id=pad_token_id,
         )

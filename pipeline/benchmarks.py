@@ -20,6 +20,9 @@ MetricName = Literal["exact_match", "rougeL", "rougeL_ja", "rougeL_nfkc"]
 ALL = "all"
 """The protocol that asks every question; the only one of your own benchmarks."""
 
+OVERALL = "overall"
+"""Stands for all items of a benchmark where a group of them could stand."""
+
 
 @dataclass(frozen=True, slots=True)
 class Protocol:

@@ -99,7 +99,8 @@ def _by_cluster(values: Values, clusters: Clusters | None) -> tuple[Values, Valu
     places: dict[Hashable, int] = {}
     own = (("item", index) if cluster is None else ("cluster", cluster) for index, cluster in enumerate(clusters))
     place = np.array([places.setdefault(cluster, len(places)) for cluster in own])
-    return np.bincount(place, weights=values), np.bincount(place).astype(np.float64)
+    sums: Values = np.bincount(place, weights=values).astype(np.float64)
+    return sums, np.bincount(place).astype(np.float64)
 
 
 def _bootstrap(sums: Values, counts: Values, *, seed: int) -> tuple[float, float]:

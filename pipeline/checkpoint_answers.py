@@ -8,8 +8,8 @@ import torch
 from model.checkpoint import load_model
 from model.config import GenerationConfig
 from model.conversation import encode_prompt
+from model.decoding import item_seed
 from model.s2 import join_scales
-from model.sampling import item_seed
 from model.vision_tower import pixels_of
 from pipeline.answering import Question, Unanswered
 from pipeline.features.encoding import default_device, encode_pixels

@@ -12,7 +12,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from pipeline.benchmarks import label_of
+from pipeline.benchmarks import OVERALL, label_of
 from pipeline.bootstrap import paired_difference
 from pipeline.charts import draw
 from pipeline.comparison_report import KEY_COLUMNS, difference_rows, report, wide_table
@@ -26,7 +26,7 @@ from pipeline.prediction_rows import Prediction, read_predictions
 from pipeline.published_scores import article_rows
 from pipeline.queries import item_groups
 from pipeline.sample_sheet import SHEET_SCHEMA, SheetAnswer, SheetItem, choose, sample_sheet, sheet_rows
-from pipeline.scores import BREAKDOWNS, OVERALL, withheld_because
+from pipeline.scores import BREAKDOWNS, withheld_because
 from pipeline.store import ArtifactStore, write_text
 
 VERSION = 2  # raise when the same request should give a different result
@@ -172,12 +172,15 @@ def _compare(experiments: Sequence[ComparedExperiment], directory: Path) -> dict
 
 def _notes(experiment: ComparedExperiment) -> Iterable[str]:
     """What a reader of an experiment's numbers must know: how answers were made, what is withheld or left out."""
-    made = {predictions.fingerprint: predictions for predictions in experiment.predictions}
+    generated: dict[str, list[str]] = {}
+    for predictions in experiment.predictions:
+        if generation := predictions.summary.get("generation"):
+            label = label_of(predictions.summary["benchmark"], predictions.summary["protocol"])
+            generated.setdefault(generation, []).append(label)
+    for generation, labels in generated.items():
+        yield f"{experiment.name} answers {', '.join(labels)} with generation settings {generation}."
     for scores in experiment.scores:
         label = label_of(scores.summary["benchmark"], scores.summary["protocol"])
-        generation = made[scores.request.inputs["predictions"]].summary.get("generation")
-        if generation:
-            yield f"{experiment.name} on {label}: generation {generation}."
         if reason := withheld_because(scores, max_failed_items=experiment.max_failed_items):
             yield f"{experiment.name}: {reason}."
         elif number := scores.summary["num_failed"]:

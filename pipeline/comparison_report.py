@@ -3,9 +3,10 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from pipeline.benchmarks import OVERALL
 from pipeline.charts import AXIS, EXPERIMENT, Chart, drawable
 from pipeline.published_scores import article_rows, published_table, score_cell
-from pipeline.scores import BREAKDOWNS, OVERALL
+from pipeline.scores import BREAKDOWNS
 
 Row = Mapping[str, Any]
 
@@ -14,8 +15,8 @@ Scores are in percent, with the 95 % bootstrap interval over the items; question
 interval says how much the choice of items matters, nothing about another training run.
 """
 DIFFERENCES = """\
-B minus A on the items that both answered, with the 95 % bootstrap interval; p is that of a two-sided sign-flip test, both
-over images where several questions share one, and is not corrected for the number of rows.
+B minus A on the items that both answered, with the 95 % bootstrap interval; p is that of a two-sided sign-flip test and
+is not corrected for the number of rows. Both take the questions on one image together.
 """
 KEY_COLUMNS = ("benchmark", "protocol", "metric", "group", "items")
 
@@ -33,7 +34,8 @@ def wide_table(rows: Sequence[Row], *, experiments: Sequence[str], is_complete: 
     table = []
     for key, by_experiment in found.items():
         counts = sorted({row["num_items"] for row in by_experiment.values()})
-        items = str(counts[0]) if len(counts) == 1 else f"{counts[0]}-{counts[-1]}"
+        fewest = min(by_experiment.values(), key=lambda row: row["num_items"])
+        items = _items(fewest) if len(counts) == 1 else f"{counts[0]}-{counts[-1]}"
         cells = {name: score_cell(by_experiment[name]) if name in by_experiment else "" for name in experiments}
         table.append({**cells, **dict(zip(KEY_COLUMNS, (*key, items), strict=True))})
     return [{name: row[name] for name in dict.fromkeys((*KEY_COLUMNS, *experiments))} for row in table]
@@ -79,7 +81,6 @@ def report(
 
 def _difference(row: Row) -> dict[str, Any]:
     group = row["group"] if row["breakdown"] in (OVERALL, "category") else f"{row['breakdown']}: {row['group']}"
-    images = "" if row["num_clusters"] == row["num_items"] else f" on {row['num_clusters']}"
     return {
         "benchmark": row["benchmark"],
         "protocol": row["protocol"],
@@ -89,8 +90,14 @@ def _difference(row: Row) -> dict[str, Any]:
         "B": row["experiment_b"],
         "B - A": f"{row['difference']:+.1f} [{row['low']:+.1f}, {row['high']:+.1f}]",
         "p": f"{row['p_value']:.4f}",
-        "items": f"{row['num_items']}{images}",
+        "items": _items(row),
     }
+
+
+def _items(row: Row) -> str:
+    """How many items, and on how many images where these are fewer: so many independent observations there are."""
+    is_alone = row["num_clusters"] in (None, row["num_items"])
+    return str(row["num_items"]) if is_alone else f"{row['num_items']} on {row['num_clusters']}"
 
 
 def _keys(chart: Chart) -> list[str]:

@@ -6,12 +6,12 @@ from typing import Any
 
 import pyarrow as pa
 
-from pipeline.benchmarks import label_of
+from pipeline.benchmarks import OVERALL, label_of
 from pipeline.charts import Chart, drawable
 from pipeline.errors import ConfigError
 from pipeline.manifest import Manifest
 from pipeline.published_scores import PUBLISHED, Column, Row, published_table
-from pipeline.scores import OVERALL, score_rows, withheld_because
+from pipeline.scores import score_rows, withheld_because
 
 FEWEST_ARTICLE_AXES = 3
 """Columns of the article's table that make its radar chart."""
@@ -110,13 +110,13 @@ def _key(row: Row) -> Key:
 
 
 def _is_axis(column: Column, key: Key, rows: Mapping[Key, Row]) -> bool:
-    return not column.is_average and key[4] == OVERALL and column.has(rows[key])
+    return not column.is_average and column.has(rows[key])
 
 
 def _article_chart(columns: Sequence[tuple[Column, Key]], numbers: Mapping[str, Mapping[Key, Row]]) -> Chart:
     places = [published_table().columns.index(column) for column, _ in columns]
     published = {
-        f"{model.name} ({PUBLISHED})": tuple(model.values[place] for place in places)
+        f"{model.name} ({PUBLISHED})": tuple(value for place in places if (value := model.values[place]) is not None)
         for model in published_table().models
         if model.is_in_chart
     }
@@ -124,7 +124,7 @@ def _article_chart(columns: Sequence[tuple[Column, Key]], numbers: Mapping[str, 
     return Chart(
         title="The article's benchmarks (percent)",
         axes=tuple(column.title for column, _ in columns),
-        scores={**lines, **{name: values for name, values in published.items() if None not in values}},
+        scores={**lines, **{name: values for name, values in published.items() if len(values) == len(columns)}},
     )
 
 

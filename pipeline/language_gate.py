@@ -52,7 +52,8 @@ class LanguageGate:
     def _is_japanese(self, text: str) -> bool:
         """By the probability of Japanese among all languages; line ends are taken out, as the protocol says."""
         found = _model(self.file).predict(text.replace("\n", "") + "\n", ALL_LANGUAGES, 0.0, "strict")
-        return {label: probability for probability, label in found}.get(JAPANESE, 0.0) >= THRESHOLD
+        probability: float = {label: probability for probability, label in found}.get(JAPANESE, 0.0)
+        return probability >= THRESHOLD
 
 
 def require_language_gate(evaluation: EvaluationConfig) -> None:

@@ -9,6 +9,7 @@ import yaml
 from pydantic import Field, model_validator
 
 from model.config import Section
+from pipeline.benchmarks import OVERALL
 
 PUBLISHED = "published"
 MEASURED = "measured here"
@@ -26,9 +27,9 @@ class Column(Section):
     is_average: bool = Field(False, description="follows from other columns, so it is no axis of a chart")
 
     def has(self, row: Row) -> bool:
-        """Whether a row of scores belongs here. A judge's protocol is the first part of its label."""
-        protocol = str(row["protocol"]).split(".")[0]
-        return (row["benchmark"], protocol, row["metric"]) == (self.benchmark, self.protocol, self.metric)
+        """Whether a row of scores over all items belongs here. A judge's protocol is the first part of its label."""
+        found = row["benchmark"], str(row["protocol"]).split(".")[0], row["metric"], row["group"]
+        return found == (self.benchmark, self.protocol, self.metric, OVERALL)
 
 
 class PublishedModel(Section):
@@ -66,7 +67,7 @@ def published_table() -> PublishedTable:
 def article_rows(scores: Sequence[Row], *, experiments: Sequence[str]) -> list[dict[str, str]]:
     """The article's table with a row for every experiment below the published ones; empty if none has such a number.
 
-    ``scores`` are rows of overall scores; a cell is ``mean [low, high]``, ``withheld``, or – where there is none.
+    ``scores`` are rows of ``COMPARISON_SCHEMA``; a cell is ``mean [low, high]``, ``withheld``, or – for no number.
     """
     table = published_table()
     measured = {name: [_cell(scores, name, column) for column in table.columns] for name in experiments}

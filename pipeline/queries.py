@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import pyarrow as pa
 
 from pipeline.errors import QueryError
-from pipeline.sql_files import Parameter, SqlFile, sql_files
+from pipeline.sql_files import Parameter, SqlFile, all_macros, sql_files
 
 if (
     TYPE_CHECKING
@@ -160,7 +160,7 @@ def views_script(store_root: Path) -> str:
     connection.close()
     variables = {name: pattern.replace("'", "''") for name, pattern in _variables(store_root).items()}
     statements = [f"set variable {name} = '{pattern}'" for name, pattern in variables.items()]
-    statements += [macro.text.rstrip().removesuffix(";") for macro in sql_files("macros").values()]
+    statements += [macro.text.rstrip().removesuffix(";") for macro in all_macros()]
     statements += views
     return ";\n\n".join(statements) + ";\n"
 
@@ -204,7 +204,7 @@ def _quiet_connection() -> duckdb.DuckDBPyConnection:
 
     connection = duckdb.connect(config={"autoinstall_known_extensions": False})
     connection.execute("set enable_progress_bar = false")
-    for macro in sql_files("macros").values():
+    for macro in all_macros():
         connection.execute(macro.text)
     return connection
 

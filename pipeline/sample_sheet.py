@@ -132,7 +132,7 @@ def sheet_rows(items: Sequence[SheetItem], *, images: ImageReader) -> Iterator[d
 
 
 def sheet_table(file: Path) -> list[dict[str, Any]]:
-    """``samples.parquet`` as a table to look at: one row per item, one column per experiment, images as PIL has them."""
+    """``samples.parquet`` as a table to look at: one row per item, one column per experiment, images decoded."""
     table: dict[tuple[str, str], dict[str, Any]] = {}
     rows = pq.read_table(file).to_pylist()
     experiments = list(dict.fromkeys(row["experiment"] for row in rows))

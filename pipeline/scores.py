@@ -14,7 +14,7 @@ from typing import Any
 
 import pyarrow as pa
 
-from pipeline.benchmarks import MetricName, label_of
+from pipeline.benchmarks import OVERALL, MetricName, label_of
 from pipeline.bootstrap import mean_interval
 from pipeline.errors import DataError
 from pipeline.evaluation_config import BenchmarkConfig
@@ -32,11 +32,8 @@ log = logging.getLogger(__name__)
 
 VERSION = 2  # raise when the same request should give a different result: also when a metric computes other values
 
-OVERALL = "overall"
-"""Stands for all items of a benchmark where a group of them could stand."""
 BREAKDOWNS = ("category", "image_category", "question_type", "answer_length")
-"""Columns that part the items of a benchmark into groups. The last two are macros in ``sql/macros``."""
-MACROS = ("question_type", "answer_length")
+"""Columns that part the items of a benchmark into groups. The last two are macros in ``sql/macros/benchmarks``."""
 
 SCORE_SCHEMA = pa.schema(
     [
@@ -86,7 +83,7 @@ def score_request(benchmark: BenchmarkConfig, *, predictions_fingerprint: str) -
     """What ``score_predictions`` is asked to make: with the language gate if it is there, else without."""
     config: dict[str, Any] = {
         "metrics": list(benchmark.metrics),
-        "groups": {name: sql_files("macros")[name].sha256 for name in MACROS},
+        "groups": {name: macro.sha256 for name, macro in sql_files("macros/benchmarks").items()},
     }
     if METRIC in benchmark.metrics:
         gate = language_gate()

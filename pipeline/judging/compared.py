@@ -1,11 +1,11 @@
 """A judge's numbers in the rows of a comparison. Its label is the protocol, so two judges never share a column."""
 
+from pipeline.benchmarks import OVERALL
 from pipeline.comparison_scores import OtherScores
 from pipeline.config import LimitsConfig
 from pipeline.judging.aggregation import AVERAGE_POOLED
 from pipeline.judging.headline import read_judge_scores, withheld_because
 from pipeline.manifest import Manifest
-from pipeline.scores import OVERALL
 
 
 def compared_scores(judgements: Manifest, limits: LimitsConfig) -> OtherScores:

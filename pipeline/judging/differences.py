@@ -6,12 +6,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from pipeline.benchmarks import OVERALL
 from pipeline.bootstrap import NUM_FLIPS, NUM_RESAMPLES, TAILS, TOLERANCE, PairedDifference
 from pipeline.judging.aggregation import AVERAGE_MACRO, AVERAGE_POOLED
 from pipeline.judging.judgement_rows import Judgement, read_judgements
 from pipeline.judging.protocol import wording_of
 from pipeline.manifest import Manifest
-from pipeline.scores import OVERALL
 
 # Shape suffixes: N = items, B = resamples or swaps, 2 = score of the reference, score of the model.
 

@@ -7,7 +7,7 @@
 -- category        varchar  category of the item, if it has one
 -- image_category  varchar  category of its image, if it has one
 -- question_type   varchar  counting, colour, position, yes_no, reading or other
--- answer_length   varchar  length of the expected answer in characters: 1-5, 6-15, 16-40, 41+
+-- answer_length   varchar  length of the expected answer in characters: 01-05, 06-15, 16-40, 41+
 -- question        varchar  what was asked
 -- reference       varchar  the expected answer
 -- prediction      varchar  the model's answer, null when there is none

@@ -7,7 +7,7 @@
 -- category        varchar  category of the item, if it has one
 -- image_category  varchar  category of its image, if it has one
 -- question_type   varchar  counting, colour, position, yes_no, reading or other
--- answer_length   varchar  length of the expected answer in characters: 1-5, 6-15, 16-40, 41+
+-- answer_length   varchar  length of the expected answer in characters: 01-05, 06-15, 16-40, 41+
 -- image_sha256    varchar  hash of the image's bytes; items on one image are no independent observations
 -- metric          varchar  name of the metric
 -- value           double   0 to 100

@@ -120,11 +120,16 @@ def test_the_frozen_llm_drops_nothing_out_and_the_trained_one_does():
     assert vlm(*arguments).item() != vlm(*arguments).item()
 
 
-@pytest.mark.parametrize("num_beams", [1, 2])
-@pytest.mark.parametrize("family", FAMILIES)
-def test_answers_do_not_depend_on_what_is_answered_together(family, num_beams):
+SAKANA = {"num_beams": 2, "repetition_penalty": 1.5}
+
+
+@pytest.mark.parametrize(
+    ("family", "fields"),
+    [*((family, {}) for family in FAMILIES), *((family, SAKANA) for family in FAMILIES), ("gpt2", {"num_beams": 2})],
+)
+def test_answers_do_not_depend_on_what_is_answered_together(family, fields):
     vlm, tokenizer = build_vlm(family), build_tokenizer()
-    config = GenerationConfig(max_new_tokens=8, num_beams=num_beams)
+    config = GenerationConfig(max_new_tokens=8, **fields)
     has_image = (True, False, True)
     prompts = [
         encode_prompt(question, has_image=image, template="v1", tokenizer=tokenizer)

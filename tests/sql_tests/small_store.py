@@ -221,7 +221,7 @@ def _evaluation(
     ]
     predictions = produce(store, "predictions", {"predictions.parquet": (rows, PREDICTION_SCHEMA)}, label=experiment)
     names = ("benchmark", "protocol", "item_id", "category", "image_sha256")
-    groups = {"question_type": "other", "answer_length": "1-5"}
+    groups = {"question_type": "other", "answer_length": "01-05"}
     values = [
         {
             **{name: row[name] for name in names},

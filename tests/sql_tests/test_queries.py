@@ -84,7 +84,7 @@ def test_scores_by_category_leaves_failed_items_out_of_the_mean(root):
         ("two", "colour", 100, 2, 0),
         ("two", "counting", None, 0, 1),
     ]
-    assert ask(root, "scores_by_category", metric="rouge_l") == []
+    assert ask(root, "scores_by_category", metric="rougeL") == []
 
 
 def test_judged_scores_are_withheld_while_a_judgement_failed(root):
@@ -156,7 +156,7 @@ def test_bytes_per_step_sums_artifacts(root):
     of_one = ask(root, "bytes_per_step", "step", "num_artifacts", experiment="one")
     assert sorted(of_one) == [
         ("contamination", 1), ("dataset", 2), ("feature_shard", 1), ("features", 1), ("finetune", 1),
-        ("predictions", 1), ("pretrain", 1), ("scores", 1), ("translation", 1),
+        ("judgements", 1), ("predictions", 1), ("pretrain", 1), ("scores", 1), ("translation", 1),
     ]  # fmt: skip
 
 

@@ -1,4 +1,9 @@
-"""Seeded sampling that gives an item the same answer whatever it is answered together with."""
+"""How the next token follows from the logits: penalties and seeded sampling.
+
+Transformers makes such processors itself when it is told the settings. Ours are handed over ready-made: its own
+repetition penalty takes the padding on the left for a part of the answer when embeddings are given, and its sampling
+has one seed for a whole batch. With these an item's answer does not depend on what it is answered together with.
+"""
 
 # Shape suffixes: B = sequences, T = tokens per sequence, C = vocabulary.
 
@@ -6,12 +11,35 @@ import hashlib
 from collections.abc import Sequence
 
 import torch
-from transformers import LogitsProcessor
+from transformers import (
+    LogitsProcessor,
+    LogitsProcessorList,
+    NoRepeatNGramLogitsProcessor,
+    RepetitionPenaltyLogitsProcessor,
+)
 
 from model.config import GenerationConfig
 
 
-class SeededSampling(LogitsProcessor):
+def logits_processors(config: GenerationConfig, seeds: Sequence[int] | None) -> LogitsProcessorList:
+    """In the order in which Transformers applies its own; penalties see the answer only, not the prompt.
+
+    Raises:
+        ValueError: sampling without seeds.
+    """
+    processors = LogitsProcessorList()
+    if config.repetition_penalty != 1:
+        processors.append(RepetitionPenaltyLogitsProcessor(config.repetition_penalty))
+    if config.no_repeat_ngram_size:
+        processors.append(NoRepeatNGramLogitsProcessor(config.no_repeat_ngram_size))
+    if config.do_sample:
+        if seeds is None:
+            raise ValueError("sampling needs a seed for each prompt; without one an answer could not be repeated")
+        processors.append(SeededSampling(config, seeds))
+    return processors
+
+
+class SeededSampling(LogitsProcessor):  # type: ignore[misc]
     """Turns taking the likeliest token into drawing one: the Gumbel-max method, with a stream of noise for each row.
 
     The likeliest token after Gumbel noise was added to the logits is distributed as a token drawn from their softmax. A
@@ -27,7 +55,7 @@ class SeededSampling(LogitsProcessor):
         self.config = config
         self.streams = [torch.Generator().manual_seed(seed) for seed in seeds]
 
-    def __call__(self, input_ids_BT: torch.LongTensor, scores_BC: torch.FloatTensor) -> torch.FloatTensor:
+    def __call__(self, input_ids_BT: torch.Tensor, scores_BC: torch.Tensor) -> torch.Tensor:
         """The noisy scores; the largest one of each row is the token drawn.
 
         Raises:
@@ -40,8 +68,7 @@ class SeededSampling(LogitsProcessor):
             warm_BC = _only_likely(warm_BC, top_p=self.config.top_p)
         noise = [torch.rand(scores_BC.shape[1], generator=stream, dtype=torch.float64) for stream in self.streams]
         uniform_BC = torch.stack(noise).clamp(min=torch.finfo(torch.float64).tiny)  # drawn on the CPU on every machine
-        noisy_BC: torch.FloatTensor = warm_BC - (-uniform_BC.log()).log().to(warm_BC.device)
-        return noisy_BC
+        return warm_BC - (-uniform_BC.log()).log().to(warm_BC.device)
 
 
 def item_seed(seed: int, item_id: str) -> int:
