@@ -278,12 +278,15 @@ def test_the_articles_radar_has_the_lines_of_its_two_models():
 
 def test_numbers_that_are_no_means_over_items_stand_beside_the_others(store):
     row = {name: value for name, value in overall(HERON | {"metric": "conv"}, 45.0).items() if name != "experiment"}
-    one = replace(experiment(store, "mine", GOOD), other_scores=(OtherScores("0123456789abcdef", (row,)),))
-    manifest = compare([one], store=store)
-    assert manifest.request.inputs["mine/other/0"] == "0123456789abcdef"
+    plain = experiment(store, "mine", GOOD)
+    other = OtherScores(plain.scores[0], (row,), note="judged once by nobody")
+    manifest = compare([replace(plain, other_scores=(other,))], store=store)
+    assert manifest.request.inputs["mine/other/0"] == plain.scores[0].fingerprint
     assert score_table(manifest)[-1]["mine"] == "45.0 [44.0, 46.0]"
     assert article_table(manifest)[-1]["Heron Conv"] == "45.0 [44.0, 46.0]"
-    assert "## The article's table" in manifest.path("report.md").read_text(encoding="utf-8")
+    report = manifest.path("report.md").read_text(encoding="utf-8")
+    assert "## The article's table" in report
+    assert "mine: judged once by nobody." in report
 
 
 def test_a_comparison_of_other_benchmarks_has_no_article_table(compared):
