@@ -149,7 +149,7 @@ def _compare(experiments: Sequence[ComparedExperiment], directory: Path) -> dict
     answers = [one for experiment in experiments for one in _answers(experiment)]
     _check_same_items(answers)
     differences = [row for a, b in combinations(answers, 2) if a.label == b.label for row in _differences(a, b)]
-    differences += [row for a, b in combinations(experiments, 2) for row in _judged_differences(a, b)]
+    differences += [row for a, b in combinations(experiments, 2) for row in judged_rows(a, b)]
     items = _sheet_items(answers)
     chosen = choose(items)
     images = ImageReader(dataset for experiment in experiments for dataset in experiment.datasets)
@@ -267,7 +267,7 @@ def _differences(a: Answers, b: Answers) -> Iterable[dict[str, Any]]:
             }
 
 
-def _judged_differences(a: ComparedExperiment, b: ComparedExperiment) -> Iterable[dict[str, Any]]:
+def judged_rows(a: ComparedExperiment, b: ComparedExperiment) -> Iterable[dict[str, Any]]:
     """b minus a before the same judge, of the numbers that both show."""
     for one, other in product(a.other_scores, b.other_scores):
         if not one.is_withheld and not other.is_withheld:

@@ -1,6 +1,6 @@
 import pytest
 
-from pipeline.comparison import comparison_request
+from pipeline.comparison import DIFFERENCE_SCHEMA, comparison_request, judged_rows
 from pipeline.comparison_scores import COMPARISON_SCHEMA, ComparedExperiment, experiment_rows
 from pipeline.config import ExperimentConfig, LimitsConfig, load_experiment
 from pipeline.evaluation_config import BenchmarkConfig, JudgeConfig
@@ -60,6 +60,12 @@ def test_withheld_numbers_are_named_as_such_and_the_official_ones_are_shown(stor
     assert "1 judgements failed and are in no mean" in allowed.note
 
 
+def test_withheld_numbers_have_no_differences(store):
+    first, _ = judged(store)
+    second, _ = judged(store, one_failed, model="gpt-4-0125-preview", attempts=1, repeats=2)
+    assert list(judged_rows(compared(first), compared(second))) == []
+
+
 def test_two_judges_never_share_a_column(store):
     rows = experiment_rows(compared(judged(store)[0], judged(store, model="gpt-4o")[0]))
     protocols = {row["protocol"] for row in rows}
@@ -83,6 +89,9 @@ def test_two_models_before_the_same_judge_have_a_difference_with_its_p_value(sto
     assert rows["average_macro"]["difference"] == pytest.approx(90 - 205 / 3)
     assert rows["conv"]["p_value"] < 0.001
     assert rows["conv"]["num_items"] == 42
+    (shown, *_) = judged_rows(compared(first), compared(second))
+    assert (shown["experiment_a"], shown["experiment_b"], shown["metric"]) == ("ours", "ours", "conv")
+    assert set(shown) == set(DIFFERENCE_SCHEMA.names)
     another_judge, _ = judged(store, model="gpt-4o")
     assert judged_differences(first, another_judge) == []
 
