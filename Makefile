@@ -8,7 +8,7 @@ export PREFECT_HOME ?= $(CURDIR)/.prefect
 export LLAVA_JP_STORE ?= $(CURDIR)/store
 export BENCH_EXTRA := import tomllib; print(*tomllib.load(open("pyproject.toml", "rb"))["project"]["optional-dependencies"]["bench"])
 
-.PHONY: help demo test test-gpu bench-data bench-encode bench-cache lint constraints clean
+.PHONY: help demo test test-gpu bench-data bench-encode bench-cache bench-train lint constraints clean
 
 help:  ## what there is
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 16
@@ -39,6 +39,9 @@ bench-data: .venv/installed  ## ingestion and all checks on 1.2 million conversa
 
 bench-encode: .venv/installed  ## images to features: images/s against the device's ceiling and the plain path
 	@$(BIN)/python -m tests.benchmarks.bench_encode
+
+bench-train: .venv/installed  ## both stages against the original recipe: samples/s, MFU, memory (a GPU; tiny shapes without)
+	@$(BIN)/python -m tests.benchmarks.bench_train $(OPTIONS)
 
 bench-cache: .venv-bench/installed  ## the feature cache against pread and other storages (ten minutes, 6 GB of disk)
 	@$(BENCH)/python -m tests.benchmarks.bench_cache $(OPTIONS)

@@ -10,10 +10,11 @@ import yaml
 from rich.markup import escape
 from rich.table import Table
 
-from flows import store_commands
+from flows import model_commands, store_commands
 from flows.encode_command import encode
 from flows.results_command import results
-from flows.terminal import console, explained, narrated, print_records, print_rows, size
+from flows.show_training import show_training
+from flows.terminal import console, explained, interrupted_by_schedulers, narrated, print_records, print_rows, size
 from pipeline.config import ExperimentConfig, load_experiment
 from pipeline.disk import free_bytes
 from pipeline.errors import ConfigError, QueryError
@@ -54,7 +55,11 @@ def main() -> None:
 
 @app.command()
 @explained
-def show(experiment: Experiment, overrides: Overrides = None) -> None:
+def show(
+    experiment: Experiment,
+    overrides: Overrides = None,
+    gpu: Annotated[str | None, typer.Option(help='Predict the training on this GPU, such as "RTX 4090".')] = None,
+) -> None:
     """The whole configuration; each step with its fingerprint, done or to do, and what it needs."""
     config = load_experiment(experiment, overrides or ())
     from pipeline.costs import estimate
@@ -80,6 +85,7 @@ def show(experiment: Experiment, overrides: Overrides = None) -> None:
     console.print(f"~ is estimated; {size(free_bytes(store.root))} free on the disk of the store")
     features = plan_features(config, store=store)
     print_records(features.rows(), title=features.note())
+    show_training(config, store=store, gpu=gpu)
     if download:
         if not is_pinned(published, root=store.root):
             console.print("fingerprints of steps on sources that are not pinned yet are not final")
@@ -111,6 +117,7 @@ def fetch_command(
 @explained
 def run(experiments: Experiments, overrides: Overrides = None) -> None:
     """Run experiments, all steps; several are compared at the end. What is already done is not done again."""
+    interrupted_by_schedulers()
     configs = [load_experiment(experiment, overrides or ()) for experiment in experiments]
     _require_prefect()
     from flows.run_experiment import run_experiment
@@ -210,6 +217,9 @@ for command in (
     store_commands.deliver,
 ):
     app.command()(explained(command))
+app.command()(explained(model_commands.export))
+app.command()(explained(model_commands.publish))
+app.command()(explained(model_commands.chat))
 
 
 def _sources_named(name: str) -> "Sequence[Source]":

@@ -10,6 +10,7 @@ from pipeline.config import ExperimentConfig, load_experiment
 from pipeline.errors import ConfigError
 from pipeline.manifest import Manifest
 from pipeline.settings import load_settings
+from pipeline.sources.models import pin_models
 from pipeline.store import ArtifactStore
 
 
@@ -23,8 +24,8 @@ def encode(
     Start it on every machine with another part, then run the experiment: it finds all features cached.
     """
     number, num_parts = _parsed(part)
-    config = load_experiment(experiment, overrides or ())
     store = ArtifactStore(load_settings().store_root)
+    config = pin_models(load_experiment(experiment, overrides or ()), root=store.root)
     datasets = _prepared_datasets(experiment, config, store)
     from pipeline.features.caching import calibrate_features, encode_share
 

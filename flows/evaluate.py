@@ -9,7 +9,7 @@ from flows.judge import judge_answers
 from flows.prepare_data import PreparedData, prepare_data
 from flows.runs import ExperimentRun, experiment_run
 from flows.tasks import show_table, show_text
-from flows.train import train
+from flows.train import register, train
 from pipeline.comparison_scores import ComparedExperiment, OtherScores
 from pipeline.config import ExperimentConfig, ExperimentName
 from pipeline.judging.protocol import is_judged
@@ -33,7 +33,7 @@ def evaluate_flow(experiment: ExperimentName | ExperimentConfig = ExperimentName
 
 
 def evaluate(run: ExperimentRun, data: PreparedData, model: Manifest) -> ComparedExperiment:
-    """Answers and scores for every benchmark of the experiment."""
+    """Answers and scores for every benchmark of the experiment; the scores go to MLflow's model registry too."""
     evaluation, limits = run.config.evaluation, run.config.limits
     datasets, answers, scored = [], [], []
     judged: list[OtherScores] = []
@@ -57,6 +57,7 @@ def evaluate(run: ExperimentRun, data: PreparedData, model: Manifest) -> Compare
     for benchmark, items, predictions in zip(evaluation.benchmarks, datasets, answers, strict=True):
         if is_judged(benchmark, evaluation.judge):  # after all others: a judge may be away
             judged += judge_answers(run, benchmark, dataset=items, predictions=predictions)
+    register(run, model)
     return ComparedExperiment(
         run.config.name,
         tuple(answers),

@@ -23,6 +23,7 @@ from pipeline.manifest import Manifest
 from pipeline.plan import PlannedStep, plan_experiment, write_index
 from pipeline.progress import listening
 from pipeline.settings import load_settings
+from pipeline.sources.models import pin_models
 from pipeline.sources.published import pin_datasets, published_datasets
 from pipeline.store import ArtifactStore
 from pipeline.tracking import TrackedExperiment, Tracker
@@ -98,8 +99,8 @@ def experiment_run(experiment: ExperimentName | ExperimentConfig) -> Iterator[Ex
         ConfigError: a setting or a path of the experiment is wrong; nothing was started.
         StoreError: the disk cannot hold what has to be fetched; nothing was.
     """
-    config = resolve(experiment)
     settings = load_settings()
+    config = pin_models(resolve(experiment), root=settings.store_root)
     run_encoding = encoding_on(settings.ray_address)
     judge = judge_of(settings) if has_judged_benchmark(config.evaluation) else None
     pin_datasets(published_datasets(config), root=settings.store_root)

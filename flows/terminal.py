@@ -2,6 +2,7 @@
 
 import logging
 import re
+import signal
 import sys
 import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -16,7 +17,8 @@ from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
-from pipeline.errors import PipelineError, TransientError
+from pipeline.errors import PipelineError, StoppedError, TransientError
+from pipeline.launch import EXIT_STOPPED
 from pipeline.progress import BYTES, PERIODIC, Event, listening
 
 console = Console(width=None if sys.stdout.isatty() else 160)
@@ -28,6 +30,12 @@ LATIN_WORD = re.compile(r"[!-~]+")
 SHORTEST_COLUMN = 6
 SHA256 = re.compile("[0-9a-f]{64}")
 OUR_LOGGERS = ("flows", "pipeline", "model")
+
+
+def interrupted_by_schedulers() -> None:
+    """From now on take the signals that come before a machine is taken away like Ctrl-C: everything is kept."""
+    for number in (signal.SIGTERM, signal.SIGUSR1):
+        signal.signal(number, signal.default_int_handler)
 
 
 @contextmanager
@@ -76,12 +84,18 @@ def _bars() -> Iterator[Any]:
 
 
 def explained(command: Callable[P, R]) -> Callable[P, R]:
-    """An error a user can act on is one message and exit code 1, without a traceback."""
+    """An error a user can act on is one message and exit code 1, without a traceback.
+
+    A training that saved because it was asked to stop gives exit code 75: a scheduler may start the command again.
+    """
 
     @wraps(command)
     def run(*args: P.args, **kwargs: P.kwargs) -> R:
         try:
             return command(*args, **kwargs)
+        except StoppedError as error:
+            Console(stderr=True).print(escape(str(error)), soft_wrap=True, highlight=False)
+            raise typer.Exit(EXIT_STOPPED) from None
         except (PipelineError, TransientError) as error:
             Console(stderr=True).print(f"[bold red]error:[/] {escape(str(error))}", soft_wrap=True, highlight=False)
             raise typer.Exit(1) from None

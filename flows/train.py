@@ -8,6 +8,8 @@ from flows.runs import ExperimentRun, experiment_run
 from model.config import Stage
 from pipeline.config import ExperimentConfig, ExperimentName
 from pipeline.manifest import Manifest
+from pipeline.model_registry import register_model
+from pipeline.settings import load_settings
 from pipeline.training.stage import train_stage
 
 
@@ -23,10 +25,18 @@ def train_flow(experiment: ExperimentName | ExperimentConfig = ExperimentName.SM
         train(run, data, cache_features(run, data))
 
 
+def register(run: ExperimentRun, model: Manifest) -> None:
+    """Enter a finetuned model in MLflow's registry, with the scores it has by now."""
+    config = run.config
+    register_model(load_settings(), experiment=config.name, description=config.description, model=model)
+
+
 def train(run: ExperimentRun, data: PreparedData, features: dict[str, Manifest]) -> Manifest:
-    """Both stages; returns the finetuned model."""
+    """Both stages; returns the finetuned model, which is then a version in MLflow's registry."""
     projector = _train_stage(run, "pretrain", data, {"features": features["pretrain"]})
-    return _train_stage(run, "finetune", data, {"features": features["finetune"], "projector": projector})
+    model = _train_stage(run, "finetune", data, {"features": features["finetune"], "projector": projector})
+    register(run, model)
+    return model
 
 
 def _train_stage(run: ExperimentRun, stage: Stage, data: PreparedData, inputs: dict[str, Manifest]) -> Manifest:

@@ -8,6 +8,7 @@ A pretrained projector is ``projector.safetensors``. A whole model is a folder:
 """
 
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -42,9 +43,9 @@ class LoadedModel:
     tokenizer: PreTrainedTokenizerBase
 
 
-def save_projector(projector: Projector, folder: Path) -> None:
-    """Write ``projector.safetensors`` in float32."""
-    save_file(_float32(projector.state_dict()), folder / PROJECTOR_FILE, metadata={"format": "pt"})
+def save_projector(weights: Mapping[str, torch.Tensor], folder: Path) -> None:
+    """Write a projector's weights as ``projector.safetensors``, in float32."""
+    save_file(_float32(weights), folder / PROJECTOR_FILE, metadata={"format": "pt"})
 
 
 def load_projector(projector: Projector, folder: Path) -> None:
@@ -52,11 +53,24 @@ def load_projector(projector: Projector, folder: Path) -> None:
     projector.load_state_dict(load_file(folder / PROJECTOR_FILE))
 
 
-def save_model(model: LoadedModel, folder: Path) -> None:
-    """Write a whole model folder."""
+def save_model(
+    model: LoadedModel,
+    folder: Path,
+    *,
+    projector: Mapping[str, torch.Tensor] | None = None,
+    llm: dict[str, torch.Tensor] | None = None,
+) -> None:
+    """Write a whole model folder.
+
+    Args:
+        model: its parts and their configurations.
+        folder: where to write it.
+        projector: the projector's weights, where the model's own are not whole on this process.
+        llm: the same of the LLM.
+    """
     folder.mkdir(parents=True, exist_ok=True)
-    save_projector(model.vlm.projector, folder)
-    model.vlm.llm.save_pretrained(folder / "llm")
+    save_projector(model.vlm.projector.state_dict() if projector is None else projector, folder)
+    model.vlm.llm.save_pretrained(folder / "llm", state_dict=llm)
     model.vision_tower.vit.save_pretrained(folder / "vision_tower")
     model.tokenizer.save_pretrained(folder / "tokenizer")
     text = json.dumps(model.config.model_dump(mode="json"), indent=2, ensure_ascii=False)
@@ -75,5 +89,5 @@ def load_model(folder: Path, *, device: torch.device) -> LoadedModel:
     return LoadedModel(config, tower, vlm, AutoTokenizer.from_pretrained(folder / "tokenizer"))
 
 
-def _float32(state: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
+def _float32(state: Mapping[str, torch.Tensor]) -> dict[str, torch.Tensor]:
     return {name: tensor.detach().float().cpu().contiguous() for name, tensor in state.items()}

@@ -27,7 +27,22 @@ class HubFolder(Section):
 
     kind: Literal["hub"]
     id: str = Field(pattern=r"^[\w.-]+/[\w.-]+$", description="repository on the Hub, owner/name")
-    revision: str = Field(pattern=r"^[0-9a-f]{40}$", description="commit hash; a branch name would move")
+    revision: str | None = Field(
+        None,
+        pattern=r"^[0-9a-f]{40}$",
+        description="commit hash; a branch name would move. None: pinned at the first run, in the store's lock file",
+    )
+
+    @property
+    def commit(self) -> str:
+        """The revision, once there is one.
+
+        Raises:
+            ValueError: nobody has looked it up.
+        """
+        if self.revision is None:
+            raise ValueError(f"{self.id} is not pinned to a commit yet; a run of the experiment does it")
+        return self.revision
 
 
 class LocalFolder(Section):
@@ -35,6 +50,13 @@ class LocalFolder(Section):
 
     kind: Literal["local"]
     folder: AbsolutePath = Field(description="folder with config.json and safetensors, or with tokenizer files")
+
+
+class LlavaJpWeights(Section):
+    """A published LLaVA-JP: its LLM, and the projector that pretraining then goes on with."""
+
+    kind: Literal["llava-jp"]
+    source: Annotated[HubFolder | LocalFolder, Field(discriminator="kind")] = Field(description="where it lies")
 
 
 class RandomVisionTower(Section):
@@ -76,8 +98,9 @@ class BundledTokenizer(Section):
 
 
 Dtype = Literal["float32", "bfloat16", "float16"]
+AttentionName = Literal["sdpa", "flash_attention_2", "eager"]
 TowerWeights = Annotated[HubFolder | LocalFolder | RandomVisionTower, Field(discriminator="kind")]
-LlmWeights = Annotated[HubFolder | LocalFolder | RandomLlm, Field(discriminator="kind")]
+LlmWeights = Annotated[HubFolder | LocalFolder | LlavaJpWeights | RandomLlm, Field(discriminator="kind")]
 TokenizerFiles = Annotated[HubFolder | LocalFolder | BundledTokenizer, Field(discriminator="kind")]
 
 
@@ -126,8 +149,23 @@ class LlmConfig(Section):
     tokenizer: TokenizerFiles = Field(description="where the tokenizer comes from")
 
 
+class LoraConfig(Section):
+    """Low-rank updates of a frozen LLM (arXiv 2106.09685), trained with the projector and merged at the end."""
+
+    rank: int = Field(128, gt=0, description="rank of an update")
+    alpha: int = Field(256, gt=0, description="updates are scaled by alpha / rank")
+    dropout: float = Field(0.05, ge=0, lt=1, description="dropout in front of an update")
+    targets: tuple[str, ...] = Field(
+        (),
+        description="names of the linear layers that get one, or all-linear; "
+        "none: peft's choice for the family, in GPT-2 c_attn",
+    )
+
+
 Stage = Literal["pretrain", "finetune"]
-TemplateName = Literal["plain", "v1"]
+TemplateName = Literal["plain", "v1", "karasu", "chat"]
+Supervision = Literal["answers", "llava-jp"]
+"""What is learned of a conversation: every answer, or what the code of LLaVA-JP left unmasked, its defects included."""
 
 
 class GenerationConfig(Section):

@@ -1,9 +1,11 @@
 """The language model and its tokenizer: any causal LM of Transformers, pretrained or random."""
 
+import os
 from pathlib import Path
 from typing import Any
 
 import torch
+from huggingface_hub import snapshot_download
 from transformers import (
     AutoConfig,
     AutoModelForCausalLM,
@@ -13,14 +15,17 @@ from transformers import (
     PreTrainedTokenizerBase,
 )
 
-from model.config import HubFolder, LlmConfig, LocalFolder, RandomLlm
+from model.config import AttentionName, HubFolder, LlavaJpWeights, LlmConfig, LocalFolder, RandomLlm
+
+# Transformers asks the Hub to convert what has no safetensors, in a thread of its own; we only read.
+os.environ.setdefault("DISABLE_SAFETENSORS_CONVERSION", "1")
 
 
 def load_tokenizer(config: LlmConfig, *, bundled: Path) -> PreTrainedTokenizerBase:
     """The tokenizer of an experiment; ``bundled`` is the folder of the tokenizers that come with the project."""
     source = config.tokenizer
     if isinstance(source, HubFolder):
-        return _checked(AutoTokenizer.from_pretrained(source.id, revision=source.revision))
+        return _checked(AutoTokenizer.from_pretrained(source.id, revision=source.commit))
     folder = source.folder if isinstance(source, LocalFolder) else bundled / source.name
     return _checked(AutoTokenizer.from_pretrained(folder))
 
@@ -32,30 +37,50 @@ def _checked(tokenizer: PreTrainedTokenizerBase) -> PreTrainedTokenizerBase:
     return tokenizer
 
 
-def _pretrained(name: str | Path, **options: str) -> PreTrainedModel:
-    """Weights are read from safetensors only: a pickle can run code."""
-    return AutoModelForCausalLM.from_pretrained(name, use_safetensors=True, dtype=torch.float32, **options)
+def build_llm(
+    config: LlmConfig,
+    tokenizer: PreTrainedTokenizerBase,
+    *,
+    dtype: torch.dtype = torch.float32,
+    attention: AttentionName = "sdpa",
+) -> PreTrainedModel:
+    """The language model of an experiment, on the CPU, its weights read straight into ``dtype``.
 
+    Of a repository without safetensors the ``.bin`` files are read, as plain tensors: nothing in them is run.
 
-def build_llm(config: LlmConfig, tokenizer: PreTrainedTokenizerBase) -> PreTrainedModel:
-    """The language model of an experiment, in float32 on the CPU."""
+    Args:
+        config: where the weights come from.
+        tokenizer: gives random weights their vocabulary.
+        dtype: number format of the weights.
+        attention: what computes the attention.
+    """
     weights = config.weights
+    options: dict[str, Any] = {"dtype": dtype, "attn_implementation": attention}
     if isinstance(weights, HubFolder):
-        return _pretrained(weights.id, revision=weights.revision)
+        return AutoModelForCausalLM.from_pretrained(weights.id, revision=weights.commit, weights_only=True, **options)
     if isinstance(weights, LocalFolder):
-        return _pretrained(weights.folder)
+        return AutoModelForCausalLM.from_pretrained(weights.folder, weights_only=True, **options)
+    if isinstance(weights, LlavaJpWeights):
+        from model.published import load_published_llm  # it reads whole VLMs, which are built of this module's LLMs
+
+        llm = load_published_llm(llava_jp_folder(weights)).to(dtype)
+        llm.set_attn_implementation(attention)
+        return llm
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(weights.seed)
-        return AutoModelForCausalLM.from_config(build_llm_config(config, tokenizer), dtype=torch.float32)
+        return AutoModelForCausalLM.from_config(random_llm_config(weights, tokenizer), **options)
 
 
-def build_llm_config(config: LlmConfig, tokenizer: PreTrainedTokenizerBase) -> PreTrainedConfig:
-    """The architecture alone; no weights are read."""
-    weights = config.weights
-    if isinstance(weights, HubFolder):
-        return AutoConfig.from_pretrained(weights.id, revision=weights.revision)
-    if isinstance(weights, LocalFolder):
-        return AutoConfig.from_pretrained(weights.folder)
+def llava_jp_folder(weights: LlavaJpWeights) -> Path:
+    """Where the files of a published LLaVA-JP lie; fetched if it is on the Hub and not in its cache."""
+    if isinstance(weights.source, LocalFolder):
+        return weights.source.folder
+    patterns = ["*.json", "*.safetensors"]
+    return Path(snapshot_download(weights.source.id, revision=weights.source.commit, allow_patterns=patterns))
+
+
+def random_llm_config(weights: RandomLlm, tokenizer: PreTrainedTokenizerBase) -> PreTrainedConfig:
+    """The architecture of random weights, with the tokenizer's vocabulary."""
     special = {
         "bos_token_id": tokenizer.bos_token_id,
         "eos_token_id": tokenizer.eos_token_id,

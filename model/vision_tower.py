@@ -154,7 +154,7 @@ def build_vision_tower(config: VisionTowerConfig) -> VisionTower:
     weights = config.weights
     dtype = getattr(torch, config.dtype)
     if isinstance(weights, HubFolder):
-        return load_vision_tower(weights.id, dtype, revision=weights.revision)
+        return load_vision_tower(weights.id, dtype, revision=weights.commit)
     if isinstance(weights, LocalFolder):
         return load_vision_tower(weights.folder, dtype)
     return VisionTower(_random_vit(weights).to(dtype))

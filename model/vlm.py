@@ -1,20 +1,50 @@
 """The vision-language model: vision tokens put into the text, forward, generate, and which parts train in a stage."""
 
 # Shape suffixes: B = sequences, T = tokens per sequence (vision tokens included), N = images, P = vision tokens per
-# image, V = vision width, L = LLM width, K = supervised tokens, C = vocabulary.
+# image, V = vision width, L = LLM width, I = vision tokens of a batch, K = supervised tokens of a batch.
 
 from collections.abc import Sequence
+from typing import NamedTuple
 
 import torch
 from torch import nn
-from torch.nn import functional as F
 from torch.nn.utils.rnn import pad_sequence
-from transformers import PreTrainedModel
+from transformers import PreTrainedModel, StoppingCriteriaList
+from transformers.generation.streamers import BaseStreamer
+from transformers.modeling_layers import GradientCheckpointingLayer
 
 from model.config import GenerationConfig, Stage
 from model.conversation import IGNORED_LABEL, IMAGE_TOKEN_ID
 from model.decoding import logits_processors
+from model.loss import summed_cross_entropy
 from model.projector import Projector
+
+
+class Places(NamedTuple):
+    """Where things are in a batch, as positions in its tokens row after row.
+
+    Found on the host: looking for them on the device would make the host wait for it in every forward pass.
+    """
+
+    vision_I: torch.Tensor
+    """Positions of the vision tokens."""
+    predicting_K: torch.Tensor
+    """Positions whose hidden states predict a supervised token: the one before it."""
+    targets_K: torch.Tensor
+    """The supervised tokens."""
+
+
+def places_of(input_ids_BT: torch.Tensor, labels_BT: torch.Tensor) -> Places:
+    """A label at position t belongs to the token at t, and is predicted from position t - 1."""
+    targets_BT = torch.full_like(labels_BT, IGNORED_LABEL)
+    targets_BT[:, :-1] = labels_BT[:, 1:]
+    targets = targets_BT.flatten()
+    predicting_K = (targets != IGNORED_LABEL).nonzero()[:, 0]
+    return Places(_vision_places(input_ids_BT), predicting_K, targets[predicting_K])
+
+
+def _vision_places(input_ids_BT: torch.Tensor) -> torch.Tensor:
+    return (input_ids_BT.flatten() == IMAGE_TOKEN_ID).nonzero()[:, 0]
 
 
 class VisionLanguageModel(nn.Module):
@@ -25,24 +55,38 @@ class VisionLanguageModel(nn.Module):
         self.projector = projector
         self.llm = llm
 
-    def prepare_stage(self, stage: Stage) -> None:
+    def prepare_stage(self, stage: Stage, *, frozen_dropout: bool = False) -> None:
         """Choose what trains: the projector alone in ``pretrain``, projector and LLM in ``finetune``.
 
-        A frozen part gets no gradient and no dropout.
+        Of an LLM with low-rank updates (``model/lora.py``) these train and its own weights do not. A frozen part gets
+        no gradient, and no dropout unless ``frozen_dropout``.
         """
         self.projector.requires_grad_(True).train()
-        is_trained = stage == "finetune"
-        self.llm.requires_grad_(is_trained).train(is_trained)
+        is_finetune = stage == "finetune"
+        updates = lora_modules(self.llm)
+        is_frozen = not is_finetune or bool(updates)
+        self.llm.requires_grad_(not is_frozen).train(not is_frozen or frozen_dropout)
+        for update in updates if is_finetune else ():
+            update.requires_grad_(True).train()
+        for layer in self.llm.modules():
+            if isinstance(layer, GradientCheckpointingLayer):
+                layer.training = True  # itself alone: it recomputes only then, and has no dropout of its own
 
-    def embed(self, input_ids_BT: torch.Tensor, features_NPV: torch.Tensor) -> torch.Tensor:
+    def embed(
+        self, input_ids_BT: torch.Tensor, features_NPV: torch.Tensor, vision_I: torch.Tensor | None = None
+    ) -> torch.Tensor:
         """Embeddings ``[B, T, L]`` with the projected features in place of the ``IMAGE_TOKEN_ID``s, image by image.
 
         The projector always runs, so that under ZeRO-3 no rank waits for one whose batch has no image.
 
+        Args:
+            input_ids_BT: token ids with a placeholder for every vision token.
+            features_NPV: the images' features in the order of their placeholders; empty without images.
+            vision_I: positions of the placeholders (see ``Places``); None: they are looked for.
+
         Raises:
             ValueError: the placeholders and the vision tokens differ in number.
         """
-        is_image_BT = input_ids_BT == IMAGE_TOKEN_ID
         text_BTL: torch.Tensor = self.llm.get_input_embeddings()(input_ids_BT.clamp(min=0))
         weight = self.projector.weight
         if not len(features_NPV):
@@ -50,32 +94,45 @@ class VisionLanguageModel(nn.Module):
             unused: torch.Tensor = self.projector(empty).sum()
             return text_BTL + 0.0 * unused.to(text_BTL.dtype)
         vision_NPL: torch.Tensor = self.projector(features_NPV.to(weight.dtype)).to(text_BTL.dtype)
-        vision_KL = vision_NPL.flatten(0, 1)
-        if int(is_image_BT.sum()) != len(vision_KL):
-            raise ValueError(f"{int(is_image_BT.sum())} image placeholders for {len(vision_KL)} vision tokens")
-        return text_BTL.masked_scatter(is_image_BT[..., None], vision_KL)
+        vision_IL = vision_NPL.flatten(0, 1)
+        if vision_I is None:
+            vision_I = _vision_places(input_ids_BT)
+        if len(vision_I) != len(vision_IL):
+            raise ValueError(f"{len(vision_I)} image placeholders for {len(vision_IL)} vision tokens")
+        return text_BTL.flatten(0, 1).index_copy(0, vision_I, vision_IL).view_as(text_BTL)
 
     def forward(
         self,
         input_ids_BT: torch.Tensor,
-        attention_mask_BT: torch.Tensor,
-        labels_BT: torch.Tensor,
+        vision_I: torch.Tensor,
+        predicting_K: torch.Tensor,
+        targets_K: torch.Tensor,
         features_NPV: torch.Tensor,
+        *,
+        z_loss: float = 0.0,
     ) -> torch.Tensor:
         """Sum of the cross-entropy over the supervised tokens, in float32; logits are made for those alone.
 
-        A label at position t belongs to the token at t, and is predicted from position t - 1.
-        """
-        embeddings_BTL = self.embed(input_ids_BT, features_NPV)
-        hidden_BTL = self.llm.base_model(
-            inputs_embeds=embeddings_BTL, attention_mask=attention_mask_BT
-        ).last_hidden_state
-        targets_BT = labels_BT[:, 1:]
-        is_supervised = targets_BT != IGNORED_LABEL
-        logits_KC = self.llm.get_output_embeddings()(hidden_BTL[:, :-1][is_supervised])
-        return F.cross_entropy(logits_KC.float(), targets_BT[is_supervised], reduction="sum")
+        Padding stands on the right. Attention is causal, so no token sees it and no mask is needed: without one, SDPA
+        takes its fastest kernel. What the padding itself becomes is never read.
 
-    @torch.inference_mode()
+        Args:
+            input_ids_BT: token ids with a placeholder for every vision token.
+            vision_I: see ``Places``; so are the next two.
+            predicting_K: where the supervised tokens are predicted.
+            targets_K: the supervised tokens.
+            features_NPV: the images' features.
+            z_loss: see ``summed_cross_entropy``.
+        """
+        head = self.llm.get_output_embeddings()
+        if not isinstance(head, nn.Linear):
+            raise TypeError(f"the LLM's output layer must be a plain linear layer, not a {type(head).__name__}")
+        embeddings_BTL = self.embed(input_ids_BT, features_NPV, vision_I)
+        hidden_BTL: torch.Tensor = self.llm.base_model(inputs_embeds=embeddings_BTL).last_hidden_state
+        hidden_KL = hidden_BTL.flatten(0, 1).index_select(0, predicting_K)
+        return summed_cross_entropy(hidden_KL, head.weight, targets_K, bias_C=head.bias, z_loss=z_loss)
+
+    @torch.no_grad()  # inference mode would leave tensors behind that ZeRO-3 could not train with
     def generate(
         self,
         prompts: Sequence[Sequence[int]],
@@ -85,6 +142,8 @@ class VisionLanguageModel(nn.Module):
         eos_token_id: int,
         pad_token_id: int,
         seeds: Sequence[int] | None = None,
+        streamer: BaseStreamer | None = None,
+        stopping_criteria: StoppingCriteriaList | None = None,
     ) -> list[list[int]]:
         """Answers' token ids without the end-of-text, for prompts that hold one ``IMAGE_TOKEN_ID`` per image.
 
@@ -95,6 +154,8 @@ class VisionLanguageModel(nn.Module):
             eos_token_id: generation stops here.
             pad_token_id: filler behind shorter answers.
             seeds: of each prompt's draws, for sampling; see ``model.decoding.item_seed``.
+            streamer: gets the tokens of a single answer as they come.
+            stopping_criteria: stop earlier than ``config`` says.
 
         Raises:
             ValueError: sampling without seeds.
@@ -121,8 +182,19 @@ class VisionLanguageModel(nn.Module):
             logits_processor=processors,
             eos_token_id=eos_token_id,
             pad_token_id=pad_token_id,
+            streamer=streamer,
+            stopping_criteria=stopping_criteria,
         )
         return [_until(answer, eos_token_id) for answer in answers.tolist()]
+
+
+LORA_PARTS = ("lora_A", "lora_B", "lora_dropout")
+"""What ``model.lora`` puts beside a linear layer."""
+
+
+def lora_modules(llm: nn.Module) -> list[nn.Module]:
+    """The parts of an LLM's low-rank updates; none where there are none."""
+    return [module for name, module in llm.named_modules() if name.rpartition(".")[2] in LORA_PARTS]
 
 
 def expand_image(ids_T: torch.Tensor, num_vision_tokens: int) -> torch.Tensor:

@@ -7,7 +7,7 @@ import torch
 
 from model.checkpoint import load_model
 from model.config import GenerationConfig
-from model.conversation import encode_prompt
+from model.conversation import encode_prompt, end_token_id
 from model.decoding import item_seed
 from model.s2 import join_scales
 from model.vision_tower import pixels_of
@@ -85,7 +85,7 @@ class CheckpointAnswerer:
             prompts,
             features,
             self._generation,
-            eos_token_id=tokenizer.eos_token_id,
+            eos_token_id=end_token_id(self._model.config.template, tokenizer),
             pad_token_id=tokenizer.pad_token_id if tokenizer.pad_token_id is not None else tokenizer.eos_token_id,
             seeds=seeds,
         )

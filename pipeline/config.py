@@ -15,9 +15,9 @@ from pydantic import Field, ValidationError, model_validator
 from model.config import (
     ImageConfig,
     LlmConfig,
-    RandomLlm,
-    RandomVisionTower,
+    LoraConfig,
     Section,
+    Supervision,
     TemplateName,
     VisionTowerConfig,
 )
@@ -27,6 +27,7 @@ from pipeline.dataset_sources import PublishedSource as PublishedSource
 from pipeline.dataset_sources import ShapesJaSource as ShapesJaSource
 from pipeline.errors import ConfigError
 from pipeline.evaluation_config import EvaluationConfig
+from pipeline.sources.architectures import longest_sequence, tile_size
 
 TOKENIZER_FOLDER = Path(str(files("pipeline.tokenizers")))
 """Where the tokenizers lie that come with this project."""
@@ -38,6 +39,15 @@ class ExperimentName(StrEnum):
     DEMO_V1_0 = "demo-v1.0"
     DEMO_V1_1 = "demo-v1.1"
     SMOKE = "smoke"
+    LLAVA_JP_V1_0 = "llava-jp-v1.0"
+    LLAVA_JP_V1_1 = "llava-jp-v1.1"
+    LLAVA_JP_V1_1_PUBLISHED_LAYOUT = "llava-jp-v1.1-published-layout"
+    LLAVA_JP_V1_1_LORA = "llava-jp-v1.1-lora"
+    LLAVA_JP_LLM_JP_3_1_8B = "llava-jp-llm-jp-3-1.8b"
+    LLAVA_JP_LLM_JP_3_3_7B = "llava-jp-llm-jp-3-3.7b"
+    LLAVA_JP_LLM_JP_3_7_2B = "llava-jp-llm-jp-3-7.2b"
+    LLAVA_JP_LLM_JP_3_13B = "llava-jp-llm-jp-3-13b"
+    LLAVA_JP_LLM_JP_3_1_8B_SIGLIP2 = "llava-jp-llm-jp-3-1.8b-siglip2"
 
 
 class DatasetsConfig(Section):
@@ -93,22 +103,51 @@ class FeatureConfig(ImageConfig):
     images_per_shard: int = Field(512, gt=0, description="images in one Parquet shard")
 
 
+class HeldOutConfig(Section):
+    """Samples kept out of training, to see at intervals what the model makes of them."""
+
+    num_samples: int = Field(64, ge=0, description="samples that are held out; at most one in a hundred is")
+    every: int = Field(500, gt=0, description="optimizer steps between two looks at them; the ends are looked at too")
+    num_answers: int = Field(4, ge=0, description="of their questions, how many the model answers each time")
+    max_new_tokens: int = Field(64, gt=0, description="longest of these answers, in tokens")
+
+
 class StageConfig(Section):
     """One training stage."""
 
-    template: TemplateName = Field(description="conversation template")
+    template: TemplateName = Field(description="conversation template; chat: the tokenizer's own")
+    supervision: Supervision = Field(
+        "answers",
+        description="answers: every answer, whole; llava-jp: what the original code learned, its lost words included",
+    )
     num_epochs: int = Field(1, gt=0, description="passes over the data")
     learning_rate: float = Field(gt=0, description="peak learning rate")
+    projector_learning_rate: float | None = Field(
+        None, gt=0, description="peak learning rate of the projector, where it differs"
+    )
     warmup_fraction: float = Field(0.03, ge=0, lt=1, description="part of the optimizer steps in which the rate rises")
     global_batch_size: int = Field(gt=0, description="samples per optimizer step, over all devices")
     micro_batch_size: int = Field(gt=0, description="samples per forward pass on one device, at most")
     max_length: int = Field(1532, gt=1, description="longest sequence, vision tokens included, in tokens")
-    optimizer: Literal["adamw", "adamw-8bit"] = Field("adamw", description="adamw-8bit needs bitsandbytes")
+    group_by_length: bool = Field(False, description="batches of samples of like length, in an order of their own")
+    optimizer: Literal["adamw", "adamw-8bit"] = Field(
+        "adamw", description="adamw-8bit: moments in 8 bits, those of embeddings in 32; needs bitsandbytes"
+    )
     adam_beta2: float = Field(0.999, gt=0, lt=1, description="decay of AdamW's second moment")
     weight_decay: float = Field(0.0, ge=0, description="decoupled weight decay")
-    max_gradient_norm: float = Field(1.0, gt=0, description="gradients are clipped to this norm")
-    precision: Literal["float32", "bfloat16"] = Field("bfloat16", description="number format of the engine")
+    max_gradient_norm: float = Field(1.0, ge=0, description="gradients are clipped to this norm; 0: never")
+    z_loss: float = Field(
+        0.0, ge=0, description="weight of the squared log of the softmax's denominator in the loss; 0: none"
+    )
+    precision: Literal["float32", "bfloat16"] = Field(
+        "bfloat16", description="number format of the forward pass; trained weights keep a float32 master copy"
+    )
+    lora: LoraConfig | None = Field(None, description="train low-rank updates of the LLM in place of its weights")
+    frozen_dropout: bool = Field(
+        False, description="dropout also in frozen parts, as in the original's pretraining; for its published weights"
+    )
     gradient_checkpointing: bool = Field(False, description="recompute activations to save memory")
+    held_out: HeldOutConfig = Field(HeldOutConfig(), description="samples that are looked at and not trained on")
     seed: int = Field(42, ge=0, description="seed of data order, projector weights and dropout")
 
 
@@ -130,24 +169,26 @@ class ExperimentConfig(Section):
 
     @model_validator(mode="after")
     def _tiles_fit(self) -> "ExperimentConfig":
-        weights = self.vision_tower.weights
-        if isinstance(weights, RandomVisionTower):
+        if (tile := tile_size(self.vision_tower.weights)) is not None:
             for scale, side in zip(self.features.scales, self.features.sides, strict=True):
-                if side % weights.tile_size:
-                    raise ValueError(
-                        f"scale {scale} gives {side} pixels, which is not a multiple of tile_size={weights.tile_size}"
-                    )
+                if side % tile:
+                    raise ValueError(f"scale {scale} gives {side} pixels, which is not a multiple of tile_size={tile}")
         return self
 
     @model_validator(mode="after")
     def _sequences_fit(self) -> "ExperimentConfig":
-        if isinstance(weights := self.llm.weights, RandomLlm):
+        if (longest := longest_sequence(self.llm.weights)) is not None:
             for name, stage in (("pretrain", self.pretrain), ("finetune", self.finetune)):
-                if stage.max_length > weights.max_position_embeddings:
+                if stage.max_length > longest:
                     raise ValueError(
-                        f"{name}.max_length={stage.max_length} is more than the LLM's "
-                        f"max_position_embeddings={weights.max_position_embeddings}"
+                        f"{name}.max_length={stage.max_length} is more than the LLM's max_position_embeddings={longest}"
                     )
+        return self
+
+    @model_validator(mode="after")
+    def _llm_is_frozen_in_pretraining(self) -> "ExperimentConfig":
+        if self.pretrain.lora is not None:
+            raise ValueError("pretrain.lora: pretraining trains the projector alone; set finetune.lora")
         return self
 
 
@@ -241,8 +282,13 @@ def _with_absolute_paths(value: Any, folder: Path) -> Any:
 
 
 def _merged(base: dict[str, Any], change: dict[str, Any]) -> dict[str, Any]:
-    """``base`` with the fields of ``change``; a section of another kind replaces the old one whole."""
+    """``base`` with the fields of ``change``; a section of another kind replaces the old one whole.
+
+    A revision belongs to its repository: another ``id`` does not inherit it.
+    """
     merged = dict(base)
+    if change.get("id", base.get("id")) != base.get("id"):
+        merged.pop("revision", None)
     for key, value in change.items():
         old = merged.get(key)
         if isinstance(old, dict) and isinstance(value, dict) and value.get("kind", old.get("kind")) == old.get("kind"):

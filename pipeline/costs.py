@@ -11,18 +11,20 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
-from model.config import GenerationConfig
+from model.config import GenerationConfig, Stage
 from pipeline.benchmarks import KNOWN_BENCHMARKS
-from pipeline.config import DatasetSource, ExperimentConfig, PublishedSource, ShapesJaSource, StageConfig
+from pipeline.config import DatasetSource, ExperimentConfig, PublishedSource, ShapesJaSource
 from pipeline.evaluation_config import BenchmarkConfig
 from pipeline.features.costs import EFFICIENCY, Cost, calibration_cost, encoding_flops, features_cost
-from pipeline.model_sizes import Tower, llm_sizes, matrix_rate, tower_sizes
+from pipeline.model_sizes import Tower, matrix_rate, tower_sizes
 from pipeline.plan import PlannedStep, plan_experiment
 from pipeline.records import read_records
 from pipeline.samples import Sample, normalise
+from pipeline.settings import load_settings
 from pipeline.shapes_ja import generate_shapes
 from pipeline.sources.registry import find_dataset, find_source
 from pipeline.store import ArtifactStore
+from pipeline.training.forecast import DataSize, StageForecast, forecast, model_sizes
 
 START_SECONDS = 12.0
 """Starting the processes of a training stage."""
@@ -71,31 +73,23 @@ class DatasetSize:
 def estimate(config: ExperimentConfig, *, store: ArtifactStore) -> dict[str, Cost]:
     """Cost of every step of an experiment by its role; what is done shows what it took."""
     plan = {step.role: step for step in plan_experiment(config)}
-    tower, (llm_parameters, llm_width) = tower_sizes(config.vision_tower), llm_sizes(config.llm)
+    tower = tower_sizes(config.vision_tower)
     sizes = training_data_sizes(config, store=store)
-    item_bytes = 4 if config.vision_tower.dtype == "float32" else 2
-    channels = tower.width * len(config.features.scales)
-    projector_parameters = channels * llm_width + llm_width + llm_width * llm_width + llm_width
+    trainings = training_forecasts(config, store=store)
+    llm_parameters = trainings[0].request.sizes.num_llm
+    tower_bytes = tower.num_parameters * (4 if config.vision_tower.dtype == "float32" else 2)
     costs = {"calibration": calibration_cost(config.vision_tower, config.features, sizes["pretrain"].num_images)}
-    for stage, stage_config in (("pretrain", config.pretrain), ("finetune", config.finetune)):
-        is_finetune = stage == "finetune"
+    for training in trainings:
+        stage = training.stage
         costs[f"dataset/{stage}"] = _dataset_cost(sizes[stage])
         costs[f"features/{stage}"] = features_cost(config.vision_tower, config.features, sizes[stage].num_images)
         costs[f"translation/{stage}"] = _translation_cost(sizes[stage])
-        costs[stage] = _training_cost(
-            stage_config,
-            num_parameters=llm_parameters + projector_parameters,
-            num_trained=projector_parameters + (llm_parameters if is_finetune else 0),
-            num_micro_batches=sizes[stage].num_samples * stage_config.num_epochs // stage_config.micro_batch_size,
-            num_tokens=sizes[stage].num_tokens(tower.num_tokens(config.features.layout)) * stage_config.num_epochs,
-            width=llm_width,
-            tower_bytes=tower.num_parameters * item_bytes if is_finetune else 0,
-        )
+        costs[stage] = _training_cost(training, sizes[stage], tower_bytes=tower_bytes if stage == "finetune" else 0)
     for benchmark in config.evaluation.benchmarks:
         items = _count(benchmark.source, plan[f"dataset/{benchmark.name}"], store)
         costs[f"dataset/{benchmark.name}"] = _dataset_cost(items)
-        for stage, size in sizes.items():
-            costs[f"contamination/{stage}"] = _contamination_cost(size)
+        for role, size in sizes.items():
+            costs[f"contamination/{role}"] = _contamination_cost(size)
         asked = _asked(benchmark, items)
         generation = config.evaluation.generation_for(benchmark)
         costs[f"predictions/{benchmark.label}"] = _predictions_cost(config, generation, tower, llm_parameters, asked)
@@ -216,22 +210,22 @@ def _predictions_cost(
     return Cost(items.num_samples * BYTES_PER_ROW, flops / (matrix_rate() * EFFICIENCY), memory)
 
 
-def _training_cost(
-    stage: StageConfig,
-    *,
-    num_parameters: int,
-    num_trained: int,
-    num_micro_batches: int,
-    num_tokens: int,
-    width: int,
-    tower_bytes: int,
-) -> Cost:
-    """Forward 2, backward through activations 2, weight gradients 2 operations per parameter and token."""
-    flops = num_tokens * (4.0 * num_parameters + 2.0 * num_trained)
-    weights = 4 if stage.precision == "float32" else 2
-    moments = 8 if stage.optimizer == "adamw" else 2
-    master = 0 if stage.precision == "float32" else 4
-    activations = stage.micro_batch_size * stage.max_length * width * 34 * weights // 2  # per layer, arXiv 2205.05198
-    memory = num_parameters * weights + num_trained * (weights + moments + master) + activations
-    seconds = START_SECONDS + flops / (matrix_rate() * EFFICIENCY) + num_micro_batches * SECONDS_PER_MICRO_BATCH
-    return Cost(num_trained * 4 + tower_bytes, seconds, memory)
+def training_forecasts(config: ExperimentConfig, *, store: ArtifactStore) -> tuple[StageForecast, StageForecast]:
+    """What the two stages will compute and hold in memory, with the settings of this process."""
+    settings, data = load_settings(), training_data_sizes(config, store=store)
+    sizes = model_sizes(config, tower_sizes(config.vision_tower))
+
+    def of(stage: Stage) -> StageForecast:
+        size = DataSize(data[stage].num_samples, data[stage].num_characters / CHARACTERS_PER_TOKEN)
+        return forecast(config, stage, size, settings=settings, sizes=sizes)
+
+    return of("pretrain"), of("finetune")
+
+
+def _training_cost(training: StageForecast, size: DatasetSize, *, tower_bytes: int) -> Cost:
+    """On this machine."""
+    config = training.request.config
+    num_micro_batches = size.num_samples * config.num_epochs // config.micro_batch_size
+    seconds = training.seconds(matrix_rate() * EFFICIENCY)
+    seconds += START_SECONDS + num_micro_batches * SECONDS_PER_MICRO_BATCH
+    return Cost(training.request.num_trained * 4 + tower_bytes, seconds, training.chosen.num_bytes)

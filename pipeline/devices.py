@@ -6,19 +6,41 @@ import os
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
+from contextvars import ContextVar
 from pathlib import Path
 
 log = logging.getLogger(__name__)
 
+_descriptors: ContextVar[tuple[int, ...]] = ContextVar("descriptors_held", default=())
+
 
 @contextmanager
 def exclusive_devices() -> Iterator[None]:
-    """Wait until no other step of this user uses the devices. The lock goes when its process does, however it ends."""
+    """Wait until no other step of this user uses the devices, and hold them."""
     path = Path(tempfile.gettempdir()) / f"llava-jp-devices-{os.getuid()}.lock"
+    with held_alone(path, "waiting for the devices: another run on this machine uses them"):
+        yield
+
+
+@contextmanager
+def held_alone(path: Path, why_waiting: str) -> Iterator[None]:
+    """Hold the lock of a file. It goes when its process does, however that ends.
+
+    A process that is given the ``descriptors_held`` holds it as well: the next run waits for workers that still save.
+    """
     with path.open("w") as file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            log.info("waiting for the devices: another run on this machine uses them (%s)", path)
+            log.info("%s (%s)", why_waiting, path)
             fcntl.flock(file, fcntl.LOCK_EX)
-        yield
+        token = _descriptors.set((*_descriptors.get(), file.fileno()))
+        try:
+            yield
+        finally:
+            _descriptors.reset(token)
+
+
+def descriptors_held() -> tuple[int, ...]:
+    """Of the locks that this process holds, for the processes it starts."""
+    return _descriptors.get()

@@ -15,10 +15,14 @@ from pipeline.config import PATH_FIELDS, TOKENIZER_FOLDER
 from pipeline.errors import DataError
 from pipeline.manifest import sha256_of_file
 from pipeline.settings import load_settings
+from pipeline.sources.models import pinned_revision
+from pipeline.sources.published import NOT_PINNED
 
 
 def identity(section: BaseModel) -> dict[str, Any]:
     """The section as JSON values in which every path is the sha256 of what lies there.
+
+    A model on the Hub without a revision has the one that it was pinned to, or none that is final.
 
     Raises:
         DataError: a path does not exist.
@@ -32,6 +36,8 @@ def _resolve(value: Any) -> Any:
     if isinstance(value, dict):
         if value.get("kind") == "bundled":
             return {**value, "sha256": content_digest(TOKENIZER_FOLDER / value["name"])}
+        if value.get("kind") == "hub" and value["revision"] is None:
+            return {**value, "revision": pinned_revision(value["id"], root=load_settings().store_root) or NOT_PINNED}
         is_local = value.get("kind") == "local"
         return {
             f"{key}_sha256" if is_local and key in PATH_FIELDS else key: content_digest(Path(item))

@@ -8,13 +8,24 @@ from functools import cache
 from typing import Any
 
 import torch
-from transformers import AutoConfig, AutoModelForCausalLM
+from transformers import AutoConfig, AutoModelForCausalLM, PreTrainedConfig
 
-from model.config import HubFolder, Layout, LlmConfig, LocalFolder, RandomVisionTower, VisionTowerConfig
-from model.language_model import build_llm_config, load_tokenizer
+from model.config import (
+    HubFolder,
+    Layout,
+    LlavaJpWeights,
+    LlmConfig,
+    LocalFolder,
+    RandomLlm,
+    RandomVisionTower,
+    VisionTowerConfig,
+)
+from model.language_model import llava_jp_folder, load_tokenizer, random_llm_config
+from model.published import load_published_llm
 from model.vision_tower import model_class_of, tile_size_of
 from pipeline.config import TOKENIZER_FOLDER
 from pipeline.errors import ConfigError
+from pipeline.sources.architectures import known_architecture
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +69,8 @@ def tower_sizes(config: VisionTowerConfig) -> Tower:
 
 
 def _vision_config(weights: HubFolder | LocalFolder) -> Any:
+    if known := known_architecture(weights):
+        return AutoConfig.for_model(**known)
     with explained_loading(weights):
         if isinstance(weights, HubFolder):
             loaded = AutoConfig.from_pretrained(weights.id, revision=weights.revision)
@@ -86,11 +99,29 @@ def explained_loading(weights: object) -> Iterator[None]:
 
 def llm_sizes(config: LlmConfig) -> tuple[int, int]:
     """Parameters and embedding size, counted on a model without storage."""
-    with explained_loading(config.weights):
-        architecture = build_llm_config(config, load_tokenizer(config, bundled=TOKENIZER_FOLDER))
+    architecture = llm_architecture(config)
     with torch.device("meta"):
         llm = AutoModelForCausalLM.from_config(architecture)
     return sum(parameter.numel() for parameter in llm.parameters()), architecture.hidden_size
+
+
+def llm_architecture(config: LlmConfig) -> PreTrainedConfig:
+    """The LLM's architecture; the network is needed only for a model that ``architectures.yaml`` does not list.
+
+    Raises:
+        ConfigError: the Hub, the folder or the tokenizer cannot be read.
+    """
+    weights = config.weights
+    with explained_loading(weights):
+        if isinstance(weights, RandomLlm):
+            return random_llm_config(weights, load_tokenizer(config, bundled=TOKENIZER_FOLDER))
+        if known := known_architecture(weights):
+            return AutoConfig.for_model(**known)
+        if isinstance(weights, LlavaJpWeights):
+            return load_published_llm(llava_jp_folder(weights)).config
+        if isinstance(weights, HubFolder):
+            return AutoConfig.from_pretrained(weights.id, revision=weights.revision)
+        return AutoConfig.from_pretrained(weights.folder)
 
 
 @cache

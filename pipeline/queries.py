@@ -10,7 +10,7 @@ from __future__ import annotations
 import glob
 import math
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
@@ -32,6 +32,8 @@ CHECK_MEMORY = "5GiB"
 
 READ_ONCE = ("manifests",)
 """Views that a question reads once, because they open a file for every artifact and most other views stand on them."""
+NAMED_BY_CHECKS = ("experiment_steps", "findings", "feature_shards")
+"""Views that tell whether the value of a parameter exists."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,14 +111,16 @@ def contaminated_images(
         benchmarks: directories of dataset artifacts by the benchmark's name.
         max_distance: bits in which the perceptual hashes of one picture may differ.
     """
-    with closing(_quiet_connection()) as connection:
+    checks = sql_files("checks/contamination")
+    names = _named_under(check.text for check in checks.values())
+    with closing(_quiet_connection(names)) as connection:
         connection.execute("set variable max_distance = $bits", {"bits": max_distance})
         connection.execute(f"create table training as {IMAGES_OF_A_DATASET}", _files_of(training))
         connection.execute("create table benchmark_images as select '' as benchmark, * from training limit 0")
         for name, directory in benchmarks.items():
             statement = f"insert into benchmark_images select $benchmark, * from ({IMAGES_OF_A_DATASET})"
             connection.execute(statement, {"benchmark": name, **_files_of(directory)})
-        for name, check in sql_files("checks/contamination").items():
+        for name, check in checks.items():
             yield name, connection.sql(check.text).to_arrow_table()
 
 
@@ -166,32 +170,36 @@ def views_script(store_root: Path) -> str:
 
 
 def _snapshot(store_root: Path, questions: Iterable[SqlFile]) -> duckdb.DuckDBPyConnection:
-    """The same for some questions of ours: what all stands on is read once, if they need it, and kept as a table."""
-    needed = _views_under(questions)
-    connection, _ = _connected(store_root, tables=[name for name in READ_ONCE if name in needed])
+    """The same with no more than some questions of ours need; what all stands on is read once and kept as a table."""
+    needed = _named_under(question.text for question in questions)
+    names = needed | _named_under(NAMED_BY_CHECKS)
+    connection, _ = _connected(store_root, names, tables=[name for name in READ_ONCE if name in needed])
     return connection
 
 
-def _views_under(questions: Iterable[SqlFile]) -> set[str]:
-    """The views that some statements name, themselves or through other views; perhaps some more."""
-    views = sql_files("views")
+def _named_under(texts: Iterable[str]) -> set[str]:
+    """The views and macros that some statements name, themselves or through others; perhaps some more."""
+    known = {**sql_files("views"), **{macro.name: macro for macro in all_macros()}}
     found: set[str] = set()
-    waiting = [question.text for question in questions]
+    waiting = list(texts)
     while waiting:
-        named = set(re.findall(r"\w+", waiting.pop())) & views.keys() - found
+        named = set(re.findall(r"\w+", waiting.pop())) & known.keys() - found
         found |= named
-        waiting += [views[name].text for name in named]
+        waiting += [known[name].text for name in named]
     return found
 
 
-def _connected(store_root: Path, *, tables: Sequence[str] = ()) -> tuple[duckdb.DuckDBPyConnection, list[str]]:
-    """A connection with the views, some of them as tables, and the statements that made them."""
+def _connected(
+    store_root: Path, names: Container[str] | None = None, *, tables: Sequence[str] = ()
+) -> tuple[duckdb.DuckDBPyConnection, list[str]]:
+    """A connection with all macros and views, or those named, some of them as tables, and what made the views."""
     if not store_root.is_dir():
         raise QueryError(f"there is no store at {store_root}; run an experiment first, or set LLAVA_JP_STORE")
-    connection = _quiet_connection()
+    connection = _quiet_connection(names)
     for name, pattern in _variables(store_root).items():
         _set_variable(connection, name, pattern)
-    return connection, _create_views(connection, sql_files("views"), tables=tables)
+    views = {name: view for name, view in sql_files("views").items() if names is None or name in names}
+    return connection, _create_views(connection, views, tables=tables)
 
 
 def _variables(store_root: Path) -> dict[str, str]:
@@ -199,13 +207,15 @@ def _variables(store_root: Path) -> dict[str, str]:
     return {"store": store, "samples": f"{store}/artifacts/dataset/*/samples.parquet"}
 
 
-def _quiet_connection() -> duckdb.DuckDBPyConnection:
+def _quiet_connection(names: Container[str] | None = None) -> duckdb.DuckDBPyConnection:
+    """A connection with all macros, or those named."""
     import duckdb
 
     connection = duckdb.connect(config={"autoinstall_known_extensions": False})
     connection.execute("set enable_progress_bar = false")
     for macro in all_macros():
-        connection.execute(macro.text)
+        if names is None or macro.name in names:
+            connection.execute(macro.text)
     return connection
 
 

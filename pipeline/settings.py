@@ -5,11 +5,15 @@ from functools import cached_property
 from pathlib import Path
 from typing import Literal
 
-from pydantic import AliasChoices, Field, SecretStr, ValidationError
+from pydantic import AliasChoices, Field, SecretStr, ValidationError, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from model.config import AttentionName
 from pipeline.config import explain
 from pipeline.errors import ConfigError
+from pipeline.hosts import Host, read_host_file
+
+Offload = Literal["none", "optimizer", "all"]
 
 
 class Settings(BaseSettings):
@@ -21,7 +25,24 @@ class Settings(BaseSettings):
     tracking_uri: str = Field("", description="MLflow server or database; empty: SQLite in the store")
     num_processes: int = Field(1, gt=0, description="training processes on this machine, one per device")
     zero_stage: int | None = Field(None, ge=0, le=3, description="DeepSpeed ZeRO; default 0 on one device, 2 on more")
+    offload: Offload = Field(
+        "none",
+        description="what lies in the host's memory in place of the device's: the optimizer's states (ZeRO 1 to 3), "
+        "or all trained and frozen weights as well (ZeRO 3)",
+    )
+    attention: AttentionName = Field(
+        "sdpa", description="attention of the LLM while training; flash_attention_2 needs flash-attn and a GPU"
+    )
+    host_file: Path | None = Field(
+        None, description="DeepSpeed host file with lines `host slots=N`: the machines that train; default: this one"
+    )
     checkpoint_every: int = Field(500, gt=0, description="optimizer steps between two training checkpoints")
+    keep_checkpoints: int = Field(
+        2, gt=0, description="whole checkpoints that are kept while a stage trains; older ones are deleted"
+    )
+    seconds_to_stop: float = Field(
+        120, ge=0, description="time that a stopped training has to save; then its processes are killed"
+    )
     num_decoders: int | None = Field(
         None,
         ge=0,
@@ -69,9 +90,31 @@ class Settings(BaseSettings):
             self.num_decoders if self.num_decoders is not None else max(1, (os.cpu_count() or 1) // self.num_processes)
         )
 
+    @cached_property
+    def training_hosts(self) -> tuple[Host, ...]:
+        """The machines that train, with the number of processes on each.
+
+        Raises:
+            ConfigError: the host file cannot be read.
+        """
+        return read_host_file(self.host_file) if self.host_file else (Host("localhost", self.num_processes),)
+
     @property
     def effective_zero_stage(self) -> int:
-        return self.zero_stage if self.zero_stage is not None else (0 if self.num_processes == 1 else 2)
+        """DeepSpeed's ZeRO stage; the least that the number of processes and the offloading need, unless it is set."""
+        if self.zero_stage is not None:
+            return self.zero_stage
+        is_alone = sum(host.num_slots for host in self.training_hosts) == 1
+        return {"none": 0 if is_alone else 2, "optimizer": 2, "all": 3}[self.offload]
+
+    @model_validator(mode="after")
+    def _offload_fits(self) -> "Settings":
+        least = {"none": 0, "optimizer": 1, "all": 3}[self.offload]
+        if self.zero_stage is not None and self.zero_stage < least:
+            raise ValueError(
+                f"LLAVA_JP_OFFLOAD={self.offload} needs LLAVA_JP_ZERO_STAGE={least} or more, not {self.zero_stage}"
+            )
+        return self
 
 
 def load_settings() -> Settings:

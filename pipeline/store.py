@@ -179,7 +179,7 @@ class ArtifactStore:
         with explaining_full_disk("discard", self.root):
             discarded.mkdir(exist_ok=True)
             os.replace(directory, discarded / f"{directory.parent.name}-{directory.name}-{time.time_ns()}")
-            _flush(directory.parent)
+            flush(directory.parent)
         for leftover in discarded.iterdir():  # this one, and those of a crash
             shutil.rmtree(leftover, ignore_errors=True)
 
@@ -203,7 +203,7 @@ class ArtifactStore:
                 path.unlink()  # left by a crash in the middle of a write
                 continue
             files.append(ArtifactFile(path=name, num_bytes=path.stat().st_size, sha256=sha256_of_file(path)))
-            _flush(path)
+            flush(path)
         manifest = Manifest(
             request=request,
             files=tuple(files),
@@ -224,7 +224,7 @@ class ArtifactStore:
         if published.exists():  # without a manifest: somebody has deleted it
             self.discard_directory(published)
         os.replace(directory, published)
-        _flush(published.parent)
+        flush(published.parent)
         return manifest
 
     @contextmanager
@@ -283,7 +283,7 @@ def read_manifest(directory: Path) -> Manifest:
         ) from error
 
 
-def _flush(path: Path) -> None:
+def flush(path: Path) -> None:
     """Ask the kernel to bring a file or a directory entry to the disk."""
     descriptor = os.open(path, os.O_RDONLY)
     try:

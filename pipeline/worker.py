@@ -6,24 +6,30 @@ By hand, for debugging: the same command with RANK=0 WORLD_SIZE=1 LOCAL_RANK=0 M
 import errno
 import json
 import os
+import signal
 import sys
 import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import torch
 
-from pipeline.errors import PipelineError, StoreError, TransientError
-from pipeline.launch import ERROR_MARK, FOLLOWS_STDIN, WorkerEvent, say
+from pipeline.errors import PipelineError, StoppedError, StoreError, TransientError
+from pipeline.launch import ERROR_MARK, EXIT_STOPPED, FOLLOWS_STDIN, WorkerEvent, say
 from pipeline.settings import load_settings
+from pipeline.training.resuming import ConversionJob
 from pipeline.training.stage import TrainingJob
+from pipeline.training.stopping import StopRequest
 
 
 def main(job_file: Path) -> int:
     """Run the job; say in one line what stopped it."""
-    if FOLLOWS_STDIN in os.environ:
-        _end_with_supervisor()
     try:
         _run(job_file)
+    except StoppedError as error:
+        say(ERROR_MARK, explained(error, job_file))
+        return EXIT_STOPPED
     except Exception as error:
         say(ERROR_MARK, explained(error, job_file))
         raise
@@ -31,19 +37,40 @@ def main(job_file: Path) -> int:
 
 
 def _run(job_file: Path) -> None:
-    kind = json.loads(job_file.read_text(encoding="utf-8"))["kind"]
+    text = job_file.read_text(encoding="utf-8")
+    kind = json.loads(text)["kind"]
     if kind == "train":
-        from pipeline.training.optimizer_loop import (
-            train,  # DeepSpeed takes seconds to import, and reads the environment then
-        )
+        stop = StopRequest(seconds=load_settings().seconds_to_stop)
+        stop.listen()
+        _follow_stdin(stop.ask, job_file)
+        with _as_if_not_installed("mlflow", "boto3"):  # DeepSpeed's tuner and Accelerate's set-up load them: 1.6 s
+            from pipeline.training.optimizer_loop import train  # DeepSpeed reads the environment when it is imported
 
-        train(TrainingJob.model_validate_json(job_file.read_text(encoding="utf-8")))
+        train(TrainingJob.model_validate_json(text), stop)
+        return
+    _follow_stdin(lambda: os._exit(1), job_file)
+    if kind == "convert":
+        from pipeline.training.conversion import convert
+
+        convert(ConversionJob.model_validate_json(text))
     else:
         from pipeline.features.jobs import do_job
 
         rank, num_processes = int(os.environ["RANK"]), int(os.environ["WORLD_SIZE"])
         num_decoders = load_settings().effective_num_decoders
         do_job(job_file, rank=rank, num_processes=num_processes, num_decoders=num_decoders, tell=WorkerEvent.tell)
+
+
+@contextmanager
+def _as_if_not_installed(*names: str) -> Iterator[None]:
+    """Spare the enclosed imports packages that they load where they are there, and that a worker has no use for."""
+    hidden = [name for name in names if name not in sys.modules]
+    sys.modules.update(dict.fromkeys(hidden))  # type: ignore[arg-type]  # what makes an import fail
+    try:
+        yield
+    finally:
+        for name in hidden:
+            del sys.modules[name]
 
 
 def explained(error: Exception, job_file: Path) -> dict[str, str]:
@@ -58,12 +85,21 @@ def explained(error: Exception, job_file: Path) -> dict[str, str]:
     return {"type": "", "message": f"{type(error).__name__}: {error}"}
 
 
-def _end_with_supervisor() -> None:
-    """End this process when the one that started the job is gone, however it died: then standard input ends."""
+def _follow_stdin(on_end: Callable[[], None], job_file: Path) -> None:
+    """Stop like on SIGTERM when the process that started the job asks for it, and notice when that is gone.
+
+    However it died, standard input ends then. A near worker gets the signal itself and never a character.
+    """
+    if FOLLOWS_STDIN not in os.environ:
+        return
 
     def watch() -> None:
-        os.read(0, 1)  # never written to: returns at its end
-        os._exit(1)
+        while os.read(0, 1):
+            os.kill(os.getpid(), signal.SIGTERM)
+        log_file = os.open(job_file.parent / "worker.log", os.O_WRONLY | os.O_APPEND | os.O_CREAT)
+        os.dup2(log_file, 1)  # nobody reads the pipes any more; a write to them would fail
+        os.dup2(log_file, 2)
+        on_end()
 
     threading.Thread(target=watch, daemon=True).start()
 

@@ -10,6 +10,7 @@ import torch
 from pipeline.features.calibration import CalibrationJob, calibrate
 from pipeline.features.encoding_job import EncodingJob, encode_part
 from pipeline.features.filling import read_shards
+from pipeline.hosts import Host
 from pipeline.launch import WorkerEvent, WorkersProgress, launch
 from pipeline.settings import load_settings
 from pipeline.store import write_text
@@ -37,7 +38,7 @@ def run_feature_job(job_file: Path) -> None:
         num_decoders = settings.num_decoders or 0
         do_job(job_file, rank=0, num_processes=1, num_decoders=num_decoders, tell=WorkersProgress().take)
     else:
-        launch(job_file, num_processes=num_processes, master_port=settings.master_port)
+        launch(job_file, hosts=(Host("localhost", num_processes),), master_port=settings.master_port)
 
 
 def do_job(job_file: Path, *, rank: int, num_processes: int, num_decoders: int, tell: Tell) -> None:

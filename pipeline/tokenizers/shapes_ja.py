@@ -11,7 +11,7 @@ from pathlib import Path
 
 from tokenizers import AddedToken, Regex, Tokenizer, decoders, models, pre_tokenizers
 
-from model.conversation import SYSTEM_TEXT
+from model.templates import SYSTEM_TEXT
 from pipeline.shapes_ja import COLOURS, COUNTS, INSTRUCTIONS, KINDS, PATTERNS, POSITIONS, QUESTIONS
 
 DIRECTORY = Path(__file__).parent / "shapes-ja"

@@ -8,13 +8,14 @@ from typing import Any, Literal
 
 import pyarrow as pa
 
-from model.config import ImageConfig, LlmConfig, Stage, VisionTowerConfig
+from model.config import AttentionName, ImageConfig, LlmConfig, Stage, VisionTowerConfig
 from pipeline.config import StageConfig
 from pipeline.identity import identity
 from pipeline.launch import launch
 from pipeline.manifest import Manifest, Record, Request
-from pipeline.settings import load_settings
+from pipeline.settings import Offload, Settings, load_settings
 from pipeline.store import WORK_FOLDER, ArtifactStore, write_text
+from pipeline.training.resuming import find_start
 
 log = logging.getLogger(__name__)
 
@@ -26,8 +27,29 @@ METRIC_SCHEMA = pa.schema(
         pa.field("loss", pa.float64(), nullable=False),
         pa.field("learning_rate", pa.float64(), nullable=False),
         pa.field("gradient_norm", pa.float64(), nullable=False),
+        pa.field("num_samples", pa.int64(), nullable=False),
         pa.field("num_supervised_tokens", pa.int64(), nullable=False),
         pa.field("num_tokens", pa.int64(), nullable=False),
+        pa.field("num_padded_tokens", pa.int64(), nullable=False),
+        pa.field("model_flops", pa.float64(), nullable=False),
+    ]
+)
+
+HELD_OUT_SCHEMA = pa.schema(
+    [
+        pa.field("optimizer_step", pa.int64(), nullable=False),
+        pa.field("held_out_loss", pa.float64(), nullable=False),
+        pa.field("num_supervised_tokens", pa.int64(), nullable=False),
+    ]
+)
+ANSWER_SCHEMA = pa.schema(
+    [
+        pa.field("optimizer_step", pa.int64(), nullable=False),
+        pa.field("sample_id", pa.string(), nullable=False),
+        pa.field("image_sha256", pa.string()),
+        pa.field("question", pa.string(), nullable=False),
+        pa.field("reference", pa.string(), nullable=False),
+        pa.field("answer", pa.string(), nullable=False),
     ]
 )
 
@@ -49,7 +71,14 @@ class TrainingJob(Record):
     directory: Path
     """The partial directory that the result is written to."""
     zero_stage: int
+    offload: Offload = "none"
+    attention: AttentionName = "sdpa"
     checkpoint_every: int
+    keep_checkpoints: int
+    checkpoint: Path | None
+    """Of an earlier run; this one goes on from it."""
+    universal: Path | None
+    """Its universal form, where other processes made it."""
 
 
 def stage_request(stage: Stage, config: StageConfig, llm: LlmConfig, *, inputs: Mapping[str, str]) -> Request:
@@ -59,6 +88,11 @@ def stage_request(stage: Stage, config: StageConfig, llm: LlmConfig, *, inputs: 
     """
     described = {"stage": identity(config), "llm": identity(llm)}
     return Request(step=stage, version=VERSION, config=described, inputs=dict(inputs))
+
+
+def zero_stage_of(config: StageConfig, settings: Settings) -> int:
+    """ZeRO stage of a training: in bfloat16 at least 1, since stage 0 of DeepSpeed would add gradients in bfloat16."""
+    return max(settings.effective_zero_stage, int(config.precision == "bfloat16"))
 
 
 def train_stage(
@@ -80,6 +114,12 @@ def train_stage(
 
     def work(directory: Path) -> dict[str, Any]:
         settings = load_settings()
+        folder = directory / WORK_FOLDER
+        folder.mkdir(exist_ok=True)
+        num_processes = sum(host.num_slots for host in settings.training_hosts)
+        checkpoint, universal = find_start(
+            directory, num_processes=num_processes, zero_stage=settings.effective_zero_stage
+        )
         start = inputs["projector"].directory if "projector" in inputs else None
         job = TrainingJob(
             stage=stage,
@@ -92,13 +132,16 @@ def train_stage(
             features=inputs["features"].directory,
             start=start,
             directory=directory,
-            zero_stage=settings.effective_zero_stage,
+            zero_stage=zero_stage_of(config, settings),
+            offload=settings.offload,
+            attention=settings.attention,
             checkpoint_every=settings.checkpoint_every,
+            keep_checkpoints=settings.keep_checkpoints,
+            checkpoint=checkpoint,
+            universal=universal,
         )
-        folder = directory / WORK_FOLDER
-        folder.mkdir(exist_ok=True)
         write_text(folder / "job.json", job.model_dump_json(indent=2))
-        launch(folder / "job.json", num_processes=settings.num_processes, master_port=settings.master_port)
+        launch(folder / "job.json", hosts=settings.training_hosts, master_port=settings.master_port)
         summary: dict[str, Any] = json.loads((folder / "summary.json").read_text(encoding="utf-8"))
         return summary
 

@@ -4,7 +4,7 @@
 -- $min_samples  integer     leave out checks that found fewer samples than this (default 1)
 --
 -- experiment    the experiment, null when none uses the artifact
--- role          dataset/NAME for records that could not be read, translation/NAME for translation checks
+-- role          dataset/NAME (unreadable), translation/NAME, or pretrain/finetune (left out of the training, or cut)
 -- check         name of the check
 -- severity      reject or warn
 -- num_samples   samples with at least one finding

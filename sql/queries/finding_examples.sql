@@ -5,7 +5,7 @@
 -- $severity    string      only reject or only warn (default none)
 -- $per_check   integer     findings of each check and dataset, at most (default 3)
 --
--- step                 dataset (the record could not be read) or translation
+-- step                 dataset (the record could not be read), translation, pretrain or finetune (left out, or cut)
 -- dataset_fingerprint  the dataset
 -- check                name of the check
 -- severity             reject or warn

@@ -6,6 +6,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from mlflow.tracking import MlflowClient
 
 from pipeline.sql_files import sql_files
 from pipeline.store import ArtifactStore
@@ -58,6 +59,16 @@ def test_a_run_prints_nothing_that_is_not_ours(smoke):
     lines = done.stdout.replace(str(store), "").lower().splitlines()
     assert done.stderr == ""
     assert [line for line in lines for word in NOISE if word in line] == []
+
+
+def test_the_model_is_a_version_in_mlflows_registry_with_its_scores(smoke):
+    _, store = smoke
+    client = MlflowClient(f"sqlite:///{store}/mlflow.db")
+    version = client.get_model_version_by_alias("smoke", "current")
+    (folder,) = (store / "artifacts" / "finetune").iterdir()
+    assert (version.source, version.tags["fingerprint"]) == (folder.as_uri(), folder.name)
+    assert client.get_run(version.run_id).data.tags["step"] == "finetune"
+    assert 0 <= float(version.tags["score.shapes-ja.rouge_l"]) <= 100
 
 
 def test_the_same_run_again_does_nothing_and_says_so(commands, smoke):

@@ -59,7 +59,7 @@ def test_a_model_folder_has_safetensors_and_nothing_that_runs_code(tmp_path):
 
 def test_a_projector_is_stored_in_float32_and_fills_another(tmp_path):
     projector, other = Projector(4, 8).to(torch.bfloat16), Projector(4, 8)
-    save_projector(projector, tmp_path)
+    save_projector(projector.state_dict(), tmp_path)
     load_projector(other, tmp_path)
     with safe_open(tmp_path / "projector.safetensors", framework="pt") as stored:
         assert {name: str(stored.get_tensor(name).dtype) for name in stored.keys()} == {  # noqa: SIM118
@@ -73,6 +73,6 @@ def test_a_projector_is_stored_in_float32_and_fills_another(tmp_path):
 
 
 def test_a_projector_of_another_shape_is_refused(tmp_path):
-    save_projector(Projector(4, 8), tmp_path)
+    save_projector(Projector(4, 8).state_dict(), tmp_path)
     with pytest.raises(RuntimeError, match="size mismatch for layers.0.weight"):
         load_projector(Projector(6, 8), tmp_path)

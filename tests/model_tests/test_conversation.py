@@ -1,17 +1,14 @@
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers, processors
 from transformers import AutoTokenizer, PreTrainedTokenizerFast
 
 from model.conversation import (
     IGNORED_LABEL,
     IMAGE_TOKEN_ID,
-    SYSTEM_TEXT,
     encode_conversation,
     encode_prompt,
-    without_image_token,
 )
+from model.templates import SYSTEM_TEXT, without_image_token
 from pipeline.config import TOKENIZER_FOLDER
 from tests.shared_data import shared_data
 
@@ -121,8 +118,15 @@ def test_an_image_token_in_a_question_moves_to_its_front(llm_jp):
     assert encode([("何<image>ですか。", "猫です。")], llm_jp) == front
 
 
-def test_an_image_token_in_a_later_question_is_no_second_image(llm_jp):
-    encoded = encode([("何ですか。", "猫です。"), ("<image>\n色は。", "白")], llm_jp)
+def test_the_image_stands_in_the_question_that_names_it(llm_jp):
+    encoded = encode([("何ですか。", "猫です。"), ("色は。<image>", "白")], llm_jp)
+    place = encoded.input_ids.index(IMAGE_TOKEN_ID)
+    around = " ".join(pieces(encoded.input_ids[place - 4 : place + 5], llm_jp))
+    assert around == f"ユーザー : ▁ {EOD} IMG ▁ \n 色 は"
+
+
+def test_a_second_image_token_is_no_second_image(llm_jp):
+    encoded = encode([("<image>\n何ですか。", "猫です。"), ("<image>\n色は。", "白")], llm_jp)
     assert encoded == encode([("何ですか。", "猫です。"), ("色は。", "白")], llm_jp)
 
 
@@ -214,109 +218,3 @@ def test_a_tokenizer_that_begins_texts_with_a_bos_begins_the_conversation_alone_
     place = spelled.index("IMG")
     assert spelled[place - 1 : place + 3] == [" ", "IMG", "\n", "何"]
     assert targets(encoded, with_bos) == [" ", "猫", "。", "</s>"]
-
-
-# LLaVA-JP's own masks
-
-
-def original_ids(text: str, tokenizer) -> list[int]:
-    """``tokenizer_image_token`` of LLaVA-JP: the texts around the image, each tokenised by itself."""
-    ids: list[int] = []
-    for index, chunk in enumerate(text.split("<image>")):
-        ids += [IMAGE_TOKEN_ID] if index else []
-        ids += tokenizer(chunk).input_ids
-    return ids
-
-
-def original_v1(exchanges, tokenizer, *, has_image: bool) -> tuple[list[int], list[int]]:
-    """``preprocess_multimodal``, the prompt and ``preprocess_v1`` of LLaVA-JP, which search the answers afterwards."""
-    text = f"{SYSTEM_TEXT} "
-    for index, (question, answer) in enumerate(exchanges):
-        moved = f"<image>\n{question}".strip() if has_image and index == 0 else question
-        text += f"ユーザー: {moved} システム: {answer}{EOD}"
-    ids = original_ids(text, tokenizer)
-    labels, position = list(ids), 0
-    for talk in text.split(EOD):
-        parts = talk.split(" システム: ")
-        if not talk or len(parts) != 2:
-            break
-        instruction = len(original_ids(f"{parts[0]} システム: ", tokenizer)) - 2
-        labels[position : position + instruction] = [IGNORED_LABEL] * instruction
-        position += len(original_ids(talk, tokenizer))
-    labels[position:] = [IGNORED_LABEL] * (len(labels) - position)
-    return ids, labels
-
-
-def original_plain(caption: str, tokenizer) -> tuple[list[int], list[int]]:
-    ids = original_ids(f"<image>{caption}\n", tokenizer)
-    masked = len(original_ids("<image>", tokenizer))
-    return ids, [IGNORED_LABEL] * masked + ids[masked:]
-
-
-CONVERSATIONS = [
-    [("猫の隣には何がありますか？", "犬がいます。")],
-    [("何ですか。", "The cat is here.")],
-    [("What is this?", "猫です。"), ("色は。", "White and 黒"), ("Really?", "はい")],
-    [("改行は\nありますか。", "一行目\n二行目\n\n四行目")],
-    [("1+1は？", "2")],
-    [("絵文字は？", "🐈と🐕‍🦺")],
-    [("全角　空白", "半角 と　全角")],
-    [("コードを書いてください。", "```python\nprint('猫')\n```")],
-]
-
-
-@pytest.mark.parametrize("has_image", [True, False])
-@pytest.mark.parametrize("exchanges", CONVERSATIONS)
-def test_ids_and_labels_are_those_of_llava_jp(llm_jp, exchanges, has_image):
-    encoded = encode(exchanges, llm_jp, has_image=has_image)
-    assert (list(encoded.input_ids), list(encoded.labels)) == original_v1(exchanges, llm_jp, has_image=has_image)
-
-
-@pytest.mark.parametrize("caption", ["白い猫", "赤い\nバス。", "「猫」と犬"])
-def test_ids_and_labels_of_a_japanese_caption_are_those_of_llava_jp(llm_jp, caption):
-    encoded = encode([("", caption)], llm_jp, template="plain")
-    assert (list(encoded.input_ids), list(encoded.labels)) == original_plain(caption, llm_jp)
-
-
-LETTERS = st.sampled_from(
-    "猫犬の隣には何がありますか？。、「」白黒あアーカ々０Ａ🐈龘\n :.,!?'\"-#abcdeThisthe0123456789"
-)
-TEXTS = (
-    st.text(LETTERS, min_size=1, max_size=24)
-    .map(lambda text: " ".join(text.strip().split(" ")).strip())
-    .filter(lambda text: text and "  " not in text)
-)
-
-
-@given(st.lists(st.tuples(TEXTS, TEXTS), min_size=1, max_size=3), st.booleans())
-@settings(deadline=None, max_examples=150)
-def test_ids_and_labels_of_any_plain_text_are_those_of_llava_jp(llm_jp, exchanges, has_image):
-    encoded = encode(exchanges, llm_jp, has_image=has_image)
-    assert (list(encoded.input_ids), list(encoded.labels)) == original_v1(exchanges, llm_jp, has_image=has_image)
-
-
-@given(st.lists(st.tuples(TEXTS, TEXTS), min_size=1, max_size=3), st.booleans())
-@settings(deadline=None, max_examples=60)
-def test_what_is_learned_is_the_answers_and_nothing_else(llm_jp, exchanges, has_image):
-    encoded = encode(exchanges, llm_jp, has_image=has_image)
-    learned = [label for label in encoded.labels if label != IGNORED_LABEL]
-    answers = llm_jp.decode(learned).split(EOD)
-    assert [answer.strip() for answer in answers] == [*(answer for _, answer in exchanges), ""]
-
-
-# Where we leave LLaVA-JP on purpose
-
-
-def test_a_role_name_inside_a_message_does_not_end_the_supervision(llm_jp):
-    exchanges = [("何と言いますか。", "次は システム: です"), ("色は。", "白")]
-    assert targets(encode(exchanges, llm_jp), llm_jp)[-3:] == ["▁", "白", EOD]
-    _, original = original_v1(exchanges, llm_jp, has_image=True)
-    assert set(original) == {IGNORED_LABEL}
-
-
-def test_a_caption_in_latin_letters_keeps_its_first_word(llm_jp):
-    encoded = encode([("", "A cat")], llm_jp, template="plain")
-    _, original = original_plain("A cat", llm_jp)
-    assert [ours for ours, theirs in zip(encoded.labels, original, strict=True) if ours != theirs] == [
-        llm_jp.convert_tokens_to_ids("▁A")
-    ]

@@ -1,10 +1,12 @@
 import pytest
 import torch
 from torch.nn import functional as F
+from transformers.modeling_layers import GradientCheckpointingLayer
+from transformers.models.llama.modeling_llama import LlamaRMSNorm
 
 from model.config import GenerationConfig
 from model.conversation import IMAGE_TOKEN_ID, encode_prompt
-from model.vlm import expand_image
+from model.vlm import VisionLanguageModel, expand_image, places_of
 from tests.model_tests.small_model import FAMILIES, VISION_WIDTH, build_tokenizer, build_vlm
 
 NO_IMAGE = torch.zeros(0, 0, 0)
@@ -13,6 +15,18 @@ QUESTIONS = ("左上の図形は何色ですか。", "札の模様は?", "図形
 
 def random_features(count: int, tokens: int = 3) -> torch.Tensor:
     return torch.randn(count, tokens, VISION_WIDTH, generator=torch.Generator().manual_seed(2))
+
+
+def loss_of(
+    vlm: VisionLanguageModel, ids: torch.Tensor, labels: torch.Tensor, features: torch.Tensor, *, z_loss: float = 0.0
+) -> torch.Tensor:
+    return vlm(ids, *places_of(ids, labels), features, z_loss=z_loss)
+
+
+def training_batch() -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+    """Ids, labels and features of ``batch``."""
+    batch_ids, _, batch_labels = batch()
+    return batch_ids, batch_labels, random_features(2)
 
 
 def batch() -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
@@ -43,7 +57,7 @@ def test_the_loss_is_that_of_all_logits_row_by_row(family):
         for position in range(1, length):
             if labels[position] != -100:
                 expected = expected - logits[position - 1].log_softmax(-1)[labels[position]]
-    loss = vlm(batch_ids, batch_mask, batch_labels, features)
+    loss = loss_of(vlm, batch_ids, batch_labels, features)
     assert loss.dtype == torch.float32
     assert loss.item() == pytest.approx(expected.item(), rel=1e-5)
 
@@ -52,13 +66,51 @@ def test_the_loss_is_that_of_all_logits_row_by_row(family):
 def test_the_gradients_are_those_of_all_logits(family):
     vlm, features = build_vlm(family), random_features(2)
     batch_ids, batch_mask, batch_labels = batch()
-    vlm(batch_ids, batch_mask, batch_labels, features).backward()
+    loss_of(vlm, batch_ids, batch_labels, features).backward()
     ours = vlm.projector.weight.grad.clone()
     vlm.zero_grad()
     logits = vlm.llm(inputs_embeds=vlm.embed(batch_ids, features), attention_mask=batch_mask).logits
     F.cross_entropy(logits[:, :-1].flatten(0, 1), batch_labels[:, 1:].flatten(), reduction="sum").backward()
     assert ours.abs().sum() > 0
     assert torch.allclose(ours, vlm.projector.weight.grad, rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_padding_on_the_right_changes_nothing(family):
+    vlm, features = build_vlm(family), random_features(2)
+    ids, _, labels = batch()
+    padded_ids = torch.cat([ids, torch.zeros(3, 5, dtype=torch.long)], dim=1)
+    padded_labels = torch.cat([labels, torch.full((3, 5), -100)], dim=1)
+    loss = loss_of(vlm, ids, labels, features)
+    assert loss_of(vlm, padded_ids, padded_labels, features).item() == pytest.approx(loss.item(), rel=1e-6)
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_every_gradient_of_a_trained_llm_is_that_of_all_logits(family):
+    vlm, features = build_vlm(family), random_features(2)
+    batch_ids, batch_mask, batch_labels = batch()
+    loss_of(vlm, batch_ids, batch_labels, features).backward()
+    ours = {name: parameter.grad.clone() for name, parameter in vlm.named_parameters()}
+    vlm.zero_grad()
+    logits = vlm.llm(inputs_embeds=vlm.embed(batch_ids, features), attention_mask=batch_mask).logits
+    F.cross_entropy(logits[:, :-1].flatten(0, 1), batch_labels[:, 1:].flatten(), reduction="sum").backward()
+    for name, parameter in vlm.named_parameters():
+        torch.testing.assert_close(ours[name], parameter.grad, rtol=1e-4, atol=1e-5, msg=name)
+
+
+def test_places_are_positions_in_the_rows_one_after_the_other():
+    ids = torch.tensor([[5, IMAGE_TOKEN_ID, IMAGE_TOKEN_ID, 7], [8, 9, 0, 0]])
+    labels = torch.tensor([[-100, -100, -100, 7], [8, 9, -100, -100]])
+    places = places_of(ids, labels)
+    assert [part.tolist() for part in places] == [[1, 2], [2, 4], [7, 9]]
+
+
+def test_an_output_layer_with_an_addition_is_refused():
+    vlm = build_vlm("llama")
+    vlm.llm.lm_head = torch.nn.Sequential(vlm.llm.lm_head)
+    batch_ids, _, batch_labels = batch()
+    with pytest.raises(TypeError, match="the LLM's output layer must be a plain linear layer, not a Sequential"):
+        loss_of(vlm, batch_ids, batch_labels, random_features(2))
 
 
 def test_vision_tokens_land_at_their_placeholders():
@@ -83,14 +135,14 @@ def test_a_wrong_number_of_vision_tokens_is_refused(count, tokens, number):
 def test_a_text_only_batch_gives_the_projector_a_gradient_of_zero():
     vlm = build_vlm("gpt2")
     batch_ids = torch.tensor([[5, 6, 7]])
-    vlm(batch_ids, torch.ones_like(batch_ids), batch_ids, NO_IMAGE).backward()
+    loss_of(vlm, batch_ids, batch_ids, NO_IMAGE).backward()
     assert all((parameter.grad == 0).all() for parameter in vlm.projector.parameters())
 
 
 def test_a_batch_without_supervision_has_a_loss_of_zero_with_gradients():
     vlm = build_vlm("gpt2")
     one = torch.zeros(1, 1, dtype=torch.long)
-    loss = vlm(one, torch.ones_like(one), torch.full_like(one, -100), NO_IMAGE)
+    loss = loss_of(vlm, one, torch.full_like(one, -100), NO_IMAGE)
     loss.backward()
     assert loss.item() == 0.0
     assert (vlm.projector.weight.grad == 0).all()
@@ -99,8 +151,8 @@ def test_a_batch_without_supervision_has_a_loss_of_zero_with_gradients():
 def test_pretraining_trains_the_projector_alone():
     vlm = build_vlm("gpt2")
     vlm.prepare_stage("pretrain")
-    batch_ids, batch_mask, batch_labels = batch()
-    vlm(batch_ids, batch_mask, batch_labels, random_features(2)).backward()
+    batch_ids, _, batch_labels = batch()
+    loss_of(vlm, batch_ids, batch_labels, random_features(2)).backward()
     assert all(parameter.grad is not None for parameter in vlm.projector.parameters())
     assert all(parameter.grad is None and not parameter.requires_grad for parameter in vlm.llm.parameters())
 
@@ -108,16 +160,44 @@ def test_pretraining_trains_the_projector_alone():
 def test_the_frozen_llm_drops_nothing_out_and_the_trained_one_does():
     vlm, features = build_vlm("gpt2"), random_features(2)
     assert vlm.llm.config.resid_pdrop == 0.1
-    arguments = (*batch(), features)
+    batch_ids, _, batch_labels = batch()
+    arguments = (batch_ids, batch_labels, features)
     vlm.prepare_stage("pretrain")
     assert vlm.projector.training
     assert not vlm.llm.training
-    assert vlm(*arguments).item() == vlm(*arguments).item()
+    assert loss_of(vlm, *arguments).item() == loss_of(vlm, *arguments).item()
     vlm.prepare_stage("finetune")
     assert vlm.llm.training
     assert all(parameter.requires_grad for parameter in vlm.parameters())
     torch.manual_seed(0)
-    assert vlm(*arguments).item() != vlm(*arguments).item()
+    assert loss_of(vlm, *arguments).item() != loss_of(vlm, *arguments).item()
+
+
+def test_the_frozen_llm_drops_out_when_it_is_asked_to_as_the_original_did():
+    vlm, arguments = build_vlm("gpt2"), training_batch()
+    vlm.prepare_stage("pretrain", frozen_dropout=True)
+    assert loss_of(vlm, *arguments).item() != loss_of(vlm, *arguments).item()
+    assert not any(parameter.requires_grad for parameter in vlm.llm.parameters())
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_a_frozen_llm_recomputes_its_layers_and_the_gradients_stay(family):
+    vlm, arguments = build_vlm(family), training_batch()
+    vlm.prepare_stage("pretrain")
+    loss_of(vlm, *arguments).backward()
+    expected = vlm.projector.weight.grad.clone()
+    vlm.zero_grad()
+    vlm.llm.config.use_cache = False
+    vlm.llm.gradient_checkpointing_enable(gradient_checkpointing_kwargs={"use_reentrant": False})
+    vlm.prepare_stage("pretrain")
+    calls = []
+    layers = [module for module in vlm.llm.modules() if isinstance(module, GradientCheckpointingLayer)]
+    for layer in layers:
+        children = [module for module in layer.modules() if isinstance(module, torch.nn.LayerNorm | LlamaRMSNorm)]
+        children[0].register_forward_hook(lambda *_: calls.append(1))
+    loss_of(vlm, *arguments).backward()
+    assert len(calls) == 2 * len(layers)
+    assert torch.equal(vlm.projector.weight.grad, expected)
 
 
 SAKANA = {"num_beams": 2, "repetition_penalty": 1.5}

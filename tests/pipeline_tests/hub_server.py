@@ -17,6 +17,8 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
+from tests.pipeline_tests.hub_commits import write
+
 LFS_BYTES = 1000
 """Larger files are kept by the second server, as LFS files are."""
 
@@ -76,6 +78,13 @@ class HubServer:
         """Plain files of the second server, by their path."""
         self.etags: dict[str, str] = {}
         self.requests: list[Request] = []
+        self.made: dict[str, dict[str, Any]] = {}
+        """What was asked when a repository was made, by its name."""
+        self.uploaded: dict[str, bytes] = {}
+        """Large files that clients sent, by their sha256."""
+        self.write_token: str | None = None
+        self.write_status: int | None = None
+        """How every attempt to write is answered."""
         self.before_answer: Callable[[], object] = lambda: None
         self._tricks: dict[str, deque[Trick]] = defaultdict(deque)
         self._guard = threading.Lock()
@@ -161,6 +170,29 @@ class _Handler(BaseHTTPRequestHandler):
 
     def do_GET(self) -> None:
         self.answer()
+
+    def do_POST(self) -> None:
+        self.take()
+
+    def do_PUT(self) -> None:
+        self.take()
+
+    def take(self) -> None:
+        body = self.body()
+        headers = {name.lower(): value for name, value in self.headers.items()}
+        self.hub.requests.append(Request(self.server_name, self.command, unquote(self.path), headers))
+        status, answer = write(self.hub, self.command, unquote(self.path), body, headers)
+        self.send(status, json.dumps(answer).encode(), {"Content-Type": "application/json"})
+
+    def body(self) -> bytes:
+        if self.headers.get("Transfer-Encoding") != "chunked":
+            return self.rfile.read(int(self.headers.get("Content-Length", 0)))
+        whole = b""
+        while size := int(self.rfile.readline(), 16):
+            whole += self.rfile.read(size)
+            self.rfile.readline()
+        self.rfile.readline()
+        return whole
 
     def answer(self) -> None:
         parts = urlsplit(self.path)
@@ -255,7 +287,7 @@ class _Handler(BaseHTTPRequestHandler):
             self.send_header("Content-Length", str(len(body)))
         self.end_headers()
         self.close_connection = trick.is_lengthless or trick.drop_after is not None
-        if self.command == "GET":
+        if self.command != "HEAD":
             body = body[: trick.drop_after]
             self.wfile.write(body[: trick.stall_after])
             self.wfile.flush()

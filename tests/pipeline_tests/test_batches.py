@@ -1,5 +1,7 @@
+import threading
 from itertools import chain
 
+import numpy as np
 import pyarrow as pa
 import pytest
 import torch
@@ -9,13 +11,15 @@ from transformers import AutoTokenizer
 
 from model.conversation import IGNORED_LABEL, IMAGE_TOKEN_ID, Encoded, encode_conversation
 from pipeline.config import TOKENIZER_FOLDER
+from pipeline.errors import StoreError
 from pipeline.features.reader import FeatureReader
 from pipeline.features.sources import CachedFeatures
 from pipeline.parquet import write_rows, write_table
 from pipeline.samples import Sample, Turn, sample_table
 from pipeline.store import ArtifactStore
-from pipeline.training.batches import batches_ahead, collate
-from pipeline.training.order import global_batches, micro_batches, num_micro_batches
+from pipeline.training.batches import STEPS_AHEAD, batches_ahead, collate
+from pipeline.training.feed import Feed
+from pipeline.training.order import global_batches, micro_batches, num_micro_batches, num_padded_tokens
 from pipeline.training.samples import TrainingSample, load_samples
 from tests.pipeline_tests.small_shards import encoded_features, key, publish_features, publish_shard
 
@@ -56,6 +60,7 @@ def load(tmp_path, features, talks, *, accepted=None, max_length=1000, template=
         tokenizer=TOKENIZER,
         template=template,
         max_length=max_length,
+        directory=tmp_path,
     )
 
 
@@ -83,30 +88,70 @@ def test_forward_passes_cover_the_global_batch(global_size, micro_size, processe
     assert numbers == count
 
 
-def test_a_batch_is_dealt_to_two_processes_in_turn():
-    parts = [micro_batches(range(10), count=2, rank=rank, num_processes=2) for rank in (0, 1)]
+def micro_batches_of_all(batch, *, lengths, count, num_processes):
+    """Of every process."""
+    return [
+        micro_batches(batch, lengths=np.array(lengths), count=count, rank=rank, num_processes=num_processes)
+        for rank in range(num_processes)
+    ]
+
+
+def test_a_batch_is_sorted_by_length_cut_and_dealt_to_two_processes_in_turn():
+    lengths = [10, 80, 30, 60, 50, 40, 70, 20]
+    parts = micro_batches_of_all(range(8), lengths=lengths, count=2, num_processes=2)
+    assert parts == [[[1, 3], [5, 7]], [[6, 4], [2, 0]]]
+    assert num_padded_tokens(parts[0], np.array(lengths)) == 2 * 80 + 2 * 40
+
+
+def test_samples_of_one_length_are_dealt_in_their_order():
+    parts = micro_batches_of_all(range(10), lengths=[7] * 10, count=2, num_processes=2)
     assert parts == [[[0, 2], [4, 6, 8]], [[1, 3], [5, 7, 9]]]
 
 
 def test_a_small_last_batch_leaves_pieces_empty():
-    assert micro_batches([7], count=2, rank=0, num_processes=2) == [[], [7]]
-    assert micro_batches([7], count=2, rank=1, num_processes=2) == [[], []]
+    parts = micro_batches_of_all([7], lengths=[5] * 8, count=2, num_processes=2)
+    assert parts == [[[], [7]], [[], []]]
+    assert num_padded_tokens(parts[0], np.array([5] * 8)) == 1 + 5
 
 
 @given(
-    st.lists(st.integers(), max_size=40, unique=True),
+    st.lists(st.integers(0, 99), max_size=40, unique=True),
+    st.lists(st.integers(1, 1532), min_size=100, max_size=100),
     st.sampled_from([1, 2, 4]),
     st.integers(1, 9),
 )
-def test_the_pieces_of_all_processes_are_the_global_batch(batch, processes, micro_size):
+def test_the_pieces_of_all_processes_are_the_global_batch(batch, lengths, processes, micro_size):
     count = num_micro_batches(
         global_batch_size=max(1, len(batch)), micro_batch_size=micro_size, num_processes=processes
     )
-    parts = [micro_batches(batch, count=count, rank=rank, num_processes=processes) for rank in range(processes)]
+    parts = micro_batches_of_all(batch, lengths=lengths, count=count, num_processes=processes)
     assert all(len(part) == count for part in parts)
     pieces = [piece for part in parts for piece in part]
     assert sorted(index for piece in pieces for index in piece) == sorted(batch)
     assert max(map(len, pieces)) <= micro_size
+    at_once = [[len(part[number]) for part in parts] for number in range(count)]
+    assert all(max(sizes) - min(sizes) <= 1 for sizes in at_once)
+
+
+@given(st.integers(1, 300), st.integers(1, 8), st.integers(0, 3))
+def test_batches_of_like_length_lose_no_sample_and_begin_with_the_longest(num_samples, batch_size, seed):
+    lengths = np.random.default_rng(seed).integers(10, 1000, num_samples)
+    batches = global_batches(num_samples, batch_size=batch_size, num_epochs=1, seed=seed, grouped_by=lengths)
+    assert sorted(chain(*batches)) == list(range(num_samples))
+    assert {len(batch) for batch in batches[:-1]} <= {batch_size}
+    if num_samples % batch_size == 0:
+        assert max(lengths) in lengths[batches[0]]
+
+
+def test_the_samples_of_a_batch_are_of_like_length_and_the_batches_in_random_order():
+    lengths = np.arange(1000)
+    batches = global_batches(1000, batch_size=10, num_epochs=1, seed=0, grouped_by=lengths)
+    assert max(max(batch) - min(batch) for batch in batches) < 60  # random batches span 800
+    firsts = [batch[0] for batch in batches]
+    assert firsts not in (sorted(firsts), sorted(firsts, reverse=True))
+    again = global_batches(1000, batch_size=10, num_epochs=1, seed=0, grouped_by=lengths)
+    assert again == batches
+    assert global_batches(1000, batch_size=10, num_epochs=1, seed=1, grouped_by=lengths) != batches
 
 
 def test_an_image_is_expanded_and_the_labels_stay_beside_their_tokens(features):
@@ -114,7 +159,8 @@ def test_an_image_is_expanded_and_the_labels_stay_beside_their_tokens(features):
     batch = collate([sample], features=features)
     assert batch.input_ids.tolist() == [[5, -200, -200, -200, -200, 6, 7]]
     assert batch.labels.tolist() == [[-100, -100, -100, -100, -100, -100, 7]]
-    assert batch.attention_mask.tolist() == [[1] * 7]
+    assert batch.lengths.tolist() == [7]
+    assert [part.tolist() for part in batch.places] == [[1, 2, 3, 4], [5], [7]]
     assert batch.num_supervised_tokens == 1
 
 
@@ -134,7 +180,7 @@ def test_rows_are_padded_on_the_right_and_images_stand_in_order(features):
     ]
     batch = collate(samples, features=features)
     assert batch.input_ids.tolist() == [[-200] * 4 + [6, 0], [8, 9, 0, 0, 0, 0], [-200] * 4 + [7, 8]]
-    assert batch.attention_mask.tolist() == [[1] * 5 + [0], [1, 1, 0, 0, 0, 0], [1] * 6]
+    assert batch.lengths.tolist() == [5, 2, 6]
     assert batch.labels.tolist() == [[-100] * 4 + [6, -100], [-100, 9] + [-100] * 4, [-100] * 4 + [7, 8]]
     assert features.on_device(batch.images, CPU)[:, 0, 0].tolist() == [1000.0, 0.0]
     assert batch.num_supervised_tokens == 4
@@ -146,23 +192,23 @@ def test_the_first_position_of_a_row_is_not_counted(features):
 
 def test_no_samples_make_a_batch_without_supervision(features):
     batch = collate([], features=features)
-    assert (batch.input_ids.shape, batch.attention_mask.tolist(), batch.num_supervised_tokens) == ((1, 1), [[1]], 0)
+    assert (batch.input_ids.tolist(), batch.num_samples, batch.num_supervised_tokens) == ([[0]], 0, 0)
     assert features.on_device(batch.images, CPU).shape == (0, 0, 0)
 
 
 def test_loaded_samples_are_the_accepted_ones_as_they_are_encoded(tmp_path, features):
     talks = {"a": (H1, "<image>\n図形の数", "二つ"), "b": (H1, "図形の数", "三つ"), "c": (None, "図形の数", "一つ")}
     loaded = load(tmp_path, features, talks, accepted=("a", "c"))
-    assert [(sample.sample_id, sample.image_sha256) for sample in loaded.samples] == [("a", H1), ("c", None)]
+    assert [(sample.sample_id, sample.image_sha256) for sample in loaded] == [("a", H1), ("c", None)]
     expected = encode_conversation([("図形の数", "二つ")], has_image=True, template="v1", tokenizer=TOKENIZER)
-    assert loaded.samples[0].encoded == expected
-    assert (loaded.num_without_features, loaded.num_too_long, loaded.num_shortened) == (0, 0, 0)
+    assert loaded[0].encoded == expected
+    assert loaded.num_findings == {}
 
 
 def test_a_sample_whose_image_has_no_features_is_counted(tmp_path, features):
     loaded = load(tmp_path, features, {"a": (H3, "図形の数", "二つ"), "b": (H1, "図形の数", "二つ")})
-    assert [sample.sample_id for sample in loaded.samples] == ["b"]
-    assert loaded.num_without_features == 1
+    assert [sample.sample_id for sample in loaded] == ["b"]
+    assert loaded.num_findings == {"no_features": 1}
 
 
 TALK = ("図形の数", "二つ", "図形の数", "三つ")
@@ -182,8 +228,8 @@ TALK = ("図形の数", "二つ", "図形の数", "三つ")
 )
 def test_a_long_sample_is_cut_after_a_whole_answer(tmp_path, features, image, max_length, num_tokens, num_shortened):
     loaded = load(tmp_path, features, {"a": (image, *TALK)}, max_length=max_length)
-    (sample,) = loaded.samples
-    assert (len(sample.encoded.input_ids), loaded.num_shortened) == (num_tokens, num_shortened)
+    (sample,) = loaded
+    assert (len(sample.encoded.input_ids), loaded.num_findings["shortened"]) == (num_tokens, num_shortened)
     assert sample.encoded.labels[-1] == TOKENIZER.eos_token_id
     assert collate([sample], features=features).input_ids.shape[1] <= max_length
 
@@ -191,7 +237,7 @@ def test_a_long_sample_is_cut_after_a_whole_answer(tmp_path, features, image, ma
 @pytest.mark.parametrize(("image", "max_length"), [(None, 8), (H1, 13)])
 def test_a_sample_whose_first_answer_does_not_fit_is_left_out_and_counted(tmp_path, features, image, max_length):
     loaded = load(tmp_path, features, {"a": (image, *TALK)}, max_length=max_length)
-    assert (loaded.samples, loaded.num_too_long, loaded.num_shortened) == ((), 1, 0)
+    assert (list(loaded), loaded.num_findings) == ([], {"too_long": 1})
 
 
 def test_batches_come_in_the_order_of_the_plan(features):
@@ -200,6 +246,80 @@ def test_batches_come_in_the_order_of_the_plan(features):
     ids = [[batch.input_ids[:, 0].tolist() for batch in step] for step in steps]
     assert ids == [[[0], [1]], [[2, 3], [0]]]
     assert list(batches_ahead([], samples, features)) == []
+
+
+class SlowFeatures:
+    """Counts what is read; the third image cannot be."""
+
+    num_vision_tokens = 2
+    num_channels = 3
+
+    def __init__(self):
+        self.read = []
+
+    def load(self, keys):
+        self.read += keys
+        if H3 in keys:
+            raise StoreError("the features of the third image are damaged")
+        return torch.zeros(len(keys), 2, 3)
+
+
+def test_what_goes_wrong_while_reading_is_raised_where_its_turn_comes():
+    samples = [training_sample([IMAGE_TOKEN_ID, 6], [-100, 6], image) for image in (H1, H2, H3)]
+    steps = batches_ahead([[[0]], [[1]], [[2]]], samples, SlowFeatures())
+    assert [next(steps)[0].num_samples, next(steps)[0].num_samples] == [1, 1]
+    with pytest.raises(StoreError, match="the features of the third image are damaged"):
+        next(steps)
+
+
+def test_a_few_steps_are_read_ahead_and_no_more_when_the_training_stops():
+    features = SlowFeatures()
+    samples = [training_sample([IMAGE_TOKEN_ID, 6], [-100, 6], H1)] * 20
+    before = threading.active_count()
+    steps = batches_ahead([[[index]] for index in range(20)], samples, features)
+    next(steps)
+    steps.close()
+    assert 1 <= len(features.read) <= 1 + STEPS_AHEAD
+    assert threading.active_count() == before
+
+
+def test_the_feed_gives_what_the_model_takes(features):
+    samples = [
+        training_sample([5, IMAGE_TOKEN_ID, 6, 7], [-100, -100, -100, 7], H1),
+        training_sample([8, 9], [-100, 9]),
+    ]
+    (inputs,) = Feed(features, CPU).inputs([collate(samples, features=features)])
+    ids, vision, predicting, targets, values = inputs
+    assert ids.tolist() == [[5, -200, -200, -200, -200, 6, 7], [8, 9, 0, 0, 0, 0, 0]]
+    assert (vision.tolist(), predicting.tolist(), targets.tolist()) == ([1, 2, 3, 4], [5, 7], [7, 9])
+    assert values[0, 1].tolist() == [3, 4, 5, 103, 104, 105]
+
+
+@pytest.mark.gpu
+def test_batches_copied_beside_the_computation_arrive_whole():
+    device = torch.device("cuda")
+
+    class Random:
+        num_vision_tokens = 729
+        num_channels = 2304
+
+        def load(self, keys):
+            generator = torch.Generator().manual_seed(int(keys[0], 16))
+            return torch.randn(len(keys), 729, 2304, generator=generator).pin_memory()
+
+        def on_device(self, loaded, device):
+            return loaded
+
+    samples = [training_sample([IMAGE_TOKEN_ID, 6], [-100, 6], key(number)) for number in range(8)]
+    batches = [collate([sample], features=Random()) for sample in samples]
+    matrix = torch.randn(4096, 4096, device=device)
+    sums = []
+    for *_, values in Feed(Random(), device).inputs(batches):
+        matrix = matrix @ matrix / 64  # the device is busy while the next batch is copied
+        sums.append(values.double().sum())
+        del values
+    expected = [batch.images.double().sum() for batch in batches]
+    assert torch.stack(sums).cpu().tolist() == pytest.approx(torch.stack(expected).tolist())
 
 
 @given(st.integers(1, 60), st.integers(1, 16), st.integers(0, 3))
@@ -211,7 +331,8 @@ def test_global_batches_lose_no_sample(num_samples, batch_size, seed):
 
 def test_a_label_is_its_token_or_ignored(tmp_path, features):
     loaded = load(tmp_path, features, {"a": (H1, *TALK), "b": (None, *TALK)})
-    batch = collate(loaded.samples, features=features)
+    batch = collate(loaded, features=features)
     supervised = batch.labels != IGNORED_LABEL
     assert torch.equal(batch.labels[supervised], batch.input_ids[supervised])
-    assert not supervised[batch.attention_mask == 0].any()
+    for row, length in zip(supervised, batch.lengths, strict=True):
+        assert not row[length:].any()

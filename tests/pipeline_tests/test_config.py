@@ -52,7 +52,7 @@ def test_a_branch_name_is_no_revision():
 
 
 def test_a_commit_is_a_revision():
-    weights = f"vision_tower.weights={{kind: hub, id: google/siglip-so400m-patch14-384, revision: {'0a' * 20}}}"
+    weights = f"vision_tower.weights={{kind: hub, id: someone/tower, revision: {'0a' * 20}}}"
     assert load_experiment("smoke", [weights]).vision_tower.weights.revision == "0a" * 20
 
 
@@ -222,9 +222,10 @@ def test_an_override_that_cannot_be_read_is_explained(override, message):
 
 
 def test_an_unknown_experiment_names_those_there_are():
-    assert problem("demo") == (
-        "no experiment is named 'demo'; there are: demo-v1.0, demo-v1.1, smoke; or give the path of a .yaml file"
+    assert problem("demo").startswith(
+        "no experiment is named 'demo'; there are: demo-v1.0, demo-v1.1, smoke, llava-jp-"
     )
+    assert problem("demo").endswith("; or give the path of a .yaml file")
 
 
 def test_a_file_that_is_not_there_is_named(tmp_path):
@@ -311,6 +312,78 @@ def test_a_stage_whose_sequences_are_longer_than_the_llm_can_take_is_refused():
     expected = "finetune.max_length=1532 is more than the LLM's max_position_embeddings=512"
     with pytest.raises(ConfigError, match=re.escape(expected)):
         load_experiment("smoke", ["finetune.max_length=1532"])
+
+
+def test_another_model_does_not_inherit_the_revision(tmp_path):
+    changed = {"llm": {"weights": {"id": "someone/llm"}}}
+    experiment = load_experiment(write(tmp_path / "a.yaml", extends="llava-jp-v1.1", **changed))
+    assert experiment.llm.weights.model_dump() == {"kind": "hub", "id": "someone/llm", "revision": None}
+    assert experiment.llm.tokenizer.revision == "4642dbb68bbe6da93eb38de93f1f831a4b00c2e6"
+
+
+def test_a_longer_sequence_than_a_known_model_can_take_is_refused_before_anything_is_fetched():
+    message = problem("llava-jp-v1.1", "finetune.max_length=2049")
+    assert "finetune.max_length=2049 is more than the LLM's max_position_embeddings=2048" in message
+    message = problem("llava-jp-v1.1", "features.image_size=800")
+    assert "scale 1.0 gives 800 pixels, which is not a multiple of tile_size=384" in message
+
+
+def test_low_rank_updates_in_pretraining_are_refused():
+    assert "pretrain.lora: pretraining trains the projector alone; set finetune.lora" in problem(
+        "smoke", "pretrain.lora={rank: 4}"
+    )
+
+
+ARTICLE = {
+    "learning_rate": (1e-3, 2e-5),
+    "warmup_fraction": (0.03, 0.03),
+    "global_batch_size": (32, 16),
+    "max_length": (1532, 1532),
+    "optimizer": ("adamw", "adamw-8bit"),
+    "weight_decay": (0.0, 0.0),
+    "num_epochs": (1, 1),
+    "precision": ("bfloat16", "bfloat16"),
+    "group_by_length": (False, True),
+    "template": ("plain", "v1"),
+    "frozen_dropout": (False, False),
+    "z_loss": (0.0, 0.0),
+}
+"""The table of the article and the scripts behind it: pretraining, finetuning."""
+
+
+@pytest.mark.parametrize("name", ["llava-jp-v1.0", "llava-jp-v1.1"])
+def test_the_article_is_followed_to_the_letter(name):
+    experiment = load_experiment(name)
+    found = {field: (getattr(experiment.pretrain, field), getattr(experiment.finetune, field)) for field in ARTICLE}
+    assert found == ARTICLE
+    assert experiment.datasets.pretrain.name == "llava-pretrain-ja"
+    assert experiment.datasets.finetune.name == "llava-instruct-620k-ja"
+    assert experiment.llm.weights.id == "llm-jp/llm-jp-1.3b-v1.0"
+    assert experiment.vision_tower.weights.id == "google/siglip-so400m-patch14-384"
+    image = (experiment.features.image_size, experiment.features.scales, experiment.features.layout)
+    assert image == {"llava-jp-v1.0": (384, (1.0,), "square"), "llava-jp-v1.1": (768, (1.0, 0.5), "square")}[name]
+
+
+def test_the_lora_variant_has_the_rates_of_the_original_script():
+    stage = load_experiment("llava-jp-v1.1-lora").finetune
+    assert (stage.lora.rank, stage.lora.alpha) == (128, 256)
+    assert (stage.learning_rate, stage.projector_learning_rate) == (2e-4, 2e-5)
+    assert (stage.global_batch_size, stage.optimizer) == (16, "adamw")
+
+
+def test_the_published_layout_goes_on_with_the_published_weights():
+    experiment = load_experiment("llava-jp-v1.1-published-layout")
+    assert experiment.features.layout == "llava-jp-v1.1"
+    assert experiment.llm.weights.source.id == "toshi456/llava-jp-1.3b-v1.1"
+    assert experiment.pretrain.frozen_dropout
+
+
+@pytest.mark.parametrize("size", ["1.8b", "3.7b", "7.2b", "13b"])
+def test_a_successor_differs_from_the_article_in_its_llm_and_shares_its_features(size):
+    article, successor = fingerprints("llava-jp-v1.1"), fingerprints(f"llava-jp-llm-jp-3-{size}")
+    assert {role for role in article if article[role] != successor[role]} == {"pretrain", "finetune"}
+    experiment = load_experiment(f"llava-jp-llm-jp-3-{size}")
+    assert experiment.llm.weights.id == experiment.llm.tokenizer.id == f"llm-jp/llm-jp-3-{size}"
 
 
 @pytest.mark.parametrize("base", ["[demo-v1.1]", "{a: 1}", "3"])

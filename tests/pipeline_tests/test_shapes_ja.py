@@ -11,7 +11,7 @@ import pytest
 from PIL import Image
 from transformers import AutoTokenizer
 
-from model.conversation import SYSTEM_TEXT
+from model.templates import SYSTEM_TEXT
 from pipeline.shapes_ja import ANSWERS, CHANCE_PERCENT, IMAGE_SIZE, Scene, Shape, draw_scene, generate_shapes
 from pipeline.tokenizers.shapes_ja import DIRECTORY, make_tokenizer
 

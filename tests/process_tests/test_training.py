@@ -16,8 +16,10 @@ import torch
 from PIL import Image
 from safetensors.torch import load_file
 from torch.nn import functional as F
+from transformers import GPT2Config, GPT2LMHeadModel
 
 from model.checkpoint import load_projector
+from model.config import LocalFolder, LoraConfig
 from model.conversation import IGNORED_LABEL
 from model.language_model import build_llm, load_tokenizer
 from model.projector import Projector
@@ -31,6 +33,7 @@ from pipeline.preparation import prepare_dataset
 from pipeline.store import ArtifactStore
 from pipeline.training.batches import collate
 from pipeline.training.order import global_batches
+from pipeline.training.resuming import find_start
 from pipeline.training.samples import load_samples
 from pipeline.training.stage import train_stage
 from pipeline.translation import check_translations
@@ -65,20 +68,31 @@ def conversation(question, answer):
     return [{"from": "human", "value": question}, {"from": "gpt", "value": answer}]
 
 
-def settings(num_processes, zero_stage):
-    return {"NUM_PROCESSES": num_processes, "ZERO_STAGE": zero_stage}
+def settings(num_processes, zero_stage, offload="none"):
+    return {"NUM_PROCESSES": num_processes, "ZERO_STAGE": zero_stage, "OFFLOAD": offload}
 
 
-ZERO_STAGES = (0, 2, 3)
+SHARDED = {
+    "machines": ({"HOST_FILE": "hosts"}, {"micro_batch_size": 2}),
+    "zero-1": (settings(4, 1), {"micro_batch_size": 2}),
+    "zero-2": (settings(2, 2, "optimizer"), {"micro_batch_size": 2, "gradient_checkpointing": True}),
+    "zero-3": (settings(2, 3, "all"), {"micro_batch_size": 1, "gradient_checkpointing": True}),
+}
+"""The same on 2 and 4 processes. With one sample in a forward pass, one rank sees text only and the other an image."""
+UPDATES = LoraConfig(rank=4, alpha=8, dropout=0.0)
 VARIANTS = {
     "plain": (settings(1, 0), {"micro_batch_size": 8}),
     "accumulated": (settings(1, 0), {"micro_batch_size": 2}),
     "live": (settings(1, 0), {"form": "live"}),
     "int8": (settings(1, 0), {"form": "int8"}),
     "diverging": (settings(1, 0), {"learning_rate": 1e30}),
-    **{f"zero-{stage}": (settings(2, stage), {"micro_batch_size": 2}) for stage in ZERO_STAGES},
+    **SHARDED,
+    "lora": (settings(1, 0), {"llm": "folder", "lora": UPDATES, "projector_learning_rate": 1e-4}),
+    "lora-zero-3": (settings(2, 3), {"llm": "folder", "lora": UPDATES, "projector_learning_rate": 1e-4}),
+    "8-bit": (settings(1, 2), {"optimizer": "adamw-8bit", "precision": "bfloat16", "micro_batch_size": 2}),
 }
 """Trainings of the same samples: settings of the machine, and fields of the stage that differ."""
+SETTINGS = ("NUM_PROCESSES", "ZERO_STAGE", "OFFLOAD", "HOST_FILE")
 
 
 class Stages:
@@ -102,7 +116,18 @@ class Stages:
             calibration = calibrate_features(tower, config, dataset=dataset, store=self.store)
         return cache_features(tower, config, dataset=dataset, calibration=calibration, store=self.store)
 
-    def train(self, stage, store, *, form="exact", **changes):
+    def llm_folder(self):
+        """A GPT-2 as others publish it: in a folder, embeddings tied, without dropout so that ranks can be compared."""
+        folder, tokenizer = self.folder / "gpt2", load_tokenizer(self.config.llm, bundled=TOKENIZER_FOLDER)
+        if not folder.exists():
+            sizes = {"n_embd": 32, "n_layer": 1, "n_head": 2, "n_inner": 64, "n_positions": 256}
+            dropout = {"resid_pdrop": 0.0, "embd_pdrop": 0.0, "attn_pdrop": 0.0}
+            torch.manual_seed(0)
+            llm = GPT2LMHeadModel(GPT2Config(vocab_size=len(tokenizer) + 6, **sizes, **dropout))  # a padded vocabulary
+            llm.save_pretrained(folder)
+        return self.config.llm.model_copy(update={"weights": LocalFolder(kind="local", folder=folder)})
+
+    def train(self, stage, store, *, form="exact", llm="random", **changes):
         """One stage; ``changes`` are fields of its section."""
         config = self.config.pretrain if stage == "pretrain" else self.config.finetune
         inputs = {**self.inputs, "features": self.features(form)}
@@ -111,7 +136,7 @@ class Stages:
         return train_stage(
             stage,
             config.model_copy(update=changes),
-            self.config.llm,
+            self.config.llm if llm == "random" else self.llm_folder(),
             self.config.vision_tower,
             self.config.features,
             inputs=inputs,
@@ -138,8 +163,27 @@ def stages(environment, tmp_path_factory):
     return Stages(tmp_path_factory.mktemp("training"))
 
 
+FAKE_SSH = """#!/bin/sh
+# Runs the command here, as sshd does: in a shell, without the caller's environment.
+for last; do :; done
+echo "$@" >> "$0.log"
+exec env -i PATH="$PATH" HOME="$HOME" sh -c "$last"
+"""
+
+
 @pytest.fixture(scope="module")
-def models(stages, environment):
+def two_machines(environment, tmp_path_factory):
+    """A host file that names this machine and another, and an ssh that leads back here."""
+    folder = tmp_path_factory.mktemp("machines")
+    (folder / "ssh").write_text(FAKE_SSH, encoding="utf-8")
+    (folder / "ssh").chmod(0o755)
+    environment.setenv("PATH", f"{folder}{os.pathsep}{os.environ['PATH']}")
+    (folder / "hosts").write_text("localhost slots=1\n127.0.0.2 slots=1\n", encoding="utf-8")
+    return folder / "hosts"
+
+
+@pytest.fixture(scope="module")
+def models(stages, environment, two_machines):
     """Every variant, trained two at a time: the model, or the error of the training, by name."""
 
     def train(name, changes):
@@ -151,14 +195,16 @@ def models(stages, environment):
     futures = {}
     with ThreadPoolExecutor(2) as pool:
         for name, (settings, changes) in VARIANTS.items():
-            for key in ("NUM_PROCESSES", "ZERO_STAGE"):
-                environment.setenv(f"LLAVA_JP_{key}", str(settings[key]))
+            for key in SETTINGS:
+                environment.delenv(f"LLAVA_JP_{key}", raising=False)
+            for key, value in settings.items():
+                environment.setenv(f"LLAVA_JP_{key}", str(two_machines if key == "HOST_FILE" else value))
             futures[name] = future = pool.submit(train, name, changes)
             # the threads share the environment: the next one starts when this one has read it
             jobs = stages.folder / name / "partial" / "finetune"
             wait_until(lambda: future.done() or list(jobs.glob("*/work/job.json")), seconds=200, what=name)  # noqa: B023
-    environment.delenv("LLAVA_JP_NUM_PROCESSES")
-    environment.delenv("LLAVA_JP_ZERO_STAGE")
+    for key in SETTINGS:
+        environment.delenv(f"LLAVA_JP_{key}", raising=False)
     return {name: future.result() for name, future in futures.items()}
 
 
@@ -184,24 +230,67 @@ def test_int8_features_give_nearly_the_loss_curve_of_exact_ones(models):
     assert curve(models["int8"]) != curve(models["plain"])
 
 
-@pytest.mark.parametrize("zero_stage", ZERO_STAGES)
-def test_two_processes_give_the_loss_curve_of_one(models, zero_stage):
-    model = models[f"zero-{zero_stage}"]
-    assert model.summary["num_processes"] == 2
+@pytest.mark.parametrize("name", SHARDED)
+def test_several_processes_give_the_loss_curve_of_one(models, name):
+    model = models[name]
+    assert model.summary["num_processes"] == (4 if name == "zero-1" else 2)
     assert curve(model) == pytest.approx(curve(models["plain"]), rel=1e-5)
     expected = curve(models["plain"], "gradient_norm")
     assert curve(model, "gradient_norm") == pytest.approx(expected, rel=1e-3)
 
 
-@pytest.mark.parametrize("zero_stage", ZERO_STAGES)
-def test_two_processes_give_the_weights_of_one(models, zero_stage):
-    expected, found = weights(models["plain"]), weights(models[f"zero-{zero_stage}"])
+@pytest.mark.parametrize("name", SHARDED)
+def test_several_processes_give_the_weights_of_one(models, name):
+    expected, found = weights(models["plain"]), weights(models[name])
     assert set(found) == set(expected)
-    for name, tensor in expected.items():
-        torch.testing.assert_close(found[name], tensor, rtol=1e-3, atol=1e-4)
+    for key, tensor in expected.items():
+        torch.testing.assert_close(found[key], tensor, rtol=1e-3, atol=1e-4)
 
 
-def model_and_samples(stages):
+def test_the_other_machine_was_reached_through_ssh_and_no_secret_was_on_its_command_line(models, two_machines):
+    (line,) = two_machines.with_name("ssh.log").read_text(encoding="utf-8").splitlines()
+    assert " 127.0.0.2 cd " in line
+    assert "far_worker.py" in line
+    assert "LLAVA_JP_STORE" not in line
+
+
+def test_low_rank_updates_give_the_same_curve_sharded(models):
+    assert curve(models["lora-zero-3"]) == pytest.approx(curve(models["lora"]), rel=1e-5)
+    expected, found = weights(models["lora"]), weights(models["lora-zero-3"])
+    for key, tensor in expected.items():
+        torch.testing.assert_close(found[key], tensor, rtol=1e-3, atol=1e-4)
+
+
+@pytest.mark.parametrize("name", ["lora", "lora-zero-3"])
+def test_the_published_llm_is_the_old_one_with_the_low_rank_updates_added(stages, models, name):
+    before = load_file(stages.folder / "gpt2" / "model.safetensors")
+    after = load_file(models[name].path("llm/model.safetensors"))
+    adapter = load_file(models[name].path("adapter/adapter_model.safetensors"))
+    assert set(before) == set(after)
+    layer = "transformer.h.0.attn.c_attn"
+    down, up = (adapter[f"base_model.model.{layer}.lora_{part}.weight"] for part in "AB")
+    assert down.shape == (4, 32)
+    assert up.shape == (96, 4)
+    expected = before[f"{layer}.weight"] + 2 * (up @ down).T
+    torch.testing.assert_close(after[f"{layer}.weight"], expected, rtol=1e-5, atol=1e-6)
+    assert {key for key in before if not torch.equal(before[key], after[key])} == {f"{layer}.weight"}
+
+
+def test_low_rank_updates_and_projector_have_learning_rates_of_their_own(stages, models):
+    summary = models["lora"].summary
+    projector = sum(tensor.numel() for tensor in load_file(models["lora"].path("projector.safetensors")).values())
+    assert summary["num_trained_parameters"] == projector + 4 * 32 + 4 * 96
+    peak = stages.config.finetune.learning_rate
+    assert max(curve(models["lora"], "learning_rate")) == pytest.approx(peak)
+
+
+def test_a_model_in_bfloat16_is_published_in_bfloat16_and_learns_as_in_float32(models):
+    assert curve(models["8-bit"]) == pytest.approx(curve(models["plain"]), rel=0.01)
+    llm = load_file(models["8-bit"].path("llm/model.safetensors"))
+    assert {tensor.dtype for tensor in llm.values()} == {torch.bfloat16}
+
+
+def model_and_samples(stages, directory):
     """The model that finetuning starts from, and the samples it sees, made without the training loop."""
     config = stages.config
     tokenizer = load_tokenizer(config.llm, bundled=TOKENIZER_FOLDER)
@@ -213,15 +302,16 @@ def model_and_samples(stages):
         tokenizer=tokenizer,
         template=config.finetune.template,
         max_length=config.finetune.max_length,
-    ).samples
+        directory=directory,
+    )
     llm = build_llm(config.llm, tokenizer)
     projector = Projector(features.num_channels, llm.config.hidden_size)
     load_projector(projector, stages.projector.directory)
     return VisionLanguageModel(projector, llm).eval(), samples, features
 
 
-def test_the_loss_is_the_mean_over_the_supervised_tokens_of_the_global_batch(stages, models):
-    model, samples, features = model_and_samples(stages)
+def test_the_loss_is_the_mean_over_the_supervised_tokens_of_the_global_batch(stages, models, tmp_path):
+    model, samples, features = model_and_samples(stages, tmp_path)
     (first, *_) = global_batches(NUM_SAMPLES, batch_size=8, num_epochs=1, seed=stages.config.finetune.seed)
     total, count = 0.0, 0
     for index in first:
@@ -238,14 +328,15 @@ def test_the_loss_is_the_mean_over_the_supervised_tokens_of_the_global_batch(sta
 
 
 def test_pretraining_publishes_the_projector_alone_and_finetuning_starts_from_it(stages, models):
-    assert {file.path for file in stages.projector.files} == {"projector.safetensors", "metrics.parquet"}
+    files = {file.path for file in stages.projector.files}
+    assert files == {"projector.safetensors", "metrics.parquet", "findings.parquet"}
     projector = sum(tensor.numel() for tensor in load_file(stages.projector.path("projector.safetensors")).values())
     assert stages.projector.summary["num_trained_parameters"] == projector
     assert stages.projector.summary["num_parameters"] > projector
 
 
-def test_pretraining_trains_the_projector_and_finetuning_both(stages, models):
-    before, _, _ = model_and_samples(stages)
+def test_pretraining_trains_the_projector_and_finetuning_both(stages, models, tmp_path):
+    before, _, _ = model_and_samples(stages, tmp_path)
     after = weights(models["plain"])
     assert any(not torch.equal(tensor, after[name]) for name, tensor in before.projector.state_dict().items())
     for name, tensor in before.llm.named_parameters():
@@ -296,11 +387,12 @@ Stages(Path(sys.argv[1])).finetuned("interrupted", num_epochs=5000)
 """
 
 
-def test_ctrl_c_ends_the_workers_and_fewer_processes_cannot_go_on_from_their_checkpoint(stages, environment):
+def test_ctrl_c_saves_and_ends_the_workers_and_another_number_of_them_can_go_on(stages, environment):
     settings = {"LLAVA_JP_NUM_PROCESSES": "2", "LLAVA_JP_ZERO_STAGE": "2", "LLAVA_JP_CHECKPOINT_EVERY": "2"}
     store = stages.folder / "interrupted"
     command = [sys.executable, "-c", LONG_TRAINING, str(stages.folder)]
-    parent = subprocess.Popen(command, cwd=REPOSITORY, env={**os.environ, **settings}, stderr=subprocess.DEVNULL)
+    options = {"cwd": REPOSITORY, "env": {**os.environ, **settings}, "stderr": subprocess.PIPE, "text": True}
+    parent = subprocess.Popen(command, **options)
     try:
         saved = f"partial/finetune/*/work/checkpoints/optimizer_step-{'[0-9]' * 8}"  # renamed last
         wait_until(lambda: list(store.glob(saved)), seconds=100, what="there is a checkpoint")
@@ -311,10 +403,14 @@ def test_ctrl_c_ends_the_workers_and_fewer_processes_cannot_go_on_from_their_che
                 parent.wait(25)
                 break
         assert training_processes(store) == []
+        said = parent.stderr.read()
     finally:
         parent.kill()
         parent.wait()
-    with pytest.raises(
-        ConfigError, match="was made with 2 processes and ZeRO stage 2, this run has 1 and 0; go on with"
-    ):
-        stages.finetuned("interrupted", num_epochs=5000)
+    *_, last = sorted(store.glob(saved))
+    optimizer_step = int(last.name.partition("-")[2])
+    assert f"finetune was asked to stop: saved at optimizer step {optimizer_step} of 10000; run the same" in said
+    directory = last.parents[2]
+    checkpoint, universal = find_start(directory, num_processes=1, zero_stage=0)
+    assert checkpoint == last
+    assert (universal / "zero" / "projector.layers.0.weight" / "exp_avg.pt").exists()

@@ -15,6 +15,7 @@ from pipeline.prediction_rows import PREDICTION_SCHEMA
 from pipeline.samples import FINDING_SCHEMA, SAMPLE_SCHEMA
 from pipeline.scores import SCORE_SCHEMA
 from pipeline.store import ArtifactStore
+from pipeline.training.stage import ANSWER_SCHEMA, HELD_OUT_SCHEMA
 from tests.sql_tests.small_cache import publish_features
 from tests.sql_tests.small_judgements import publish_judgements
 
@@ -199,7 +200,14 @@ def _stage(store: ArtifactStore, stage: str, experiment: str, losses: Sequence[f
         }
         for index, loss in enumerate(losses)
     ]
-    return produce(store, stage, {"metrics.parquet": (rows, METRICS_SCHEMA)}, label=experiment)
+    look = {"optimizer_step": 0, "held_out_loss": 6.0, "num_supervised_tokens": 10}
+    answer = {"optimizer_step": 0, "sample_id": "a1", "question": "何ですか。", "reference": "犬です。", "answer": "猫"}
+    files = {
+        "metrics.parquet": (rows, METRICS_SCHEMA),
+        "held_out.parquet": ([look], HELD_OUT_SCHEMA),
+        "held_out_answers.parquet": ([answer], ANSWER_SCHEMA),
+    }
+    return produce(store, stage, files, label=experiment)
 
 
 def _evaluation(

@@ -12,6 +12,7 @@ import pytest
 
 from pipeline.errors import QueryError
 from pipeline.queries import connect, describe, query_names, run_query, views_script
+from pipeline.samples import FINDING_SCHEMA
 from pipeline.store import ArtifactStore
 from tests.sql_tests.small_store import build, produce
 
@@ -73,6 +74,18 @@ def test_finding_examples_show_the_text(root):
         ("a2", 1, "a dog is running in the park")
     ]
     assert ask(root, "finding_examples", "check", severity="warn", experiment="two") == [("html_entities",)]
+
+
+def test_what_a_training_left_out_is_found_beside_the_text(tmp_path):
+    store = build(tmp_path)
+    (dataset,) = (manifest for manifest in store.manifests() if manifest.summary.get("num_records") == 4)
+    row = {"check": "too_long", "severity": "reject", "sample_id": "a3", "record_index": 2, "turn_index": None}
+    files = {"findings.parquet": ([{**row, "evidence": "1,600 tokens"}], FINDING_SCHEMA)}
+    produce(store, "finetune", files, inputs={"dataset": dataset.fingerprint})
+    columns = ("step", "sample_id", "evidence", "text")
+    assert ask(store.root, "finding_examples", *columns, check="too_long") == [
+        ("finetune", "a3", "1,600 tokens", "元気ですか。 / はい。")
+    ]
 
 
 def test_scores_by_category_leaves_failed_items_out_of_the_mean(root):

@@ -1,0 +1,158 @@
+"""The commands of ``llava-jp`` about a model: export, publish, chat."""
+
+import sys
+import tempfile
+from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Literal
+
+import typer
+
+from flows.terminal import console, narrated, size
+from pipeline.errors import ConfigError, DataError
+from pipeline.model_source import ModelSource, find_model, open_model
+from pipeline.settings import load_settings
+from pipeline.store import ArtifactStore
+
+if TYPE_CHECKING:
+    from pipeline.chat import Chat
+
+Model = Annotated[
+    str,
+    typer.Argument(help="An experiment, a fingerprint's first digits, a folder, or owner/name@revision on the Hub."),
+]
+Form = Annotated[
+    Literal["llava-jp", "transformers"],
+    typer.Option(help="llava-jp comes with its code; transformers is Transformers' own LLaVA, for one scale."),
+]
+Dtype = Annotated[Literal["bfloat16", "float32"], typer.Option(help="Number format of the weights.")]
+
+
+def export(
+    model: Model,
+    folder: Annotated[Path, typer.Argument(help="A new folder.")],
+    form: Form = "llava-jp",
+    dtype: Dtype = "bfloat16",
+) -> None:
+    """Write a model as a folder that Transformers loads: weights, processor, chat template, model card."""
+    store = ArtifactStore(load_settings().store_root)
+    source = find_model(model, store=store)
+    with narrated():
+        _export(source, folder, form=form, dtype=dtype, store=store)
+    num_bytes = sum(path.stat().st_size for path in folder.iterdir())
+    console.print(f"{source.name}: {folder}, {size(num_bytes)}", soft_wrap=True, highlight=False)
+
+
+def publish(
+    model: Model,
+    repo: Annotated[str, typer.Argument(help="owner/name on the Hub; made when it does not exist.")],
+    form: Form = "llava-jp",
+    dtype: Dtype = "bfloat16",
+    private: Annotated[bool, typer.Option("--private", help="Make a new repository private.")] = False,
+) -> None:
+    """Put an exported model on the Hugging Face Hub, in one commit. The token: from HF_TOKEN."""
+    from pipeline.hub_upload import publish_folder, require_access
+
+    require_access(repo)  # before gigabytes are written
+    store = ArtifactStore(load_settings().store_root)
+    source = find_model(model, store=store)
+    store.root.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix=".publish-", dir=store.root) as parent, narrated():
+        folder = Path(parent) / repo.rpartition("/")[2]
+        _export(source, folder, form=form, dtype=dtype, store=store, repo=repo)
+        address = publish_folder(folder, repo, is_private=private, message=f"Model {source.name}")
+    console.print(f"{source.name}: {address}", soft_wrap=True, highlight=False)
+
+
+def _export(
+    source: ModelSource,
+    folder: Path,
+    *,
+    form: Literal["llava-jp", "transformers"],
+    dtype: Literal["bfloat16", "float32"],
+    store: ArtifactStore,
+    repo: str | None = None,
+) -> None:
+    from pipeline.model_registry import trained_by
+    from pipeline.model_release import export_model
+
+    run = trained_by(load_settings(), source.manifest) if source.manifest else None
+    export_model(source, folder, form=form, dtype=dtype, store=store, repo=repo, mlflow_run=run)
+
+
+def chat(
+    model: Model,
+    image: Annotated[Path | None, typer.Argument(help="An image; without one the model is asked text alone.")] = None,
+    question: Annotated[
+        str | None, typer.Option("--question", "-q", help="Ask this one question and leave; - reads standard input.")
+    ] = None,
+    max_new_tokens: Annotated[int, typer.Option(min=1, help="Longest answer, in tokens.")] = 256,
+    num_beams: Annotated[int, typer.Option(min=1, help="Beams; 1 is greedy, and answers come word by word.")] = 1,
+    repetition_penalty: Annotated[float, typer.Option(min=0.01, help="1.0 is none.")] = 1.0,
+) -> None:
+    """Talk with a model about an image. Ctrl-C stops an answer, Ctrl-D leaves."""
+    _require_image(image)
+    source = find_model(model, store=ArtifactStore(load_settings().store_root))
+    started = _start(source, image, max_new_tokens, num_beams, repetition_penalty)
+    if question is not None:
+        _print_answer(started, sys.stdin.read().strip() if question == "-" else question)
+        return
+    _print_heading(source, image)
+    for asked in _questions():
+        _print_answer(started, asked)
+
+
+def _require_image(image: Path | None) -> None:
+    if image is not None and not image.is_file():
+        raise ConfigError(f"there is no image {image}")
+
+
+def _start(
+    source: ModelSource, path: Path | None, max_new_tokens: int, num_beams: int, repetition_penalty: float
+) -> "Chat":
+    with narrated():
+        from model.config import GenerationConfig
+        from pipeline.chat import Chat
+        from pipeline.images import decode
+
+        image = None if path is None else decode(path.read_bytes())
+        generation = GenerationConfig(
+            max_new_tokens=max_new_tokens, num_beams=num_beams, repetition_penalty=repetition_penalty
+        )
+        return Chat(open_model(source.folder), image, generation)
+
+
+def _print_heading(source: ModelSource, image: Path | None) -> None:
+    about = f" about {image}" if image else ""
+    console.print(f"{source.name}{about}; Ctrl-D leaves", style="dim", soft_wrap=True, highlight=False)
+
+
+def _questions() -> Iterator[str]:
+    """What the user types, line by line, until the end of the input."""
+    if sys.stdin.isatty():
+        import readline  # noqa: F401  # editing and history of lines, also of Japanese ones
+    while True:
+        try:
+            asked = input("> " if sys.stdin.isatty() else "").strip()
+        except (EOFError, KeyboardInterrupt):
+            if sys.stdin.isatty():
+                print()
+            return
+        if asked:
+            yield asked
+
+
+def _print_answer(chat: "Chat", question: str) -> None:
+    """The answer as it comes; Ctrl-C stops it and keeps the conversation."""
+    from pipeline.chat import TooLongError
+
+    try:
+        with closing(chat.answer(question)) as pieces:
+            for piece in pieces:
+                print(piece, end="", flush=True)
+    except KeyboardInterrupt:
+        print(" …", end="")
+    except TooLongError as error:
+        raise DataError(str(error)) from error
+    print(flush=True)

@@ -1,0 +1,32 @@
+"""Reads a model folder of any layout that this project knows."""
+
+import json
+from pathlib import Path
+
+import torch
+
+from model.checkpoint import LoadedModel, load_model
+from model.published import ModelFolderError, is_published, load_published
+from model.release_folder import is_released, load_release
+
+
+def load_any_model(folder: Path, *, device: torch.device) -> LoadedModel:
+    """A folder that training wrote, a released one, or a published LLaVA-JP.
+
+    Raises:
+        ModelFolderError: it is none of them, or it is damaged.
+    """
+    config = folder / "config.json"
+    if not config.is_file():
+        raise ModelFolderError(f"{folder} has no config.json, so it is not the folder of a model")
+    if is_published(folder):
+        return load_published(folder, device=device)
+    if is_released(folder):
+        return load_release(folder, device=device)
+    record = json.loads(config.read_text(encoding="utf-8"))
+    if not {"images", "template"} <= set(record):
+        raise ModelFolderError(
+            f"{folder} is a {record.get('model_type', 'model')!r} of Transformers; what can be read are folders that "
+            "training or `llava-jp export` wrote, and checkpoints of LLaVA-JP"
+        )
+    return load_model(folder, device=device)

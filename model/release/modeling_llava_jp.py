@@ -1,0 +1,176 @@
+"""A released Japanese vision-language model for Transformers; comes with the weights, needs nothing else but torch.
+
+One tower sees every image at several scales, tile by tile (S2, arXiv 2403.13043). The tiles' features are put back in
+place, pooled to the grid of a single tile and joined along the channels, so the number of vision tokens stays that of
+one tile.
+"""
+
+from math import isqrt
+from typing import Any
+
+import torch
+from torch import nn
+from torch.nn import functional as F
+from transformers import AutoModel, AutoModelForCausalLM, GenerationMixin, PreTrainedModel
+
+from .configuration_llava_jp import LlavaJpConfig
+
+FEATURE_LAYER = -2
+"""The output of the layer before the last, without the final norm."""
+
+
+class LlavaJpForConditionalGeneration(PreTrainedModel, GenerationMixin):
+    """Vision tower, projector and causal LM."""
+
+    config_class = LlavaJpConfig
+    main_input_name = "input_ids"
+    input_modalities = ("image", "text")
+    supports_gradient_checkpointing = True
+    _supports_sdpa = True
+    _supports_flash_attn = True
+    _no_split_modules = [  # noqa: RUF012
+        "CLIPEncoderLayer",
+        "GPT2Block",
+        "GPTNeoXLayer",
+        "LlamaDecoderLayer",
+        "Siglip2EncoderLayer",
+        "SiglipEncoderLayer",
+    ]
+
+    vision_tower: Any
+    projector: Any
+    language_model: Any
+
+    def __init__(self, config: LlavaJpConfig) -> None:
+        super().__init__(config)
+        self.vision_tower = AutoModel.from_config(config.vision_config)
+        vision_width = config.vision_config.hidden_size * len(config.scales)
+        llm_width = config.text_config.hidden_size
+        self.projector = nn.Sequential(nn.Linear(vision_width, llm_width), nn.GELU(), nn.Linear(llm_width, llm_width))
+        self.language_model = AutoModelForCausalLM.from_config(config.text_config)
+        self.post_init()
+
+    def get_input_embeddings(self) -> nn.Module:
+        return self.language_model.get_input_embeddings()
+
+    def set_input_embeddings(self, value: nn.Module) -> None:
+        self.language_model.set_input_embeddings(value)
+
+    def get_output_embeddings(self) -> nn.Module:
+        return self.language_model.get_output_embeddings()
+
+    def set_output_embeddings(self, new_embeddings: nn.Module) -> None:
+        self.language_model.set_output_embeddings(new_embeddings)
+
+    def get_image_features(self, pixel_values: torch.Tensor) -> torch.Tensor:
+        """Vision tokens ``[images, tokens, LLM width]`` of tiles ``[images, tiles, 3, tile, tile]``.
+
+        Tiles are those of the processor: scale after scale, row by row.
+        """
+        num_images, num_tiles = pixel_values.shape[:2]
+        with torch.no_grad():  # the tower is frozen
+            features = self._tower_features(pixel_values.flatten(0, 1).to(self.vision_tower.dtype))
+            per_tile = features.unflatten(0, (num_images, num_tiles))
+            tiles_per_scale = [(side // self.config.tile_size) ** 2 for side in self.config.sides]
+            scales = torch.split(per_tile, tiles_per_scale, dim=1)
+            joined = torch.cat([self._merged(scale) for scale in scales], dim=-1)
+        return self.projector(joined.to(self.projector[0].weight.dtype))
+
+    def _tower_features(self, tiles: torch.Tensor) -> torch.Tensor:
+        """Features ``[tiles, tokens, tower width]``; only the layers they come from are run."""
+        tower, family = self.vision_tower, self.config.vision_config.model_type
+        if family.startswith("siglip2"):
+            embeddings = tower.embeddings
+            patches = _patches(tiles, self.config.vision_config.patch_size)
+            hidden = embeddings.patch_embedding(patches) + embeddings.position_embedding.weight
+        else:
+            hidden = tower.embeddings(tiles)
+        if family.startswith("clip"):
+            hidden = tower.pre_layrnorm(hidden)
+        for layer in tower.encoder.layers[: FEATURE_LAYER + 1]:
+            hidden = layer(hidden, attention_mask=None)
+        has_class_token = family.startswith("clip")
+        return hidden[:, 1:] if has_class_token or self.config.layout == "llava-jp-v1.1" else hidden
+
+    def _merged(self, features: torch.Tensor) -> torch.Tensor:
+        """One scale's tiles ``[images, tiles, tokens, width]`` put in place and pooled, ``[images, tokens, width]``."""
+        num_images, num_tiles, num_tokens, width = features.shape
+        if num_tiles == 1:
+            return features[:, 0]
+        n, rows = isqrt(num_tiles), isqrt(num_tokens)
+        columns = num_tokens // rows
+        in_place = features.reshape(num_images, n, n, rows, columns, width).permute(0, 5, 1, 3, 2, 4)
+        merged = in_place.reshape(num_images, width, n * rows, n * columns)
+        pooled = F.interpolate(merged.float(), size=(rows, columns), mode="area").to(features.dtype)
+        return pooled.flatten(2).transpose(1, 2)
+
+    def _embedded(self, input_ids: torch.Tensor, pixel_values: torch.Tensor | None) -> torch.Tensor:
+        """Embeddings of text and images."""
+        is_image = input_ids == self.config.image_token_id
+        num_placeholders = int(is_image.sum())
+        embeddings = self.get_input_embeddings()(input_ids.masked_fill(is_image, 0))
+        if pixel_values is None:
+            if num_placeholders:
+                raise ValueError(f"the text has {num_placeholders} image tokens, and no pixel_values were given")
+            return embeddings
+        vision_tokens = self.get_image_features(pixel_values).flatten(0, 1)
+        if num_placeholders != len(vision_tokens):
+            raise ValueError(f"the text has {num_placeholders} image tokens for {len(vision_tokens)} vision tokens")
+        return embeddings.masked_scatter(is_image[..., None], vision_tokens.to(embeddings.dtype))
+
+    def forward(
+        self,
+        input_ids: torch.Tensor | None = None,
+        pixel_values: torch.Tensor | None = None,
+        attention_mask: torch.Tensor | None = None,
+        inputs_embeds: torch.Tensor | None = None,
+        labels: torch.Tensor | None = None,
+        **kwargs: Any,
+    ) -> Any:
+        """The causal LM's output; ``labels`` are -100 where nothing is to be learnt, over image tokens too."""
+        if inputs_embeds is None:
+            if input_ids is None:
+                raise ValueError("give input_ids or inputs_embeds")
+            inputs_embeds = self._embedded(input_ids, pixel_values)
+        return self.language_model(inputs_embeds=inputs_embeds, attention_mask=attention_mask, labels=labels, **kwargs)
+
+    @torch.no_grad()
+    def generate(
+        self,
+        inputs: torch.Tensor | None = None,
+        generation_config: Any = None,
+        *,
+        input_ids: torch.Tensor | None = None,
+        pixel_values: torch.Tensor | None = None,
+        attention_mask: torch.Tensor | None = None,
+        **kwargs: Any,
+    ) -> Any:
+        """Prompt and answer, as every causal LM of Transformers returns them.
+
+        The LLM gets embeddings, so penalties, processors and stopping criteria see the answer alone.
+        """
+        input_ids = inputs if input_ids is None else input_ids
+        if input_ids is None:
+            raise ValueError("give input_ids: processor(images=..., text=...) makes them")
+        attention_mask = torch.ones_like(input_ids) if attention_mask is None else attention_mask
+        answers = self.language_model.generate(
+            inputs_embeds=self._embedded(input_ids, pixel_values),
+            attention_mask=attention_mask,
+            generation_config=generation_config or self.generation_config,
+            **kwargs,
+        )
+        sequences = answers if isinstance(answers, torch.Tensor) else answers.sequences
+        prompts = input_ids.repeat_interleave(len(sequences) // len(input_ids), dim=0)
+        whole = torch.cat([prompts, sequences], dim=1)
+        if isinstance(answers, torch.Tensor):
+            return whole
+        answers.sequences = whole
+        return answers
+
+
+def _patches(tiles: torch.Tensor, patch_size: int) -> torch.Tensor:
+    """Patches row by row, pixel by pixel with channels last, as SigLIP 2 takes them."""
+    num_tiles, channels, height, width = tiles.shape
+    rows, columns = height // patch_size, width // patch_size
+    split = tiles.reshape(num_tiles, channels, rows, patch_size, columns, patch_size).permute(0, 2, 4, 3, 5, 1)
+    return split.reshape(num_tiles, rows * columns, patch_size * patch_size * channels)

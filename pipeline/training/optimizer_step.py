@@ -1,0 +1,84 @@
+"""One optimizer step on a DeepSpeed engine: the loss of a global batch, its gradients, the update, its figures."""
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+import torch
+
+from pipeline.training.ranks import Ranks  # isort: split
+
+from deepspeed import comm as dist
+
+from pipeline.flops import Work
+from pipeline.training.batches import Batch
+from pipeline.training.checkpoint_folder import checkpoint_folder
+from pipeline.training.engine import micro_batches_per_step
+from pipeline.training.feed import Feed
+from pipeline.training.order import Lengths, micro_batches
+from pipeline.training.speed import Counts, counts_of
+from pipeline.training.spikes import require_finite
+from pipeline.training.stage import TrainingJob
+
+
+@dataclass(frozen=True, slots=True)
+class OptimizerStep:
+    """What every optimizer step needs."""
+
+    job: TrainingJob
+    engine: Any
+    ranks: Ranks
+    feed: Feed
+    flops_of: Callable[[Work], float]
+
+    def take(self, batches: list[Batch], optimizer_step: int, names: list[str]) -> dict[str, float]:
+        """One optimizer step on some samples. The loss is the mean over all supervised tokens of the global batch.
+
+        The host looks at a figure of the device once, at the end.
+        """
+        engine, ranks = self.engine, self.ranks
+        sums = torch.tensor(counts_of(batches), dtype=torch.float64, device=ranks.device)
+        dist.all_reduce(sums)
+        learning_rate = engine.get_lr()[0]
+        # DeepSpeed divides by the number of micro-batches and of processes; undo it, and divide by the tokens instead.
+        num_supervised = sums[Counts._fields.index("num_supervised_tokens")]
+        scale = (len(batches) * ranks.num_processes / num_supervised).float()
+        total = torch.zeros((), device=ranks.device)
+        for inputs in self.feed.inputs(batches):
+            loss_sum = engine(*inputs, z_loss=self.job.config.z_loss)
+            total += loss_sum.detach()
+            engine.backward(loss_sum * scale)
+            norm = _gradient_norm_before(engine)
+            engine.step()
+        dist.all_reduce(total)
+        counts = Counts(*sums.tolist())
+        loss = float(total) / counts.num_supervised_tokens
+        # A step that is no number stops the training before it gets into a checkpoint. DeepSpeed skips some by itself.
+        norm = math.inf if engine.skipped_steps else float(engine.get_global_grad_norm() or norm or 0.0)
+        for what, value in (("loss", loss), ("gradient norm", norm)):
+            require_finite(value, what, optimizer_step, names, checkpoint_folder(self.job.directory))
+        return {
+            "optimizer_step": optimizer_step,
+            "loss": loss,
+            "learning_rate": learning_rate,
+            "gradient_norm": norm,
+            **counts.columns(),
+            "model_flops": self.flops_of(counts.work),
+        }
+
+
+def own_micro_batches(job: TrainingJob, ranks: Ranks, plan: list[list[int]], lengths: Lengths) -> list[list[list[int]]]:
+    """This process's micro-batches of every optimizer step."""
+    count = micro_batches_per_step(job.config, ranks)
+    cut = partial(micro_batches, lengths=lengths, count=count, rank=ranks.rank, num_processes=ranks.num_processes)
+    return [cut(batch) for batch in plan]
+
+
+def _gradient_norm_before(engine: Any) -> float | None:
+    """DeepSpeed tells the norm of its ZeRO and bf16 optimizers only; otherwise the parameters hold the gradients."""
+    if engine.zero_optimization_stage() or engine.bfloat16_enabled() or not engine.is_gradient_accumulation_boundary():
+        return None
+    gradients = [parameter.grad for parameter in engine.module.parameters() if parameter.grad is not None]
+    return float(torch.nn.utils.get_total_norm(gradients))

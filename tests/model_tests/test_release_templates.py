@@ -1,0 +1,91 @@
+"""The Jinja of a released processor writes what the conversations of training write, token by token."""
+
+import pytest
+from transformers import AutoTokenizer
+
+from model.conversation import IMAGE_TOKEN_ID, encode_prompt
+from model.release.processing_llava_jp import LlavaJpImageProcessor, LlavaJpProcessor
+from model.release_folder import with_image_token
+from model.release_templates import added_ends, release_template
+from pipeline.config import TOKENIZER_FOLDER
+from tests.model_tests.test_conversation import llm_jp, with_bos  # noqa: F401  # fixtures
+from tests.shared_data import shared_data
+
+HISTORY = [("何がありますか。", "猫がいます。"), (" 何匹？", "二匹 です")]
+QUESTION = "  色は？ "
+CHATML = (
+    "{% for message in messages %}<|im_start|>{{ message['role'] }}\n{{ message['content'] }}<|im_end|>\n{% endfor %}"
+    "{% if add_generation_prompt %}<|im_start|>assistant\n{% endif %}"
+)
+
+
+@pytest.fixture(scope="module")
+def chatml():
+    tokenizer = AutoTokenizer.from_pretrained(TOKENIZER_FOLDER / "shapes-ja")
+    tokenizer.add_special_tokens({"extra_special_tokens": ["<|im_start|>", "<|im_end|>"]})
+    tokenizer.chat_template = CHATML
+    return tokenizer
+
+
+def processor_of(tokenizer, template) -> LlavaJpProcessor:
+    return LlavaJpProcessor(
+        LlavaJpImageProcessor(),
+        with_image_token(tokenizer),
+        chat_template=release_template(template, tokenizer),
+        num_image_tokens=1,
+        adds_special_tokens=template != "chat",
+    )
+
+
+def messages(history, question, *, has_image):
+    texts = [text for exchange in [*history, (question, "")] for text in exchange][:-1]
+    chat = [
+        {"role": ("user", "assistant")[index % 2], "content": [{"type": "text", "text": text}]}
+        for index, text in enumerate(texts)
+    ]
+    if has_image:
+        chat[0]["content"].insert(0, {"type": "image"})
+    return chat
+
+
+CASES = [
+    (name, template, history)
+    for name, template in (("llm_jp", "v1"), ("with_bos", "v1"), ("with_bos", "karasu"), ("chatml", "chat"))
+    for history in ([], HISTORY[:1], HISTORY)
+]
+
+
+@pytest.mark.parametrize("has_image", [True, False])
+@pytest.mark.parametrize(("tokenizer_name", "template", "history"), [*CASES, ("llm_jp", "plain", [])])
+def test_a_released_prompt_has_the_tokens_of_training(request, tokenizer_name, template, history, has_image):
+    tokenizer = request.getfixturevalue(tokenizer_name)
+    processor = processor_of(tokenizer, template)
+    text = processor.apply_chat_template(messages(history, QUESTION, has_image=has_image), add_generation_prompt=True)
+    ids = processor._ids(text, add_special_tokens=processor.adds_special_tokens)
+    found = tuple(IMAGE_TOKEN_ID if token == processor.image_token_id else token for token in ids)
+    assert found == encode_prompt(
+        QUESTION, history=history, has_image=has_image, template=template, tokenizer=tokenizer
+    )
+
+
+def test_content_may_be_plain_text_and_a_system_message_replaces_the_systems_sentence(llm_jp):  # noqa: F811
+    processor = processor_of(llm_jp, "v1")
+    chat = [{"role": "system", "content": "短く答える。"}, {"role": "user", "content": "何？"}]
+    assert processor.apply_chat_template(chat, add_generation_prompt=True) == "短く答える。 ユーザー: 何？ システム: "
+
+
+def test_what_a_tokenizer_adds_is_known(llm_jp, with_bos, chatml):  # noqa: F811
+    assert [added_ends(tokenizer) for tokenizer in (llm_jp, with_bos, chatml)] == [
+        ("", "<EOD|LLM-jp>"),
+        ("<s>", ""),
+        ("", ""),
+    ]
+
+
+def test_a_processor_refuses_what_would_give_other_answers():
+    tokenizer = AutoTokenizer.from_pretrained(shared_data() / "llmjp_tokenizer")
+    processor = processor_of(tokenizer, "v1")
+    with pytest.raises(ValueError, match="the text has 1 <image> for 0 images"):
+        processor(text="<image>\n何？")
+    with pytest.raises(ValueError, match="truncation would cut vision tokens off"):
+        processor(text="何？", truncation=True)
