@@ -2,6 +2,8 @@
 
 import sys
 import tempfile
+import unicodedata
+import warnings
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
@@ -92,6 +94,7 @@ def chat(
     repetition_penalty: Annotated[float, typer.Option(min=0.01, help="1.0 is none.")] = 1.0,
 ) -> None:
     """Talk with a model about an image. Ctrl-C stops an answer, Ctrl-D leaves."""
+    warnings.filterwarnings("ignore", module="transformers")
     _require_image(image)
     source = find_model(model, store=ArtifactStore(load_settings().store_root))
     started = _start(source, image, max_new_tokens, num_beams, repetition_penalty)
@@ -143,6 +146,11 @@ def _questions() -> Iterator[str]:
             yield asked
 
 
+def printable(text: str) -> str:
+    """The text without control characters: a terminal would obey those that a model makes up."""
+    return "".join(one for one in text if one in "\n\t" or unicodedata.category(one) != "Cc")
+
+
 def _print_answer(chat: "Chat", question: str) -> None:
     """The answer as it comes; Ctrl-C stops it and keeps the conversation."""
     from pipeline.chat import TooLongError
@@ -150,7 +158,7 @@ def _print_answer(chat: "Chat", question: str) -> None:
     try:
         with closing(chat.answer(question)) as pieces:
             for piece in pieces:
-                print(piece, end="", flush=True)
+                print(printable(piece), end="", flush=True)
     except KeyboardInterrupt:
         print(" …", end="")
     except TooLongError as error:

@@ -22,7 +22,6 @@ import torch
 from safetensors.torch import load_file
 from transformers import (
     AutoModelForCausalLM,
-    AutoTokenizer,
     CLIPVisionConfig,
     CLIPVisionModel,
     GPT2Config,
@@ -30,6 +29,7 @@ from transformers import (
     PreTrainedConfig,
     PreTrainedModel,
     PreTrainedTokenizerBase,
+    PreTrainedTokenizerFast,
     SiglipVisionConfig,
     SiglipVisionModel,
 )
@@ -120,7 +120,7 @@ def load_published(folder: Path, *, device: torch.device, vision_dtype: Dtype = 
         )
     config = ModelConfig(images=images, template="v1", vision_dtype=vision_dtype)
     vlm = VisionLanguageModel(projector, llm).to(device).eval()
-    return LoadedModel(config, tower.to(device), vlm, _tokenizer(folder, llm.config))
+    return LoadedModel(config, tower.to(device), vlm, _tokenizer(folder))
 
 
 def load_published_llm(folder: Path) -> PreTrainedModel:
@@ -324,7 +324,8 @@ def _images(record: Mapping[str, Any], tower: VisionTower, folder: Path) -> Imag
     return images
 
 
-def _tokenizer(folder: Path, llm_config: PreTrainedConfig) -> PreTrainedTokenizerBase:
+def _tokenizer(folder: Path) -> PreTrainedTokenizerBase:
+    """As ``tokenizer.json`` has it. AutoTokenizer would go by the LLM's family where no class is written down."""
     if not (folder / "tokenizer.json").is_file():
         raise ModelFolderError(f"{folder} has no tokenizer.json; put the files of the LLM's tokenizer there")
-    return AutoTokenizer.from_pretrained(folder, config=llm_config)
+    return PreTrainedTokenizerFast.from_pretrained(folder)

@@ -150,6 +150,12 @@ class StageConfig(Section):
     held_out: HeldOutConfig = Field(HeldOutConfig(), description="samples that are looked at and not trained on")
     seed: int = Field(42, ge=0, description="seed of data order, projector weights and dropout")
 
+    @model_validator(mode="after")
+    def _supervision_fits(self) -> "StageConfig":
+        if self.template == "chat" and self.supervision == "llava-jp":
+            raise ValueError("supervision llava-jp has no meaning for template chat, which LLaVA-JP does not have")
+        return self
+
 
 class ExperimentConfig(Section):
     """Everything that decides the result of an experiment."""

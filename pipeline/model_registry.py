@@ -4,10 +4,14 @@ No weights are copied: a version's source is the artifact's folder in the store.
 """
 
 import logging
+import os
 import re
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from mlflow.entities.model_registry import ModelVersion
+from mlflow.environment_variables import MLFLOW_HTTP_REQUEST_MAX_RETRIES
 from mlflow.exceptions import MlflowException
 from mlflow.tracking import MlflowClient
 
@@ -35,7 +39,8 @@ def register_model(settings: Settings, *, experiment: str, description: str, mod
     A registry that does not answer is a warning: the next run of the experiment enters the model.
     """
     try:
-        return _registered(settings, experiment=experiment, description=description, model=model)
+        with _impatient():
+            return _registered(settings, experiment=experiment, description=description, model=model)
     except MlflowException as error:
         log.warning(
             "%s %s is not in MLflow's model registry yet (%s); the next run of %s enters it",
@@ -45,6 +50,21 @@ def register_model(settings: Settings, *, experiment: str, description: str, mod
             experiment,
         )
         return None
+
+
+@contextmanager
+def _impatient() -> Iterator[None]:
+    """One more attempt instead of minutes: a run does not wait for what the next one repeats."""
+    name = MLFLOW_HTTP_REQUEST_MAX_RETRIES.name
+    before = os.environ.get(name)
+    os.environ[name] = "1"
+    try:
+        yield
+    finally:
+        if before is None:
+            del os.environ[name]
+        else:
+            os.environ[name] = before
 
 
 def trained_by(settings: Settings, model: Manifest) -> str | None:

@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from model.config import HubFolder, LocalFolder
 from pipeline.config import ExperimentName, load_experiment
 from pipeline.errors import ConfigError, TransientError
 from pipeline.manifest import Manifest
@@ -103,16 +102,6 @@ def open_model(folder: Path) -> "LoadedModel":
         return load_any_model(folder, device=default_device())
     except ModelFolderError as error:
         raise ConfigError(str(error)) from error
-
-
-def model_folder(source: HubFolder | LocalFolder) -> Path:
-    """The folder of a model that an experiment names; fetched from the Hub where it is not in the cache.
-
-    Raises:
-        ConfigError: the Hub does not have it, or gives no access.
-        TransientError: the Hub does not answer.
-    """
-    return source.folder if isinstance(source, LocalFolder) else download_model(source.id, revision=source.commit)
 
 
 def download_model(repo: str, *, revision: str) -> Path:

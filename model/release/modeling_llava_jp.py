@@ -5,6 +5,7 @@ place, pooled to the grid of a single tile and joined along the channels, so the
 one tile.
 """
 
+import copy
 from math import isqrt
 from typing import Any
 
@@ -153,11 +154,13 @@ class LlavaJpForConditionalGeneration(PreTrainedModel, GenerationMixin):
         if input_ids is None:
             raise ValueError("give input_ids: processor(images=..., text=...) makes them")
         attention_mask = torch.ones_like(input_ids) if attention_mask is None else attention_mask
+        settings = copy.deepcopy(generation_config or self.generation_config)
+        others = settings.update(**kwargs)
         answers = self.language_model.generate(
             inputs_embeds=self._embedded(input_ids, pixel_values),
             attention_mask=attention_mask,
-            generation_config=generation_config or self.generation_config,
-            **kwargs,
+            generation_config=settings,
+            **others,
         )
         sequences = answers if isinstance(answers, torch.Tensor) else answers.sequences
         prompts = input_ids.repeat_interleave(len(sequences) // len(input_ids), dim=0)

@@ -1,7 +1,7 @@
 -- One row per finding: a problem of one record, seen when it was read, by a translation check, or in training.
 --
 -- fingerprint          varchar  the artifact that holds the finding
--- step                 varchar  dataset (unreadable), translation, or pretrain/finetune (left out of the training, or cut)
+-- step                 varchar  dataset (unreadable), translation, pretrain or finetune (left out of training, or cut)
 -- dataset_fingerprint  varchar  the dataset of the record
 -- check                varchar  name of the check
 -- severity             varchar  reject or warn

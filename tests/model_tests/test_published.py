@@ -119,10 +119,13 @@ def test_nothing_is_dropped_out_and_the_config_keeps_the_dropout_for_training(tm
     assert not hasattr(model.vlm.llm.config, "mm_vision_tower")
 
 
-def test_the_tokens_of_the_demo_are_those_of_the_original(tmp_path):
+@pytest.mark.parametrize("left_out", ["nothing", "tokenizer_config.json"])
+def test_the_tokens_of_the_demo_are_those_of_the_original(tmp_path, left_out):
     tokenizer = shared_data() / "llmjp_tokenizer"
     reference = published(lambda: gpt2(vocab_size=50688), scales=(1.0,))
-    model = load_published(reference.write(tmp_path, tokenizer=tokenizer), device=CPU)
+    folder = reference.write(tmp_path, tokenizer=tokenizer)
+    (folder / left_out).unlink(missing_ok=True)
+    model = load_published(folder, device=CPU)
     ids = encode_prompt("猫の隣には何がありますか？", has_image=True, template="v1", tokenizer=model.tokenizer)
     assert len(ids) == 54
     assert ids[ids.index(IMAGE_TOKEN_ID) - 1] == 7

@@ -72,6 +72,7 @@ def released(tmp_path_factory, images):
     folders = [*(str(folder / str(index)) for index in range(len(models))), str(folder / "bfloat16")]
     done = run_alone(script, str(images), *folders, site=small_site(folder / "site"), home=folder)
     assert done.returncode == 0, done.stderr
+    assert "deprecated" not in done.stderr
     seen = [json.loads(line) for line in done.stdout.splitlines()]
     return folder, dict(zip(models, zip(models.values(), seen, strict=False), strict=True)), seen[-1]
 

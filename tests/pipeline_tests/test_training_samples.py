@@ -4,10 +4,11 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from pydantic import ValidationError
 from transformers import AutoTokenizer
 
 from model.conversation import IGNORED_LABEL, IMAGE_TOKEN_ID, Tokens, encode_conversation
-from pipeline.config import TOKENIZER_FOLDER
+from pipeline.config import TOKENIZER_FOLDER, StageConfig
 from pipeline.errors import ConfigError
 from pipeline.parquet import write_rows, write_table
 from pipeline.samples import FINDING_SCHEMA, Sample, Turn, sample_table
@@ -165,6 +166,13 @@ def test_a_crash_while_tokenising_leaves_no_file(tmp_path, shapes_ja, monkeypatc
     with pytest.raises(RuntimeError, match="out of memory"):
         load(tmp_path, shapes_ja, {"a": (False, *TALK)})
     assert not (tmp_path / "stage" / "work" / TOKENS_FILE).exists()
+
+
+def test_the_masks_of_llava_jp_are_refused_for_a_chat_template_when_the_experiment_is_read():
+    with pytest.raises(ValidationError, match="supervision llava-jp has no meaning for template chat"):
+        StageConfig(
+            template="chat", supervision="llava-jp", learning_rate=1e-3, global_batch_size=2, micro_batch_size=1
+        )
 
 
 # As LLaVA-JP cuts

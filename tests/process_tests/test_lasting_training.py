@@ -157,8 +157,10 @@ def test_a_training_killed_anywhere_publishes_what_an_undisturbed_one_does_bit_f
     assert [path.name for path in checkpoint_folder(killed).glob("*.tmp")] == ["optimizer_step-00000004.tmp"]
     assert trainings.run(killed, at="prune") == [-signal.SIGKILL]  # with three checkpoints, of which two are kept
     assert saved(killed) == [2, 4, 6]
-    assert trainings.run(killed, in_step=NUM_STEPS) == [-signal.SIGKILL]
+    assert trainings.run(killed, in_step=9) == [-signal.SIGKILL]
     assert saved(killed) == [6, 8]
+    assert trainings.run(killed, in_step=9, launcher_is_gone=True) == [75]
+    assert saved(killed) == [8, 9]
     assert trainings.run(killed) == [0]
     assert files(killed) == files(undisturbed)
 

@@ -414,3 +414,10 @@ def test_ctrl_c_saves_and_ends_the_workers_and_another_number_of_them_can_go_on(
     checkpoint, universal = find_start(directory, num_processes=1, zero_stage=0)
     assert checkpoint == last
     assert (universal / "zero" / "projector.layers.0.weight" / "exp_avg.pt").exists()
+
+
+@pytest.mark.gpu
+def test_the_recipe_of_the_article_runs_on_a_gpu(stages):
+    recipe = {"precision": "bfloat16", "optimizer": "adamw-8bit", "gradient_checkpointing": True, "micro_batch_size": 2}
+    model, plain = stages.finetuned("gpu", **recipe), stages.finetuned("gpu-plain")
+    assert curve(model) == pytest.approx(curve(plain), rel=0.02)

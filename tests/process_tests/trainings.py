@@ -13,6 +13,7 @@ import resource
 import signal
 import socket
 import sys
+import time
 import traceback
 from pathlib import Path
 
@@ -20,6 +21,7 @@ from pipeline.training.ranks import join_ranks  # isort: split
 
 from deepspeed.runtime.engine import DeepSpeedEngine
 
+from pipeline.launch import FOLLOWS_STDIN
 from pipeline.training import resuming
 from pipeline.training.conversion import convert
 from pipeline.training.optimizer_loop import train
@@ -39,12 +41,20 @@ def die():
 
 def arm(kill):
     """Make this process kill itself at the given place."""
+    if "launcher_is_gone" in kill:
+        reading, kill["launcher"] = os.pipe()
+        os.dup2(reading, 0)
+        os.environ[FOLLOWS_STDIN] = "1"
     if "in_step" in kill:  # between the gradients and the weights
         step = DeepSpeedEngine.step
 
         def fatal(engine, *args, **kwargs):
             if engine.global_steps + 1 == kill["in_step"] and engine.is_gradient_accumulation_boundary():
-                os.kill(os.getpid(), kill.get("signal", signal.SIGKILL))
+                if "launcher_is_gone" in kill:
+                    os.close(kill["launcher"])
+                    time.sleep(0.5)  # the thread that reads standard input notices
+                else:
+                    os.kill(os.getpid(), kill.get("signal", signal.SIGKILL))
             return step(engine, *args, **kwargs)
 
         DeepSpeedEngine.step = fatal
