@@ -12,6 +12,7 @@ from rich.table import Table
 
 from flows import model_commands, store_commands
 from flows.encode_command import encode
+from flows.results_command import results
 from flows.show_training import show_training
 from flows.terminal import console, explained, interrupted_by_schedulers, narrated, print_records, print_rows, size
 from pipeline.config import ExperimentConfig, load_experiment
@@ -159,7 +160,7 @@ def _require_prefect() -> None:
 def _compare_and_print(configs: Sequence[ExperimentConfig]) -> None:
     """The scores of some experiments and where their chart and sample answers are."""
     from flows.compare import compare_flow
-    from pipeline.comparison import score_table
+    from pipeline.comparison import CHART, article_table, difference_table, has_chart, score_table
 
     measured = tuple(config for config in configs if config.evaluation.benchmarks)
     if not measured:
@@ -168,8 +169,14 @@ def _compare_and_print(configs: Sequence[ExperimentConfig]) -> None:
     with narrated():
         comparison = compare_flow(measured)
     print_records(score_table(comparison), title="Scores with 95 % intervals")
-    console.print(f"radar chart:    {comparison.path('radar.png')}", soft_wrap=True, highlight=False)
+    if article := article_table(comparison):
+        print_records(article, title="The article's table")
+    if differences := difference_table(comparison):
+        print_records(differences, title="Paired differences, p of a sign-flip test")
+    if has_chart(comparison):
+        console.print(f"radar chart:    {comparison.path(CHART)}", soft_wrap=True, highlight=False)
     console.print(f"sample answers: {comparison.path('samples.html')}", soft_wrap=True, highlight=False)
+    console.print(f"all breakdowns: {comparison.path('report.md')}", soft_wrap=True, highlight=False)
 
 
 @app.command()
@@ -206,6 +213,7 @@ def views() -> None:
 
 
 app.command()(explained(encode))
+app.command()(explained(results))
 for command in (
     store_commands.verify,
     store_commands.discard,

@@ -6,11 +6,13 @@ from prefect import flow
 
 from flows.runs import prefect_tags, resolve
 from flows.tasks import as_task, show_chart, show_table, show_text
-from pipeline.comparison import ComparedExperiment, score_table
+from pipeline.comparison import CHART, article_table, difference_table, has_chart, score_table
 from pipeline.comparison import compare as compare_step
+from pipeline.comparison_scores import ComparedExperiment
 from pipeline.config import ExperimentConfig, ExperimentName
 from pipeline.manifest import Manifest
 from pipeline.plan import evaluated_experiment
+from pipeline.sample_sheet import sheet_table
 from pipeline.settings import load_settings
 from pipeline.store import ArtifactStore
 from pipeline.tracking import TrackedRun, Tracker
@@ -36,8 +38,14 @@ def compare(evaluated: Sequence[ComparedExperiment], tracked: TrackedRun, *, sto
     """Make the comparison and show it in Prefect and MLflow."""
     comparison = as_task(compare_step, name="comparison")(evaluated, store=store)
     tracked.log_artifacts(comparison)
+    tracked.log_samples(sheet_table(comparison.path("samples.parquet")))
     title = " and ".join(one.name for one in evaluated)
     show_table("scores", score_table(comparison), description=f"Scores of {title}")
-    show_chart("radar", comparison.path("radar.png"), description=f"Scores of {title}")
+    if article := article_table(comparison):
+        show_table("article", article, description=f"The article's table with {title}")
+    if differences := difference_table(comparison):
+        show_table("differences", differences, description=f"Paired differences of {title}")
+    if has_chart(comparison):
+        show_chart("radar", comparison.path(CHART), description=f"Scores of {title}")
     show_text("report", comparison.path("report.md").read_text(encoding="utf-8"))
     return comparison

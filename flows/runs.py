@@ -16,6 +16,9 @@ from pipeline.config import ExperimentConfig, ExperimentName, load_experiment
 from pipeline.devices import exclusive_devices
 from pipeline.errors import ConfigError
 from pipeline.features.filling import RunJob, on_this_machine
+from pipeline.judging.endpoint import Judge, judge_of
+from pipeline.judging.protocol import has_judged_benchmark
+from pipeline.language_gate import require_language_gate
 from pipeline.manifest import Manifest
 from pipeline.plan import PlannedStep, plan_experiment, write_index
 from pipeline.progress import listening
@@ -43,6 +46,8 @@ class ExperimentRun:
     plan: Mapping[str, PlannedStep]
     run_encoding: RunJob
     """Runs the jobs of the feature steps: on this machine or on a Ray cluster."""
+    judge: Judge | None
+    """None when there is nothing to judge, or nobody to do it."""
 
     def task(self, role: str, step: Callable[P, Manifest], *, on_device: bool = False) -> Callable[P, Manifest]:
         """The step as a Prefect task named after its role, tracked in MLflow. Call it with the step's own arguments.
@@ -97,7 +102,9 @@ def experiment_run(experiment: ExperimentName | ExperimentConfig) -> Iterator[Ex
     settings = load_settings()
     config = pin_models(resolve(experiment), root=settings.store_root)
     run_encoding = encoding_on(settings.ray_address)
+    judge = judge_of(settings) if has_judged_benchmark(config.evaluation) else None
     pin_datasets(published_datasets(config), root=settings.store_root)
+    require_language_gate(config.evaluation)
     plan = {step.role: step for step in plan_experiment(config)}
     store = ArtifactStore(settings.store_root)
     num_done = sum(store.is_whole(step.request) for step in plan.values())
@@ -108,7 +115,7 @@ def experiment_run(experiment: ExperimentName | ExperimentConfig) -> Iterator[Ex
         require_space_for(config, store=store)
     write_index(config, store_root=store.root)
     with Tracker(settings).experiment_run(config, tags=prefect_tags()) as tracked:
-        yield ExperimentRun(config, store, tracked, plan, run_encoding)
+        yield ExperimentRun(config, store, tracked, plan, run_encoding, judge)
 
 
 def encoding_on(ray_address: str) -> RunJob:

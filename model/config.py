@@ -1,9 +1,10 @@
 """What a model is made of: where its parts come from and how they fit together. Imports no torch."""
 
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
 
 class Section(BaseModel):
@@ -168,8 +169,57 @@ Supervision = Literal["answers", "llava-jp"]
 
 
 class GenerationConfig(Section):
-    """How answers are generated. Greedy unless num_beams is raised."""
+    """How answers are generated: greedily, with beams, or by seeded sampling."""
 
     max_new_tokens: int = Field(256, gt=0, description="longest answer, in tokens")
     num_beams: int = Field(1, gt=0, description="beams; 1 is greedy")
     repetition_penalty: float = Field(1.0, gt=0, description="1.0 is none")
+    no_repeat_ngram_size: int = Field(0, ge=0, description="word pieces in a row that may not occur twice; 0 is none")
+    do_sample: bool = Field(False, description="draw every token instead of taking the likeliest")
+    temperature: float = Field(1.0, gt=0, description="below 1.0 likely tokens are drawn more often; for sampling")
+    top_p: float = Field(1.0, gt=0, le=1, description="draw from the likeliest tokens up to this probability")
+    seed: int = Field(0, ge=0, description="seed of the draws; every item has its own, made of this and its id")
+
+    @model_validator(mode="after")
+    def _one_way(self) -> "GenerationConfig":
+        if self.do_sample and self.num_beams > 1:
+            raise ValueError(f"do_sample draws one answer; num_beams={self.num_beams} searches for one: choose")
+        if not self.do_sample and (self.temperature, self.top_p) != (1.0, 1.0):
+            raise ValueError("temperature and top_p change nothing without do_sample: true")
+        return self
+
+    @property
+    def preset(self) -> str:
+        """The name of the preset with these settings, or ``custom``."""
+        return next((name for name, preset in GENERATION_PRESETS.items() if preset == self), "custom")
+
+
+GenerationPreset = Literal["greedy-256", "sakana", "demo", "heron"]
+GENERATION_PRESETS: Mapping[GenerationPreset, GenerationConfig] = {
+    "greedy-256": GenerationConfig(),
+    "sakana": GenerationConfig(max_new_tokens=512, num_beams=5, repetition_penalty=1.5),
+    "demo": GenerationConfig(do_sample=True, temperature=0.1),
+    "heron": GenerationConfig(no_repeat_ngram_size=2),
+}
+"""Settings that published numbers were made with, by name.
+
+``greedy-256`` is the default of llm-jp-eval-mm, ``sakana`` that of evolutionary-model-merge, ``demo`` that of
+LLaVA-JP's demo script, ``heron`` that of Heron-Bench's own script, which counts the prompt among its 256 tokens; here
+they are new ones.
+"""
+
+
+def _preset_settings(value: Any) -> Any:
+    """A preset's name as its settings; anything else is validated as it is."""
+    if not isinstance(value, str):
+        return value
+    known = {str(name): preset for name, preset in GENERATION_PRESETS.items()}
+    if value not in known:
+        raise ValueError(f"no generation preset is named {value!r}; there are: {', '.join(known)}")
+    return known[value]
+
+
+Generation = Annotated[
+    GenerationConfig, BeforeValidator(_preset_settings, json_schema_input_type=GenerationConfig | GenerationPreset)
+]
+"""Settings, or the name of a preset."""

@@ -15,6 +15,7 @@ from transformers.modeling_layers import GradientCheckpointingLayer
 
 from model.config import GenerationConfig, Stage
 from model.conversation import IGNORED_LABEL, IMAGE_TOKEN_ID
+from model.decoding import logits_processors
 from model.loss import summed_cross_entropy
 from model.projector import Projector
 
@@ -140,6 +141,7 @@ class VisionLanguageModel(nn.Module):
         *,
         eos_token_id: int,
         pad_token_id: int,
+        seeds: Sequence[int] | None = None,
         streamer: BaseStreamer | None = None,
         stopping_criteria: StoppingCriteriaList | None = None,
     ) -> list[list[int]]:
@@ -151,9 +153,14 @@ class VisionLanguageModel(nn.Module):
             config: how to generate.
             eos_token_id: generation stops here.
             pad_token_id: filler behind shorter answers.
+            seeds: of each prompt's draws, for sampling; see ``model.decoding.item_seed``.
             streamer: gets the tokens of a single answer as they come.
             stopping_criteria: stop earlier than ``config`` says.
+
+        Raises:
+            ValueError: sampling without seeds.
         """
+        processors = logits_processors(config, seeds)
         device = self.projector.weight.device
         rows = []
         for prompt, feature in zip(prompts, features, strict=True):
@@ -169,8 +176,10 @@ class VisionLanguageModel(nn.Module):
             attention_mask=attention_mask_BT,
             max_new_tokens=config.max_new_tokens,
             num_beams=config.num_beams,
-            repetition_penalty=config.repetition_penalty,
-            do_sample=False,
+            do_sample=False,  # this and the next two: not what the LLM's own files may say
+            repetition_penalty=1.0,
+            no_repeat_ngram_size=0,
+            logits_processor=processors,
             eos_token_id=eos_token_id,
             pad_token_id=pad_token_id,
             streamer=streamer,

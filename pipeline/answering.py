@@ -1,106 +1,110 @@
-"""A model's answers to questions about images, in batches. The work of ``pipeline.predictions``."""
+"""Asks a model the items of a benchmark, in batches, and keeps every answer at once.
+
+A model is anything with ``answer``: questions in, answers out. This module knows nothing else about it.
+"""
 
 import json
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Protocol
 
-import torch
+from PIL import Image
 
-from model.checkpoint import LoadedModel, load_model
-from model.config import GenerationConfig
-from model.conversation import encode_prompt, end_token_id
-from model.s2 import join_scales
-from model.vision_tower import pixels_of
 from pipeline.errors import DataError
-from pipeline.features.encoding import default_device, encode_pixels
 from pipeline.images import ImageReader, decode
 from pipeline.prediction_rows import Item, Prediction
 from pipeline.progress import Progress
 from pipeline.store import WORK_FOLDER, write_text
 
 
-def answer_all(
-    model_folder: Path,
-    items: Sequence[Item],
-    images: ImageReader,
-    generation: GenerationConfig,
-    batch_size: int,
-    directory: Path,
+@dataclass(frozen=True, slots=True)
+class Question:
+    """What a model is asked. The text is the benchmark's, as it is: a model adds its own template, nothing else."""
+
+    item_id: str
+    text: str
+    image: Image.Image | None
+    image_sha256: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Unanswered:
+    """Why there is no answer to one question."""
+
+    reason: str
+
+
+class Answerer(Protocol):
+    """A model that answers questions about images."""
+
+    def answer(self, questions: Sequence[Question]) -> Sequence[str | Unanswered]:
+        """One answer for each question, in order; what concerns all of them is raised."""
+
+
+def answer_items(
+    answerer: Answerer, items: Sequence[Item], *, images: ImageReader, batch_size: int, directory: Path
 ) -> list[Prediction]:
-    """Every item's answer, in order. Answered batches are kept in the partial directory for a restart."""
-    model = load_model(model_folder, device=default_device())
-    kept = directory / WORK_FOLDER / "answers.jsonl"
-    kept.parent.mkdir(exist_ok=True)
-    answers = [Prediction(**row) for row in _whole_lines(kept)]
-    answers = answers[: len(answers) // batch_size * batch_size]  # a batch is answered whole or again
-    write_text(kept, "".join(_line(answer) for answer in answers))
+    """Every item's answer, in order.
+
+    Answers are kept in the partial directory ``directory`` as soon as they are there: a later call asks only for those
+    that are missing, and once more for those that failed. The batches are always the same, so a call that was
+    interrupted gives the same answers as one that was not.
+    """
+    kept_file = directory / WORK_FOLDER / "answers.jsonl"
+    kept_file.parent.mkdir(parents=True, exist_ok=True)
+    kept = _kept_answers(kept_file)
+    answers = {item.item_id: item.answered(kept[item.item_id]) for item in items if item.item_id in kept}
     progress = Progress("answer questions", total=len(items), unit="items", start=len(answers))
-    with kept.open("a", encoding="utf-8") as file:
-        for start in range(len(answers), len(items), batch_size):
-            batch = _answer(model, items[start : start + batch_size], images, generation)
-            file.write("".join(_line(answer) for answer in batch))
+    with kept_file.open("a", encoding="utf-8") as file:
+        for batch in batches(items, batch_size):
+            missing = [item for item in batch if item.item_id not in answers]
+            if not missing:
+                continue
+            new = _answer(answerer, missing, images)
+            file.write("".join(_line(answer) for answer in new if answer.prediction is not None))
             file.flush()
-            answers += batch
-            progress.advance(len(batch))
+            answers |= {answer.item_id: answer for answer in new}
+            progress.advance(len(new))
     progress.finish()
-    return answers
+    return [answers[item.item_id] for item in items]
 
 
-def _answer(
-    model: LoadedModel, items: Sequence[Item], images: ImageReader, generation: GenerationConfig
-) -> list[Prediction]:
+def batches(items: Sequence[Item], batch_size: int) -> list[list[Item]]:
+    """The items by the length of their prompts, longest first: little padding, and memory runs out early or never."""
+    order = sorted(items, key=lambda item: (item.image_sha256 is None, -len(item.question)))
+    return [order[start : start + batch_size] for start in range(0, len(order), batch_size)]
+
+
+def _answer(answerer: Answerer, items: Sequence[Item], images: ImageReader) -> list[Prediction]:
     """One batch. An image that cannot be read fails its item alone."""
-    pixels: dict[int, torch.Tensor] = {}
-    errors: dict[int, str] = {}
-    for index, item in enumerate(items):
+    results: dict[str, str | Unanswered] = {}
+    questions = []
+    for item in items:
         try:
-            if item.image_sha256 is not None:
-                image = decode(images.read(item.image_sha256))
-                pixels[index] = pixels_of(image, image_size=model.config.images.image_size)
+            image = None if item.image_sha256 is None else decode(images.read(item.image_sha256))
         except DataError as error:
-            errors[index] = str(error)
-    encoded = encode_pixels(model.vision_tower, list(pixels.values()), model.config.images) if pixels else []
-    features = dict(zip(pixels, (join_scales(feature[None])[0] for feature in encoded), strict=True))
-    answerable = [index for index in range(len(items)) if index not in errors]
-    texts = dict(zip(answerable, _generate(model, items, answerable, features, generation), strict=True))
-    return [item.answered(texts.get(index), errors.get(index)) for index, item in enumerate(items)]
+            results[item.item_id] = Unanswered(str(error))
+            continue
+        questions.append(Question(item.item_id, item.question, image, item.image_sha256))
+    if questions:
+        found = answerer.answer(questions)
+        results |= {question.item_id: answer for question, answer in zip(questions, found, strict=True)}
+    return [_prediction(item, results[item.item_id]) for item in items]
 
 
-def _generate(
-    model: LoadedModel,
-    items: Sequence[Item],
-    answerable: Sequence[int],
-    features: Mapping[int, torch.Tensor],
-    generation: GenerationConfig,
-) -> list[str]:
-    if not answerable:
-        return []
-    tokenizer = model.tokenizer
-    prompts = [
-        encode_prompt(
-            items[index].question, has_image=index in features, template=model.config.template, tokenizer=tokenizer
-        )
-        for index in answerable
-    ]
-    pad = tokenizer.pad_token_id if tokenizer.pad_token_id is not None else tokenizer.eos_token_id
-    ids = model.vlm.generate(
-        prompts,
-        [features.get(index) for index in answerable],
-        generation,
-        eos_token_id=end_token_id(model.config.template, tokenizer),
-        pad_token_id=pad,
-    )
-    return [text.strip() for text in tokenizer.batch_decode(ids, skip_special_tokens=True)]
+def _prediction(item: Item, answer: str | Unanswered) -> Prediction:
+    return item.failed(answer.reason) if isinstance(answer, Unanswered) else item.answered(answer)
 
 
 def _line(answer: Prediction) -> str:
-    return json.dumps(answer.row(), ensure_ascii=False) + "\n"
+    return json.dumps({"item_id": answer.item_id, "prediction": answer.prediction}, ensure_ascii=False) + "\n"
 
 
-def _whole_lines(path: Path) -> list[dict[str, Any]]:
-    """The rows of a JSONL file whose last line a crash may have cut."""
+def _kept_answers(path: Path) -> Mapping[str, str]:
+    """Answers by item; a last line that a crash has cut is taken out of the file."""
     if not path.exists():
-        return []
-    text = path.read_text(encoding="utf-8", errors="replace")
-    return [json.loads(line) for line in text.split("\n")[:-1]]
+        return {}
+    lines = path.read_text(encoding="utf-8", errors="replace").split("\n")[:-1]
+    write_text(path, "".join(f"{line}\n" for line in lines))
+    return {row["item_id"]: row["prediction"] for row in map(json.loads, lines)}

@@ -5,47 +5,43 @@ Experiments are compared on the same items only: one benchmark name with differe
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
-from itertools import combinations
+from itertools import combinations, product
 from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from pipeline.benchmarks import OVERALL, label_of
 from pipeline.bootstrap import paired_difference
-from pipeline.charts import Chart, draw, drawable
-from pipeline.comparison_report import KEY_COLUMNS, report, wide_table
+from pipeline.charts import draw
+from pipeline.comparison_report import KEY_COLUMNS, difference_rows, report, wide_table
+from pipeline.comparison_scores import COMPARISON_SCHEMA, ComparedExperiment, experiment_rows, score_chart
 from pipeline.errors import ConfigError, DataError
 from pipeline.images import ImageReader
+from pipeline.judging.differences import judged_differences
 from pipeline.manifest import Manifest, Request
 from pipeline.parquet import write_rows
 from pipeline.prediction_rows import Prediction, read_predictions
-from pipeline.sample_sheet import SheetAnswer, SheetItem, choose, sample_sheet
-from pipeline.scores import OVERALL
+from pipeline.published_scores import article_rows
+from pipeline.queries import item_groups
+from pipeline.sample_sheet import SHEET_SCHEMA, SheetAnswer, SheetItem, choose, sample_sheet, sheet_rows
+from pipeline.scores import BREAKDOWNS, withheld_because
 from pipeline.store import ArtifactStore, write_text
 
-VERSION = 1  # raise when the same request should give a different result
+VERSION = 2  # raise when the same request should give a different result
 
 DECIDING_METRIC = "exact_match"
 """The metric that marks an answer right or wrong on the sample sheet."""
+CHART = "radar.png"
 
-COMPARISON_SCHEMA = pa.schema(
-    [
-        pa.field("experiment", pa.string(), nullable=False),
-        pa.field("benchmark", pa.string(), nullable=False),
-        pa.field("metric", pa.string(), nullable=False),
-        pa.field("category", pa.string(), nullable=False),
-        pa.field("mean", pa.float64(), nullable=False),
-        pa.field("low", pa.float64(), nullable=False),
-        pa.field("high", pa.float64(), nullable=False),
-        pa.field("num_items", pa.int64(), nullable=False),
-    ]
-)
 DIFFERENCE_SCHEMA = pa.schema(
     [
         pa.field("benchmark", pa.string(), nullable=False),
+        pa.field("protocol", pa.string(), nullable=False),
         pa.field("metric", pa.string(), nullable=False),
-        pa.field("category", pa.string(), nullable=False),
+        pa.field("breakdown", pa.string(), nullable=False),
+        pa.field("group", pa.string(), nullable=False),
         pa.field("experiment_a", pa.string(), nullable=False),
         pa.field("experiment_b", pa.string(), nullable=False),
         pa.field("difference", pa.float64(), nullable=False),
@@ -53,29 +49,25 @@ DIFFERENCE_SCHEMA = pa.schema(
         pa.field("high", pa.float64(), nullable=False),
         pa.field("p_value", pa.float64(), nullable=False),
         pa.field("num_items", pa.int64(), nullable=False),
+        pa.field("num_clusters", pa.int64(), nullable=False),
     ]
 )
 
 
 @dataclass(frozen=True, slots=True)
-class ComparedExperiment:
-    """One experiment's finished evaluation."""
-
-    name: str
-    predictions: tuple[Manifest, ...]
-    scores: tuple[Manifest, ...]
-    datasets: tuple[Manifest, ...]
-    """The benchmarks' datasets, for the images."""
-
-
-@dataclass(frozen=True, slots=True)
 class Answers:
-    """One experiment's answers to one benchmark; ``values`` is score by metric and item."""
+    """One experiment's answers to one benchmark; ``values`` is score by metric and item, ``groups`` by item."""
 
     experiment: str
     benchmark: str
+    protocol: str
     items: Mapping[str, Prediction]
+    groups: Mapping[str, Mapping[str, str | None]]
     values: Mapping[str, Mapping[str, float]]
+
+    @property
+    def label(self) -> str:
+        return label_of(self.benchmark, self.protocol)
 
 
 def comparison_request(experiments: Sequence[ComparedExperiment]) -> Request:
@@ -98,17 +90,25 @@ def comparison_request(experiments: Sequence[ComparedExperiment]) -> Request:
     return Request(
         step="comparison",
         version=VERSION,
-        config={"experiments": names},
-        inputs={
-            f"{experiment.name}/{scores.summary['benchmark']}/scores": scores.fingerprint
-            for experiment in experiments
-            for scores in experiment.scores
-        },
+        config={"experiments": names, "max_failed_items": [one.max_failed_items for one in experiments]},
+        inputs=dict(_inputs(experiments)),
     )
 
 
+def _inputs(experiments: Sequence[ComparedExperiment]) -> Iterable[tuple[str, str]]:
+    for experiment in experiments:
+        for scores in experiment.scores:
+            label = f"{scores.summary['benchmark']}/{scores.summary['protocol']}"
+            yield f"{experiment.name}/{label}/scores", scores.fingerprint
+        for number, other in enumerate(experiment.other_scores):
+            kind = "withheld" if other.is_withheld else "other"
+            yield f"{experiment.name}/{kind}/{number}", other.source.fingerprint
+
+
 def compare(experiments: Sequence[ComparedExperiment], *, store: ArtifactStore) -> Manifest:
-    """Write ``comparison.parquet``, ``differences.parquet``, ``radar.png``, ``samples.html`` and ``report.md``.
+    """Write ``comparison.parquet``, ``differences.parquet``, ``samples.parquet``, ``samples.html`` and ``report.md``.
+
+    Also ``radar.png``, unless all numbers are withheld.
 
     Raises:
         ConfigError: see ``comparison_request``; or the experiments have no benchmark and metric in common.
@@ -118,115 +118,114 @@ def compare(experiments: Sequence[ComparedExperiment], *, store: ArtifactStore) 
 
 
 def score_table(manifest: Manifest) -> list[dict[str, Any]]:
-    """Rows to print: benchmark, metric, category, items, then ``mean [low, high]`` of each experiment."""
-    rows = pq.read_table(manifest.path("comparison.parquet")).to_pylist()
-    return wide_table(rows, experiments=manifest.request.config["experiments"])
+    """Rows to print: benchmark, protocol, metric, group, items, then ``mean [low, high]`` of each experiment."""
+    return wide_table(_rows(manifest, "comparison"), experiments=manifest.request.config["experiments"])
+
+
+def difference_table(manifest: Manifest) -> list[dict[str, Any]]:
+    """Rows to print: A, B, B minus A with its interval, p."""
+    return difference_rows(_rows(manifest, "differences"))
+
+
+def article_table(manifest: Manifest) -> list[dict[str, str]]:
+    """The article's table with the experiments below the published rows; empty where they share no column."""
+    return article_rows(_rows(manifest, "comparison"), experiments=manifest.request.config["experiments"])
+
+
+def has_chart(manifest: Manifest) -> bool:
+    """Whether there was a number to draw."""
+    return CHART in {file.path for file in manifest.files}
+
+
+def _rows(manifest: Manifest, name: str) -> list[dict[str, Any]]:
+    rows: list[dict[str, Any]] = pq.read_table(manifest.path(f"{name}.parquet")).to_pylist()
+    return rows
 
 
 def _compare(experiments: Sequence[ComparedExperiment], directory: Path) -> dict[str, Any]:
-    chart = score_chart(experiments)
+    names = [experiment.name for experiment in experiments]
+    scores = [row for experiment in experiments for row in experiment_rows(experiment)]
+    chart = score_chart(scores, experiments=names)
     answers = [one for experiment in experiments for one in _answers(experiment)]
     _check_same_items(answers)
-    scores = [row for experiment in experiments for row in _score_rows(experiment)]
-    differences = [row for a, b in combinations(answers, 2) if a.benchmark == b.benchmark for row in _differences(a, b)]
+    differences = [row for a, b in combinations(answers, 2) if a.label == b.label for row in _differences(a, b)]
+    differences += [row for a, b in combinations(experiments, 2) for row in judged_rows(a, b)]
     items = _sheet_items(answers)
     chosen = choose(items)
     images = ImageReader(dataset for experiment in experiments for dataset in experiment.datasets)
     write_rows(directory / "comparison.parquet", scores, schema=COMPARISON_SCHEMA)
     write_rows(directory / "differences.parquet", differences, schema=DIFFERENCE_SCHEMA)
-    draw(chart, directory / "radar.png")
+    if chart is not None:
+        draw(chart, directory / CHART)
+    write_rows(directory / "samples.parquet", sheet_rows(chosen, images=images), schema=SHEET_SCHEMA)
     write_text(directory / "samples.html", sample_sheet(chosen, images=images, num_all_items=len(items)))
-    failures = [
-        (experiment.name, scores.summary["benchmark"], scores.summary["num_failed"])
-        for experiment in experiments
-        for scores in experiment.scores
-    ]
-    write_text(directory / "report.md", report(scores, differences, chart=chart, failures=failures))
+    notes = [note for experiment in experiments for note in _notes(experiment)]
+    write_text(directory / "report.md", report(scores, differences, experiments=names, chart=chart, notes=notes))
     return {
-        "experiments": [experiment.name for experiment in experiments],
-        "benchmarks": list(dict.fromkeys(one.benchmark for one in answers)),
+        "experiments": names,
+        "benchmarks": list(dict.fromkeys(one.label for one in answers)),
         "num_items": len(items),
         "num_sample_answers": len(chosen),
         "num_differences": len(differences),
     }
 
 
-def score_chart(experiments: Sequence[ComparedExperiment]) -> Chart:
-    """The first metric that all experiments have somewhere in common; one axis per category or undivided benchmark.
-
-    Raises:
-        ConfigError: there is no such metric.
-    """
-    means = [_means(experiment) for experiment in experiments]
-    common = [key for key in means[0] if all(key in others for others in means)]
-    if not common:
-        names = ", ".join(experiment.name for experiment in experiments)
-        raise ConfigError(f"{names} have no benchmark and metric in common, so there is nothing to compare")
-    metric = common[0][1]
-    divided = {key[0] for key in common if key[1] == metric and key[2] != OVERALL}
-    keys = [key for key in common if key[1] == metric and (key[2] != OVERALL or key[0] not in divided)]
-    benchmarks = list(dict.fromkeys(key[0] for key in keys))
-    total = sum(means[0][benchmark, metric, OVERALL]["num_items"] for benchmark in benchmarks)
-    where = drawable(benchmarks, what="benchmark")[0] if len(benchmarks) == 1 else f"{len(benchmarks)} benchmarks"
-    return Chart(
-        title=f"{metric} on {where} (percent, n={total})",
-        axes=tuple(_axis(key, means[0][key]["num_items"], several=len(benchmarks) > 1) for key in keys),
-        scores={
-            experiment.name: tuple(of_one[key]["mean"] for key in keys)
-            for experiment, of_one in zip(experiments, means, strict=True)
-        },
-    )
-
-
-def _axis(key: tuple[str, str, str], num_items: int, *, several: bool) -> str:
-    benchmark, _, category = key
-    parts = [benchmark] if several or category == OVERALL else []
-    parts += [] if category == OVERALL else [category]
-    return "\n".join([*parts, f"n={num_items}"])
-
-
-def _means(experiment: ComparedExperiment) -> dict[tuple[str, str, str], Mapping[str, Any]]:
-    """Mean and interval by benchmark, metric and category, ``overall`` first."""
-    return {
-        (scores.summary["benchmark"], metric, category): interval
-        for scores in experiment.scores
-        for metric, means in scores.summary["metrics"].items()
-        for category, interval in {OVERALL: means[OVERALL], **means["categories"]}.items()
-    }
-
-
-def _score_rows(experiment: ComparedExperiment) -> list[dict[str, Any]]:
-    return [
-        {"experiment": experiment.name, "benchmark": benchmark, "metric": metric, "category": category, **interval}
-        for (benchmark, metric, category), interval in _means(experiment).items()
-    ]
+def _notes(experiment: ComparedExperiment) -> Iterable[str]:
+    """What a reader of an experiment's numbers must know: how answers were made, what is withheld or left out."""
+    generated: dict[str, list[str]] = {}
+    for predictions in experiment.predictions:
+        if generation := predictions.summary.get("generation"):
+            label = label_of(predictions.summary["benchmark"], predictions.summary["protocol"])
+            generated.setdefault(generation, []).append(label)
+    for generation, labels in generated.items():
+        yield f"{experiment.name} answers {', '.join(labels)} with generation settings {generation}."
+    for scores in experiment.scores:
+        label = label_of(scores.summary["benchmark"], scores.summary["protocol"])
+        if reason := withheld_because(scores, max_failed_items=experiment.max_failed_items):
+            yield f"{experiment.name}: {reason}."
+        elif number := scores.summary["num_failed"]:
+            yield f"{experiment.name} failed on {number} items of {label}; they are in no mean."
+        for metric in scores.summary["not_computed"]:
+            yield f"{experiment.name} on {label}: {metric} is not computed, its language model was not there."
+    for other in experiment.other_scores:
+        yield f"{experiment.name}: {other.note}."
 
 
 def _answers(experiment: ComparedExperiment) -> Iterable[Answers]:
     by_fingerprint = {predictions.fingerprint: predictions for predictions in experiment.predictions}
     for scores in experiment.scores:
         wanted = scores.request.inputs["predictions"]
-        benchmark = scores.summary["benchmark"]
+        benchmark, protocol = scores.summary["benchmark"], scores.summary["protocol"]
         if wanted not in by_fingerprint:
             raise DataError(
-                f"{experiment.name}: the scores of {benchmark} belong to predictions {wanted}, not given here"
+                f"{experiment.name}: the scores of {label_of(benchmark, protocol)} belong to predictions {wanted}, "
+                "not given here"
             )
         values: dict[str, dict[str, float]] = {metric: {} for metric in scores.summary["metrics"]}
-        for row in pq.read_table(scores.path("scores.parquet")).to_pylist():
+        for row in pq.read_table(scores.path("scores.parquet"), columns=["metric", "item_id", "value"]).to_pylist():
             values[row["metric"]][row["item_id"]] = row["value"]
         items = {item.item_id: item for item in read_predictions(by_fingerprint[wanted])}
-        yield Answers(experiment.name, benchmark, items, values)
+        yield Answers(experiment.name, benchmark, protocol, items, _groups(items), values)
+
+
+def _groups(items: Mapping[str, Prediction]) -> dict[str, dict[str, str | None]]:
+    """The group of each item in every breakdown."""
+    found = item_groups([item.question for item in items.values()], [item.reference for item in items.values()])
+    return {
+        name: dict(zip(BREAKDOWNS, (item.category, item.image_category, *both), strict=True))
+        for (name, item), both in zip(items.items(), found, strict=True)
+    }
 
 
 def _check_same_items(answers: Sequence[Answers]) -> None:
     first_of: dict[str, Answers] = {}
     for other in answers:
-        first = first_of.setdefault(other.benchmark, other)
+        first = first_of.setdefault(other.label, other)
         asked, asked_first = _asked(other), _asked(first)
         if asked != asked_first:
             example = min(item for item, _ in set(asked.items()) ^ set(asked_first.items()))
             raise DataError(
-                f"{other.benchmark}: {first.experiment} and {other.experiment} answered different items, for example "
+                f"{other.label}: {first.experiment} and {other.experiment} answered different items, for example "
                 f"{example!r}; a benchmark with other items needs another name"
             )
 
@@ -238,44 +237,59 @@ def _asked(answers: Answers) -> dict[str, tuple[str | None, ...]]:
 
 
 def _differences(a: Answers, b: Answers) -> Iterable[dict[str, Any]]:
-    """b minus a, on the items that both answered: of all items, then of each category."""
+    """b minus a, on the items that both answered: of all items, then of each group of each breakdown."""
     for metric in (metric for metric in a.values if metric in b.values):
         both = [name for name in a.items if name in a.values[metric] and name in b.values[metric]]
         if not both:
             continue  # each item failed in one of the two
-        groups: dict[str, list[str]] = {}
-        for name in both:
-            if (category := a.items[name].category) is not None:
-                groups.setdefault(category, []).append(name)
-        for category, names in ((OVERALL, both), *sorted(groups.items())):
+        groups: dict[tuple[str, str], list[str]] = {(OVERALL, OVERALL): both}
+        for breakdown in BREAKDOWNS:
+            parts: dict[str, list[str]] = {}
+            for name in both:
+                if (group := a.groups[name][breakdown]) is not None:
+                    parts.setdefault(group, []).append(name)
+            groups |= {(breakdown, group): names for group, names in sorted(parts.items())}
+        for (breakdown, group), names in groups.items():
             difference = paired_difference(
-                [a.values[metric][name] for name in names], [b.values[metric][name] for name in names]
+                [a.values[metric][name] for name in names],
+                [b.values[metric][name] for name in names],
+                clusters=[a.items[name].image_sha256 for name in names],
             )
             yield {
                 "benchmark": a.benchmark,
+                "protocol": a.protocol,
                 "metric": metric,
-                "category": category,
+                "breakdown": breakdown,
+                "group": group,
                 "experiment_a": a.experiment,
                 "experiment_b": b.experiment,
                 **asdict(difference),
             }
 
 
+def judged_rows(a: ComparedExperiment, b: ComparedExperiment) -> Iterable[dict[str, Any]]:
+    """b minus a before the same judge, of the numbers that both show."""
+    for one, other in product(a.other_scores, b.other_scores):
+        if not one.is_withheld and not other.is_withheld:
+            for row in judged_differences(one.source, other.source):
+                yield {**row, "experiment_a": a.name, "experiment_b": b.name}
+
+
 def _sheet_items(answers: Sequence[Answers]) -> list[SheetItem]:
     by_benchmark: dict[str, list[Answers]] = {}
     for one in answers:
-        by_benchmark.setdefault(one.benchmark, []).append(one)
+        by_benchmark.setdefault(one.label, []).append(one)
     return [
         SheetItem(
-            benchmark=benchmark,
+            benchmark=label,
             item_id=name,
-            category=item.category,
+            category=item.category or everyone[0].groups[name]["question_type"],
             question=item.question,
             reference=item.reference,
             image_sha256=item.image_sha256,
             answers=tuple(_sheet_answer(one, name) for one in everyone),
         )
-        for benchmark, everyone in by_benchmark.items()
+        for label, everyone in by_benchmark.items()
         for name, item in everyone[0].items.items()
     ]
 

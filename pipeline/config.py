@@ -7,14 +7,12 @@ from collections.abc import Mapping, Sequence
 from enum import StrEnum
 from importlib.resources import files
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Any, Literal
 
 import yaml
 from pydantic import Field, ValidationError, model_validator
 
 from model.config import (
-    AbsolutePath,
-    GenerationConfig,
     ImageConfig,
     LlmConfig,
     LoraConfig,
@@ -23,7 +21,12 @@ from model.config import (
     TemplateName,
     VisionTowerConfig,
 )
+from pipeline.dataset_sources import DatasetSource as DatasetSource
+from pipeline.dataset_sources import LocalSource as LocalSource
+from pipeline.dataset_sources import PublishedSource as PublishedSource
+from pipeline.dataset_sources import ShapesJaSource as ShapesJaSource
 from pipeline.errors import ConfigError
+from pipeline.evaluation_config import EvaluationConfig
 from pipeline.sources.architectures import longest_sequence, tile_size
 
 TOKENIZER_FOLDER = Path(str(files("pipeline.tokenizers")))
@@ -45,34 +48,6 @@ class ExperimentName(StrEnum):
     LLAVA_JP_LLM_JP_3_7_2B = "llava-jp-llm-jp-3-7.2b"
     LLAVA_JP_LLM_JP_3_13B = "llava-jp-llm-jp-3-13b"
     LLAVA_JP_LLM_JP_3_1_8B_SIGLIP2 = "llava-jp-llm-jp-3-1.8b-siglip2"
-
-
-class ShapesJaSource(Section):
-    """Generated: coloured shapes with Japanese captions, conversations or questions."""
-
-    kind: Literal["shapes-ja"]
-    content: Literal["captions", "conversations", "questions"] = Field(description="what to say about each image")
-    num_images: int = Field(gt=0, description="images to draw")
-    seed: int = Field(0, ge=0, description="seed of the scenes")
-
-
-class LocalSource(Section):
-    """Your own data: LLaVA-style records and a folder of images."""
-
-    kind: Literal["local"]
-    annotations: AbsolutePath = Field(description=".json (an array) or .jsonl with id, image, conversations")
-    images: AbsolutePath = Field(description="folder that the records' image paths start from")
-    originals: AbsolutePath | None = Field(None, description="the English records it was translated from, for checks")
-
-
-class PublishedSource(Section):
-    """A dataset of ``pipeline/sources/sources.yaml``: fetched, pinned and checked."""
-
-    kind: Literal["published"]
-    name: str = Field(description="name of a dataset in pipeline/sources/sources.yaml")
-
-
-DatasetSource = Annotated[ShapesJaSource | LocalSource | PublishedSource, Field(discriminator="kind")]
 
 
 class DatasetsConfig(Section):
@@ -103,9 +78,15 @@ class ContaminationConfig(Section):
 
 
 class LimitsConfig(Section):
-    """Gates between steps. They stop a run; they never change what a step makes."""
+    """Gates between steps. They stop a run or withhold a number; they never change what a step makes."""
 
     max_rejected_fraction: float = Field(0.05, ge=0, le=1, description="largest part of a dataset that may be rejected")
+    max_failed_items: int = Field(
+        0, ge=0, description="items of a benchmark that may have no answer before its numbers are withheld"
+    )
+    max_judge_failures: int = Field(
+        0, ge=0, description="judgements without usable scores that a judged benchmark's numbers may leave out"
+    )
 
 
 StoredForm = Literal["exact", "exact-zstd", "int8"]
@@ -173,32 +154,6 @@ class StageConfig(Section):
     def _supervision_fits(self) -> "StageConfig":
         if self.template == "chat" and self.supervision == "llava-jp":
             raise ValueError("supervision llava-jp has no meaning for template chat, which LLaVA-JP does not have")
-        return self
-
-
-MetricName = Literal["exact_match", "rouge_l"]
-
-
-class BenchmarkConfig(Section):
-    """One benchmark: the first exchange of every sample is an item."""
-
-    name: str = Field(pattern=r"^[\w.-]+$", description="name in tables, charts and MLflow")
-    source: DatasetSource = Field(description="where the items come from")
-    metrics: tuple[MetricName, ...] = Field(min_length=1, description="how answers are scored")
-
-
-class EvaluationConfig(Section):
-    """The benchmarks and how answers are made."""
-
-    benchmarks: tuple[BenchmarkConfig, ...] = Field((), description="benchmarks to answer")
-    generation: GenerationConfig = Field(GenerationConfig(), description="how answers are generated")
-    batch_size: int = Field(16, gt=0, description="items answered together")
-
-    @model_validator(mode="after")
-    def _names_differ(self) -> "EvaluationConfig":
-        names = [benchmark.name for benchmark in self.benchmarks]
-        if len(set(names)) != len(names):
-            raise ValueError(f"benchmark names must differ: {names}")
         return self
 
 

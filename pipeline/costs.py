@@ -6,13 +6,15 @@ of a model and dominates small ones: starting the processes of a stage and launc
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import islice
 from pathlib import Path
 from typing import Any
 
-from model.config import Stage
+from model.config import GenerationConfig, Stage
+from pipeline.benchmarks import KNOWN_BENCHMARKS
 from pipeline.config import DatasetSource, ExperimentConfig, PublishedSource, ShapesJaSource
+from pipeline.evaluation_config import BenchmarkConfig
 from pipeline.features.costs import EFFICIENCY, Cost, calibration_cost, encoding_flops, features_cost
 from pipeline.model_sizes import Tower, matrix_rate, tower_sizes
 from pipeline.plan import PlannedStep, plan_experiment
@@ -36,6 +38,10 @@ SECONDS_PER_RECORD = 2e-4
 """To read one and to find its original."""
 SECONDS_PER_HASH = 2e-6
 """To compare the hash of one image with those of all benchmark images."""
+SECONDS_PER_JUDGEMENT = 1.5
+"""With eight requests to a judge at a time; a guess."""
+BYTES_PER_JUDGEMENT = 1000
+"""A reply and its scores."""
 BYTES_PER_ID = 12
 """Of a list of sample ids, compressed."""
 BYTES_PER_ROW = 200
@@ -84,8 +90,14 @@ def estimate(config: ExperimentConfig, *, store: ArtifactStore) -> dict[str, Cos
         costs[f"dataset/{benchmark.name}"] = _dataset_cost(items)
         for role, size in sizes.items():
             costs[f"contamination/{role}"] = _contamination_cost(size)
-        costs[f"predictions/{benchmark.name}"] = _predictions_cost(config, tower, llm_parameters, items)
-        costs[f"scores/{benchmark.name}"] = Cost(items.num_samples * BYTES_PER_ROW, items.num_samples * 1e-4, 0)
+        asked = _asked(benchmark, items)
+        generation = config.evaluation.generation_for(benchmark)
+        costs[f"predictions/{benchmark.label}"] = _predictions_cost(config, generation, tower, llm_parameters, asked)
+        costs[f"scores/{benchmark.label}"] = Cost(asked.num_samples * BYTES_PER_ROW, asked.num_samples * 1e-4, 0)
+        num_judgements = asked.num_samples * config.evaluation.judge.repeats
+        costs[f"judgements/{benchmark.label}"] = Cost(
+            num_judgements * BYTES_PER_JUDGEMENT, num_judgements * SECONDS_PER_JUDGEMENT, 0
+        )
     return {role: _measured(step, store) or costs[role] for role, step in plan.items()}
 
 
@@ -177,10 +189,22 @@ def _contamination_cost(size: DatasetSize) -> Cost:
     return Cost(num_bytes, 0.5 + size.num_images * SECONDS_PER_HASH, size.num_images * BYTES_PER_ROW)
 
 
-def _predictions_cost(config: ExperimentConfig, tower: Tower, llm_parameters: int, items: DatasetSize) -> Cost:
-    """The tower sees every image again, the LLM reads the prompt and writes at most ``max_new_tokens``."""
+def _asked(benchmark: BenchmarkConfig, items: DatasetSize) -> DatasetSize:
+    """What a protocol asks of a benchmark's items."""
+    known = KNOWN_BENCHMARKS.get(benchmark.name)
+    if known is None:
+        return items
+    num_items = min(known.protocols[benchmark.protocol].num_items, items.num_samples)
+    num_characters = items.num_characters * num_items // max(items.num_samples, 1)
+    return replace(items, num_samples=num_items, num_characters=num_characters)
+
+
+def _predictions_cost(
+    config: ExperimentConfig, generation: GenerationConfig, tower: Tower, llm_parameters: int, items: DatasetSize
+) -> Cost:
+    """The tower sees every image again, the LLM reads the prompt and writes at most ``max_new_tokens``, per beam."""
     num_tokens = items.num_tokens(tower.num_tokens(config.features.layout))
-    num_tokens += items.num_samples * config.evaluation.generation.max_new_tokens
+    num_tokens += items.num_samples * generation.max_new_tokens * generation.num_beams
     flops = 2.0 * llm_parameters * num_tokens + encoding_flops(tower, config.features) * items.num_images
     memory = (llm_parameters + tower.num_parameters) * 4
     return Cost(items.num_samples * BYTES_PER_ROW, flops / (matrix_rate() * EFFICIENCY), memory)

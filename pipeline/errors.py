@@ -21,6 +21,10 @@ class TrainingError(PipelineError):
     """A training process stopped and would stop again."""
 
 
+class JudgeError(PipelineError):
+    """The judge cannot be asked, or may not cost more."""
+
+
 class StoppedError(PipelineError):
     """A training was asked to leave and saved before it did; the same command goes on."""
 

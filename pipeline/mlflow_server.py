@@ -1,4 +1,6 @@
-"""The MLflow server or database of this machine: does what the operations of a spool say. MLflow is used only here."""
+"""The MLflow server or database of this machine: does what the operations of a spool say. Only this imports MLflow, and
+``pipeline.mlflow_traces``.
+"""
 
 import json
 import logging
@@ -17,6 +19,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from pipeline.delivery import RefusedError, UnreachableError
 from pipeline.errors import ConfigError
+from pipeline.mlflow_traces import log_trace
 from pipeline.outbox import Operation, Spool
 from pipeline.settings import Settings
 
@@ -134,6 +137,8 @@ class MlflowServer:
             client.log_artifact(run_id, str(spool.folder / values["file"]), values["folder"] or None)
         elif operation.kind == "link":
             self._link(client, run_id, operation)
+        elif operation.kind == "trace":
+            log_trace(self._uri, experiment_id=self._experiment_id, run_id=run_id, values=values)
         elif operation.kind == "end":
             client.set_terminated(run_id, values["status"], operation.time)
         else:

@@ -4,8 +4,10 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from pipeline.benchmarks import OVERALL, label_of
 from pipeline.manifest import Manifest
-from pipeline.scores import score_rows
+from pipeline.scores import VERSION as SCORES_VERSION
+from pipeline.scores import score_rows, withheld_because
 from pipeline.store import ArtifactStore
 
 
@@ -36,8 +38,10 @@ class ScoreFact:
     """One mean of one benchmark, in percent."""
 
     benchmark: str
+    """With its protocol."""
     metric: str
-    category: str
+    group: str
+    """``overall`` or a category."""
     mean: float
     low: float
     high: float
@@ -86,9 +90,9 @@ def model_facts(model: Manifest, *, store: ArtifactStore) -> ModelFacts:
 
 
 def scores_of(fingerprint: str, *, store: ArtifactStore) -> tuple[ScoreFact, ...]:
-    """All scores of a model's answers, by benchmark, metric and category; ``overall`` first.
+    """The scores of a model's answers, by benchmark, metric and category; ``overall`` first.
 
-    Of several scores of one thing the newest counts.
+    Of several scores of one thing the newest counts. A mean that lacks items is not among them.
     """
     answers = {
         manifest.fingerprint
@@ -98,16 +102,17 @@ def scores_of(fingerprint: str, *, store: ArtifactStore) -> tuple[ScoreFact, ...
     scores = [
         manifest
         for manifest in store.manifests("scores")
-        if manifest.request.inputs.get("predictions") in answers and "metrics" in manifest.summary
+        if manifest.request.inputs.get("predictions") in answers and manifest.request.version == SCORES_VERSION
     ]
     found: dict[tuple[str, str, str], ScoreFact] = {}
     for manifest in sorted(scores, key=lambda one: one.created_at):
-        benchmark = manifest.summary["benchmark"]
+        if withheld_because(manifest, max_failed_items=0):
+            continue
+        label = label_of(manifest.summary["benchmark"], manifest.summary["protocol"])
         for row in score_rows(manifest):
-            fact = ScoreFact(
-                benchmark, row["metric"], row["category"], row["mean"], row["low"], row["high"], row["num_items"]
-            )
-            found[benchmark, row["metric"], row["category"]] = fact
+            if row["breakdown"] in (OVERALL, "category"):
+                values = (row["mean"], row["low"], row["high"], row["num_items"])
+                found[label, row["metric"], row["group"]] = ScoreFact(label, row["metric"], row["group"], *values)
     return tuple(found.values())
 
 

@@ -15,9 +15,9 @@ from mlflow.environment_variables import MLFLOW_HTTP_REQUEST_MAX_RETRIES
 from mlflow.exceptions import MlflowException
 from mlflow.tracking import MlflowClient
 
+from pipeline.benchmarks import OVERALL
 from pipeline.manifest import Manifest
 from pipeline.model_facts import scores_of
-from pipeline.scores import OVERALL
 from pipeline.settings import Settings
 from pipeline.store import ArtifactStore
 
@@ -121,5 +121,5 @@ def _score_tags(model: Manifest, store: ArtifactStore) -> dict[str, str]:
     return {
         UNUSUAL.sub("_", f"score.{fact.benchmark}.{fact.metric}"): f"{fact.mean:.2f}"
         for fact in scores_of(model.fingerprint, store=store)
-        if fact.category == OVERALL
+        if fact.group == OVERALL
     }

@@ -39,7 +39,7 @@ class Operation:
 
     Kinds and their values: ``create`` (name, parent, tags), ``log`` (metrics as key, value, time, step; params; tags),
     ``inputs`` (datasets), ``file`` (file below the spool, folder in MLflow), ``link`` (role, fingerprint, status),
-    ``end`` (status).
+    ``trace`` (one call of a model: see ``pipeline.judging.traces``), ``end`` (status).
     """
 
     kind: str

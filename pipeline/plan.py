@@ -5,11 +5,14 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from pipeline.comparison import ComparedExperiment
+from pipeline.comparison_scores import ComparedExperiment
 from pipeline.config import ExperimentConfig
 from pipeline.contamination import contamination_request
 from pipeline.errors import ConfigError
 from pipeline.features.caching import calibration_request, features_request
+from pipeline.judging.compared import compared_scores
+from pipeline.judging.judgements import judge_request
+from pipeline.judging.protocol import is_judged
 from pipeline.manifest import Manifest, Request
 from pipeline.predictions import predictions_request
 from pipeline.preparation import prepare_request
@@ -105,37 +108,50 @@ def _evaluation_steps(config: ExperimentConfig, model: Request) -> Iterator[Plan
         items = prepare_request(benchmark.source)
         predictions = predictions_request(
             benchmark,
-            evaluation.generation,
+            evaluation.generation_for(benchmark),
             batch_size=evaluation.batch_size,
             dataset_fingerprint=items.fingerprint,
             model_fingerprint=model.fingerprint,
         )
-        yield PlannedStep(f"predictions/{benchmark.name}", predictions)
+        yield PlannedStep(f"predictions/{benchmark.label}", predictions)
         scores = score_request(benchmark, predictions_fingerprint=predictions.fingerprint)
-        yield PlannedStep(f"scores/{benchmark.name}", scores)
+        yield PlannedStep(f"scores/{benchmark.label}", scores)
+        if is_judged(benchmark, evaluation.judge):
+            judgements = judge_request(
+                evaluation.judge,
+                dataset_fingerprint=items.fingerprint,
+                predictions_fingerprint=predictions.fingerprint,
+            )
+            yield PlannedStep(f"judgements/{benchmark.label}", judgements)
 
 
 def evaluated_experiment(config: ExperimentConfig, *, store: ArtifactStore) -> ComparedExperiment:
-    """The finished evaluation of an experiment, for a comparison.
+    """The finished evaluation of an experiment, for a comparison. A judge's opinion may be missing.
 
     Raises:
         ConfigError: some of it is still to do.
     """
     plan = {step.role: step for step in plan_experiment(config)}
 
-    def finished(kind: str) -> tuple[Manifest, ...]:
-        manifests = []
-        for benchmark in config.evaluation.benchmarks:
-            manifest = store.find(plan[f"{kind}/{benchmark.name}"].request)
-            if manifest is None:
-                raise ConfigError(
-                    f"{config.name} has not been evaluated on {benchmark.name} yet; "
-                    f"`llava-jp run {config.name}` does it"
-                )
-            manifests.append(manifest)
-        return tuple(manifests)
+    def finished(role: str) -> Manifest:
+        manifest = store.find(plan[role].request)
+        if manifest is None:
+            raise ConfigError(
+                f"{config.name} has not been evaluated on {role.partition('/')[2]} yet; "
+                f"`llava-jp run {config.name}` does it"
+            )
+        return manifest
 
-    return ComparedExperiment(config.name, finished("predictions"), finished("scores"), finished("dataset"))
+    benchmarks = config.evaluation.benchmarks
+    judged = [store.find(step.request) for role, step in plan.items() if role.startswith("judgements/")]
+    return ComparedExperiment(
+        config.name,
+        tuple(finished(f"predictions/{benchmark.label}") for benchmark in benchmarks),
+        tuple(finished(f"scores/{benchmark.label}") for benchmark in benchmarks),
+        tuple(finished(f"dataset/{benchmark.name}") for benchmark in benchmarks),
+        max_failed_items=config.limits.max_failed_items,
+        other_scores=tuple(compared_scores(manifest, config.limits) for manifest in judged if manifest is not None),
+    )
 
 
 def write_index(config: ExperimentConfig, *, store_root: Path) -> None:

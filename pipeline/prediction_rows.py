@@ -1,6 +1,6 @@
 """The rows of ``predictions.parquet``: one model's answers to the items of one benchmark."""
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 
 import pyarrow as pa
@@ -11,8 +11,10 @@ from pipeline.manifest import Manifest
 PREDICTION_SCHEMA = pa.schema(
     [
         pa.field("benchmark", pa.string(), nullable=False),
+        pa.field("protocol", pa.string(), nullable=False),
         pa.field("item_id", pa.string(), nullable=False),
         pa.field("category", pa.string()),
+        pa.field("image_category", pa.string()),
         pa.field("question", pa.string(), nullable=False),
         pa.field("reference", pa.string(), nullable=False),
         pa.field("prediction", pa.string()),
@@ -20,6 +22,37 @@ PREDICTION_SCHEMA = pa.schema(
         pa.field("error", pa.string()),
     ]
 )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Item:
+    """One question of a benchmark with its reference answer."""
+
+    benchmark: str
+    protocol: str
+    item_id: str
+    question: str
+    reference: str
+    category: str | None = None
+    image_category: str | None = None
+    image: str | None = None
+    """The image's name in the benchmark; None for a question without one."""
+    image_sha256: str | None = None
+    question_index: int = 0
+    """Place among the questions on the same image."""
+
+    def answered(self, prediction: str) -> "Prediction":
+        """The row of an answer."""
+        return self._row(prediction, None)
+
+    def failed(self, error: str) -> "Prediction":
+        """The row that says why there is no answer."""
+        return self._row(None, error)
+
+    def _row(self, prediction: str | None, error: str | None) -> "Prediction":
+        values = asdict(self)
+        shared = {name: values[name] for name in PREDICTION_SCHEMA.names if name in values}
+        return Prediction(**shared, prediction=prediction, error=error)
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,38 +67,17 @@ class Prediction:
     prediction: str | None
     image_sha256: str | None
     error: str | None = None
+    protocol: str = "all"
+    image_category: str | None = None
 
     def __post_init__(self) -> None:
-        if self.prediction is None and self.error is None:
-            raise ValueError(f"item {self.item_id!r} of {self.benchmark} has neither a prediction nor an error")
+        if (self.prediction is None) == (self.error is None):
+            both = "neither a prediction nor" if self.error is None else "both a prediction and"
+            raise ValueError(f"item {self.item_id!r} of {self.benchmark} has {both} an error")
 
     def row(self) -> dict[str, Any]:
         """The row of ``PREDICTION_SCHEMA``."""
         return {name: getattr(self, name) for name in PREDICTION_SCHEMA.names}
-
-
-@dataclass(frozen=True, slots=True)
-class Item:
-    """One question of a benchmark with its reference answer."""
-
-    benchmark: str
-    item_id: str
-    category: str | None
-    question: str
-    reference: str
-    image_sha256: str | None
-
-    def answered(self, prediction: str | None, error: str | None) -> Prediction:
-        return Prediction(
-            benchmark=self.benchmark,
-            item_id=self.item_id,
-            category=self.category,
-            question=self.question,
-            reference=self.reference,
-            prediction=prediction,
-            image_sha256=self.image_sha256,
-            error=error,
-        )
 
 
 def read_predictions(manifest: Manifest) -> tuple[Prediction, ...]:

@@ -1,23 +1,26 @@
 """Step: a model's answers to one benchmark. An item that fails is a row with its error."""
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pyarrow.parquet as pq
 
 from model.config import GenerationConfig
-from pipeline.config import BenchmarkConfig
+from pipeline.answering import Answerer, answer_items
+from pipeline.benchmark_items import ITEMS_FILE, item_rows
+from pipeline.benchmarks import select_items
 from pipeline.errors import DataError
+from pipeline.evaluation_config import BenchmarkConfig
 from pipeline.identity import identity
 from pipeline.images import ImageReader
 from pipeline.manifest import Manifest, Request
 from pipeline.parquet import write_rows
-from pipeline.prediction_rows import PREDICTION_SCHEMA, Item
-from pipeline.samples import IMAGE_TOKEN, exchanges_of
+from pipeline.prediction_rows import PREDICTION_SCHEMA, Item, Prediction
 from pipeline.store import ArtifactStore, write_text
 
-VERSION = 1  # raise when the same request should give a different result
+VERSION = 2  # raise when the same request should give a different result
 
 
 def predictions_request(
@@ -32,7 +35,12 @@ def predictions_request(
     return Request(
         step="predictions",
         version=VERSION,
-        config={"benchmark": benchmark.name, "generation": identity(generation), "batch_size": batch_size},
+        config={
+            "benchmark": benchmark.name,
+            "protocol": benchmark.protocol,
+            "generation": identity(generation),
+            "batch_size": batch_size,
+        },
         inputs={"dataset": dataset_fingerprint, "model": model_fingerprint},
     )
 
@@ -46,7 +54,7 @@ def predict(
     model: Manifest,
     store: ArtifactStore,
 ) -> Manifest:
-    """Write ``predictions.parquet`` and ``predictions.jsonl`` (llm-jp-eval-mm's shape: question_id, text)."""
+    """Write ``predictions.parquet`` and ``predictions.jsonl`` with a checkpoint's answers."""
     request = predictions_request(
         benchmark,
         generation,
@@ -55,33 +63,77 @@ def predict(
         model_fingerprint=model.fingerprint,
     )
 
-    def work(directory: Path) -> dict[str, Any]:
-        from pipeline.answering import answer_all  # torch is loaded only when there is work
+    def load() -> Answerer:
+        from pipeline.checkpoint_answers import CheckpointAnswerer  # torch is loaded only when there is work
 
-        items = benchmark_items(benchmark, dataset)
-        answers = answer_all(model.directory, items, ImageReader([dataset]), generation, batch_size, directory)
-        write_rows(directory / "predictions.parquet", (answer.row() for answer in answers), schema=PREDICTION_SCHEMA)
-        lines = [{"question_id": answer.item_id, "text": answer.prediction or ""} for answer in answers]
-        text = "".join(f"{json.dumps(line, ensure_ascii=False)}\n" for line in lines)
-        write_text(directory / "predictions.jsonl", text)
-        num_failed = sum(answer.error is not None for answer in answers)
-        return {"benchmark": benchmark.name, "num_items": len(answers), "num_failed": num_failed}
+        return CheckpointAnswerer(model.directory, generation)
 
-    return store.produce(request, work)
+    return store.produce(
+        request,
+        lambda directory: write_predictions(
+            load, benchmark, dataset=dataset, batch_size=batch_size, generation=generation, directory=directory
+        ),
+    )
+
+
+def write_predictions(
+    load: Callable[[], Answerer],
+    benchmark: BenchmarkConfig,
+    *,
+    dataset: Manifest,
+    batch_size: int,
+    generation: GenerationConfig,
+    directory: Path,
+) -> dict[str, Any]:
+    """Ask a model all items of a benchmark; the files of a ``predictions`` artifact and its summary.
+
+    Args:
+        load: gives the model; called once the items are known to be complete.
+        benchmark: what is asked.
+        dataset: the benchmark's dataset.
+        batch_size: items asked together.
+        generation: as the model was told; for the summary.
+        directory: the artifact's partial directory.
+
+    Raises:
+        DataError: the dataset is not the benchmark that the protocol means.
+    """
+    items = benchmark_items(benchmark, dataset)
+    answers = answer_items(load(), items, images=ImageReader([dataset]), batch_size=batch_size, directory=directory)
+    write_rows(directory / "predictions.parquet", (answer.row() for answer in answers), schema=PREDICTION_SCHEMA)
+    write_text(directory / "predictions.jsonl", "".join(map(_line, answers)))
+    return {
+        "benchmark": benchmark.name,
+        "protocol": benchmark.protocol,
+        "generation": generation.preset,
+        "num_items": len(answers),
+        "num_failed": sum(answer.error is not None for answer in answers),
+    }
 
 
 def benchmark_items(benchmark: BenchmarkConfig, dataset: Manifest) -> list[Item]:
-    """The first exchange of every sample.
+    """The items that the protocol asks; of your own benchmark, the first exchange of every sample.
 
     Raises:
-        DataError: there is none.
+        DataError: there is none, or they are not the published ones.
     """
-    rows = pq.read_table(dataset.path("samples.parquet")).to_pylist()
+    if ITEMS_FILE in {file.path for file in dataset.files}:
+        rows = pq.read_table(dataset.path(ITEMS_FILE)).to_pylist()
+    else:
+        rows = list(item_rows(pq.read_table(dataset.path("samples.parquet")).to_pylist(), details={}))
     if not rows:
         raise DataError(f"benchmark {benchmark.name} has no item; `llava-jp query finding_examples` says why")
-    items = []
-    for row in rows:
-        question, reference = exchanges_of(row["turns"])[0]
-        question = question.replace(IMAGE_TOKEN, "").strip()
-        items.append(Item(benchmark.name, row["sample_id"], row["category"], question, reference, row["image_sha256"]))
-    return items
+    items = [_item(benchmark, row) for row in rows]
+    return select_items(items, benchmark=benchmark.name, protocol=benchmark.protocol)
+
+
+def _item(benchmark: BenchmarkConfig, row: dict[str, Any]) -> Item:
+    values = {name: value for name, value in row.items() if name != "context"}  # the judge reads it from the items
+    return Item(benchmark=benchmark.name, protocol=benchmark.protocol, **values)
+
+
+def _line(answer: Prediction) -> str:
+    """llm-jp-eval-mm's shape; there too a failed item is an empty text, so the error stands beside it."""
+    line = {"question_id": answer.item_id, "text": answer.prediction or ""}
+    line |= {} if answer.error is None else {"error": answer.error}
+    return json.dumps(line, ensure_ascii=False) + "\n"

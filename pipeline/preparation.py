@@ -4,6 +4,7 @@ Counts in equal counts out: ``num_records == num_samples + num_rejected``.
 """
 
 import logging
+import shutil
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from contextlib import ExitStack
@@ -15,6 +16,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+from pipeline.benchmark_items import ITEMS_VERSION, keeping_details, write_items
 from pipeline.config import DatasetSource, LocalSource, PublishedSource, ShapesJaSource
 from pipeline.errors import DataError
 from pipeline.identity import identity
@@ -28,13 +30,16 @@ from pipeline.progress import Progress
 from pipeline.samples import FINDING_SCHEMA, SAMPLE_SCHEMA, Finding
 from pipeline.settings import load_settings
 from pipeline.shapes_ja import generate_shapes
-from pipeline.sources.formats import READERS, Pair, llava_records
+from pipeline.sources.formats import BENCHMARKS, READERS, Pair, llava_records
 from pipeline.sources.published import DatasetOnDisk, dataset_on_disk, revisions
 from pipeline.store import WORK_FOLDER, ArtifactStore
 
 log = logging.getLogger(__name__)
 
 VERSION = 2  # raise when the same request should give a different result
+
+DETAILS_FILE = "details.json"
+"""What a benchmark's records say beyond training records, while the dataset is made."""
 
 
 def prepare_request(source: DatasetSource) -> Request:
@@ -48,6 +53,8 @@ def prepare_request(source: DatasetSource) -> Request:
     config = identity(source)
     if isinstance(source, PublishedSource):
         config["revisions"] = revisions(source.name, root=load_settings().store_root)
+        if source.name in BENCHMARKS:
+            config["items_version"] = ITEMS_VERSION
     return Request(step="dataset", version=VERSION, config=config)
 
 
@@ -60,7 +67,10 @@ def _require_files(source: LocalSource) -> None:
 
 
 def prepare_dataset(source: DatasetSource, *, store: ArtifactStore) -> Manifest:
-    """Write ``samples.parquet``, ``images.parquet`` and ``findings.parquet`` of one dataset."""
+    """Write ``samples.parquet``, ``images.parquet`` and ``findings.parquet`` of one dataset.
+
+    Of a published benchmark also ``items.parquet``, and the files that the registry says to keep.
+    """
     return store.produce(prepare_request(source), lambda directory: _prepare(source, directory, store.root))
 
 
@@ -88,6 +98,10 @@ def _prepare(source: DatasetSource, directory: Path, root: Path) -> dict[str, An
         inspect_images(work / "samples.parquet", images=files.images, parts=work)
     images = join_parts(work, directory / "images.parquet")
     counts = _link(work, images, directory)
+    if (work / DETAILS_FILE).exists():
+        write_items(directory, details_file=work / DETAILS_FILE)
+    for file in files.kept if files else ():
+        shutil.copyfile(file, directory / file.name)
     return {"source": source.kind, **counts}
 
 
@@ -114,6 +128,8 @@ def _ingest(source: DatasetSource, files: DatasetOnDisk | None, work: Path) -> N
             english = (record for record, _ in llava_records(files.originals, files.images))
             originals = stack.enter_context(originals_on_disk(english, file=work / "originals.sqlite"))
         records = _keeping_images(read(files.annotations, files.images), work)
+        if files.name in BENCHMARKS:
+            records = keeping_details(records, work / DETAILS_FILE)
         ingest(enumerate(records), folder=work, default_source=files.name, originals=originals)
 
 

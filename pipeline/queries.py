@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import pyarrow as pa
 
 from pipeline.errors import QueryError
-from pipeline.sql_files import Parameter, SqlFile, sql_files
+from pipeline.sql_files import Parameter, SqlFile, all_macros, sql_files
 
 if (
     TYPE_CHECKING
@@ -124,6 +124,14 @@ def contaminated_images(
             yield name, connection.sql(check.text).to_arrow_table()
 
 
+def item_groups(questions: Sequence[str], answers: Sequence[str]) -> list[tuple[str, str]]:
+    """Type of each question and length of its answer, by the macros ``question_type`` and ``answer_length``."""
+    items = pa.table({"question": pa.array(questions, pa.string()), "answer": pa.array(answers, pa.string())})
+    with closing(_quiet_connection()) as connection:
+        connection.register("items", items)
+        return connection.execute("select question_type(question), answer_length(answer) from items").fetchall()
+
+
 IMAGES_OF_A_DATASET = """
     select distinct image, images.image_sha256, images.perceptual_hash, images.thumbnail, coco_id, visual_genome_id
     from read_parquet($images, hive_partitioning = false) as images
@@ -156,7 +164,7 @@ def views_script(store_root: Path) -> str:
     connection.close()
     variables = {name: pattern.replace("'", "''") for name, pattern in _variables(store_root).items()}
     statements = [f"set variable {name} = '{pattern}'" for name, pattern in variables.items()]
-    statements += [macro.text.rstrip().removesuffix(";") for macro in sql_files("macros").values()]
+    statements += [macro.text.rstrip().removesuffix(";") for macro in all_macros()]
     statements += views
     return ";\n\n".join(statements) + ";\n"
 
@@ -171,7 +179,7 @@ def _snapshot(store_root: Path, questions: Iterable[SqlFile]) -> duckdb.DuckDBPy
 
 def _named_under(texts: Iterable[str]) -> set[str]:
     """The views and macros that some statements name, themselves or through others; perhaps some more."""
-    known = {**sql_files("views"), **sql_files("macros")}
+    known = {**sql_files("views"), **{macro.name: macro for macro in all_macros()}}
     found: set[str] = set()
     waiting = list(texts)
     while waiting:
@@ -205,8 +213,8 @@ def _quiet_connection(names: Container[str] | None = None) -> duckdb.DuckDBPyCon
 
     connection = duckdb.connect(config={"autoinstall_known_extensions": False})
     connection.execute("set enable_progress_bar = false")
-    for name, macro in sql_files("macros").items():
-        if names is None or name in names:
+    for macro in all_macros():
+        if names is None or macro.name in names:
             connection.execute(macro.text)
     return connection
 

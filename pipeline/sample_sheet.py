@@ -7,10 +7,14 @@ import base64
 import hashlib
 import io
 import logging
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import zip_longest
+from pathlib import Path
+from typing import Any
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from pipeline.errors import DataError
@@ -23,6 +27,21 @@ NUM_ITEMS = 24
 LARGEST_SIDE = 256
 """Side of an image on the page, in pixels; a larger one is scaled down."""
 JPEG_QUALITY = 85
+
+SHEET_SCHEMA = pa.schema(
+    [
+        pa.field("benchmark", pa.string(), nullable=False),
+        pa.field("item_id", pa.string(), nullable=False),
+        pa.field("category", pa.string()),
+        pa.field("question", pa.string(), nullable=False),
+        pa.field("reference", pa.string(), nullable=False),
+        pa.field("image", pa.binary()),
+        pa.field("experiment", pa.string(), nullable=False),
+        pa.field("answer", pa.string()),
+        pa.field("error", pa.string()),
+    ]
+)
+"""One row per item and experiment; ``image`` is a small PNG or JPEG."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,8 +72,15 @@ class SheetItem:
 class Picture:
     """An image inside the page, or the reason why it is not there."""
 
-    data_url: str | None
+    content: bytes | None
     reason: str = ""
+
+    @property
+    def data_url(self) -> str | None:
+        if self.content is None:
+            return None
+        kind = "png" if self.content.startswith(b"\x89PNG") else "jpeg"
+        return f"data:image/{kind};base64,{base64.b64encode(self.content).decode('ascii')}"
 
 
 def choose(items: Sequence[SheetItem], *, num_items: int = NUM_ITEMS) -> tuple[SheetItem, ...]:
@@ -94,6 +120,30 @@ def sample_sheet(items: Sequence[SheetItem], *, images: ImageReader, num_all_ite
     )
 
 
+def sheet_rows(items: Sequence[SheetItem], *, images: ImageReader) -> Iterator[dict[str, Any]]:
+    """The same sheet as rows of ``SHEET_SCHEMA``."""
+    usable = set(images.usable())
+    for item in items:
+        shared = {name: getattr(item, name) for name in ("benchmark", "item_id", "category", "question", "reference")}
+        picture = _picture(item, images, usable)
+        for answer in item.answers:
+            own = {"experiment": answer.experiment, "answer": answer.text, "error": answer.error}
+            yield {**shared, "image": picture.content, **own}
+
+
+def sheet_table(file: Path) -> list[dict[str, Any]]:
+    """``samples.parquet`` as a table to look at: one row per item, one column per experiment, images decoded."""
+    table: dict[tuple[str, str], dict[str, Any]] = {}
+    rows = pq.read_table(file).to_pylist()
+    experiments = list(dict.fromkeys(row["experiment"] for row in rows))
+    for row in rows:
+        item = {name: row[name] for name in ("benchmark", "item_id", "category", "question", "reference")}
+        image = None if row["image"] is None else decode(row["image"])
+        cells = table.setdefault((row["benchmark"], row["item_id"]), {**item, "image": image})
+        cells[row["experiment"]] = row["answer"] if row["error"] is None else f"(no answer: {row['error']})"
+    return [{**dict.fromkeys(experiments), **cells} for cells in table.values()]
+
+
 def _grouped(items: Sequence[SheetItem]) -> dict[tuple[str, str | None], list[SheetItem]]:
     groups: dict[tuple[str, str | None], list[SheetItem]] = {}
     for item in items:
@@ -111,21 +161,19 @@ def _picture(item: SheetItem, images: ImageReader, usable: set[str]) -> Picture:
     try:
         if item.image_sha256 not in usable:
             raise DataError("it is in none of the given benchmark datasets")
-        return Picture(_data_url(images.read(item.image_sha256)))
+        return Picture(_thumbnail(images.read(item.image_sha256)))
     except DataError as error:
         log.warning("samples.html shows no image for item %s of %s: %s", item.item_id, item.benchmark, error)
         return Picture(None, f"画像なし: {error}")
 
 
-def _data_url(content: bytes) -> str:
-    """The image as a data URL: small ones exactly (PNG), larger ones scaled down (JPEG)."""
+def _thumbnail(content: bytes) -> bytes:
+    """The image for the page: small ones exactly (PNG), larger ones scaled down (JPEG)."""
     image = decode(content)
     buffer = io.BytesIO()
     if max(image.size) <= LARGEST_SIDE:
-        kind = "png"
         image.save(buffer, "PNG")
     else:
-        kind = "jpeg"
         image.thumbnail((LARGEST_SIDE, LARGEST_SIDE))
         image.save(buffer, "JPEG", quality=JPEG_QUALITY)
-    return f"data:image/{kind};base64,{base64.b64encode(buffer.getvalue()).decode('ascii')}"
+    return buffer.getvalue()

@@ -1,6 +1,7 @@
 """Step: predictions to scores. One row per item and metric, and means with 95 % intervals in the summary.
 
-A failed item has no prediction. It is counted and left out of the means; it never scores 0.
+A failed item has no prediction. It is counted and left out of the means; it never scores 0. A mean that lacks items is
+not the benchmark's number: ``withheld_because`` says so, and whoever shows numbers asks it.
 """
 
 import logging
@@ -13,28 +14,37 @@ from typing import Any
 
 import pyarrow as pa
 
+from pipeline.benchmarks import OVERALL, MetricName, label_of
 from pipeline.bootstrap import mean_interval
-from pipeline.config import BenchmarkConfig, MetricName
 from pipeline.errors import DataError
+from pipeline.evaluation_config import BenchmarkConfig
+from pipeline.language_gate import HOW_TO_GET_IT, METRIC, LanguageGate, language_gate
 from pipeline.manifest import Manifest, Request
 from pipeline.parquet import write_rows
 from pipeline.prediction_rows import Prediction, read_predictions
 from pipeline.progress import Progress
+from pipeline.queries import item_groups
 from pipeline.rouge import rouge_l
+from pipeline.sql_files import sql_files
 from pipeline.store import ArtifactStore
 
 log = logging.getLogger(__name__)
 
-VERSION = 1  # raise when the same request should give a different result: also when a metric computes other values
+VERSION = 2  # raise when the same request should give a different result: also when a metric computes other values
 
-OVERALL = "overall"
-"""Stands for all items of a benchmark where a category could stand."""
+BREAKDOWNS = ("category", "image_category", "question_type", "answer_length")
+"""Columns that part the items of a benchmark into groups. The last two are macros in ``sql/macros/benchmarks``."""
 
 SCORE_SCHEMA = pa.schema(
     [
         pa.field("benchmark", pa.string(), nullable=False),
+        pa.field("protocol", pa.string(), nullable=False),
         pa.field("item_id", pa.string(), nullable=False),
         pa.field("category", pa.string()),
+        pa.field("image_category", pa.string()),
+        pa.field("question_type", pa.string(), nullable=False),
+        pa.field("answer_length", pa.string(), nullable=False),
+        pa.field("image_sha256", pa.string()),
         pa.field("metric", pa.string(), nullable=False),
         pa.field("value", pa.float64(), nullable=False),
     ]
@@ -56,21 +66,33 @@ def comparable(text: str) -> str:
     return FINAL_STOPS.sub("", unicodedata.normalize("NFKC", text)).strip()
 
 
-METRICS: Mapping[MetricName, Metric] = {"exact_match": exact_match, "rouge_l": rouge_l}
+def rouge_l_nfkc(reference: str, prediction: str) -> float:
+    """ROUGE-L with NFKC in place of neologdn."""
+    return rouge_l(reference, prediction, normaliser="nfkc")
+
+
+def metric_functions(metrics: Sequence[MetricName], gate: LanguageGate | None) -> dict[MetricName, Metric]:
+    """The metrics that can be computed: without a gate all but ``rougeL_ja``."""
+    known: dict[MetricName, Metric] = {"exact_match": exact_match, "rougeL": rouge_l, "rougeL_nfkc": rouge_l_nfkc}
+    if gate is not None:
+        known["rougeL_ja"] = lambda reference, prediction: rouge_l(reference, gate.passed(reference, prediction))
+    return {name: known[name] for name in metrics if name in known}
 
 
 def score_request(benchmark: BenchmarkConfig, *, predictions_fingerprint: str) -> Request:
-    """What ``score_predictions`` is asked to make."""
-    return Request(
-        step="scores",
-        version=VERSION,
-        config={"metrics": list(benchmark.metrics)},
-        inputs={"predictions": predictions_fingerprint},
-    )
+    """What ``score_predictions`` is asked to make: with the language gate if it is there, else without."""
+    config: dict[str, Any] = {
+        "metrics": list(benchmark.metrics),
+        "groups": {name: macro.sha256 for name, macro in sql_files("macros/benchmarks").items()},
+    }
+    if METRIC in benchmark.metrics:
+        gate = language_gate()
+        config["language_model"] = None if gate is None else gate.sha256
+    return Request(step="scores", version=VERSION, config=config, inputs={"predictions": predictions_fingerprint})
 
 
 def score_predictions(benchmark: BenchmarkConfig, *, predictions: Manifest, store: ArtifactStore) -> Manifest:
-    """Write ``scores.parquet``; the summary has the mean of every metric, overall and by category.
+    """Write ``scores.parquet``; the summary has the mean of every metric, overall and by group.
 
     Raises:
         DataError: no item has a prediction, or the predictions are not those of this benchmark.
@@ -79,47 +101,65 @@ def score_predictions(benchmark: BenchmarkConfig, *, predictions: Manifest, stor
     return store.produce(request, lambda directory: _score(benchmark, predictions, directory))
 
 
+def withheld_because(scores: Manifest, *, max_failed_items: int) -> str | None:
+    """Why the means of a benchmark are not to be shown as its numbers; None when they are."""
+    summary = scores.summary
+    num_failed = summary["num_failed"]
+    if num_failed <= max_failed_items:
+        return None
+    return (
+        f"{label_of(summary['benchmark'], summary['protocol'])}: {num_failed} of {summary['num_items']} items have no "
+        "answer, so its numbers are withheld. `llava-jp query failed_items` says why; "
+        f"limits.max_failed_items={num_failed} shows the means over the others"
+    )
+
+
 def headline_metrics(scores: Manifest) -> dict[str, float]:
-    """Means by ``benchmark/metric`` and ``benchmark/metric/category``, for the comparison of runs."""
-    benchmark = scores.summary["benchmark"]
+    """Means by ``benchmark/protocol/metric`` and, for a group, ``.../breakdown/group``, for the comparison of runs."""
+    benchmark = f"{scores.summary['benchmark']}/{scores.summary['protocol']}"
     return {
-        f"{benchmark}/{row['metric']}" + ("" if row["category"] == OVERALL else f"/{row['category']}"): row["mean"]
+        f"{benchmark}/{row['metric']}"
+        + ("" if row["group"] == OVERALL else f"/{row['breakdown']}/{row['group']}"): row["mean"]
         for row in score_rows(scores)
     }
 
 
 def score_rows(scores: Manifest) -> list[dict[str, Any]]:
-    """One row for every metric and category, ``overall`` first: mean, 95 % interval, number of items."""
+    """One row for every metric and group, ``overall`` first: mean, 95 % interval, number of items."""
     return [
-        {"metric": metric, "category": category, **interval}
+        {"metric": metric, "breakdown": breakdown, "group": group, **interval}
         for metric, means in scores.summary["metrics"].items()
-        for category, interval in {OVERALL: means[OVERALL], **means["categories"]}.items()
+        for breakdown, groups in means.items()
+        for group, interval in groups.items()
     ]
 
 
 def _score(benchmark: BenchmarkConfig, predictions: Manifest, directory: Path) -> dict[str, Any]:
     items = read_predictions(predictions)
     _check(items, benchmark, predictions)
-    answered = [item for item in items if item.error is None]
-    progress = Progress(f"score {benchmark.name}", total=len(answered), unit="items")
-    rows = []
-    for item in answered:
-        rows += [_row(item, metric) for metric in benchmark.metrics]
-        progress.advance()
-    progress.finish()
+    metrics = metric_functions(benchmark.metrics, language_gate() if METRIC in benchmark.metrics else None)
+    not_computed = [name for name in benchmark.metrics if name not in metrics]
+    if not_computed:
+        log.warning(
+            "%s: %s is not computed, its language model is not there. %s", benchmark.label, METRIC, HOW_TO_GET_IT
+        )
+    rows = _rows([item for item in items if item.error is None], metrics, name=benchmark.label)
     write_rows(directory / "scores.parquet", rows, schema=SCORE_SCHEMA)
     return {
         "benchmark": benchmark.name,
+        "protocol": benchmark.protocol,
         "num_items": len(items),
-        "num_failed": len(items) - len(answered),
-        "metrics": {metric: _means([row for row in rows if row["metric"] == metric]) for metric in benchmark.metrics},
+        "num_failed": sum(item.error is not None for item in items),
+        "metrics": {metric: _means([row for row in rows if row["metric"] == metric]) for metric in metrics},
+        "not_computed": not_computed,
     }
 
 
 def _check(items: Sequence[Prediction], benchmark: BenchmarkConfig, predictions: Manifest) -> None:
     source = predictions.directory / "predictions.parquet"
-    if others := sorted({item.benchmark for item in items} - {benchmark.name}):
-        raise DataError(f"{source} answers {others}, not {benchmark.name!r}")
+    wanted = f"{benchmark.name}/{benchmark.protocol}"
+    if others := sorted({f"{item.benchmark}/{item.protocol}" for item in items} - {wanted}):
+        raise DataError(f"{source} answers {others}, not {wanted!r}")
     if len({item.item_id for item in items}) < len(items):
         raise DataError(f"{source}: several predictions have the same item_id; an item must be answered once")
     if OVERALL in {item.category for item in items}:
@@ -129,24 +169,35 @@ def _check(items: Sequence[Prediction], benchmark: BenchmarkConfig, predictions:
         raise DataError(f"{source}: none of the {len(items)} items has a prediction that could be scored{example}")
 
 
-def _row(item: Prediction, metric: MetricName) -> dict[str, Any]:
-    assert item.prediction is not None  # no error, so there is one
-    return {
-        "benchmark": item.benchmark,
-        "item_id": item.item_id,
-        "category": item.category,
-        "metric": metric,
-        "value": METRICS[metric](item.reference, item.prediction),
-    }
+def _rows(items: Sequence[Prediction], metrics: Mapping[MetricName, Metric], *, name: str) -> list[dict[str, Any]]:
+    """Rows of ``SCORE_SCHEMA``."""
+    groups = item_groups([item.question for item in items], [item.reference for item in items])
+    progress = Progress(f"score {name}", total=len(items), unit="items")
+    rows = []
+    for item, (question_type, answer_length) in zip(items, groups, strict=True):
+        own = {"question_type": question_type, "answer_length": answer_length}
+        shared = {key: own.get(key, getattr(item, key, None)) for key in SCORE_SCHEMA.names}
+        for metric, function in metrics.items():
+            assert item.prediction is not None  # no error, so there is one
+            rows.append({**shared, "metric": metric, "value": function(item.reference, item.prediction)})
+        progress.advance()
+    progress.finish()
+    return rows
 
 
-def _means(rows: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
-    """Means of one metric: of all rows, and of each category by name."""
-    by_category: dict[str, list[float]] = {}
-    for row in rows:
-        if row["category"] is not None:
-            by_category.setdefault(row["category"], []).append(row["value"])
-    return {
-        OVERALL: asdict(mean_interval([row["value"] for row in rows])),
-        "categories": {category: asdict(mean_interval(values)) for category, values in sorted(by_category.items())},
-    }
+def _means(rows: Sequence[Mapping[str, Any]]) -> dict[str, dict[str, Any]]:
+    """Means of one metric by breakdown and group: of all rows first.."""
+    means = {OVERALL: {OVERALL: _interval(rows)}}
+    for breakdown in BREAKDOWNS:
+        groups: dict[str, list[Mapping[str, Any]]] = {}
+        for row in rows:
+            if row[breakdown] is not None:
+                groups.setdefault(row[breakdown], []).append(row)
+        if groups:
+            means[breakdown] = {group: _interval(members) for group, members in sorted(groups.items())}
+    return means
+
+
+def _interval(rows: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """Questions on one image are drawn together."""
+    return asdict(mean_interval([row["value"] for row in rows], clusters=[row["image_sha256"] for row in rows]))

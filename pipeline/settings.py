@@ -5,7 +5,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Literal
 
-from pydantic import Field, ValidationError, model_validator
+from pydantic import AliasChoices, Field, SecretStr, ValidationError, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from model.config import AttentionName
@@ -19,7 +19,7 @@ Offload = Literal["none", "optimizer", "all"]
 class Settings(BaseSettings):
     """Each field is read from ``LLAVA_JP_<FIELD>``."""
 
-    model_config = SettingsConfigDict(env_prefix="LLAVA_JP_", frozen=True)
+    model_config = SettingsConfigDict(env_prefix="LLAVA_JP_", frozen=True, populate_by_name=True)
 
     store: Path = Field(Path("store"), description="folder of all artifacts")
     tracking_uri: str = Field("", description="MLflow server or database; empty: SQLite in the store")
@@ -56,7 +56,25 @@ class Settings(BaseSettings):
     ray_address: str = Field(
         "", description="Ray cluster that encodes images: auto, ray://host:10001; empty: processes of this machine"
     )
+    language_model: Path | None = Field(
+        None, description="fastText's lid.176.ftz for rougeL_ja; default: the one that was fetched into the store"
+    )
     master_port: int | None = Field(None, gt=0, lt=65536, description="port of the training group; default: a free one")
+    judge_base_url: str = Field(
+        "",
+        validation_alias=AliasChoices("LLAVA_JP_JUDGE_BASE_URL", "OPENAI_BASE_URL"),
+        description="where the judge is, as https://host/v1; empty: OpenAI",
+    )
+    judge_api_key: SecretStr = Field(
+        SecretStr(""),
+        validation_alias=AliasChoices("LLAVA_JP_JUDGE_API_KEY", "OPENAI_API_KEY"),
+        description="the judge's key; without key and place judged benchmarks are skipped",
+    )
+    judge_concurrency: int = Field(8, gt=0, le=256, description="requests to the judge at once, at most")
+    judge_timeout: float = Field(120.0, gt=0, description="seconds that one reply of the judge may take")
+    judge_token_ceiling: int | None = Field(
+        None, gt=0, description="tokens that judging may cost in one run, prompts and replies; default: no ceiling"
+    )
 
     @cached_property
     def store_root(self) -> Path:

@@ -2,7 +2,7 @@
 
 import hashlib
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
@@ -10,7 +10,17 @@ from importlib.resources.abc import Traversable
 from pathlib import Path
 from typing import Literal
 
-Folder = Literal["macros", "views", "queries", "checks/translation", "checks/contamination", "checks/invariants"]
+Folder = Literal[
+    "macros",
+    "macros/benchmarks",
+    "views",
+    "queries",
+    "checks/translation",
+    "checks/contamination",
+    "checks/invariants",
+]
+MACRO_FOLDERS: tuple[Folder, ...] = ("macros", "macros/benchmarks")
+"""Those of the translation checks and those of the benchmarks: a change of one does not make the other's step anew."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +69,12 @@ def sql_files(folder: Folder) -> Mapping[str, SqlFile]:
     return {
         (name := file.name.removesuffix(".sql")): parse_sql(name, file.read_text(encoding="utf-8")) for file in found
     }
+
+
+def all_macros() -> Iterator[SqlFile]:
+    """Every macro, each after those that it uses."""
+    for folder in MACRO_FOLDERS:
+        yield from sql_files(folder).values()
 
 
 def _sql_folder() -> Traversable:

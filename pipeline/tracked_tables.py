@@ -21,10 +21,18 @@ KeepFile = Callable[[str, str, bytes], None]
 """Gets folder, name and content of a file beside the table."""
 
 
-def table_of_rows(rows: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
-    """Rows of the same columns in the form of MLflow's tables."""
+def table_of_rows(rows: Sequence[Mapping[str, Any]], *, keep: KeepFile | None = None) -> dict[str, Any]:
+    """Rows of the same columns in the form of MLflow's tables; ``keep`` gets the pictures, if there are some."""
     columns = list(rows[0])
-    return {"columns": columns, "data": [[_plain(row[column]) for column in columns] for row in rows]}
+
+    def cell(value: object) -> object:
+        if not isinstance(value, Image.Image) or keep is None:
+            return _plain(value)
+        buffer = io.BytesIO()
+        value.save(buffer, "PNG")
+        return _kept_picture(buffer.getvalue(), "picture.png", keep)
+
+    return {"columns": columns, "data": [[cell(row[column]) for column in columns] for row in rows]}
 
 
 def read_table(path: Path, *, keep: KeepFile) -> dict[str, Any]:
@@ -46,18 +54,21 @@ def _is_picture(cell: object) -> bool:
 
 
 def _picture(cell: Mapping[str, str], keep: KeepFile) -> dict[str, str]:
-    """A picture as MLflow's tables hold it: the path of the file and of a small copy."""
     path = Path(cell[PICTURE])
-    content = path.read_bytes()
+    return _kept_picture(path.read_bytes(), path.name, keep)
+
+
+def _kept_picture(content: bytes, name: str, keep: KeepFile) -> dict[str, str]:
+    """A picture as MLflow's tables hold it: the path of the file and of a small copy."""
     folder = f"table_images/{hashlib.sha256(content).hexdigest()[:16]}"
     small = io.BytesIO()
     with Image.open(io.BytesIO(content)) as image:
         thumbnail = image.convert("RGB")
     thumbnail.thumbnail((THUMBNAIL_SIDE, THUMBNAIL_SIDE))
     thumbnail.save(small, "WEBP")
-    keep(folder, path.name, content)
+    keep(folder, name, content)
     keep(folder, "small.webp", small.getvalue())
-    return {"type": "image", "filepath": f"{folder}/{path.name}", "compressed_filepath": f"{folder}/small.webp"}
+    return {"type": "image", "filepath": f"{folder}/{name}", "compressed_filepath": f"{folder}/small.webp"}
 
 
 def _plain(value: object) -> object:

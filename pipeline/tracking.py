@@ -138,6 +138,15 @@ class TrackedRun:
         """A JSON file among the run's files."""
         self._keep(folder, name, json.dumps(values, ensure_ascii=False, indent=2, default=str).encode())
 
+    def log_samples(self, rows: Sequence[Mapping[str, Any]]) -> None:
+        """The sample sheet as a table: one row per item, one column per experiment."""
+        if rows:
+            self._log_table("samples.json", table_of_rows(rows, keep=self._keep_once))
+
+    def log_trace(self, trace: Mapping[str, Any]) -> None:
+        """One call of a model, as ``pipeline.judging.traces`` describes it."""
+        self._append("trace", **trace)
+
     def log_artifacts(self, manifest: Manifest) -> None:
         """Put the readable files of an artifact on the run."""
         for name in (MANIFEST_NAME, *(file.path for file in manifest.files if file.path in LOGGED_FILES)):

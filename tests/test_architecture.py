@@ -118,7 +118,15 @@ def test_the_wheel_has_every_sql_file(wheel_files):
 
 
 @pytest.mark.parametrize(
-    "pattern", ["experiments/*.yaml", "sources/*.yaml", "templates/*.html", "templates/*.md", "tokenizers/*/*.json"]
+    "pattern",
+    [
+        "experiments/*.yaml",
+        "judging/*.yaml",
+        "sources/*.yaml",
+        "templates/*.html",
+        "templates/*.md",
+        "tokenizers/*/*.json",
+    ],
 )
 def test_the_wheel_has_every_file_that_the_pipeline_reads(wheel_files, pattern):
     expected = {path.relative_to(REPOSITORY).as_posix() for path in (REPOSITORY / "pipeline").glob(pattern)}

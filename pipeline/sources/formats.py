@@ -109,6 +109,8 @@ def heron_benchmark(files: Sequence[Path], images: Path) -> Iterator[Pair]:
             "id": number,
             "image": question["image"],
             "category": question["category"],
+            "image_category": question.get("image_category"),
+            "context": question.get("context"),
             "conversations": _talk([(question["text"], answers[number])]),
         }
         yield record, None
@@ -124,6 +126,9 @@ READERS: Mapping[str, Reader] = {
     "japanese-heron-bench": heron_benchmark,
 }
 """By the dataset's name; all others are in LLaVA's form."""
+
+BENCHMARKS = frozenset({"ja-vg-vqa-500", "ja-vlm-bench-in-the-wild", "japanese-heron-bench"})
+"""Datasets whose items are kept as they were published; see ``pipeline.benchmark_items``."""
 
 
 def _rows(files: Sequence[Path]) -> Iterator[dict[str, Any]]:

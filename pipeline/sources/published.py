@@ -25,6 +25,8 @@ class DatasetOnDisk:
     """Empty when there are none."""
     images: Path
     """The folder where the image paths of the records start."""
+    kept: tuple[Path, ...] = ()
+    """Files that stay in the prepared dataset as they are."""
 
 
 def published_datasets(config: ExperimentConfig) -> tuple[str, ...]:
@@ -108,6 +110,7 @@ def locate(dataset: PublishedDataset, fetched: dict[str, FetchedSource], *, root
         annotations=_paths(dataset.annotations, fetched, root),
         originals=_paths(dataset.originals, fetched, root) if dataset.originals else (),
         images=start / dataset.image_folder,
+        kept=tuple(path for file in dataset.kept for path in _paths(file, fetched, root)),
     )
 
 

@@ -99,13 +99,15 @@ class PublishedDataset(Section):
         description="where image paths start: below the store's image folder, or beside the annotations",
     )
     others: tuple[str, ...] = Field((), description="sources of anything else that belongs to it")
+    kept: tuple[DatasetFile, ...] = Field((), description="files that stay in the prepared dataset as they are")
     num_records: int = Field(gt=0, description="about how many records, for a plan")
     num_images: int = Field(gt=0, description="about how many images they name, for a plan")
 
     def source_names(self) -> tuple[str, ...]:
         """All sources to fetch, each once, the small ones first."""
         originals = (self.originals.source,) if self.originals else ()
-        return tuple(dict.fromkeys((self.annotations.source, *originals, *self.others, *self.images)))
+        kept = (file.source for file in self.kept)
+        return tuple(dict.fromkeys((self.annotations.source, *originals, *kept, *self.others, *self.images)))
 
 
 def read_registry(text: str) -> tuple[Mapping[str, Source], Mapping[str, PublishedDataset]]:

@@ -1,9 +1,10 @@
--- One row per benchmark, metric, category and experiment; the experiments to compare stand under each other.
+-- One row per benchmark, protocol, metric, category and experiment; the experiments to compare stand under each other.
 --
 -- $experiments  experiments  names with commas between them (default none)
 -- $baseline     experiment   the experiment that the difference is taken to (default none)
 --
 -- benchmark            name of the benchmark
+-- protocol             which questions of it were asked
 -- dataset_fingerprint  the benchmark's items; only rows over the same items can be compared
 -- metric               name of the metric
 -- category             category of the items, or overall
@@ -15,6 +16,7 @@
 with items as (
     select
         benchmark,
+        protocol,
         dataset_fingerprint,
         metric,
         unnest(list_distinct([category, 'overall'])) as category,
@@ -26,6 +28,7 @@ with items as (
 means as (
     select
         benchmark,
+        protocol,
         dataset_fingerprint,
         metric,
         category,
@@ -41,11 +44,13 @@ from means
 left join means as baseline
     on baseline.experiment = $baseline
     and baseline.benchmark = means.benchmark
+    and baseline.protocol = means.protocol
     and baseline.dataset_fingerprint = means.dataset_fingerprint
     and baseline.metric = means.metric
     and baseline.category = means.category
 order by
     means.benchmark,
+    means.protocol,
     means.dataset_fingerprint,
     means.metric,
     means.category <> 'overall',

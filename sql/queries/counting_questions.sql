@@ -15,12 +15,7 @@ with questions as (
         fingerprint,
         "source",
         trim(replace("text", '<image>', '')) as question,
-        regexp_matches(
-            "text",
-            'いくつ|いくつか?の|何(人|名|個|匹|頭|羽|台|本|枚|冊|杯|軒|棟|隻|機|両|足|着|輪|皿|切れ|種類|つ|組|段|列|行|文字|か所|箇所|ヶ所|カ所)'
-            || '|(人|個|台|匹|本|枚|もの|物)?の?(数|個数|人数|台数|匹数|本数|枚数)(は|を|が)(何|いく|どれ|教え|数え|答え)'
-            || '|どれ(くらい|ぐらい|だけ)の(数|人数|個数)'
-        ) as is_counting
+        question_type(trim(replace("text", '<image>', ''))) = 'counting' as is_counting
     from turns
     where role = 'user'
 )

@@ -1,4 +1,4 @@
--- One row per experiment, benchmark, metric and category; the category overall is all items.
+-- One row per experiment, benchmark, protocol, metric and category; the category overall is all items.
 --
 -- $experiment  experiment  only this experiment (default none)
 -- $benchmark   string      only this benchmark (default none)
@@ -6,13 +6,14 @@
 --
 -- experiment  name of the experiment
 -- benchmark   name of the benchmark
+-- protocol    which questions of it were asked
 -- metric      name of the metric
 -- category    category of the items, or overall
 -- mean        mean over the answered items, 0 to 100
 -- num_items   answered items
 -- num_failed  items without an answer; they are not in the mean
 with items as (
-    select experiment, benchmark, metric, value, unnest(list_distinct([category, 'overall'])) as category
+    select experiment, benchmark, protocol, metric, value, unnest(list_distinct([category, 'overall'])) as category
     from experiment_scores
     where ($experiment is null or experiment = $experiment)
         and ($benchmark is null or benchmark = $benchmark)
@@ -21,11 +22,12 @@ with items as (
 select
     experiment,
     benchmark,
+    protocol,
     metric,
     category,
     avg(value) as mean,
     count(value) as num_items,
     count(*) - count(value) as num_failed
 from items
-group by experiment, benchmark, metric, category
-order by experiment, benchmark, metric, category <> 'overall', category;
+group by experiment, benchmark, protocol, metric, category
+order by experiment, benchmark, protocol, metric, category <> 'overall', category;

@@ -8,6 +8,7 @@
 -- $max_rows    integer     items to show, at most (default 20)
 --
 -- benchmark         name of the benchmark
+-- protocol          which questions of it were asked
 -- item_id           the item
 -- category          category of the item
 -- question          what was asked
@@ -24,6 +25,7 @@ with chosen as (
 )
 select
     good.benchmark,
+    good.protocol,
     good.item_id,
     good.category,
     good.question,
@@ -36,11 +38,12 @@ select
 from chosen as good
 join chosen as bad
     on bad.benchmark = good.benchmark
+    and bad.protocol = good.protocol
     and bad.dataset_fingerprint = good.dataset_fingerprint
     and bad.item_id = good.item_id
 where good.experiment = $right
     and bad.experiment = $wrong
     and good.value >= $right_from
     and coalesce(bad.value, -1) < $right_from
-order by good.value - coalesce(bad.value, 0) desc, good.benchmark, good.item_id
+order by good.value - coalesce(bad.value, 0) desc, good.benchmark, good.protocol, good.item_id
 limit $max_rows;

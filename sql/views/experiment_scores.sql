@@ -4,9 +4,13 @@
 -- fingerprint          varchar  the scores artifact
 -- dataset_fingerprint  varchar  the benchmark's items; only scores over the same items can be compared
 -- benchmark            varchar  name of the benchmark
+-- protocol             varchar  which questions of it were asked
 -- metric               varchar  name of the metric
 -- item_id              varchar  the item
 -- category             varchar  category of the item, if it has one
+-- image_category       varchar  category of its image, if it has one
+-- question_type        varchar  counting, colour, position, yes_no, reading or other
+-- answer_length        varchar  length of the expected answer in characters: 01-05, 06-15, 16-40, 41+
 -- value                double   0 to 100, null when the item has no answer
 -- question             varchar  what was asked
 -- reference            varchar  the expected answer
@@ -21,7 +25,7 @@ with scored as (
     from experiment_steps as steps
     join manifests on manifests.step = 'scores' and manifests.fingerprint = steps.fingerprint
     left join experiment_steps as datasets
-        on datasets.experiment = steps.experiment and datasets.role = replace(steps.role, 'scores/', 'dataset/')
+        on datasets.experiment = steps.experiment and datasets.role = 'dataset/' || split_part(steps.role, '/', 2)
     where steps.role like 'scores/%'
 ),
 metrics as (
@@ -33,9 +37,13 @@ select
     scored.fingerprint,
     scored.dataset_fingerprint,
     predictions.benchmark,
+    predictions.protocol,
     metrics.metric,
     predictions.item_id,
     predictions.category,
+    predictions.image_category,
+    predictions.question_type,
+    predictions.answer_length,
     scores.value,
     predictions.question,
     predictions.reference,

@@ -1,24 +1,40 @@
 -- One row per benchmark item and model that answered it.
 --
--- fingerprint   varchar  the predictions artifact
--- benchmark     varchar  name of the benchmark
--- item_id       varchar  unique in its benchmark
--- category      varchar  category of the item, if it has one
--- question      varchar  what was asked
--- reference     varchar  the expected answer
--- prediction    varchar  the model's answer, null when there is none
--- image_sha256  varchar  hash of the image's bytes
--- error         varchar  why there is no answer
+-- fingerprint     varchar  the predictions artifact
+-- benchmark       varchar  name of the benchmark
+-- protocol        varchar  which questions of it were asked
+-- item_id         varchar  unique in its benchmark
+-- category        varchar  category of the item, if it has one
+-- image_category  varchar  category of its image, if it has one
+-- question_type   varchar  counting, colour, position, yes_no, reading or other
+-- answer_length   varchar  length of the expected answer in characters: 01-05, 06-15, 16-40, 41+
+-- question        varchar  what was asked
+-- reference       varchar  the expected answer
+-- prediction      varchar  the model's answer, null when there is none
+-- image_sha256    varchar  hash of the image's bytes
+-- error           varchar  why there is no answer
 select
     split_part(filename, '/', -2) as fingerprint,
     benchmark,
+    coalesce(protocol, 'all') as protocol,
     item_id,
     category,
+    image_category,
+    question_type(question) as question_type,
+    answer_length(reference) as answer_length,
     question,
     reference,
     prediction,
     image_sha256,
     error
-from read_parquet(
-    getvariable('store') || '/artifacts/predictions/*/predictions.parquet', filename = true, hive_partitioning = false
+from (
+    select null::varchar as protocol, null::varchar as image_category where false  -- which artifacts of earlier versions lack
+    union all by name
+    select *
+    from read_parquet(
+        getvariable('store') || '/artifacts/predictions/*/predictions.parquet',
+        filename = true,
+        hive_partitioning = false,
+        union_by_name = true
+    )
 );

@@ -54,8 +54,8 @@ class Commands:
 
 
 def clean_environment(folder: Path) -> dict[str, str]:
-    """This process's environment without settings of ours, Prefect's and MLflow's; temporary files in ``folder``."""
-    prefixes = ("LLAVA_JP_", "PREFECT_", "MLFLOW_", "OMP_NUM_THREADS")
+    """This process's environment without settings of ours, Prefect, MLflow, a judge; temporary files in ``folder``."""
+    prefixes = ("LLAVA_JP_", "PREFECT_", "MLFLOW_", "OPENAI_", "OMP_NUM_THREADS")
     kept = {name: value for name, value in os.environ.items() if not name.startswith(prefixes)}
     return {
         **kept,

@@ -37,7 +37,7 @@ def experiment(folder):
         "pretrain": {"max_length": 512, "global_batch_size": 16},
         "finetune": {"max_length": 512, "global_batch_size": 16},
         "evaluation": {
-            "benchmarks": [{"name": "questions", "source": source("instruct.json"), "metrics": ["rouge_l"]}],
+            "benchmarks": [{"name": "questions", "source": source("instruct.json"), "metrics": ["rougeL"]}],
             "generation": {"max_new_tokens": 8},
         },
     }
@@ -53,7 +53,7 @@ def test_photographs_run_from_files_to_scores(commands, tmp_path):
     assert done.stderr == ""
     assert "photos: 0 of 13 steps are already done" in done.stdout
     assert done.stdout.count(f"encode images: {NUM_PHOTOS // 2} images in") == 2  # each dataset's photos are its own
-    assert re.search(rf"│ questions │ rouge_l │ overall +│ {NUM_QUESTIONS} +│", done.stdout)
+    assert re.search(rf"│ questions │ all +│ rougeL │ overall +│ {NUM_QUESTIONS} +│", done.stdout)
     steps = {}
     for manifest in ArtifactStore(tmp_path / "store").manifests():
         steps.setdefault(manifest.request.step, []).append(manifest)

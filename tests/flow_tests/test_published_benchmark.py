@@ -11,7 +11,7 @@ from tests.pipeline_tests.hub_server import running_hub
 from tests.pipeline_tests.small_data import picture
 
 SOURCE = "{kind: published, name: ja-vlm-bench-in-the-wild}"
-WILD = f"evaluation.benchmarks=[{{name: wild, source: {SOURCE}, metrics: [rouge_l]}}]"
+WILD = f"evaluation.benchmarks=[{{name: wild, source: {SOURCE}, metrics: [rougeL]}}]"
 
 
 def wild_table() -> bytes:

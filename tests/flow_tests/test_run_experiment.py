@@ -47,7 +47,7 @@ def test_a_run_reports_progress_and_ends_with_the_scores(smoke):
         "Scores with 95 % intervals",
     ):
         assert line in done.stdout
-    assert re.search(r"│ shapes-ja │ exact_match │ overall +│ 24 +│", done.stdout)
+    assert re.search(r"│ shapes-ja │ all +│ exact_match │ overall +│ 24 +│", done.stdout)
     for what in ("radar chart", "sample answers"):
         path = Path(re.search(rf"^{what}: +(.+)$", done.stdout, re.MULTILINE)[1])
         assert path.is_file()

@@ -23,6 +23,12 @@ def loss_of(
     return vlm(ids, *places_of(ids, labels), features, z_loss=z_loss)
 
 
+def training_batch() -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+    """Ids, labels and features of ``batch``."""
+    batch_ids, _, batch_labels = batch()
+    return batch_ids, batch_labels, random_features(2)
+
+
 def batch() -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
     """Ids, mask and labels: a row with an image, a row without, a shorter row with an image; padding on the right."""
     image = [IMAGE_TOKEN_ID] * 3
@@ -168,8 +174,7 @@ def test_the_frozen_llm_drops_nothing_out_and_the_trained_one_does():
 
 
 def test_the_frozen_llm_drops_out_when_it_is_asked_to_as_the_original_did():
-    vlm, (batch_ids, _, batch_labels) = build_vlm("gpt2"), batch()
-    arguments = (batch_ids, batch_labels, random_features(2))
+    vlm, arguments = build_vlm("gpt2"), training_batch()
     vlm.prepare_stage("pretrain", frozen_dropout=True)
     assert loss_of(vlm, *arguments).item() != loss_of(vlm, *arguments).item()
     assert not any(parameter.requires_grad for parameter in vlm.llm.parameters())
@@ -177,8 +182,7 @@ def test_the_frozen_llm_drops_out_when_it_is_asked_to_as_the_original_did():
 
 @pytest.mark.parametrize("family", FAMILIES)
 def test_a_frozen_llm_recomputes_its_layers_and_the_gradients_stay(family):
-    vlm, (batch_ids, _, batch_labels) = build_vlm(family), batch()
-    arguments = (batch_ids, batch_labels, random_features(2))
+    vlm, arguments = build_vlm(family), training_batch()
     vlm.prepare_stage("pretrain")
     loss_of(vlm, *arguments).backward()
     expected = vlm.projector.weight.grad.clone()
@@ -196,11 +200,16 @@ def test_a_frozen_llm_recomputes_its_layers_and_the_gradients_stay(family):
     assert torch.equal(vlm.projector.weight.grad, expected)
 
 
-@pytest.mark.parametrize("num_beams", [1, 2])
-@pytest.mark.parametrize("family", FAMILIES)
-def test_answers_do_not_depend_on_what_is_answered_together(family, num_beams):
+SAKANA = {"num_beams": 2, "repetition_penalty": 1.5}
+
+
+@pytest.mark.parametrize(
+    ("family", "fields"),
+    [*((family, {}) for family in FAMILIES), *((family, SAKANA) for family in FAMILIES), ("gpt2", {"num_beams": 2})],
+)
+def test_answers_do_not_depend_on_what_is_answered_together(family, fields):
     vlm, tokenizer = build_vlm(family), build_tokenizer()
-    config = GenerationConfig(max_new_tokens=8, num_beams=num_beams)
+    config = GenerationConfig(max_new_tokens=8, **fields)
     has_image = (True, False, True)
     prompts = [
         encode_prompt(question, has_image=image, template="v1", tokenizer=tokenizer)

@@ -2,6 +2,7 @@ import io
 import logging
 import re
 import warnings
+from dataclasses import replace
 from html.parser import HTMLParser
 
 import pyarrow.parquet as pq
@@ -12,20 +13,24 @@ from PIL import Image
 
 from pipeline.charts import Chart, draw, drawable
 from pipeline.comparison import (
-    COMPARISON_SCHEMA,
     DIFFERENCE_SCHEMA,
-    ComparedExperiment,
+    article_table,
     compare,
     comparison_request,
+    difference_table,
+    has_chart,
     score_table,
 )
-from pipeline.config import BenchmarkConfig, ShapesJaSource
+from pipeline.comparison_scores import COMPARISON_SCHEMA, ComparedExperiment, OtherScores, score_chart
+from pipeline.config import ShapesJaSource
 from pipeline.errors import ConfigError, DataError
+from pipeline.evaluation_config import BenchmarkConfig
 from pipeline.images import IMAGE_SCHEMA
 from pipeline.manifest import Request
 from pipeline.parquet import write_rows
 from pipeline.prediction_rows import PREDICTION_SCHEMA, Prediction
-from pipeline.sample_sheet import SheetItem, choose
+from pipeline.published_scores import article_rows, published_table
+from pipeline.sample_sheet import SheetItem, choose, sheet_table
 from pipeline.scores import score_predictions
 from pipeline.store import ArtifactStore
 
@@ -63,7 +68,7 @@ def experiment(store: ArtifactStore, name: str, answers: dict[str, str | None], 
 
     predictions = store.produce(Request(step="predictions", version=1, config={"by": name, "asked": question}), work)
     source = ShapesJaSource(kind="shapes-ja", content="questions", num_images=1)
-    benchmark = BenchmarkConfig(name="shapes-ja", source=source, metrics=("exact_match", "rouge_l"))
+    benchmark = BenchmarkConfig(name="shapes-ja", source=source, metrics=("exact_match", "rougeL"))
     scores = score_predictions(benchmark, predictions=predictions, store=store)
     return ComparedExperiment(name, (predictions,), (scores,), (dataset(store, image or png()),))
 
@@ -93,35 +98,38 @@ def rows(manifest, name: str, **wanted):
     return [row for row in found if wanted.items() <= row.items()]
 
 
-def test_a_comparison_is_five_files_and_a_summary(compared):
-    names = {"comparison.parquet", "differences.parquet", "radar.png", "report.md", "samples.html"}
+def test_a_comparison_is_six_files_and_a_summary(compared):
+    tables = {"comparison.parquet", "differences.parquet", "samples.parquet"}
+    names = {*tables, "radar.png", "report.md", "samples.html"}
     assert {file.path for file in compared.files} == names
     assert compared.summary == {
         "experiments": ["bad", "good"],
         "benchmarks": ["shapes-ja"],
         "num_items": 4,
         "num_sample_answers": 4,
-        "num_differences": 8,
+        "num_differences": 12,
     }
 
 
 def test_the_comparison_has_every_mean_of_every_experiment(compared):
     assert pq.read_schema(compared.path("comparison.parquet")).equals(COMPARISON_SCHEMA)
     found = rows(compared, "comparison.parquet", metric="exact_match", experiment="bad")
-    assert [(row["category"], row["mean"], row["num_items"]) for row in found] == [
-        ("overall", 50.0, 4),
-        ("colour", 50.0, 2),
-        ("counting", 100.0, 1),
-        ("position", 0.0, 1),
+    assert [(row["breakdown"], row["group"], row["mean"], row["num_items"]) for row in found] == [
+        ("overall", "overall", 50.0, 4),
+        ("category", "colour", 50.0, 2),
+        ("category", "counting", 100.0, 1),
+        ("category", "position", 0.0, 1),
+        ("question_type", "other", 50.0, 4),
+        ("answer_length", "01-05", 50.0, 4),
     ]
 
 
 def test_differences_are_second_minus_first(compared):
     assert pq.read_schema(compared.path("differences.parquet")).equals(DIFFERENCE_SCHEMA)
-    (overall,) = rows(compared, "differences.parquet", metric="exact_match", category="overall")
+    (overall,) = rows(compared, "differences.parquet", metric="exact_match", group="overall")
     assert (overall["experiment_a"], overall["experiment_b"]) == ("bad", "good")
     assert (overall["difference"], overall["num_items"]) == (50.0, 4)
-    assert overall["p_value"] == pytest.approx(0.5, abs=0.04)
+    assert (overall["num_clusters"], overall["p_value"]) == (1, 1.0)  # all questions are on one image
 
 
 def test_differences_leave_out_items_that_either_experiment_failed_on(store):
@@ -129,27 +137,52 @@ def test_differences_leave_out_items_that_either_experiment_failed_on(store):
     second = experiment(store, "second", GOOD | {"2": None})
     manifest = compare([first, second], store=store)
     found = rows(manifest, "differences.parquet", metric="exact_match")
-    assert [(row["category"], row["num_items"]) for row in found] == [("overall", 2), ("colour", 1), ("counting", 1)]
+    counts = [(row["group"], row["num_items"]) for row in found if row["breakdown"] in ("overall", "category")]
+    assert counts == [("overall", 2), ("colour", 1), ("counting", 1)]
+
+
+def allowing(one: ComparedExperiment, max_failed_items: int) -> ComparedExperiment:
+    return replace(one, max_failed_items=max_failed_items)
+
+
+def test_a_number_that_lacks_items_is_withheld(store):
+    first, second = experiment(store, "first", GOOD | {"0": None}), experiment(store, "second", GOOD)
+    manifest = compare([first, second], store=store)
+    (overall, *_) = score_table(manifest)
+    assert (overall["first"], overall["second"]) == ("withheld", "100.0 [100.0, 100.0]")
+    assert {row["mean"] for row in rows(manifest, "comparison.parquet", experiment="first")} == {None}
+    report = manifest.path("report.md").read_text(encoding="utf-8")
+    assert "first: shapes-ja: 1 of 4 items have no answer, so its numbers are withheld." in report
+    assert not has_chart(manifest)
+    assert "## Chart" not in report
+
+
+def test_a_number_that_lacks_items_is_shown_where_the_user_allows_it(store):
+    manifest = compare([allowing(experiment(store, "first", GOOD | {"0": None}), 1)], store=store)
+    assert score_table(manifest)[0]["first"] == "100.0 [100.0, 100.0]"
     report = manifest.path("report.md").read_text(encoding="utf-8")
     assert "first failed on 1 items of shapes-ja; they are in no mean." in report
+    assert has_chart(manifest)
 
 
 def test_the_score_table_has_a_column_for_each_experiment(compared):
     assert score_table(compared)[:2] == [
         {
             "benchmark": "shapes-ja",
+            "protocol": "all",
             "metric": "exact_match",
-            "category": "overall",
-            "items": "4",
-            "bad": "50.0 [0.0, 100.0]",
+            "group": "overall",
+            "items": "4 on 1",
+            "bad": "50.0 [50.0, 50.0]",
             "good": "100.0 [100.0, 100.0]",
         },
         {
             "benchmark": "shapes-ja",
+            "protocol": "all",
             "metric": "exact_match",
-            "category": "colour",
-            "items": "2",
-            "bad": "50.0 [0.0, 100.0]",
+            "group": "colour",
+            "items": "2 on 1",
+            "bad": "50.0 [50.0, 50.0]",
             "good": "100.0 [100.0, 100.0]",
         },
     ]
@@ -157,9 +190,107 @@ def test_the_score_table_has_a_column_for_each_experiment(compared):
 
 def test_the_report_has_the_scores_and_the_differences(compared):
     report = compared.path("report.md").read_text(encoding="utf-8")
-    assert "| shapes-ja | exact_match | overall | 4 | 50.0 [0.0, 100.0] | 100.0 [100.0, 100.0] |" in report
-    assert "| shapes-ja | exact_match | overall | bad | good | +50.0 [+0.0, +100.0] |" in report
+    assert "| shapes-ja | all | exact_match | overall | 4 on 1 | 50.0 [50.0, 50.0] | 100.0 [100.0, 100.0] |" in report
+    assert "| shapes-ja | all | exact_match | overall | bad | good | +50.0 [+50.0, +50.0] | 1.0000 | 4 on 1 |" in report
+    assert "| shapes-ja | all | exact_match | answer_length: 01-05 | 4 on 1 |" in report
     assert "![exact_match on shapes-ja (percent, n=4)](radar.png)" in report
+
+
+def test_the_differences_to_print_name_both_sides_and_their_p(compared):
+    assert difference_table(compared)[0] == {
+        "benchmark": "shapes-ja",
+        "protocol": "all",
+        "metric": "exact_match",
+        "group": "overall",
+        "A": "bad",
+        "B": "good",
+        "B - A": "+50.0 [+50.0, +50.0]",
+        "p": "1.0000",
+        "items": "4 on 1",
+    }
+
+
+def test_the_sample_sheet_is_also_a_table_with_a_column_for_each_experiment(store):
+    manifest = compare([experiment(store, "one", GOOD | {"3": None}), experiment(store, "two", GOOD)], store=store)
+    table = {row["item_id"]: row for row in sheet_table(manifest.path("samples.parquet"))}
+    assert (table["0"]["question"], table["0"]["reference"], table["0"]["two"]) == ("何ですか。", "赤", "赤")
+    assert table["3"]["one"] == "(no answer: out of memory)"
+    assert table["0"]["image"].size == (8, 8)
+
+
+VG = {"benchmark": "ja-vg-vqa-500", "protocol": "first-of-8", "metric": "rougeL"}
+WILD = {"benchmark": "ja-vlm-bench-in-the-wild", "protocol": "all", "metric": "rougeL"}
+HERON = {"benchmark": "japanese-heron-bench", "protocol": "heron-official.gpt-4-0125-preview.1234abcd"}
+
+
+def overall(names, mean, *, experiment="mine", is_withheld=False):
+    group = {"breakdown": "overall", "group": "overall", "num_items": 10, "num_clusters": 10}
+    numbers = (
+        {"mean": mean, "low": mean - 1, "high": mean + 1}
+        if mean is not None
+        else dict.fromkeys(("mean", "low", "high"))
+    )
+    return {"experiment": experiment, **names, **group, **numbers, "is_withheld": is_withheld}
+
+
+def test_the_published_averages_are_of_the_kind_that_the_table_says():
+    for model in published_table().models:
+        _, _, detail, conv, complex_, macro, pooled = model.values
+        mean = (detail + conv + complex_) / 3
+        if macro is not None:
+            assert mean == pytest.approx(macro, abs=0.006)
+        else:
+            assert abs(mean - pooled) > 0.05  # another kind of average
+
+
+def test_measured_rows_stand_below_the_published_ones_and_are_marked():
+    table = article_rows([overall(VG, 12.5), overall(HERON | {"metric": "conv"}, 40.0)], experiments=["mine"])
+    assert [(row["model"], row[""]) for row in table[-3:]] == [
+        ("llava-jp-1.3b-v1.1", "published"),
+        ("llava-jp-karasu-1.1b", "published"),
+        ("mine", "measured here"),
+    ]
+    assert (table[-3]["JA-VG-VQA-500"], table[-3]["Heron average_pooled"]) == ("13.33", "50.39")
+    assert table[-1]["JA-VG-VQA-500"] == "12.5 [11.5, 13.5]"
+    assert (table[-1]["Heron Conv"], table[-1]["Heron Detail"]) == ("40.0 [39.0, 41.0]", "–")
+    assert table[0]["JA-VG-VQA-500"] == "–"
+
+
+def test_another_protocol_is_not_put_beside_published_numbers():
+    assert article_rows([overall(VG | {"protocol": "all"}, 14.6)], experiments=["mine"]) == []
+
+
+def test_a_withheld_number_is_withheld_in_the_articles_table_too():
+    row = article_rows([overall(VG, None, is_withheld=True), overall(WILD, 40.0)], experiments=["mine"])[-1]
+    assert (row["JA-VG-VQA-500"], row["JA-VLM-Bench-In-the-Wild"]) == ("withheld", "40.0 [39.0, 41.0]")
+
+
+def test_the_articles_radar_has_the_lines_of_its_two_models():
+    measured = [overall(VG, 12.5), overall(WILD, 40.0), overall(HERON | {"metric": "conv"}, 45.0)]
+    chart = score_chart(measured, experiments=["mine"])
+    assert chart.axes == ("JA-VG-VQA-500", "JA-VLM-Bench-In-the-Wild", "Heron Conv")
+    assert chart.scores == {
+        "mine": (12.5, 40.0, 45.0),
+        "llava-jp-1.3b-v1.0-620k (published)": (12.69, 44.58, 41.05),
+        "llava-jp-1.3b-v1.1 (published)": (13.33, 44.4, 51.83),
+    }
+
+
+def test_numbers_that_are_no_means_over_items_stand_beside_the_others(store):
+    row = {name: value for name, value in overall(HERON | {"metric": "conv"}, 45.0).items() if name != "experiment"}
+    plain = experiment(store, "mine", GOOD)
+    other = OtherScores(plain.scores[0], (row,), note="judged once by nobody")
+    manifest = compare([replace(plain, other_scores=(other,))], store=store)
+    assert manifest.request.inputs["mine/other/0"] == plain.scores[0].fingerprint
+    assert score_table(manifest)[-1]["mine"] == "45.0 [44.0, 46.0]"
+    assert article_table(manifest)[-1]["Heron Conv"] == "45.0 [44.0, 46.0]"
+    report = manifest.path("report.md").read_text(encoding="utf-8")
+    assert "## The article's table" in report
+    assert "mine: judged once by nobody." in report
+
+
+def test_a_comparison_of_other_benchmarks_has_no_article_table(compared):
+    assert article_table(compared) == []
 
 
 def test_one_experiment_alone_has_no_differences(store):
@@ -274,10 +405,13 @@ def test_the_report_explains_the_numbers_in_the_chart(store):
 def test_the_request_names_experiments_in_order_and_their_scores(store):
     a, b = experiment(store, "a", GOOD), experiment(store, "b", BAD)
     request = comparison_request([a, b])
-    assert (request.step, request.config) == ("comparison", {"experiments": ["a", "b"]})
+    assert (request.step, request.config) == (
+        "comparison",
+        {"experiments": ["a", "b"], "max_failed_items": [0, 0]},
+    )
     assert request.inputs == {
-        "a/shapes-ja/scores": a.scores[0].fingerprint,
-        "b/shapes-ja/scores": b.scores[0].fingerprint,
+        "a/shapes-ja/all/scores": a.scores[0].fingerprint,
+        "b/shapes-ja/all/scores": b.scores[0].fingerprint,
     }
     assert request.fingerprint != comparison_request([b, a]).fingerprint
 

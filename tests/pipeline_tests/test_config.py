@@ -6,8 +6,10 @@ from pathlib import Path
 import pytest
 import yaml
 
-from pipeline.config import ExperimentName, load_experiment
+from model.config import GENERATION_PRESETS, GenerationConfig
+from pipeline.config import ExperimentName, PublishedSource, load_experiment
 from pipeline.errors import ConfigError
+from pipeline.evaluation_config import EvaluationConfig
 from pipeline.plan import plan_experiment
 from tests.pipeline_tests.freeze_experiments import FROZEN, fingerprints
 
@@ -67,7 +69,90 @@ def test_a_scale_that_is_no_whole_number_of_pixels_is_explained():
 def test_benchmarks_need_different_names():
     benchmark = {"name": "b", "source": {"kind": "shapes-ja", "content": "questions", "num_images": 1}}
     benchmarks = json.dumps([{**benchmark, "metrics": ["exact_match"]}] * 2)
-    assert "benchmark names must differ: ['b', 'b']" in problem("smoke", f"evaluation.benchmarks={benchmarks}")
+    message = problem("smoke", f"evaluation.benchmarks={benchmarks}")
+    assert "benchmarks must differ in name or protocol: ['b/all', 'b/all']" in message
+
+
+def evaluation(*benchmarks, **fields):
+    return EvaluationConfig.model_validate({"benchmarks": benchmarks, **fields})
+
+
+def test_a_known_benchmark_needs_its_name_only():
+    (benchmark,) = evaluation({"name": "ja-vg-vqa-500"}).benchmarks
+    assert benchmark.source == PublishedSource(kind="published", name="ja-vg-vqa-500")
+    assert (benchmark.protocol, benchmark.label) == ("first-of-8", "ja-vg-vqa-500/first-of-8")
+    assert benchmark.metrics == ("rougeL", "rougeL_ja")
+
+
+def test_the_same_benchmark_may_be_asked_by_two_protocols():
+    both = evaluation({"name": "ja-vg-vqa-500"}, {"name": "ja-vg-vqa-500", "protocol": "all"}).benchmarks
+    assert [one.label for one in both] == ["ja-vg-vqa-500/first-of-8", "ja-vg-vqa-500/all"]
+
+
+@pytest.mark.parametrize(
+    ("benchmark", "message"),
+    [
+        (
+            "{name: ja-vg-vqa-500, protocol: first}",
+            "ja-vg-vqa-500 has no protocol 'first'; there are: first-of-8, all",
+        ),
+        ("{name: mine, source: {kind: published, name: x}, metrics: [bleu]}", "evaluation.benchmarks.0.metrics.0"),
+        ("{name: ja-vg-vqa-501}", "evaluation.benchmarks.0.source: Field required"),
+        (
+            "{name: ja-vg-vqa-500, generation: fast}",
+            "no generation preset is named 'fast'; there are: greedy-256, sakana, demo, heron",
+        ),
+    ],
+)
+def test_a_benchmark_that_is_not_clear_is_refused(benchmark, message):
+    assert message in problem("smoke", f"evaluation.benchmarks=[{benchmark}]")
+
+
+def test_a_benchmark_cannot_have_two_sources():
+    with pytest.raises(ValueError, match="benchmark ja-vg-vqa-500 has two sources"):
+        elsewhere = {"kind": "published", "name": "other"}
+        evaluation({"name": "ja-vg-vqa-500"}, {"name": "ja-vg-vqa-500", "protocol": "all", "source": elsewhere})
+
+
+def test_the_old_spelling_of_a_metric_is_understood():
+    source = {"kind": "published", "name": "x"}
+    (benchmark,) = evaluation({"name": "mine", "source": source, "metrics": ["rouge_l"]}).benchmarks
+    assert benchmark.metrics == ("rougeL",)
+
+
+def test_generation_is_the_benchmarks_own_or_that_of_the_evaluation():
+    config = evaluation({"name": "ja-vg-vqa-500"}, {"name": "japanese-heron-bench", "generation": "heron"})
+    assert [config.generation_for(benchmark).preset for benchmark in config.benchmarks] == ["greedy-256", "heron"]
+
+
+def test_presets_are_the_settings_of_published_numbers():
+    presets = {name: preset.model_dump(exclude_defaults=True) for name, preset in GENERATION_PRESETS.items()}
+    assert presets == {
+        "greedy-256": {},
+        "sakana": {"max_new_tokens": 512, "num_beams": 5, "repetition_penalty": 1.5},
+        "demo": {"do_sample": True, "temperature": 0.1},
+        "heron": {"no_repeat_ngram_size": 2},
+    }
+    assert GENERATION_PRESETS["greedy-256"].max_new_tokens == 256
+    assert GenerationConfig(max_new_tokens=8).preset == "custom"
+
+
+@pytest.mark.parametrize(
+    ("fields", "message"),
+    [
+        ({"do_sample": True, "num_beams": 5}, "do_sample draws one answer; num_beams=5 searches for one: choose"),
+        ({"temperature": 0.1}, "temperature and top_p change nothing without do_sample: true"),
+    ],
+)
+def test_settings_that_contradict_each_other_are_refused(fields, message):
+    with pytest.raises(ValueError, match=re.escape(message)):
+        GenerationConfig(**fields)
+
+
+def test_the_form_of_a_known_benchmark_may_be_short():
+    schema = EvaluationConfig.model_json_schema()
+    assert schema["$defs"]["BenchmarkConfig"]["required"] == ["name"]
+    assert {"enum": list(GENERATION_PRESETS), "type": "string"} in schema["properties"]["generation"]["anyOf"]
 
 
 def test_paths_start_at_the_folder_of_the_file(tmp_path):

@@ -40,6 +40,12 @@ def test_every_step_has_an_estimate(store):
     assert all(cost.num_bytes > 0 and cost.seconds > 0 for cost in costs.values())
 
 
+def test_a_judged_benchmark_has_an_estimate_for_its_judge(store):
+    overrides = ["evaluation.benchmarks=[{name: japanese-heron-bench}]", "evaluation.judge.repeats=2"]
+    cost = estimate(load_experiment("smoke", overrides), store=store)["judgements/japanese-heron-bench/all"]
+    assert (cost.num_bytes, cost.seconds) == (206_000, 309)
+
+
 def test_a_finished_step_shows_what_it_took(store):
     config = load_experiment("smoke")
     made = prepare_dataset(config.datasets.pretrain, store=store)

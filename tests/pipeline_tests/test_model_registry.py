@@ -8,6 +8,7 @@ from mlflow.tracking import MlflowClient
 from pipeline.config import load_experiment
 from pipeline.manifest import Request
 from pipeline.model_registry import ALIAS, register_model, trained_by
+from pipeline.scores import VERSION as SCORES_VERSION
 from pipeline.settings import Settings
 from pipeline.store import ArtifactStore
 from pipeline.tracking import Tracker
@@ -18,8 +19,8 @@ def settings(tmp_path):
     return Settings(store=tmp_path / "store")
 
 
-def made(settings, step, *, summary=None, inputs=None, **config):
-    request = Request(step=step, version=1, config=config, inputs=inputs or {})
+def made(settings, step, *, summary=None, inputs=None, version=1, **config):
+    request = Request(step=step, version=version, config=config, inputs=inputs or {})
     return ArtifactStore(settings.store_root).produce(request, lambda directory: summary or {})
 
 
@@ -30,8 +31,17 @@ def registered(settings, model):
 def scored(settings, model, mean):
     answers = made(settings, "predictions", inputs={"model": model.fingerprint}, mean=mean)
     interval = {"mean": mean, "low": 10.0, "high": 90.0, "num_items": 8}
-    summary = {"benchmark": "shapes-ja", "metrics": {"rouge_l": {"overall": interval, "categories": {"色": interval}}}}
-    return made(settings, "scores", summary=summary, inputs={"predictions": answers.fingerprint})
+    means = {"overall": {"overall": interval}, "category": {"色": interval}}
+    summary = {
+        "benchmark": "shapes-ja",
+        "protocol": "all",
+        "num_items": 8,
+        "num_failed": 0,
+        "metrics": {"rougeL": means},
+    }
+    return made(
+        settings, "scores", summary=summary, inputs={"predictions": answers.fingerprint}, version=SCORES_VERSION
+    )
 
 
 def test_a_model_is_one_version_with_an_alias_and_its_scores(settings):
@@ -43,7 +53,7 @@ def test_a_model_is_one_version_with_an_alias_and_its_scores(settings):
     assert client.get_registered_model("smoke").description == "Every step in seconds"
     assert version.source == model.directory.as_uri()
     assert version.tags["fingerprint"] == model.fingerprint
-    assert version.tags["score.shapes-ja.rouge_l"] == "61.23"
+    assert version.tags["score.shapes-ja.rougeL"] == "61.23"
 
 
 def test_the_alias_follows_the_last_run(settings):

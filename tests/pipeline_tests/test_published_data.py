@@ -39,6 +39,8 @@ sources:
     files: [{name: data/test-*.parquet, approximate_bytes: 900}]}
   japanese-heron-bench: {what: questions, kind: hub_dataset, repo: team/heron, licence: Apache 2.0, citation: us,
     files: [{name: "*.jsonl", approximate_bytes: 900}, {name: images/*.jpg, approximate_bytes: 900}]}
+  heron-bench-judge: {what: rules, kind: http, licence: Apache 2.0, citation: us,
+    files: [{name: rule.json, url: "CDN/rule.json", approximate_bytes: 900}]}
 datasets:
   llava-pretrain-ja: {annotations: {source: llava-pretrain-ja, file: ja.jsonl}, images: [llava-pretrain-images],
     originals: {source: llava-pretrain-originals, file: en.json}, image_folder: photos, num_records: 2, num_images: 2}
@@ -46,8 +48,9 @@ datasets:
   ja-vlm-bench-in-the-wild: {annotations: {source: ja-vlm-bench-in-the-wild, file: data/test-*.parquet},
     num_records: 2, num_images: 1}
   japanese-heron-bench: {annotations: {source: japanese-heron-bench, file: questions_ja.jsonl}, image_folder: images,
-    num_records: 1, num_images: 1}
+    kept: [{source: heron-bench-judge, file: rule.json}], num_records: 1, num_images: 1}
 """
+RULES = b'{"conv": {"role": "Assistant", "prompt": "Compare."}}\n'
 
 
 def lines(*records) -> bytes:
@@ -87,6 +90,7 @@ def hub(monkeypatch, tmp_path):
         ]
         server.add("datasets/team/english", {"en.json": json.dumps(english).encode()})
         server.files["/images.zip"] = zipped(a=picture(1), b=picture(2))
+        server.files["/rule.json"] = RULES
         yield server
 
 
@@ -186,10 +190,11 @@ def test_wild_questions_are_numbered_by_their_row(hub, store):
 
 
 def heron(*answers):
-    question = {"question_id": "0", "image": "001.jpg", "category": "conv", "text": "誰。", "context": "トトロ。"}
+    question = {"question_id": 0, "image": "001.jpg", "category": "conv", "text": "誰。", "context": "トトロ。"}
+    question["image_category"] = "anime"
     return {
-        "questions_ja.jsonl": lines(question, {**question, "question_id": "1", "category": "detail"}),
-        "answers_gpt4.jsonl": lines(*({"question_id": number, "text": text} for number, text in answers)),
+        "questions_ja.jsonl": lines(question, {**question, "question_id": 1, "category": "detail"}),
+        "answers_gpt4.jsonl": lines(*({"question_id": int(number), "text": text} for number, text in answers)),
         "images/001.jpg": picture(3),
     }
 
@@ -199,6 +204,30 @@ def test_heron_questions_are_joined_with_their_references_by_id(hub, store):
     _, rows = prepared("japanese-heron-bench", store)
     assert talks(rows) == {"0": ["<image>\n誰。", "先。"], "1": ["<image>\n誰。", "後。"]}
     assert [row["category"] for row in rows] == ["conv", "detail"]
+
+
+def test_a_benchmark_keeps_its_items_as_published_and_the_judges_rules(hub, store):
+    hub.add("datasets/team/heron", heron(("1", "後。"), ("0", "先。")))
+    manifest, rows = prepared("japanese-heron-bench", store)
+    first, second = pq.read_table(manifest.path("items.parquet")).to_pylist()
+    assert first == {
+        "item_id": "0",
+        "image": "001.jpg",
+        "image_sha256": rows[0]["image_sha256"],
+        "question_index": 0,
+        "category": "conv",
+        "image_category": "anime",
+        "context": "トトロ。",
+        "question": "誰。",
+        "reference": "先。",
+    }
+    assert (second["question_index"], second["category"]) == (1, "detail")
+    assert manifest.path("rule.json").read_bytes() == RULES
+
+
+def test_a_training_set_has_no_items(hub, store):
+    manifest, _ = prepared("llava-pretrain-ja", store)
+    assert "items.parquet" not in {file.path for file in manifest.files}
 
 
 def test_a_heron_question_without_a_reference_is_an_error(hub, store):
@@ -290,7 +319,7 @@ def test_fetch_brings_a_dataset_or_a_single_source(hub, store):
 def test_fetch_lists_what_there_is_when_a_name_is_wrong(hub):
     fetched = CliRunner().invoke(app, ["fetch", "llava"])
     assert fetched.exit_code == 1
-    assert "no source is named 'llava'; there are: ja-vg-vqa-500," in " ".join(fetched.output.split())
+    assert "no source is named 'llava'; there are: heron-bench-judge, " in " ".join(fetched.output.split())
 
 
 def test_without_a_network_the_command_line_says_so_in_one_line(monkeypatch, tmp_path):

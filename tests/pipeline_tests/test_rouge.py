@@ -1,13 +1,13 @@
 import json
 from functools import cache
-from pathlib import Path
 from statistics import fmean
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline.rouge import normalise, rouge_l, words
+from pipeline.language_gate import LanguageGate
+from pipeline.rouge import NORMALISERS, normalise, rouge_l, words
 from tests.shared_data import shared_data
 
 GOLDEN_MEANS = [
@@ -29,29 +29,51 @@ JAPANESE = st.text(st.sampled_from("猫犬が公園で走る。、白いABab １
 
 
 @cache
-def scores_of(file: Path) -> list[float]:
-    results = json.loads(file.read_text(encoding="utf-8"))["results"]
-    return [rouge_l(*pair) for pair in zip(results["answer"], results["prediction"], strict=True)]
+def results_of(model: str, benchmark: str) -> dict:
+    return json.loads((shared_data() / "regression" / model / f"{benchmark}.json").read_text(encoding="utf-8"))
 
 
+@cache
+def pairs_of(model: str, benchmark: str) -> list[tuple[str, str]]:
+    results = results_of(model, benchmark)["results"]
+    return list(zip(results["answer"], results["prediction"], strict=True))
+
+
+@cache
+def scores_of(model: str, benchmark: str, normaliser: str) -> list[float]:
+    return [rouge_l(*pair, normaliser=normaliser) for pair in pairs_of(model, benchmark)]
+
+
+@pytest.mark.parametrize("normaliser", NORMALISERS)
 @pytest.mark.parametrize(("model", "benchmark", "every", "mean"), GOLDEN_MEANS)
-def test_real_predictions_get_their_known_mean_to_four_decimals(model, benchmark, every, mean):
-    scores = scores_of(shared_data() / "regression" / model / f"{benchmark}.json")
-    assert round(fmean(scores[::every]), 4) == mean
+def test_real_predictions_get_their_known_mean_to_four_decimals(model, benchmark, every, mean, normaliser):
+    assert round(fmean(scores_of(model, benchmark, normaliser)[::every]), 4) == mean
 
 
+@pytest.mark.parametrize("normaliser", NORMALISERS)
 @pytest.mark.parametrize(("model", "benchmark", "values"), GOLDEN_ITEMS)
-def test_real_predictions_get_their_known_values_to_four_decimals(model, benchmark, values):
-    scores = scores_of(shared_data() / "regression" / model / f"{benchmark}.json")
-    assert [round(score, 4) for score in scores[:5]] == values
+def test_real_predictions_get_their_known_values_to_four_decimals(model, benchmark, values, normaliser):
+    assert [round(score, 4) for score in scores_of(model, benchmark, normaliser)[:5]] == values
+
+
+@pytest.mark.parametrize(("model", "benchmark"), dict.fromkeys(golden[:2] for golden in GOLDEN_MEANS))
+def test_gated_scores_of_real_predictions_are_close_to_their_stored_bootstrap(model, benchmark, lid_176):
+    gate = LanguageGate(lid_176)
+    plain = scores_of(model, benchmark, "neologdn")
+    pairs = pairs_of(model, benchmark)
+    gated = [score if gate.passed(*pair) else 0.0 for score, pair in zip(plain, pairs, strict=True)]
+    stored = results_of(model, benchmark)["metrics"]["rougeL_ja"]  # the middle of 1000 resampled means
+    assert fmean(gated) == pytest.approx(stored, abs=0.03 if len(pairs) == 4000 else 0.2)
+    assert fmean(gated) <= fmean(plain)
 
 
 def test_the_expected_values_here_are_those_of_the_golden_file():
     golden = json.loads((shared_data() / "regression" / "golden_rougeL.json").read_text(encoding="utf-8"))["models"]
     for model, benchmark, every, mean in GOLDEN_MEANS:
-        assert golden[model][f"{benchmark}/neo/mean_{'all' if every == 1 else 'first_of_8'}"] == mean
+        for normaliser in ("neo", "nfkc"):
+            assert golden[model][f"{benchmark}/{normaliser}/mean_{'all' if every == 1 else 'first_of_8'}"] == mean
     for model, benchmark, values in GOLDEN_ITEMS:
-        assert golden[model][f"{benchmark}/neo/first5"] == values
+        assert golden[model][f"{benchmark}/neo/first5"] == golden[model][f"{benchmark}/nfkc/first5"] == values
 
 
 @pytest.mark.parametrize(
@@ -64,6 +86,11 @@ def test_the_expected_values_here_are_those_of_the_golden_file():
         ("私は犬です。", "私は猫です。", 80.0),
         ("赤", "青", 0.0),
         ("赤", "", 0.0),
+        ("", "", 0.0),
+        ("赤", "😀✈🚀", 0.0),
+        ("赤いバス", "赤い\n\nバス", 100.0),
+        ("ガラス", "ｶﾞﾗｽ", 100.0),
+        ("１２個", "12個", 100.0),
     ],
 )
 def test_rouge_l_counts_the_longest_common_subsequence_of_words(reference, prediction, score):
@@ -82,6 +109,13 @@ def test_words_are_those_of_unidic_lite():
 def test_normalising_drops_emoji_and_unifies_widths_and_whitespace():
     assert normalise("ｶﾞﾗｽの😀１２\n\n\tＡＢＣ") == "ガラスの12 ABC"
     assert normalise("長いーーー道〜\u2708") == "長いー道"
+
+
+def test_the_two_normalisers_differ_where_neologdn_shortens():
+    assert normalise("すごーーーい〜") == "すごーい"
+    assert normalise("すごーーーい〜", normaliser="nfkc") == "すごーーーい〜"
+    assert rouge_l("①", "1", normaliser="nfkc") == 100.0
+    assert rouge_l("①", "1") == 0.0
 
 
 def test_nothing_is_lower_cased_and_punctuation_counts():

@@ -176,4 +176,4 @@ def test_sections_and_lists_of_sections_become_dotted_keys():
 
 
 def test_a_metric_key_has_only_characters_that_mlflow_allows():
-    assert metric_key("shapes-ja/rouge_l/色, 形") == "shapes-ja/rouge_l/色_ 形"
+    assert metric_key("shapes-ja/all/rougeL/色, 形") == "shapes-ja/all/rougeL/色_ 形"

@@ -11,22 +11,15 @@ from pipeline.contamination import CONTAMINATION_SCHEMA
 from pipeline.images import IMAGE_SCHEMA
 from pipeline.manifest import Manifest, Request
 from pipeline.parquet import write_rows
+from pipeline.prediction_rows import PREDICTION_SCHEMA
 from pipeline.samples import FINDING_SCHEMA, SAMPLE_SCHEMA
+from pipeline.scores import SCORE_SCHEMA
 from pipeline.store import ArtifactStore
 from pipeline.training.stage import ANSWER_SCHEMA, HELD_OUT_SCHEMA, METRIC_SCHEMA
 from tests.sql_tests.small_cache import publish_features
+from tests.sql_tests.small_judgements import publish_judgements
 
 ACCEPTED_SCHEMA = pa.schema([("sample_id", pa.string())])
-PREDICTION_SCHEMA = pa.schema(
-    [
-        (name, pa.string())
-        for name in ("benchmark", "item_id", "category", "question", "reference", "prediction", "image_sha256", "error")
-    ]
-)
-SCORE_SCHEMA = pa.schema(
-    [*[(name, pa.string()) for name in ("benchmark", "item_id", "category", "metric")], ("value", pa.float64())]
-)
-
 Rows = Sequence[Mapping[str, Any]]
 REFERENCES = {"i1": ("colour", "赤"), "i2": ("colour", "青"), "i3": ("counting", "二つ")}
 ANSWERS = {"one": {"i1": "赤", "i2": "緑", "i3": "二つ"}, "two": {"i1": "赤", "i2": "青", "i3": None}}
@@ -62,6 +55,7 @@ def build(
             "finetune": stages[1],
             "predictions/shapes": predictions,
             "scores/shapes": scores,
+            "judgements/shapes": publish_judgements(store, benchmark, predictions, predicted, REFERENCES),
         }
         steps = [
             {"role": role, "step": manifest.request.step, "fingerprint": manifest.fingerprint}
@@ -215,6 +209,7 @@ def _evaluation(
     rows = [
         {
             "benchmark": "shapes",
+            "protocol": "all",
             "item_id": item_id,
             "category": REFERENCES[item_id][0],
             "question": "何ですか。",
@@ -226,10 +221,12 @@ def _evaluation(
         for item_id, prediction in predicted.items()
     ]
     predictions = produce(store, "predictions", {"predictions.parquet": (rows, PREDICTION_SCHEMA)}, label=experiment)
-    names = ("benchmark", "item_id", "category")
+    names = ("benchmark", "protocol", "item_id", "category", "image_sha256")
+    groups = {"question_type": "other", "answer_length": "01-05"}
     values = [
         {
             **{name: row[name] for name in names},
+            **groups,
             "metric": "exact_match",
             "value": 100.0 * (row["prediction"] == row["reference"]),
         }

@@ -6,7 +6,7 @@ import duckdb
 import pytest
 
 from pipeline.queries import READERS, connect
-from pipeline.sql_files import SqlFile, parse_sql, sql_files
+from pipeline.sql_files import MACRO_FOLDERS, SqlFile, all_macros, parse_sql, sql_files
 from tests.sql_tests.small_store import build
 
 REPOSITORY = Path(__file__).resolve().parents[2]
@@ -86,10 +86,10 @@ def test_translation_checks_have_a_severity_and_the_columns_of_a_finding():
 
 def test_every_sql_file_is_in_a_folder_that_is_read():
     found = {path.relative_to(REPOSITORY / "sql").as_posix() for path in (REPOSITORY / "sql").rglob("*.sql")}
-    assert found == {f"{folder}/{name}.sql" for folder in ("macros", *FOLDERS) for name in sql_files(folder)}
+    assert found == {f"{folder}/{name}.sql" for folder in (*MACRO_FOLDERS, *FOLDERS) for name in sql_files(folder)}
 
 
-@pytest.mark.parametrize("macro", [pytest.param(file, id=file.name) for file in sql_files("macros").values()])
+@pytest.mark.parametrize("macro", [pytest.param(file, id=file.name) for file in all_macros()])
 def test_a_macro_is_named_as_its_file_and_described(macro):
     assert f"create macro {macro.name}(" in macro.text
     assert macro.description.endswith(".")

@@ -9,6 +9,7 @@ import pytest
 from pipeline.queries import broken_invariants
 from pipeline.sql_files import sql_files
 from tests.sql_tests.small_cache import damage, miscount, publish_features
+from tests.sql_tests.small_judgements import damage_judgements, miscount_judgements
 from tests.sql_tests.small_store import ANSWERS, build, produce
 
 DEFECTS = {
@@ -84,6 +85,41 @@ CACHE_DEFECTS = [
 ]
 
 
+def judged(index, **values):
+    """A defect: other values in a row of ``judgements.parquet``."""
+    return lambda store: damage_judgements(store, lambda rows: rows[index].update(values))
+
+
+JUDGE_DEFECTS = [
+    ("unclear_judgement", judged(0, reference_score=None), ("i1", 0, "ok", None, 10)),
+    ("unclear_judgement", judged(0, model_score=11.0), ("i1", 0, "ok", 10, 11)),
+    ("unclear_judgement", judged(0, model_score=0.0), ("i1", 0, "ok", 10, 0)),
+    ("unclear_judgement", judged(0, status="unreadable", reason="why"), ("i1", 0, "unreadable", 10, 10)),
+    ("unclear_judgement", judged(0, reason="why"), ("i1", 0, "ok", 10, 10)),
+    ("unclear_judgement", judged(0, replies=[]), ("i1", 0, "ok", 10, 10)),
+    ("unclear_judgement", judged(0, status="perhaps"), ("i1", 0, "perhaps", 10, 10)),
+    ("answer_without_judgement", lambda store: damage_judgements(store, lambda rows: rows.pop()), ("i3", 1, 0)),
+    (
+        "answer_without_judgement",
+        lambda store: damage_judgements(store, lambda rows: rows.append(rows[0])),
+        ("i1", 0, 2),
+    ),
+    ("judgements_of_several_judges", judged(0, served_model="mini"), ("judge", ["judge", "mini"], 1)),
+    ("judgements_of_several_judges", judged(0, prompt_sha256="b" * 64), ("judge", ["judge"], 2)),
+    ("judgement_counts_differ", lambda store: miscount_judgements(store, num_items=4), ("num_items", 4, 3)),
+    ("judgement_counts_differ", lambda store: miscount_judgements(store, num_judgements=7), ("num_judgements", 7, 6)),
+    ("judgement_counts_differ", lambda store: miscount_judgements(store, num_failed=5), ("num_failed", 5)),
+]
+
+
+@pytest.mark.parametrize(("name", "plant", "expected"), JUDGE_DEFECTS)
+def test_a_defect_of_judgements_is_found(tmp_path, name, plant, expected):
+    store = build(tmp_path, answers={"one": {"i1": "赤", "i2": "緑", "i3": "二つ"}})
+    plant(store)
+    (row,) = broken_invariants(store.root)[name].rows
+    assert row[1 : 1 + len(expected)] == expected
+
+
 def test_a_healthy_store_breaks_no_invariant(tmp_path):
     assert broken_invariants(build(tmp_path).root) == {}
 
@@ -101,7 +137,9 @@ def test_an_empty_store_breaks_no_invariant(tmp_path):
 
 
 def test_every_invariant_has_a_defect_here():
-    assert set(DEFECTS) | {name for name, _, _ in CACHE_DEFECTS} == set(sql_files("checks/invariants"))
+    assert set(DEFECTS) | {name for name, _, _ in [*CACHE_DEFECTS, *JUDGE_DEFECTS]} == set(
+        sql_files("checks/invariants")
+    )
 
 
 @pytest.mark.parametrize("name", DEFECTS)

@@ -97,7 +97,25 @@ def test_scores_by_category_leaves_failed_items_out_of_the_mean(root):
         ("two", "colour", 100, 2, 0),
         ("two", "counting", None, 0, 1),
     ]
-    assert ask(root, "scores_by_category", metric="rouge_l") == []
+    assert ask(root, "scores_by_category", metric="rougeL") == []
+
+
+def test_judged_scores_are_withheld_while_a_judgement_failed(root):
+    """Experiment two has no answer to i3, judged twice."""
+    columns = ("experiment", "metric", "value", "num_failed", "num_repeats")
+    rows = ask(root, "judged_scores", *columns)
+    assert ("one", "colour", 70.0, 0, 2) in rows
+    assert ("two", "colour", None, 2, 2) in rows
+    assert ("two", "colour", 100.0, 2, 2) in ask(root, "judged_scores", *columns, max_failures="2")
+    official = ask(root, "judged_scores", *columns, variant="official")
+    assert ("two", "average_pooled", 100 * (10 + 10 - 1) / (10 + 10 - 1), 2, 2) in official
+
+
+def test_failed_judgements_show_why_and_the_reply(root):
+    columns = ("experiment", "item_id", "repeat", "status", "reason", "reply")
+    assert ask(root, "failed_judgements", *columns) == [
+        ("two", "i3", repeat, "no_answer", "out of memory", None) for repeat in (0, 1)
+    ]
 
 
 def test_compare_experiments_takes_the_difference_to_the_baseline(root):
@@ -143,7 +161,7 @@ def test_bytes_per_step_sums_artifacts(root):
     rows = {row[0]: row[1:] for row in ask(root, "bytes_per_step")}
     assert {step: row[:2] for step, row in rows.items()} == {
         "dataset": (2, 6), "translation": (1, 2), "contamination": (1, 2), "feature_shard": (1, 2), "features": (1, 2),
-        "pretrain": (2, 2), "finetune": (2, 2), "predictions": (2, 2), "scores": (2, 2),
+        "pretrain": (2, 2), "finetune": (2, 2), "predictions": (2, 2), "scores": (2, 2), "judgements": (2, 4),
     }  # fmt: skip
     files = (root / "artifacts/features").glob("*/*.parquet")
     assert rows["features"][2] == sum(path.stat().st_size for path in files)
@@ -151,7 +169,7 @@ def test_bytes_per_step_sums_artifacts(root):
     of_one = ask(root, "bytes_per_step", "step", "num_artifacts", experiment="one")
     assert sorted(of_one) == [
         ("contamination", 1), ("dataset", 2), ("feature_shard", 1), ("features", 1), ("finetune", 1),
-        ("predictions", 1), ("pretrain", 1), ("scores", 1), ("translation", 1),
+        ("judgements", 1), ("predictions", 1), ("pretrain", 1), ("scores", 1), ("translation", 1),
     ]  # fmt: skip
 
 

@@ -1,0 +1,35 @@
+"""``llava-jp results``: an experiment's answers in the folders of llm-jp-eval-mm, to be scored there."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from flows.terminal import console
+from pipeline.config import load_experiment
+from pipeline.errors import DataError
+from pipeline.settings import load_settings
+from pipeline.store import ArtifactStore
+
+
+def results(
+    experiment: Annotated[str, typer.Argument(help="Name of an experiment that was run, or path of a .yaml file.")],
+    to: Annotated[Path, typer.Option(help="Folder that becomes result/<task>/<model>.")] = Path("result"),
+    overrides: Annotated[list[str] | None, typer.Option("--set", help="Change a field, as for `run`.")] = None,
+) -> None:
+    """Write an experiment's answers as llm-jp-eval-mm does, to be scored there: whole benchmarks only."""
+    from pipeline.eval_mm import export_results
+    from pipeline.plan import evaluated_experiment
+
+    config = load_experiment(experiment, overrides or ())
+    evaluated = evaluated_experiment(config, store=ArtifactStore(load_settings().store_root))
+    refused = []
+    for predictions in evaluated.predictions:
+        try:
+            place = export_results(predictions, model=config.name, folder=to)
+        except DataError as error:
+            refused.append(str(error))
+            continue
+        console.print(str(place), soft_wrap=True, highlight=False)
+    if refused:
+        raise DataError("\n  ".join(["not written:", *refused]))
