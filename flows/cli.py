@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import httpx
 import typer
 import yaml
+from huggingface_hub.utils.tqdm import disable_progress_bars
 from rich.markup import escape
 from rich.table import Table
 
@@ -24,6 +25,7 @@ from pipeline.store import ArtifactStore
 
 if TYPE_CHECKING:
     from pipeline.features.costs import Cost
+    from pipeline.manifest import Manifest
     from pipeline.sources.fetch_plan import FetchPlan
     from pipeline.sources.registry import Source
 
@@ -50,6 +52,7 @@ def main() -> None:
     """Entry point of the console script."""
     for name, value in QUIET_ENVIRONMENT.items():
         os.environ.setdefault(name, value)
+    disable_progress_bars()  # it has read its variable when it was imported; Transformers asks it for its own bars
     app()
 
 
@@ -64,11 +67,14 @@ def show(
     config = load_experiment(experiment, overrides or ())
     from pipeline.costs import estimate
     from pipeline.features.plan import plan_features, require_space_for
+    from pipeline.gpus import find_gpu
     from pipeline.plan import plan_experiment
     from pipeline.sources.fetch_plan import require_disk
     from pipeline.sources.models import unpinned_models
     from pipeline.sources.published import is_pinned, plan_download, published_datasets
 
+    if gpu is not None:
+        find_gpu(gpu)  # a misspelled name is said before pages of tables
     store = ArtifactStore(load_settings().store_root)
     published = published_datasets(config)
     download = plan_download(published, root=store.root)
@@ -126,15 +132,20 @@ def run(experiments: Experiments, overrides: Overrides = None) -> None:
     configs = [load_experiment(experiment, overrides or ()) for experiment in experiments]
     _require_prefect()
     from flows.run_experiment import run_experiment
+    from flows.temporary_server import start_temporary_server
     from pipeline.plan import plan_experiment
 
+    start_temporary_server()
     for config in configs:
         plan_experiment(config)  # a path that does not exist is said before anything starts
     for config in configs:
         console.rule(f"[bold]{config.name}", align="left")
         with narrated():
-            run_experiment(config)
-    _compare_and_print(configs)
+            comparison = run_experiment(config)
+    if len(configs) == 1:
+        _print_comparison(comparison)
+    else:
+        _compare_and_print(configs)
 
 
 @app.command()
@@ -158,16 +169,21 @@ def _require_prefect() -> None:
 
 
 def _compare_and_print(configs: Sequence[ExperimentConfig]) -> None:
-    """The scores of some experiments and where their chart and sample answers are."""
     from flows.compare import compare_flow
-    from pipeline.comparison import CHART, article_table, difference_table, has_chart, score_table
 
     measured = tuple(config for config in configs if config.evaluation.benchmarks)
-    if not measured:
+    with narrated():
+        comparison = compare_flow(measured) if measured else None
+    _print_comparison(comparison)
+
+
+def _print_comparison(comparison: "Manifest | None") -> None:
+    """The scores of some experiments and where their chart and sample answers are."""
+    from pipeline.comparison import CHART, article_table, difference_table, has_chart, score_table
+
+    if comparison is None:
         console.print("no benchmark was asked for, so there is nothing to compare")
         return
-    with narrated():
-        comparison = compare_flow(measured)
     print_records(score_table(comparison), title="Scores with 95 % intervals")
     if article := article_table(comparison):
         print_records(article, title="The article's table")
