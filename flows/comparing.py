@@ -1,0 +1,46 @@
+"""What the commands ``run``, ``compare`` and ``eval`` share: a server of Prefect that answers, a comparison."""
+
+import os
+from collections.abc import Sequence
+
+import httpx
+
+from flows.terminal import console, narrated, print_records
+from pipeline.answerers.config import MeasuredModel
+from pipeline.config import ExperimentConfig
+from pipeline.errors import ConfigError
+
+
+def require_prefect() -> None:
+    """Without a server of one's own Prefect starts a temporary one; with one, it must answer."""
+    if not (url := os.environ.get("PREFECT_API_URL")):
+        return
+    try:
+        httpx.get(f"{url.rstrip('/')}/health", timeout=20).raise_for_status()
+    except httpx.HTTPError as error:
+        raise ConfigError(
+            f"no Prefect server answers at PREFECT_API_URL={url} ({error}); "
+            "start it with `prefect server start`, or unset the variable to use a temporary one"
+        ) from error
+
+
+def print_comparison(configs: Sequence[ExperimentConfig | MeasuredModel]) -> None:
+    """The scores of some experiments and where their chart and sample answers are."""
+    from flows.compare import compare_flow
+    from pipeline.comparison import CHART, article_table, difference_table, has_chart, score_table
+
+    measured = tuple(config for config in configs if isinstance(config, MeasuredModel) or config.evaluation.benchmarks)
+    if not measured:
+        console.print("no benchmark was asked for, so there is nothing to compare")
+        return
+    with narrated():
+        comparison = compare_flow(measured)
+    print_records(score_table(comparison), title="Scores with 95 % intervals")
+    if article := article_table(comparison):
+        print_records(article, title="The article's table")
+    if differences := difference_table(comparison):
+        print_records(differences, title="Paired differences, p of a sign-flip test")
+    if has_chart(comparison):
+        console.print(f"radar chart:    {comparison.path(CHART)}", soft_wrap=True, highlight=False)
+    console.print(f"sample answers: {comparison.path('samples.html')}", soft_wrap=True, highlight=False)
+    console.print(f"all breakdowns: {comparison.path('report.md')}", soft_wrap=True, highlight=False)
