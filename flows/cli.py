@@ -71,6 +71,7 @@ def show(
     from pipeline.features.plan import plan_features, require_space_for
     from pipeline.plan import plan_experiment
     from pipeline.sources.fetch_plan import require_disk
+    from pipeline.sources.models import unpinned_models
     from pipeline.sources.published import is_pinned, plan_download, published_datasets
 
     store = ArtifactStore(load_settings().store_root)
@@ -88,6 +89,10 @@ def show(
         table.add_row(step.role, step.fingerprint, state, *_cost_cells(cost, mark))
     console.print(table)
     console.print(f"~ is estimated; {size(free_bytes(store.root))} free on the disk of the store")
+    if unpinned := unpinned_models(config, root=store.root):
+        console.print(
+            f"the first run pins {', '.join(unpinned)} to a commit; fingerprints of steps with it are not final"
+        )
     features = plan_features(config, store=store)
     print_records(features.rows(), title=features.note())
     show_training(config, store=store, gpu=gpu)

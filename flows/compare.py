@@ -52,8 +52,11 @@ def compare(evaluated: Sequence[ComparedExperiment], tracked: TrackedRun, *, sto
     """Make the comparison and show it in Prefect and MLflow."""
     comparison = as_task(compare_step, name="comparison")(evaluated, store=store)
     tracked.log_artifacts(comparison)
-    tracked.log_samples(sheet_table(comparison.path("samples.parquet")))
+    samples = sheet_table(comparison.path("samples.parquet"))
+    tracked.log_samples(samples)
     title = " and ".join(one.name for one in evaluated)
+    texts = [{column: value for column, value in row.items() if column != "image"} for row in samples]
+    show_table("sample-answers", texts, description=f"Sample answers of {title}; with images in samples.html")
     show_table("scores", score_table(comparison), description=f"Scores of {title}")
     if article := article_table(comparison):
         show_table("article", article, description=f"The article's table with {title}")

@@ -63,7 +63,9 @@ def build_llm(
     if isinstance(weights, LlavaJpWeights):
         from model.published import load_published_llm  # it reads whole VLMs, which are built of this module's LLMs
 
-        llm = load_published_llm(llava_jp_folder(weights)).to(dtype)
+        llm = load_published_llm(llava_jp_folder(weights))
+        for parameter in llm.parameters():  # not the buffers: rotary frequencies need float32
+            parameter.data = parameter.data.to(dtype)
         llm.set_attn_implementation(attention)
         return llm
     with torch.random.fork_rng(devices=[]):

@@ -29,8 +29,9 @@ class Protocol:
     """Which questions are asked. ``num_items`` is exact: other items would be another benchmark."""
 
     num_items: int
-    num_images: int
     what: str
+    num_images: int | None = None
+    """None where the published table repeats an image under another name, so that it cannot be counted."""
     is_first_only: bool = False
     """Only the first question on each image."""
     num_per_category: Mapping[str, int] | None = None
@@ -48,18 +49,20 @@ KNOWN_BENCHMARKS: Mapping[str, KnownBenchmark] = MappingProxyType(
     {
         "ja-vg-vqa-500": KnownBenchmark(
             protocols={
-                "first-of-8": Protocol(500, 500, "the first question on each photo, as Sakana AI asks", True),
-                ALL: Protocol(4000, 500, "all eight questions on each photo, as llm-jp-eval-mm asks"),
+                "first-of-8": Protocol(
+                    500, "the first question on each photo, as Sakana AI asks", 500, is_first_only=True
+                ),
+                ALL: Protocol(4000, "all eight questions on each photo, as llm-jp-eval-mm asks", 500),
             },
             metrics=("rougeL", "rougeL_ja"),
         ),
         "ja-vlm-bench-in-the-wild": KnownBenchmark(
-            protocols={ALL: Protocol(50, 42, "all questions")},
+            protocols={ALL: Protocol(50, "all questions on 42 photos")},
             metrics=("rougeL", "rougeL_ja"),
         ),
         "japanese-heron-bench": KnownBenchmark(
             protocols={
-                ALL: Protocol(103, 21, "all questions", num_per_category={"conv": 42, "complex": 40, "detail": 21})
+                ALL: Protocol(103, "all questions", 21, num_per_category={"conv": 42, "complex": 40, "detail": 21})
             },
             metrics=("rougeL",),
         ),
@@ -82,15 +85,26 @@ def select_items(items: "Sequence[Item]", *, benchmark: str, protocol: str) -> "
         return list(items)
     wanted = KNOWN_BENCHMARKS[benchmark].protocols[protocol]
     chosen = [item for item in items if item.question_index == 0] if wanted.is_first_only else list(items)
-    num_images = len({item.image for item in chosen})
-    counts = Counter(item.category for item in chosen)
-    is_right = (len(chosen), num_images) == (wanted.num_items, wanted.num_images)
-    if not is_right or dict(counts) != dict(wanted.num_per_category or counts):
-        found = f", {dict(counts)}" if wanted.num_per_category else ""
+    counts = dict(Counter(item.category for item in chosen))
+    images = len({item.image for item in chosen})
+    expected = _size(wanted.num_items, wanted.num_images, wanted.num_per_category)
+    found = _size(
+        len(chosen),
+        None if wanted.num_images is None else images,
+        None if wanted.num_per_category is None else {str(name): counts[name] for name in sorted(counts, key=str)},
+    )
+    if found != expected:
         raise DataError(
-            f"{benchmark}/{protocol} needs {wanted.num_items} questions on {wanted.num_images} images"
-            f"{f', {dict(wanted.num_per_category)}' if wanted.num_per_category else ''}; the dataset has "
-            f"{len(chosen)} on {num_images}{found}. A mean over other questions is another benchmark: "
-            "give it another name, or repair the files"
+            f"{benchmark}/{protocol} has {expected}; the dataset has {found}. A mean over other questions is another "
+            "benchmark: give it another name, or repair the files"
         )
     return chosen
+
+
+def _size(num_items: int, num_images: int | None, num_per_category: Mapping[str, int] | None) -> str:
+    """What is counted of a benchmark, as text."""
+    parts = [f"{num_items} questions"] if num_images is None else [f"{num_items} questions on {num_images} images"]
+    parts += (
+        [] if num_per_category is None else [f"{number} {name}" for name, number in sorted(num_per_category.items())]
+    )
+    return ", ".join(parts)

@@ -24,7 +24,7 @@ from pipeline.store import UNFINISHED_SUFFIX
 FONT = "DejaVu Sans"
 """The font that comes with matplotlib."""
 FEWEST_RADAR_AXES = 3
-TICKS = {10: 2, 20: 5, 50: 10, 100: 20}
+TICKS = {10: 2, 20: 5, 50: 10, 60: 10, 80: 20, 100: 20}
 """Upper limits of the score axis and the distance of their ticks, in percent."""
 COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#000000")
 """Okabe and Ito's palette: told apart also with colour-blind eyes."""

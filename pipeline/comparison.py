@@ -81,10 +81,8 @@ def comparison_request(experiments: Sequence[ComparedExperiment]) -> Request:
         raise ConfigError("there is no experiment to compare; name at least one")
     if repeated := sorted({name for name in names if names.count(name) > 1}):
         raise ConfigError(f"experiments to compare need different names; named more than once: {repeated}")
-    if reserved := sorted(set(names) & set(KEY_COLUMNS)):
-        raise ConfigError(
-            f"an experiment cannot be named {reserved[0]!r}: the table of scores has a column of that name"
-        )
+    if reserved := sorted(set(names) & {*KEY_COLUMNS, *SHEET_SCHEMA.names}):
+        raise ConfigError(f"an experiment cannot be named {reserved[0]!r}: a table has a column of that name")
     if silent := [experiment.name for experiment in experiments if not experiment.scores]:
         raise ConfigError(f"{silent} have no benchmark scores; add benchmarks under `evaluation` and run them again")
     return Request(

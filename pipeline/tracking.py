@@ -197,6 +197,8 @@ class TrackedStep(TrackedRun):
     def finish(self, manifest: Manifest) -> None:
         """The manifest, its figures, and the files worth reading."""
         figures = {key: value for key, value in flatten(manifest.summary).items() if isinstance(value, int | float)}
+        if manifest.request.step == "scores":  # its means belong to the parent run, unless they are withheld
+            figures = {key: value for key, value in figures.items() if key.startswith("num_")}
         self.log_metrics(
             figures | {"duration_seconds": manifest.duration_seconds, "artifact_bytes": manifest.num_bytes}
         )

@@ -11,6 +11,7 @@ import sys
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 
 import torch
@@ -20,13 +21,15 @@ from pipeline.launch import ERROR_MARK, EXIT_STOPPED, FOLLOWS_STDIN, WorkerEvent
 from pipeline.settings import load_settings
 from pipeline.training.resuming import ConversionJob
 from pipeline.training.stage import TrainingJob
-from pipeline.training.stopping import StopRequest
 
 
 def main(job_file: Path) -> int:
     """Run the job; say in one line what stopped it."""
+    supervisor = _Supervisor(job_file)
+    if FOLLOWS_STDIN in os.environ:
+        supervisor.follow()
     try:
-        _run(job_file)
+        _run(job_file, supervisor)
     except StoppedError as error:
         say(ERROR_MARK, explained(error, job_file))
         return EXIT_STOPPED
@@ -36,19 +39,20 @@ def main(job_file: Path) -> int:
     return 0
 
 
-def _run(job_file: Path) -> None:
+def _run(job_file: Path, supervisor: "_Supervisor") -> None:
     text = job_file.read_text(encoding="utf-8")
     kind = json.loads(text)["kind"]
     if kind == "train":
+        from pipeline.training.stopping import StopRequest
+
         stop = StopRequest(seconds=load_settings().seconds_to_stop)
         stop.listen()
-        _follow_stdin(stop.ask, job_file)
+        supervisor.on_end = stop.ask
         with _as_if_not_installed("mlflow", "boto3"):  # DeepSpeed's tuner and Accelerate's set-up load them: 1.6 s
             from pipeline.training.optimizer_loop import train  # DeepSpeed reads the environment when it is imported
 
         train(TrainingJob.model_validate_json(text), stop)
         return
-    _follow_stdin(lambda: os._exit(1), job_file)
     if kind == "convert":
         from pipeline.training.conversion import convert
 
@@ -85,23 +89,25 @@ def explained(error: Exception, job_file: Path) -> dict[str, str]:
     return {"type": "", "message": f"{type(error).__name__}: {error}"}
 
 
-def _follow_stdin(on_end: Callable[[], None], job_file: Path) -> None:
-    """Stop like on SIGTERM when the process that started the job asks for it, and notice when that is gone.
+class _Supervisor:
+    """The process that started the job, as this one sees it: through standard input."""
 
-    However it died, standard input ends then. A near worker gets the signal itself and never a character.
-    """
-    if FOLLOWS_STDIN not in os.environ:
-        return
+    def __init__(self, job_file: Path) -> None:
+        self._log_file = job_file.parent / "worker.log"
+        self.on_end: Callable[[], None] = partial(os._exit, 1)
+        """What to do when it is gone, however it died: standard input ends then."""
 
-    def watch() -> None:
+    def follow(self) -> None:
+        """From now on stop like on SIGTERM when it asks for it; a near worker gets the signal and never a character."""
+        threading.Thread(target=self._watch, daemon=True).start()
+
+    def _watch(self) -> None:
         while os.read(0, 1):
             os.kill(os.getpid(), signal.SIGTERM)
-        log_file = os.open(job_file.parent / "worker.log", os.O_WRONLY | os.O_APPEND | os.O_CREAT)
+        log_file = os.open(self._log_file, os.O_WRONLY | os.O_APPEND | os.O_CREAT)
         os.dup2(log_file, 1)  # nobody reads the pipes any more; a write to them would fail
         os.dup2(log_file, 2)
-        on_end()
-
-    threading.Thread(target=watch, daemon=True).start()
+        self.on_end()
 
 
 if __name__ == "__main__":

@@ -31,6 +31,12 @@ def pin_models(config: ExperimentConfig, *, root: Path) -> ExperimentConfig:
     return validate_experiment(_with_revisions(config.model_dump(), revisions), source=config.name)
 
 
+def unpinned_models(config: ExperimentConfig, *, root: Path) -> tuple[str, ...]:
+    """Names of the models that the next run will look up; fingerprints of what is made with them are not final."""
+    names = {folder.id for folder in _hub_folders(config) if folder.revision is None}
+    return tuple(sorted(name for name in names if pinned_revision(name, root=root) is None))
+
+
 def pinned_revision(id: str, *, root: Path) -> str | None:
     """The commit that a model was pinned to by an earlier run, or None."""
     locked = SourceLock(root).find(id)

@@ -97,6 +97,7 @@ def test_the_run_page_has_a_progress_bar_a_table_and_a_chart(server, completed):
         ("table", "contamination"),
         ("table", "scores-shapes-ja"),
         ("table", "scores"),
+        ("table", "sample-answers"),
         ("image", "radar"),
         ("markdown", "report"),
     }

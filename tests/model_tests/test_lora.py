@@ -7,7 +7,7 @@ import torch
 from model.config import LoraConfig
 from model.lora import add_lora, is_transposed, merged, save_adapter
 from tests.model_tests.small_model import FAMILIES, build_vlm
-from tests.model_tests.test_vlm import batch, random_features
+from tests.model_tests.test_vlm import batch, loss_of, random_features
 
 SMALL = LoraConfig(rank=2, alpha=4, dropout=0.1)
 
@@ -23,33 +23,38 @@ def updated(family, config=SMALL):
     return vlm.eval()
 
 
+def small_batch():
+    ids, _, labels = batch()
+    return ids, labels, random_features(2)
+
+
 @pytest.mark.parametrize("family", FAMILIES)
 def test_new_updates_change_nothing(family):
-    vlm, arguments = build_vlm(family), (*batch(), random_features(2))
-    before = vlm(*arguments).item()
+    vlm, arguments = build_vlm(family), small_batch()
+    before = loss_of(vlm, *arguments).item()
     add_lora(vlm.llm, SMALL, seed=3)
-    assert vlm.eval()(*arguments).item() == before
+    assert loss_of(vlm.eval(), *arguments).item() == before
 
 
 @pytest.mark.parametrize("family", FAMILIES)
 def test_finetuning_trains_the_updates_and_the_projector_and_nothing_else(family):
     vlm = updated(family)
     vlm.prepare_stage("finetune")
-    vlm(*batch(), random_features(2)).backward()
+    loss_of(vlm, *small_batch()).backward()
     trained = {name for name, parameter in vlm.named_parameters() if parameter.grad is not None}
     assert trained == {name for name, _ in vlm.named_parameters() if "lora_" in name or name.startswith("projector.")}
     assert {name for name, parameter in vlm.named_parameters() if parameter.requires_grad} == trained
 
 
 def test_the_frozen_weights_drop_nothing_out_and_the_updates_do():
-    arguments = (*batch(), random_features(2))
+    arguments = small_batch()
     without = updated("gpt2", LoraConfig(rank=2, alpha=4, dropout=0.0))
     without.prepare_stage("finetune")
     assert without.llm.config.resid_pdrop == 0.1
-    assert without(*arguments).item() == without(*arguments).item()
+    assert loss_of(without, *arguments).item() == loss_of(without, *arguments).item()
     dropping = updated("gpt2")
     dropping.prepare_stage("finetune")
-    assert dropping(*arguments).item() != dropping(*arguments).item()
+    assert loss_of(dropping, *arguments).item() != loss_of(dropping, *arguments).item()
 
 
 @pytest.mark.parametrize("family", FAMILIES)
@@ -58,8 +63,8 @@ def test_merged_weights_answer_as_the_updates_did(family):
     weights = merged(dict(vlm.llm.state_dict()), SMALL, is_transposed=is_transposed(vlm.llm))
     plain.llm.load_state_dict(weights, strict=False)
     assert set(weights) == set(plain.llm.state_dict())
-    arguments = (*batch(), random_features(2))
-    assert plain(*arguments).item() == pytest.approx(vlm(*arguments).item(), rel=1e-5)
+    arguments = small_batch()
+    assert loss_of(plain, *arguments).item() == pytest.approx(loss_of(vlm, *arguments).item(), rel=1e-5)
 
 
 @pytest.mark.parametrize("family", FAMILIES)

@@ -205,7 +205,11 @@ SAKANA = {"num_beams": 2, "repetition_penalty": 1.5}
 
 @pytest.mark.parametrize(
     ("family", "fields"),
-    [*((family, {}) for family in FAMILIES), *((family, SAKANA) for family in FAMILIES), ("gpt2", {"num_beams": 2})],
+    [
+        *((family, {}) for family in FAMILIES),
+        *((family, SAKANA) for family in FAMILIES),
+        ("llama", {"no_repeat_ngram_size": 2}),
+    ],
 )
 def test_answers_do_not_depend_on_what_is_answered_together(family, fields):
     vlm, tokenizer = build_vlm(family), build_tokenizer()

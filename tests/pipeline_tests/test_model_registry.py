@@ -66,10 +66,13 @@ def test_the_alias_follows_the_last_run(settings):
 
 def test_a_version_names_the_run_that_trained_it(settings):
     model = made(settings, "finetune", seed=1)
-    with Tracker(settings).experiment_run(load_experiment("smoke"), tags={}) as run:
-        with run.step("finetune", model.request, []) as step:
-            step.finish(model)
-        registered(settings, model)
+    tracker = Tracker(settings)
+    with (
+        tracker.experiment_run(load_experiment("smoke"), tags={}) as run,
+        run.step("finetune", model.request, []) as step,
+    ):
+        step.finish(model)
+    registered(settings, model)  # the server knows the run when it is over
     assert trained_by(settings, model) == step.run_id
     version = MlflowClient(settings.mlflow_uri).get_model_version("smoke", "1")
     assert (version.run_id, version.tags["run_id"]) == (step.run_id, step.run_id)

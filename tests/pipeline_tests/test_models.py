@@ -11,7 +11,7 @@ from pipeline.errors import DataError
 from pipeline.model_sizes import llm_sizes, tower_sizes
 from pipeline.plan import plan_experiment
 from pipeline.sources.architectures import known_architectures
-from pipeline.sources.models import pin_models
+from pipeline.sources.models import pin_models, unpinned_models
 from pipeline.store import ArtifactStore
 from tests.pipeline_tests.hub_server import commit_of, running_hub
 
@@ -42,9 +42,11 @@ def test_a_model_without_a_revision_gets_the_commit_that_the_hub_has_now_and_kee
     hub.add("models/someone/llm", {"config.json": b"{}"}, commit="one")
     config = load_experiment("smoke", UNPINNED)
     before = fingerprint(config)
+    assert unpinned_models(config, root=root) == ("someone/llm",)
     pinned = pin_models(config, root=root)
     assert pinned.llm.weights.revision == pinned.llm.tokenizer.revision == commit_of("one")
     assert fingerprint(config) == fingerprint(pinned) != before
+    assert unpinned_models(config, root=root) == ()
     hub.add("models/someone/llm", {"config.json": b"{}"}, commit="two")
     num_requests = len(hub.requests)
     assert pin_models(config, root=root) == pinned

@@ -13,7 +13,7 @@ from pipeline.config import TOKENIZER_FOLDER, load_experiment
 from pipeline.errors import ConfigError
 from pipeline.training.engine import build_model
 from pipeline.training.stage import TrainingJob, zero_stage_of
-from tests.model_tests.published_model import published
+from tests.model_tests.published_model import llama, published
 
 BUNDLED = BundledTokenizer(kind="bundled", name="shapes-ja")
 
@@ -83,6 +83,16 @@ def test_an_llm_is_read_in_the_number_format_of_the_stage(small_llm):
     _, config = small_llm()
     model = built(job_of(config, precision="bfloat16"), num_channels=8)
     assert {parameter.dtype for parameter in model.llm.parameters()} == {torch.bfloat16}
+
+
+def test_rotary_frequencies_stay_in_float32(tmp_path):
+    original = published(llama)
+    original.llm.resize_token_embeddings(1500)
+    weights = LlavaJpWeights(kind="llava-jp", source=local(original.write(tmp_path)))
+    config = LlmConfig(weights=weights, tokenizer=BUNDLED)
+    llm = build_llm(config, load_tokenizer(config, bundled=TOKENIZER_FOLDER), dtype=torch.bfloat16)
+    assert {parameter.dtype for parameter in llm.parameters()} == {torch.bfloat16}
+    assert llm.model.rotary_emb.inv_freq.dtype == torch.float32
 
 
 def test_low_rank_updates_are_there_in_finetuning_alone(small_llm):

@@ -15,21 +15,11 @@ from pipeline.prediction_rows import PREDICTION_SCHEMA
 from pipeline.samples import FINDING_SCHEMA, SAMPLE_SCHEMA
 from pipeline.scores import SCORE_SCHEMA
 from pipeline.store import ArtifactStore
-from pipeline.training.stage import ANSWER_SCHEMA, HELD_OUT_SCHEMA
+from pipeline.training.stage import ANSWER_SCHEMA, HELD_OUT_SCHEMA, METRIC_SCHEMA
 from tests.sql_tests.small_cache import publish_features
 from tests.sql_tests.small_judgements import publish_judgements
 
 ACCEPTED_SCHEMA = pa.schema([("sample_id", pa.string())])
-METRICS_SCHEMA = pa.schema(
-    [
-        ("optimizer_step", pa.int64()),
-        ("loss", pa.float64()),
-        ("learning_rate", pa.float64()),
-        ("gradient_norm", pa.float64()),
-        ("num_supervised_tokens", pa.int64()),
-        ("num_tokens", pa.int64()),
-    ]
-)
 Rows = Sequence[Mapping[str, Any]]
 REFERENCES = {"i1": ("colour", "赤"), "i2": ("colour", "青"), "i3": ("counting", "二つ")}
 ANSWERS = {"one": {"i1": "赤", "i2": "緑", "i3": "二つ"}, "two": {"i1": "赤", "i2": "青", "i3": None}}
@@ -197,13 +187,16 @@ def _stage(store: ArtifactStore, stage: str, experiment: str, losses: Sequence[f
             "gradient_norm": 1.0,
             "num_supervised_tokens": 10,
             "num_tokens": 100,
+            "num_samples": 4,
+            "num_padded_tokens": 110,
+            "model_flops": 1e9,
         }
         for index, loss in enumerate(losses)
     ]
     look = {"optimizer_step": 0, "held_out_loss": 6.0, "num_supervised_tokens": 10}
     answer = {"optimizer_step": 0, "sample_id": "a1", "question": "何ですか。", "reference": "犬です。", "answer": "猫"}
     files = {
-        "metrics.parquet": (rows, METRICS_SCHEMA),
+        "metrics.parquet": (rows, METRIC_SCHEMA),
         "held_out.parquet": ([look], HELD_OUT_SCHEMA),
         "held_out_answers.parquet": ([answer], ANSWER_SCHEMA),
     }

@@ -8,9 +8,11 @@ from datetime import datetime
 from pathlib import Path
 
 import duckdb
+import pyarrow as pa
 import pytest
 
 from pipeline.errors import QueryError
+from pipeline.prediction_rows import PREDICTION_SCHEMA
 from pipeline.queries import connect, describe, query_names, run_query, views_script
 from pipeline.samples import FINDING_SCHEMA
 from pipeline.store import ArtifactStore
@@ -116,6 +118,41 @@ def test_failed_judgements_show_why_and_the_reply(root):
     assert ask(root, "failed_judgements", *columns) == [
         ("two", "i3", repeat, "no_answer", "out of memory", None) for repeat in (0, 1)
     ]
+
+
+def test_scores_by_question_type_set_experiments_side_by_side(root):
+    columns = ("protocol", "question_type", "experiment", "mean", "overall", "num_items", "num_failed", "example")
+    assert ask(root, "scores_by_question_type", *columns) == [
+        ("all", "other", "one", pytest.approx(200 / 3), pytest.approx(200 / 3), 3, 0, "何ですか。"),
+        ("all", "other", "two", 100, 100, 2, 1, "何ですか。"),
+    ]
+    assert ask(root, "scores_by_question_type", "experiment", experiments="two") == [("two",)]
+
+
+def test_scores_by_group_knows_every_breakdown(root):
+    rows = ask(root, "scores_by_group", "breakdown", "group", "mean", "num_items", "num_failed", experiment="two")
+    assert rows == [
+        ("answer_length", "01-05", 100, 2, 1),
+        ("category", "colour", 100, 2, 0),
+        ("category", "counting", None, 0, 1),
+        ("question_type", "other", 100, 2, 1),
+    ]
+    assert len(ask(root, "scores_by_group", breakdown="category")) == 4
+
+
+def test_failed_items_say_why(root):
+    assert ask(root, "failed_items", "experiment", "protocol", "item_id", "error", "image_sha256") == [
+        ("two", "all", "i3", "out of memory", "h-i3")
+    ]
+    assert ask(root, "failed_items", experiment="one") == []
+
+
+def test_artifacts_of_an_earlier_version_are_still_read(tmp_path):
+    old = pa.schema([field for field in PREDICTION_SCHEMA if field.name not in ("protocol", "image_category")])
+    row = dict.fromkeys(old.names, "x") | {"question": "何色ですか。", "reference": "赤"}
+    produce(ArtifactStore(tmp_path), "predictions", {"predictions.parquet": ([row], old)})
+    found = connect(tmp_path).execute("select protocol, image_category, question_type from predictions").fetchall()
+    assert found == [("all", None, "colour")]
 
 
 def test_compare_experiments_takes_the_difference_to_the_baseline(root):
