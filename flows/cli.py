@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 import yaml
+from huggingface_hub.utils import disable_progress_bars
 from rich.markup import escape
 from rich.table import Table
 
@@ -55,6 +56,7 @@ def main() -> None:
     """Entry point of the console script."""
     for name, value in QUIET_ENVIRONMENT.items():
         os.environ.setdefault(name, value)
+    disable_progress_bars()  # the client of the Hub has read the environment already, and Transformers asks it
     app()
 
 
