@@ -6,19 +6,18 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 import yaml
-from huggingface_hub.utils import disable_progress_bars
+from huggingface_hub.utils.tqdm import disable_progress_bars
 from rich.markup import escape
 from rich.table import Table
 
 from flows import model_commands, store_commands
-from flows.comparing import print_comparison, require_prefect
+from flows.comparing import compared, print_comparison, require_prefect
 from flows.encode_command import encode
 from flows.eval_command import eval_model
 from flows.results_command import results
 from flows.show_training import show_training
 from flows.terminal import console, explained, interrupted_by_schedulers, narrated, print_records, print_rows, size
-from pipeline.answerers.config import MeasuredModel
-from pipeline.config import ExperimentName, load_experiment
+from pipeline.config import load_experiment
 from pipeline.disk import free_bytes
 from pipeline.errors import QueryError
 from pipeline.progress import duration
@@ -148,17 +147,7 @@ def run(experiments: Experiments, overrides: Overrides = None) -> None:
 @explained
 def compare(experiments: Compared, overrides: Overrides = None) -> None:
     """Compare experiments that have been run, and models measured with `eval` by their names: table, chart, answers."""
-    from pipeline.answerers.evaluation import measured_models
-
-    measured = measured_models(load_settings().store_root)
-    print_comparison(
-        [
-            MeasuredModel(measured=experiment)
-            if experiment in measured and experiment not in set(ExperimentName)
-            else load_experiment(experiment, overrides or ())
-            for experiment in experiments
-        ]
-    )
+    print_comparison([compared(experiment, overrides or ()) for experiment in experiments])
 
 
 @app.command()

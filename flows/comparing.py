@@ -7,8 +7,9 @@ import httpx
 
 from flows.terminal import console, narrated, print_records
 from pipeline.answerers.config import MeasuredModel
-from pipeline.config import ExperimentConfig
+from pipeline.config import ExperimentConfig, ExperimentName, load_experiment
 from pipeline.errors import ConfigError
+from pipeline.settings import load_settings
 
 
 def require_prefect() -> None:
@@ -22,6 +23,25 @@ def require_prefect() -> None:
             f"no Prefect server answers at PREFECT_API_URL={url} ({error}); "
             "start it with `prefect server start`, or unset the variable to use a temporary one"
         ) from error
+
+
+def compared(name: str, overrides: Sequence[str]) -> ExperimentConfig | MeasuredModel:
+    """An experiment, or a model that was measured under this name.
+
+    Raises:
+        ConfigError: it is neither.
+    """
+    from pipeline.answerers.evaluation import measured_models
+
+    if name in set(ExperimentName) or name.endswith((".yaml", ".yml")):
+        return load_experiment(name, overrides)
+    measured = measured_models(load_settings().store_root)
+    if name not in measured:
+        raise ConfigError(
+            f"{name!r} is neither an experiment nor a measured model; there are: {', '.join(ExperimentName)}; measured "
+            f"with `llava-jp eval`: {', '.join(measured) or 'none yet'}; or give the path of a .yaml file"
+        )
+    return MeasuredModel(measured=name)
 
 
 def print_comparison(configs: Sequence[ExperimentConfig | MeasuredModel]) -> None:

@@ -6,8 +6,6 @@ import typer
 
 from flows.comparing import print_comparison, require_prefect
 from flows.terminal import console, interrupted_by_schedulers, narrated
-from pipeline.settings import load_settings
-from pipeline.store import ArtifactStore
 
 MODEL_HELP = (
     "An experiment, first digits of a fingerprint, a folder, owner/name@revision on the Hub; endpoint:NAME for a model "
@@ -43,21 +41,13 @@ def eval_model(
 ) -> None:
     """Measure a model with benchmarks: answers, scores, judgements. What is already done is not done again."""
     interrupted_by_schedulers()
-    from pipeline.answerers.asked import evaluation_of, model_of
+    from pipeline.answerers.asked import benchmarks_of, evaluation_of, model_of
 
-    store = ArtifactStore(load_settings().store_root)
-    names = [one.strip() for one in benchmarks.split(",") if one.strip()]
-    found = model_of(
-        model, benchmarks=names, store=store, preset=preset, trust_remote_code=trust_remote_code, dtype=dtype
-    )
+    asked = benchmarks_of([one.strip() for one in benchmarks.split(",") if one.strip()], protocol)
+    names = list(dict.fromkeys(one["name"] for one in asked))
+    found = model_of(model, benchmarks=names, preset=preset, trust_remote_code=trust_remote_code, dtype=dtype)
     evaluation = evaluation_of(
-        found,
-        name=name,
-        benchmarks=names,
-        protocol=protocol,
-        generation=generation,
-        batch_size=batch_size,
-        overrides=overrides or (),
+        found, name=name, benchmarks=asked, generation=generation, batch_size=batch_size, overrides=overrides or ()
     )
     require_prefect()
     from flows.evaluate_model import evaluate_model

@@ -1,7 +1,7 @@
 """What a person types for a model and its benchmarks, to the evaluation that is meant."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +22,6 @@ from pipeline.benchmarks import KNOWN_BENCHMARKS
 from pipeline.config import ExperimentName, apply_override, explain, load_experiment
 from pipeline.errors import ConfigError
 from pipeline.model_source import DIGITS, ON_THE_HUB, download_model
-from pipeline.store import ArtifactStore
 
 ENDPOINT = "endpoint:"
 ANSWER_FILES = (".json", ".jsonl")
@@ -35,12 +34,18 @@ def model_of(
     text: str,
     *,
     benchmarks: Sequence[str],
-    store: ArtifactStore,
     preset: str | None = None,
     trust_remote_code: bool = False,
     dtype: Dtype = "auto",
 ) -> ModelConfig:
     """The model that a text names; of one on the Hub the config is fetched to see what it is.
+
+    Args:
+        text: see ``llava-jp eval --help``.
+        benchmarks: names of the benchmarks, for files of answers.
+        preset: of a model of Transformers, as the next two.
+        trust_remote_code: run the model's own Python files.
+        dtype: number format of the weights.
 
     Raises:
         ConfigError: it names none.
@@ -102,19 +107,17 @@ def evaluation_of(
     model: ModelConfig,
     *,
     name: str | None,
-    benchmarks: Sequence[str],
-    protocol: str | None,
+    benchmarks: Sequence[Mapping[str, Any]],
     generation: str,
     batch_size: int,
     overrides: Sequence[str] = (),
 ) -> ModelEvaluation:
-    """The evaluation of a model with benchmarks by name.
+    """The evaluation of a model.
 
     Args:
         model: what is measured.
         name: of the evaluation; None: made of the model's name.
-        benchmarks: names of known benchmarks, or experiments whose benchmarks are meant.
-        protocol: for the benchmarks that have a choice; None: each one's own.
+        benchmarks: see ``benchmarks_of``.
         generation: a preset's name.
         batch_size: items asked together.
         overrides: ``section.field=value``.
@@ -126,7 +129,7 @@ def evaluation_of(
         "name": name or default_name(model),
         "model": model.model_dump(mode="json"),
         "evaluation": {
-            "benchmarks": _benchmarks(benchmarks, protocol),
+            "benchmarks": list(benchmarks),
             "generation": generation,
             "batch_size": batch_size,
         },
@@ -157,7 +160,16 @@ def default_name(model: ModelConfig) -> str:
     return UNUSUAL.sub("-", text).strip("-") or "model"
 
 
-def _benchmarks(names: Sequence[str], protocol: str | None) -> list[dict[str, Any]]:
+def benchmarks_of(names: Sequence[str], protocol: str | None = None) -> list[dict[str, Any]]:
+    """What stands under ``evaluation.benchmarks``.
+
+    Args:
+        names: known benchmarks, or experiments whose benchmarks are meant.
+        protocol: for the benchmarks that have it; None: each one's own.
+
+    Raises:
+        ConfigError: a name is not known, or no benchmark has the protocol.
+    """
     found: list[dict[str, Any]] = []
     for name in names:
         if name in KNOWN_BENCHMARKS:
