@@ -80,13 +80,27 @@ class TransformersAnswerer:
         return [results[question.item_id] for question in questions]
 
     def _answer(self, questions: Sequence[Question]) -> list[str | Unanswered]:
+        """Answers to questions that all have an image or all have none."""
         try:
             inputs = self._inputs(questions)
+            problem = self._too_long(inputs)
         except ValueError as error:  # such as an image of a shape that the processor refuses
-            if len(questions) == 1:
-                return [Unanswered(f"the processor refuses it: {error}")]
-            return [answer for question in questions for answer in self._answer([question])]
-        return list(self._generate(inputs, questions))
+            problem = f"the processor refuses it: {error}"
+        if problem is None:
+            return list(self._generate(inputs, questions))
+        if len(questions) == 1:
+            return [Unanswered(problem)]
+        return [answer for question in questions for answer in self._answer([question])]
+
+    def _too_long(self, inputs: Mapping[str, Any]) -> str | None:
+        num_positions = getattr(self._model.config.get_text_config(), "max_position_embeddings", None)
+        num_tokens, num_new = inputs["input_ids"].shape[1], self._generation.max_new_tokens
+        if num_positions is None or num_tokens + num_new <= num_positions:
+            return None
+        return (
+            f"{num_tokens} tokens of prompt and image with {num_new} of answer are more than the model's "
+            f"{num_positions} positions; lower max_new_tokens"
+        )
 
     def _inputs(self, questions: Sequence[Question]) -> Mapping[str, Any]:
         texts = [self._prompt(question) for question in questions]

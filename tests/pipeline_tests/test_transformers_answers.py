@@ -16,7 +16,6 @@ from pipeline.answerers.transformers_model import TransformersAnswerer
 from pipeline.answering import Question, Unanswered
 from pipeline.checkpoint_answers import CheckpointAnswerer
 from pipeline.errors import ConfigError
-from tests.model_tests.small_model import build_model
 from tests.model_tests.test_release_folder import model_of
 
 TEXTS = ("何色ですか。", "左上の図形は何色ですか。大きな札の模様も答えてください。", "図形はいくつありますか。", "丸?")
@@ -44,23 +43,9 @@ def llava(tmp_path_factory):
     return folder
 
 
-@pytest.fixture(scope="module")
-def checkpoint(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("checkpoint")
-    save_model(build_model("llama"), folder)
-    return folder
-
-
-def answerer(kind, llava, checkpoint, generation):
-    if kind == "checkpoint":
-        return CheckpointAnswerer(checkpoint, generation)
-    return TransformersAnswerer(llava, generation, dtype="float32")
-
-
 @pytest.mark.parametrize("name", GENERATIONS)
-@pytest.mark.parametrize("kind", ["checkpoint", "transformers"])
-def test_a_batch_gives_the_answers_of_questions_asked_alone(kind, name, llava, checkpoint):
-    model = answerer(kind, llava, checkpoint, GENERATIONS[name])
+def test_a_batch_gives_the_answers_of_questions_asked_alone(name, llava):
+    model = TransformersAnswerer(llava, GENERATIONS[name], dtype="float32")
     asked = questions(has_image=(True, True, False, True))
     together = model.answer(asked)
     assert together == [answer for question in asked for answer in model.answer([question])]
@@ -108,6 +93,15 @@ def test_a_question_that_the_processor_refuses_fails_alone(llava, monkeypatch):
     first, refused, *others = model.answer(questions())
     assert refused == Unanswered("the processor refuses it: the image is too narrow")
     assert all(isinstance(answer, str) for answer in (first, *others))
+
+
+def test_a_question_that_leaves_no_room_for_an_answer_fails_alone(llava):
+    model = TransformersAnswerer(llava, GENERATIONS["greedy"], dtype="float32")
+    short, *_ = questions()
+    image = Image.new("RGB", (40, 30), "red")
+    answer, long = model.answer([short, Question("long", "丸は何色ですか。" * 100, image)])
+    assert isinstance(answer, str)
+    assert "of answer are more than the model's" in long.reason
 
 
 @dataclass
