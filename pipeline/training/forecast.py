@@ -16,6 +16,7 @@ from pipeline.memory import MemoryRequest, StageMemory, memory_table, stage_memo
 from pipeline.model_sizes import Tower, llm_architecture, tower_sizes
 from pipeline.progress import duration
 from pipeline.settings import Settings
+from pipeline.training.stage import zero_stage_of
 
 EXPECTED_MFU = 0.45
 """Utilisation that a training is expected to reach on a GPU of the table: the goal of ``make bench-train``."""
@@ -73,7 +74,9 @@ def forecast(
         offload=settings.offload,
     )
     work = _work(size, num_vision, stage_config)
-    return StageForecast(stage, training_flops(sizes, work, trained=trained), request, settings.effective_zero_stage)
+    return StageForecast(
+        stage, training_flops(sizes, work, trained=trained), request, zero_stage_of(stage_config, settings)
+    )
 
 
 def model_sizes(config: ExperimentConfig, tower: Tower) -> ModelSizes:
