@@ -167,12 +167,21 @@ def advice(one: StageForecast, memory_bytes: int, *, name: str) -> str | None:
     fitting = [memory for memory in memory_table(one.request) if memory.fits(memory_bytes)]
     if not fitting:
         return said + (
-            f"Nothing with these devices is enough: lower {one.stage}.micro_batch_size, take optimizer: adamw-8bit or "
-            "lora, more devices (LLAVA_JP_NUM_PROCESSES), or the host's memory (LLAVA_JP_OFFLOAD=optimizer or all)"
+            f"Nothing with these devices is enough: lower {one.stage}.micro_batch_size, take {_smaller_states(one)}"
+            "more devices (LLAVA_JP_NUM_PROCESSES), or the host's memory (LLAVA_JP_OFFLOAD=optimizer or all)"
         )
     first = fitting[0]
     recomputes = f", {one.stage}.gradient_checkpointing=true" if first.gradient_checkpointing else ""
     return said + f"Enough are LLAVA_JP_ZERO_STAGE={first.zero_stage}{recomputes} or a smaller micro-batch"
+
+
+def _smaller_states(one: StageForecast) -> str:
+    """What the experiment does not do already."""
+    config = one.request.config
+    found = ["optimizer: adamw-8bit"] if config.optimizer == "adamw" else []
+    if one.stage == "finetune" and config.lora is None:
+        found.append("lora")
+    return "".join(f"{name}, " for name in [" or ".join(found)] if name)
 
 
 def own_memory() -> tuple[str, int]:

@@ -163,6 +163,11 @@ def test_a_training_killed_anywhere_publishes_what_an_undisturbed_one_does_bit_f
     assert saved(killed) == [8, 9]
     assert trainings.run(killed) == [0]
     assert files(killed) == files(undisturbed)
+    assert saved(killed) == [9, 10]
+    (killed / "metrics.parquet").unlink()  # as if killed while the result was written
+    assert trainings.run(killed) == [0]
+    assert files(killed) == files(undisturbed)
+    assert [row["optimizer_step"] for row in told(trainings)[-1]["rows"]] == list(range(1, NUM_STEPS + 1))
 
 
 def test_without_room_for_a_checkpoint_the_one_before_is_kept_and_the_message_says_so(trainings, undisturbed):
