@@ -50,6 +50,8 @@ def find_model(name: str, *, store: ArtifactStore) -> ModelSource:
     """
     if (Path(name) / "config.json").is_file():
         return _in_folder(name, store)
+    if Path(name).is_dir() and name not in set(ExperimentName):
+        raise ConfigError(f"folder {name} holds no model: it has no config.json")
     if name in set(ExperimentName) or name.endswith((".yaml", ".yml")):
         return _of_experiment(name, store)
     if DIGITS.fullmatch(name):
@@ -137,5 +139,10 @@ def download_model(repo: str, *, revision: str, patterns: Sequence[str] = FILES)
     except RepositoryNotFoundError as error:
         raise ConfigError(f"{page} does not exist, or is private: then set HF_TOKEN to a token with access") from error
     except (HfHubHTTPError, LocalEntryNotFoundError) as error:
-        raise TransientError(f"{page} cannot be fetched now: {str(error).splitlines()[0]}") from error
+        raise TransientError(f"{page} cannot be fetched now: {_reason(error)}") from error
     return Path(folder)
+
+
+def _reason(error: Exception) -> str:
+    """The first line of what ``huggingface_hub`` says; it puts ``Got:`` before an error of the connection."""
+    return str(error).splitlines()[0].removeprefix("Got: ")

@@ -97,7 +97,11 @@ def test_the_same_benchmark_may_be_asked_by_two_protocols():
             "ja-vg-vqa-500 has no protocol 'first'; there are: first-of-8, all",
         ),
         ("{name: mine, source: {kind: published, name: x}, metrics: [bleu]}", "evaluation.benchmarks.0.metrics.0"),
-        ("{name: ja-vg-vqa-501}", "evaluation.benchmarks.0.source: Field required"),
+        (
+            "{name: ja-vg-vqa-501}",
+            "no published benchmark is named 'ja-vg-vqa-501'; there are: ja-vg-vqa-500, ja-vlm-bench-in-the-wild, "
+            "japanese-heron-bench. One of your own needs source and metrics",
+        ),
         (
             "{name: ja-vg-vqa-500, generation: fast}",
             "no generation preset is named 'fast'; there are: greedy-256, sakana, demo, heron",
