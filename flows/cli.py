@@ -11,7 +11,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from flows import model_commands, store_commands
-from flows.comparing import compared, print_comparison, require_prefect
+from flows.comparing import compare_and_print, compared, print_comparison, require_prefect
 from flows.encode_command import encode
 from flows.eval_command import eval_model
 from flows.results_command import results
@@ -26,7 +26,6 @@ from pipeline.store import ArtifactStore
 
 if TYPE_CHECKING:
     from pipeline.features.costs import Cost
-    from pipeline.manifest import Manifest
     from pipeline.sources.fetch_plan import FetchPlan
     from pipeline.sources.registry import Source
 
@@ -56,11 +55,7 @@ def main() -> None:
     """Entry point of the console script."""
     for name, value in QUIET_ENVIRONMENT.items():
         os.environ.setdefault(name, value)
-<<<<<<< HEAD
-    disable_progress_bars()  # the client of the Hub has read the environment already, and Transformers asks it
-=======
     disable_progress_bars()  # it has read its variable when it was imported; Transformers asks it for its own bars
->>>>>>> review-user
     app()
 
 
@@ -149,69 +144,18 @@ def run(experiments: Experiments, overrides: Overrides = None) -> None:
     for config in configs:
         console.rule(f"[bold]{config.name}", align="left")
         with narrated():
-<<<<<<< HEAD
-            run_experiment(config)
-    print_comparison(configs)
-=======
             comparison = run_experiment(config)
     if len(configs) == 1:
-        _print_comparison(comparison)
+        print_comparison(comparison)
     else:
-        _compare_and_print(configs)
->>>>>>> review-user
+        compare_and_print(configs)
 
 
 @app.command()
 @explained
-<<<<<<< HEAD
 def compare(experiments: Compared, overrides: Overrides = None) -> None:
     """Compare experiments that have been run, and models measured with `eval` by their names: table, chart, answers."""
-    print_comparison([compared(experiment, overrides or ()) for experiment in experiments])
-=======
-def compare(experiments: Experiments, overrides: Overrides = None) -> None:
-    """Compare experiments that have been run: table, radar chart, sample answers."""
-    _compare_and_print([load_experiment(experiment, overrides or ()) for experiment in experiments])
-
-
-def _require_prefect() -> None:
-    """Without a server of one's own Prefect starts a temporary one; with one, it must answer."""
-    if not (url := os.environ.get("PREFECT_API_URL")):
-        return
-    try:
-        httpx.get(f"{url.rstrip('/')}/health", timeout=20).raise_for_status()
-    except httpx.HTTPError as error:
-        raise ConfigError(
-            f"no Prefect server answers at PREFECT_API_URL={url} ({error}); "
-            "start it with `prefect server start`, or unset the variable to use a temporary one"
-        ) from error
-
-
-def _compare_and_print(configs: Sequence[ExperimentConfig]) -> None:
-    from flows.compare import compare_flow
-
-    measured = tuple(config for config in configs if config.evaluation.benchmarks)
-    with narrated():
-        comparison = compare_flow(measured) if measured else None
-    _print_comparison(comparison)
-
-
-def _print_comparison(comparison: "Manifest | None") -> None:
-    """The scores of some experiments and where their chart and sample answers are."""
-    from pipeline.comparison import CHART, article_table, difference_table, has_chart, score_table
-
-    if comparison is None:
-        console.print("no benchmark was asked for, so there is nothing to compare")
-        return
-    print_records(score_table(comparison), title="Scores with 95 % intervals")
-    if article := article_table(comparison):
-        print_records(article, title="The article's table")
-    if differences := difference_table(comparison):
-        print_records(differences, title="Paired differences, p of a sign-flip test")
-    if has_chart(comparison):
-        console.print(f"radar chart:    {comparison.path(CHART)}", soft_wrap=True, highlight=False)
-    console.print(f"sample answers: {comparison.path('samples.html')}", soft_wrap=True, highlight=False)
-    console.print(f"all breakdowns: {comparison.path('report.md')}", soft_wrap=True, highlight=False)
->>>>>>> review-user
+    compare_and_print([compared(experiment, overrides or ()) for experiment in experiments])
 
 
 @app.command()

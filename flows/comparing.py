@@ -9,6 +9,7 @@ from flows.terminal import console, narrated, print_records
 from pipeline.answerers.config import MeasuredModel
 from pipeline.config import ExperimentConfig, ExperimentName, load_experiment
 from pipeline.errors import ConfigError
+from pipeline.manifest import Manifest
 from pipeline.settings import load_settings
 
 
@@ -44,17 +45,23 @@ def compared(name: str, overrides: Sequence[str]) -> ExperimentConfig | Measured
     return MeasuredModel(measured=name)
 
 
-def print_comparison(configs: Sequence[ExperimentConfig | MeasuredModel]) -> None:
-    """The scores of some experiments and where their chart and sample answers are."""
+def compare_and_print(configs: Sequence[ExperimentConfig | MeasuredModel]) -> None:
+    """Compare what was measured, and show it."""
     from flows.compare import compare_flow
-    from pipeline.comparison import CHART, article_table, difference_table, has_chart, score_table
 
     measured = tuple(config for config in configs if isinstance(config, MeasuredModel) or config.evaluation.benchmarks)
-    if not measured:
+    with narrated():
+        comparison = compare_flow(measured) if measured else None
+    print_comparison(comparison)
+
+
+def print_comparison(comparison: Manifest | None) -> None:
+    """The scores of a comparison and where its chart and sample answers are."""
+    from pipeline.comparison import CHART, article_table, difference_table, has_chart, score_table
+
+    if comparison is None:
         console.print("no benchmark was asked for, so there is nothing to compare")
         return
-    with narrated():
-        comparison = compare_flow(measured)
     print_records(score_table(comparison), title="Scores with 95 % intervals")
     if article := article_table(comparison):
         print_records(article, title="The article's table")

@@ -32,7 +32,9 @@ def test_all_wrong_lines_are_named(tmp_path):
 
 
 def test_a_first_machine_that_the_others_would_look_for_in_themselves_is_refused(tmp_path):
-    with pytest.raises(ConfigError, match="hosts: for node2, localhost is node2 itself; name this machine as the others"):
+    with pytest.raises(
+        ConfigError, match="hosts: for node2, localhost is node2 itself; name this machine as the others"
+    ):
         hosts(tmp_path, "localhost slots=8\nnode2 slots=8\n")
 
 
