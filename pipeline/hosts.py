@@ -7,6 +7,9 @@ from typing import NamedTuple
 
 from pipeline.errors import ConfigError
 
+LOOPBACK = ("localhost", "127.0.0.1", "::1")
+"""Every machine's names for itself."""
+
 
 class Host(NamedTuple):
     """One machine."""
@@ -19,14 +22,15 @@ class Host(NamedTuple):
     def is_this_machine(self) -> bool:
         """Whether processes there are started without ssh."""
         own = socket.gethostname()
-        return self.name in {"localhost", "127.0.0.1", "::1", own, own.partition(".")[0], socket.getfqdn()}
+        return self.name in {*LOOPBACK, own, own.partition(".")[0], socket.getfqdn()}
 
 
 def read_host_file(path: Path) -> tuple[Host, ...]:
     """The machines in the order of the file, which is the order of the ranks.
 
     Raises:
-        ConfigError: the file does not exist, or a line is not ``host slots=N``; all such lines are named.
+        ConfigError: the file does not exist, or a line is not ``host slots=N``; all such lines are named. Or the others
+            would look for the first machine in themselves.
     """
     try:
         lines = path.expanduser().read_text(encoding="utf-8").splitlines()
@@ -48,4 +52,9 @@ def read_host_file(path: Path) -> tuple[Host, ...]:
         raise ConfigError("\n".join([f"{path}: every line must be like `node1 slots=8`, and no other is:", *problems]))
     if not hosts:
         raise ConfigError(f"{path}: names no machine; write lines like `node1 slots=8`")
+    far = [name for name in names if name not in LOOPBACK and not name.startswith("127.")]
+    if names[0] in LOOPBACK and far:
+        raise ConfigError(
+            f"{path}: for {far[0]}, {names[0]} is {far[0]} itself; name this machine as the others reach it"
+        )
     return tuple(hosts)

@@ -99,6 +99,8 @@ class WorkersProgress:
             if event.start:
                 log.info("%s: goes on at %d of %d %s", event.name, event.start, event.total, event.unit)
             self._progress[event.name] = Progress(event.name, total=event.total, unit=event.unit, start=event.start)
+            if event.start == event.total:
+                self._progress[event.name].finish()
         if not (event.count or event.rows or event.tables or event.flags):
             return
         own = self._progress[event.name]

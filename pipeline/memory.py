@@ -2,8 +2,8 @@
 
 Weights, gradients, master copies and optimizer states are counted as DeepSpeed holds them; activations as PyTorch keeps
 them for the backward pass, with a causal attention that keeps no scores (flash). The larger of two moments counts: the
-end of the forward pass with all activations and the logits, and the update, for which the gradients are copied to
-float32. Not counted: what the allocator loses between blocks, and CUDA's own context, together ``OVERHEAD_BYTES``.
+end of the forward pass with all activations and the logits, and the update, for which ZeRO 2 and 3 copy the gradients.
+Not counted: what the allocator loses between blocks, and CUDA's own context, together ``OVERHEAD_BYTES``.
 """
 
 from collections.abc import Iterator
@@ -46,8 +46,9 @@ class StageMemory:
     gradient_checkpointing: bool
     weights: int
     gradients: int
+    """In float32, where they are added over the forward passes of an optimizer step."""
     master_copies: int
-    """Trained weights in float32."""
+    """Trained weights in float32, beside those that compute."""
     optimizer_states: int
     activations: int
     """Kept for the backward pass of one micro-batch."""
@@ -56,7 +57,7 @@ class StageMemory:
     features: int
     """Of one micro-batch: as they are stored, and as numbers."""
     update: int
-    """All gradients in float32, when the weights change; the activations are gone by then."""
+    """Gradients that are copied when the weights change; the activations are gone by then."""
 
     @property
     def num_bytes(self) -> int:
@@ -88,32 +89,33 @@ class MemoryRequest:
 
 
 def stage_memory(request: MemoryRequest, *, zero_stage: int, gradient_checkpointing: bool) -> StageMemory:
-    """Of one device of ``num_devices``."""
+    """Of one device of ``num_devices``. In bfloat16 a training under ZeRO 0 is one under ZeRO 1."""
     config, parts = request.config, request.num_devices
     item = 4 if config.precision == "float32" else 2
+    sharing = max(zero_stage, int(item == 2))
 
     def part(kind: Literal["states", "gradients", "weights"], num_bytes: int) -> int:
         """What of it lies on this device."""
         is_moved = request.offload == "all" or (request.offload == "optimizer" and kind != "weights")
-        if is_moved and zero_stage >= (3 if kind == "weights" else 1):
+        if is_moved and sharing >= (3 if kind == "weights" else 1):
             return 0
-        return num_bytes // parts if zero_stage >= {"states": 1, "gradients": 2, "weights": 3}[kind] else num_bytes
+        return num_bytes // parts if sharing >= {"states": 1, "gradients": 2, "weights": 3}[kind] else num_bytes
 
     trained, whole = request.num_trained, request.sizes.num_parameters
     weights = part("weights", whole * item) + _gathered(request.sizes, item) * (zero_stage == 3)
-    buffers = min(trained, BUCKET_NUMBERS) * item * 2 if parts > 1 and zero_stage in (1, 2) else 0
+    buffers = min(trained, BUCKET_NUMBERS) * item * 2 if parts > 1 and sharing in (1, 2) else 0
     num_images = config.micro_batch_size
     return StageMemory(
         zero_stage=zero_stage,
         gradient_checkpointing=gradient_checkpointing,
         weights=weights,
-        gradients=part("gradients", trained * item) + buffers,
-        master_copies=part("states", trained * 4) if item == 2 else 0,
+        gradients=part("gradients", trained * 4) + buffers,
+        master_copies=part("states", trained * 4) if sharing else 0,
         optimizer_states=part("states", _moment_bytes(request)),
         activations=_activation_bytes(request, item, gradient_checkpointing=gradient_checkpointing),
         logits=_logit_bytes(request, item),
         features=num_images * (request.feature_bytes + request.feature_numbers * item),
-        update=part("states", trained * 4) if item == 2 else 0,
+        update=part("gradients", trained * 4) if sharing > 1 else 0,
     )
 
 

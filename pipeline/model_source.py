@@ -2,6 +2,7 @@
 
 import logging
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -106,8 +107,10 @@ def open_model(folder: Path) -> "LoadedModel":
         raise ConfigError(str(error)) from error
 
 
-def download_model(repo: str, *, revision: str) -> Path:
+def download_model(repo: str, *, revision: str, patterns: Sequence[str] = FILES) -> Path:
     """A snapshot of a repository in the cache of ``huggingface_hub``; nothing is fetched that is there already.
+
+    The folder's name is the commit that the revision stands for.
 
     Raises:
         ConfigError: there is no such repository or revision, or no access.
@@ -127,7 +130,7 @@ def download_model(repo: str, *, revision: str) -> Path:
     page = f"{endpoint()}/{repo}"
     try:
         folder = snapshot_download(
-            repo, revision=revision, allow_patterns=list(FILES), endpoint=endpoint(), token=token() or False
+            repo, revision=revision, allow_patterns=list(patterns), endpoint=endpoint(), token=token() or False
         )
     except GatedRepoError as error:
         raise ConfigError(f"{page} is gated: accept its terms there and set HF_TOKEN to a read token") from error

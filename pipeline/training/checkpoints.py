@@ -136,9 +136,15 @@ def _load(engine: Any, checkpoint: Path) -> None:
 
 
 def _load_universal(engine: Any, universal: Path) -> None:
-    """DeepSpeed gives every group the options of one of them; here each gets its own back."""
+    """DeepSpeed gives every group the options of one of them; here each gets its own back.
+
+    Each state also gets an optimizer step of its own on its device: PyTorch's fused AdamW counts there, and one that
+    several states share would be counted several times.
+    """
     groups = engine.optimizer.param_groups
     options = [{key: value for key, value in group.items() if key != "params"} for group in groups]
     _load(engine, universal)
     for group, own, rate in zip(groups, options, engine.lr_scheduler.get_last_lr(), strict=True):
         group.update({**own, "lr": rate})
+    for weights, state in engine.optimizer.state.items():
+        state["step"] = state["step"].to(weights.device, copy=True)

@@ -157,8 +157,12 @@ def _sharding(job: TrainingJob, width: int) -> dict[str, Any]:
             zero["offload_param"] = in_host_memory
     number_formats: dict[str, Any] = {}
     if job.config.precision == "bfloat16":
-        # Gradients of many forward passes are added in float32, and so are the updates.
-        number_formats = {"bf16": {"enabled": True}, "data_types": {"grad_accum_dtype": "fp32"}}
+        # Gradients of many forward passes are added in float32, and so are the updates; each as soon as it is made,
+        # so that a second copy of them all in bfloat16 is never there (ZeRO 1).
+        number_formats = {
+            "bf16": {"enabled": True, "immediate_grad_update": True},
+            "data_types": {"grad_accum_dtype": "fp32"},
+        }
     return {**number_formats, "zero_optimization": zero}
 
 

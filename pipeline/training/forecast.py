@@ -16,6 +16,7 @@ from pipeline.memory import MemoryRequest, StageMemory, memory_table, stage_memo
 from pipeline.model_sizes import Tower, llm_architecture, tower_sizes
 from pipeline.progress import duration
 from pipeline.settings import Settings
+from pipeline.training.stage import zero_stage_of
 
 EXPECTED_MFU = 0.45
 """Utilisation that a training is expected to reach on a GPU of the table: the goal of ``make bench-train``."""
@@ -73,7 +74,9 @@ def forecast(
         offload=settings.offload,
     )
     work = _work(size, num_vision, stage_config)
-    return StageForecast(stage, training_flops(sizes, work, trained=trained), request, settings.effective_zero_stage)
+    return StageForecast(
+        stage, training_flops(sizes, work, trained=trained), request, zero_stage_of(stage_config, settings)
+    )
 
 
 def model_sizes(config: ExperimentConfig, tower: Tower) -> ModelSizes:
@@ -164,12 +167,21 @@ def advice(one: StageForecast, memory_bytes: int, *, name: str) -> str | None:
     fitting = [memory for memory in memory_table(one.request) if memory.fits(memory_bytes)]
     if not fitting:
         return said + (
-            f"Nothing with these devices is enough: lower {one.stage}.micro_batch_size, take optimizer: adamw-8bit or "
-            "lora, more devices (LLAVA_JP_NUM_PROCESSES), or the host's memory (LLAVA_JP_OFFLOAD=optimizer or all)"
+            f"Nothing with these devices is enough: lower {one.stage}.micro_batch_size, take {_smaller_states(one)}"
+            "more devices (LLAVA_JP_NUM_PROCESSES), or the host's memory (LLAVA_JP_OFFLOAD=optimizer or all)"
         )
     first = fitting[0]
     recomputes = f", {one.stage}.gradient_checkpointing=true" if first.gradient_checkpointing else ""
     return said + f"Enough are LLAVA_JP_ZERO_STAGE={first.zero_stage}{recomputes} or a smaller micro-batch"
+
+
+def _smaller_states(one: StageForecast) -> str:
+    """What the experiment does not do already."""
+    config = one.request.config
+    found = ["optimizer: adamw-8bit"] if config.optimizer == "adamw" else []
+    if one.stage == "finetune" and config.lora is None:
+        found.append("lora")
+    return "".join(f"{name}, " for name in [" or ".join(found)] if name)
 
 
 def own_memory() -> tuple[str, int]:

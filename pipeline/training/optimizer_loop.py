@@ -125,7 +125,8 @@ def _optimize(
             if reporter is not None:
                 reporter.report(metrics[-1], waited_seconds=waited_seconds)
             watch.after_step(engine)
-            if optimizer_step % job.checkpoint_every == 0 and optimizer_step < len(plan):
+            # After the last one as well: what happens while the result is written must not cost optimizer steps.
+            if optimizer_step % job.checkpoint_every == 0 or optimizer_step == len(plan):
                 save_checkpoint(job, engine, ranks, progress)
                 num_saved = optimizer_step
     return progress

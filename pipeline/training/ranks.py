@@ -2,13 +2,15 @@
 
 import os
 from dataclasses import dataclass
-from pathlib import Path
 
-os.environ.setdefault("DS_ACCELERATOR", "cuda" if Path("/dev/nvidiactl").exists() else "cpu")
+import torch
+
+os.environ["DS_ACCELERATOR"] = "cuda" if torch.cuda.is_available() else "cpu"  # what join_ranks takes as well
 
 import deepspeed
-import torch
 from deepspeed import comm as dist
+
+from pipeline.errors import ConfigError
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,11 +23,20 @@ class Ranks:
 
 
 def join_ranks() -> Ranks:
-    on_gpu = torch.cuda.is_available()
+    """Meet the other processes.
+
+    Raises:
+        ConfigError: there are more processes than GPUs on this machine.
+    """
+    on_gpu, local_rank = torch.cuda.is_available(), int(os.environ["LOCAL_RANK"])
+    if on_gpu and local_rank >= torch.cuda.device_count():
+        raise ConfigError(
+            f"there is no GPU for process {local_rank + 1} of this machine, which has {torch.cuda.device_count()}; "
+            "lower LLAVA_JP_NUM_PROCESSES, or its slots in the host file"
+        )
     # A kernel for inference on CPUs, which DeepSpeed would compile for a minute at the first start.
     deepspeed.ops.__compatible_ops__["deepspeed_shm_comm"] = False
     deepspeed.init_distributed(dist_backend="nccl" if on_gpu else "gloo", verbose=False)
-    local_rank = int(os.environ["LOCAL_RANK"])
     if on_gpu:
         torch.cuda.set_device(local_rank)
     device = torch.device("cuda", local_rank) if on_gpu else torch.device("cpu")

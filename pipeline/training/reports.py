@@ -17,12 +17,12 @@ class Reporter:
         self._stage = stage
         self._total = total
         self._start = len(earlier)
-        self._waiting = list(earlier)
+        self._waiting: list[dict[str, float]] = []
         self._ranks = ranks
         self._peak = device_peak(ranks.device)
         self._interval = Interval()
         self._began = self._last = time.monotonic()
-        self._event([]).tell()
+        self._event(earlier).tell()
 
     def report(self, row: dict[str, float], *, waited_seconds: float) -> None:
         """A finished optimizer step, and how long its data was waited for."""

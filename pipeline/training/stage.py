@@ -117,9 +117,8 @@ def train_stage(
         folder = directory / WORK_FOLDER
         folder.mkdir(exist_ok=True)
         num_processes = sum(host.num_slots for host in settings.training_hosts)
-        checkpoint, universal = find_start(
-            directory, num_processes=num_processes, zero_stage=settings.effective_zero_stage
-        )
+        zero_stage = zero_stage_of(config, settings)
+        checkpoint, universal = find_start(directory, num_processes=num_processes, zero_stage=zero_stage)
         start = inputs["projector"].directory if "projector" in inputs else None
         job = TrainingJob(
             stage=stage,
@@ -132,7 +131,7 @@ def train_stage(
             features=inputs["features"].directory,
             start=start,
             directory=directory,
-            zero_stage=zero_stage_of(config, settings),
+            zero_stage=zero_stage,
             offload=settings.offload,
             attention=settings.attention,
             checkpoint_every=settings.checkpoint_every,

@@ -59,7 +59,8 @@ def load_unpartitioned(engine: Any, universal: Path) -> None:
             value = torch.load(folder / "fp32.pt", map_location="cpu", weights_only=True)["param"].view(weight.shape)
             master.copy_(value)
             weight.copy_(value)
-            inner.state[master] = {"step": torch.load(folder / "step.pt", weights_only=True)}
+            step = torch.load(folder / "step.pt", map_location=master.device, weights_only=True)
+            inner.state[master] = {"step": step}
             for moment in MOMENTS:
                 tensor = torch.load(folder / f"{moment}.pt", map_location=master.device, weights_only=True)["param"]
                 inner.state[master][moment] = tensor.view(weight.shape).clone()

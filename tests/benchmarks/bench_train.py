@@ -65,7 +65,7 @@ class Line:
     wait_percent: float | None = None
     predicted_bytes: int | None = None
     kept_bytes: int | None = None
-    """Of all tensors between two optimizer steps: weights, master copies, states."""
+    """Of all tensors between two optimizer steps: weights, gradients, master copies, states."""
     predicted_kept_bytes: int | None = None
 
 
@@ -104,7 +104,7 @@ def measure(name: str, stage: Stage, shapes: Shapes, options: argparse.Namespace
     line.wait_percent = 100 * ours.waited_seconds / ours.seconds
     line.predicted_bytes = memory.num_bytes
     line.kept_bytes = ours.kept_bytes
-    line.predicted_kept_bytes = memory.weights + memory.master_copies + memory.optimizer_states
+    line.predicted_kept_bytes = memory.weights + memory.gradients + memory.master_copies + memory.optimizer_states
     return line
 
 
@@ -212,7 +212,7 @@ def _verdict(stage: Stage, ours: Line, original: Line) -> str:
     return (
         f"{stage}: {factor:.2f} times the original (goal {SPEED_GOALS[stage]}), MFU {ours.mfu_percent:.1f} % (goal "
         f"{MFU_GOAL} %), peak {ours.peak_bytes / GIB:.1f} GiB (goal under {MEMORY_GIB} GiB)\n"
-        f"    weights, master copies and optimizer states: {kept:,.1f} MB, predicted {predicted:,.1f} MB"
+        f"    weights, gradients, master copies and optimizer states: {kept:,.1f} MB, predicted {predicted:,.1f} MB"
     )
 
 

@@ -103,7 +103,7 @@ def _job(stage: Stage, config: StageConfig, features: Path) -> TrainingJob:
         features=features,
         start=None,
         directory=features,
-        zero_stage=0,
+        zero_stage=1,  # what a training in bfloat16 has on one device
         checkpoint_every=10**9,
         keep_checkpoints=1,
         checkpoint=None,

@@ -1,11 +1,13 @@
 import json
 import logging
+from types import SimpleNamespace
 
 import pytest
 import torch
 
+from pipeline.config import load_experiment
 from pipeline.errors import ConfigError
-from pipeline.store import WORK_FOLDER
+from pipeline.store import WORK_FOLDER, ArtifactStore
 from pipeline.training.checkpoint_folder import (
     checkpoint_folder,
     last_sound_checkpoint,
@@ -15,6 +17,7 @@ from pipeline.training.checkpoint_folder import (
     whole_checkpoints,
 )
 from pipeline.training.resuming import find_start
+from pipeline.training.stage import TrainingJob, stage_request, train_stage
 
 
 def checkpoint(directory, optimizer_step, *, num_processes=2, zero_stage=2, optimizer="adamw"):
@@ -121,4 +124,27 @@ def test_eight_bit_moments_are_continued_as_they_were_made_or_not_at_all(tmp_pat
         f"{path} was made with 4 processes and ZeRO stage 2, this run has 2 and 2, and the moments of optimizer: "
         "adamw-8bit cannot be divided anew; go on with LLAVA_JP_NUM_PROCESSES=4 LLAVA_JP_ZERO_STAGE=2, "
         f"or delete {path.parent} to start the stage again"
+    )
+
+
+def test_a_stage_in_bfloat16_on_one_device_goes_on_with_its_own_eight_bit_moments(tmp_path, monkeypatch):
+    """It trains under ZeRO 1 although the settings say 0, so its checkpoint needs no conversion."""
+    monkeypatch.delenv("LLAVA_JP_ZERO_STAGE", raising=False)
+    monkeypatch.setenv("LLAVA_JP_NUM_PROCESSES", "1")
+    config = load_experiment("llava-jp-v1.1")
+    store = ArtifactStore(tmp_path)
+    roles = ("dataset", "accepted", "features")
+    inputs = {role: SimpleNamespace(fingerprint=role, directory=tmp_path / role) for role in roles}
+    request = stage_request("finetune", config.finetune, config.llm, inputs={role: role for role in roles})
+    made = {"num_processes": 1, "zero_stage": 1, "optimizer": "adamw-8bit"}
+    path = checkpoint(store.partial_directory(request), 500, **made)
+
+    def launched(job_file, **_):
+        job = TrainingJob.model_validate_json(job_file.read_text())
+        assert (job.zero_stage, job.checkpoint, job.universal) == (1, path, None)
+        (job_file.parent / "summary.json").write_text("{}")
+
+    monkeypatch.setattr("pipeline.training.stage.launch", launched)
+    train_stage(
+        "finetune", config.finetune, config.llm, config.vision_tower, config.features, inputs=inputs, store=store
     )

@@ -17,7 +17,7 @@ import deepspeed, torch
 from pipeline.config import load_experiment
 from pipeline.training.optimizers import build_optimizer
 from tests.model_tests.small_model import build_vlm
-from tests.model_tests.test_vlm import batch, random_features
+from tests.model_tests.test_vlm import places_of, training_batch
 
 ranks = join_ranks()
 changes = {"optimizer": "adamw-8bit", "projector_learning_rate": 1e-4}
@@ -34,7 +34,8 @@ for stage in (1, 2, 3):
         "data_types": {"grad_accum_dtype": "fp32"},
         "zero_allow_untested_optimizer": True, "steps_per_print": 10**9,
     })
-    engine.backward(engine(*batch(), random_features(2)))
+    ids, labels, features = training_batch()
+    engine.backward(engine(ids, *places_of(ids, labels), features))
     engine.step()
     moments = {str(dtype): count for dtype, count in optimizer.state_bytes().items()}
     found[stage] = {"moments": moments, "rates": rates, "sizes": sizes}

@@ -163,6 +163,11 @@ def test_a_training_killed_anywhere_publishes_what_an_undisturbed_one_does_bit_f
     assert saved(killed) == [8, 9]
     assert trainings.run(killed) == [0]
     assert files(killed) == files(undisturbed)
+    assert saved(killed) == [9, 10]
+    (killed / "metrics.parquet").unlink()  # as if killed while the result was written
+    assert trainings.run(killed) == [0]
+    assert files(killed) == files(undisturbed)
+    assert [row["optimizer_step"] for row in told(trainings)[-1]["rows"]] == list(range(1, NUM_STEPS + 1))
 
 
 def test_without_room_for_a_checkpoint_the_one_before_is_kept_and_the_message_says_so(trainings, undisturbed):
@@ -182,14 +187,16 @@ def test_without_room_for_a_checkpoint_the_one_before_is_kept_and_the_message_sa
 
 
 def test_one_process_goes_on_as_two_with_shared_moments(trainings, undisturbed):
-    directory = trainings.job("more", model_type="llama", micro_batch_size=5)
+    directory = trainings.job("more", model_type="llama", micro_batch_size=5, projector_learning_rate=1e-2)
     assert trainings.run(directory, in_step=6) == [-signal.SIGKILL]
     alone = trainings.copied(directory, "alone")
     assert trainings.run(alone) == [0]
-    assert trainings.run(directory, num_processes=2, zero_stage=2) == [0, 0]
-    assert curve(directory)[:4] == curve(alone)[:4]
-    assert curve(directory) == pytest.approx(curve(alone), rel=1e-5)
-    assert not list(checkpoint_folder(directory).glob("*.universal"))  # pruned with the checkpoint that it was made of
+    for zero_stage in (2, 3):
+        shared = trainings.copied(directory, f"zero-{zero_stage}")
+        assert trainings.run(shared, num_processes=2, zero_stage=zero_stage) == [0, 0]
+        assert curve(shared)[:4] == curve(alone)[:4]
+        assert curve(shared) == pytest.approx(curve(alone), rel=1e-5)
+        assert not list(checkpoint_folder(shared).glob("*.universal"))  # pruned with what it was made of
 
 
 def test_asked_to_stop_two_processes_save_after_the_same_step_and_one_goes_on(trainings):
