@@ -133,14 +133,13 @@ def run(experiments: Experiments, overrides: Overrides = None) -> None:
     """Run experiments, all steps; several are compared at the end. What is already done is not done again."""
     interrupted_by_schedulers()
     configs = [load_experiment(experiment, overrides or ()) for experiment in experiments]
-    require_prefect()
-    from flows.run_experiment import run_experiment
-    from flows.temporary_server import start_temporary_server
     from pipeline.plan import plan_experiment
 
-    start_temporary_server()
     for config in configs:
         plan_experiment(config)  # a path that does not exist is said before anything starts
+    require_prefect()
+    from flows.run_experiment import run_experiment
+
     for config in configs:
         console.rule(f"[bold]{config.name}", align="left")
         with narrated():

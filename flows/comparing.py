@@ -14,8 +14,11 @@ from pipeline.settings import load_settings
 
 
 def require_prefect() -> None:
-    """Without a server of one's own Prefect starts a temporary one; with one, it must answer."""
+    """Without a server of one's own a temporary one is started; one's own must answer."""
     if not (url := os.environ.get("PREFECT_API_URL")):
+        from flows.temporary_server import start_temporary_server
+
+        start_temporary_server()
         return
     try:
         httpx.get(f"{url.rstrip('/')}/health", timeout=20).raise_for_status()

@@ -4,7 +4,7 @@ from typing import Annotated, Literal
 
 import typer
 
-from flows.comparing import compare_and_print, require_prefect
+from flows.comparing import print_comparison, require_prefect
 from flows.terminal import console, interrupted_by_schedulers, narrated
 
 MODEL_HELP = (
@@ -51,9 +51,8 @@ def eval_model(
     )
     require_prefect()
     from flows.evaluate_model import evaluate_model
-    from pipeline.answerers.config import MeasuredModel
 
     console.rule(f"[bold]{evaluation.name}", align="left")
     with narrated():
-        evaluate_model(evaluation)
-    compare_and_print([MeasuredModel(measured=evaluation.name)])
+        comparison = evaluate_model(evaluation)
+    print_comparison(comparison)

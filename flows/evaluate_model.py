@@ -13,11 +13,14 @@ from pipeline.manifest import Manifest
 
 
 @flow(name="evaluate-model")
-def evaluate_model(evaluation: ModelEvaluation) -> None:
+def evaluate_model(evaluation: ModelEvaluation) -> Manifest:
     """Measure a model that was not trained by a run. What is already done is not done again.
 
     Args:
         evaluation: the model, the benchmarks, how answers are generated and judged.
+
+    Returns:
+        The scores as they are shown: the comparison with nothing else.
     """
     with evaluation_run(evaluation) as (run, model):
         datasets = prepare_benchmarks(run)
@@ -27,4 +30,4 @@ def evaluate_model(evaluation: ModelEvaluation) -> None:
             return predict(model, evaluation, benchmark, dataset=dataset, store=run.store)
 
         measured = measure(run, datasets, answer)
-        compare([measured], run.tracked, store=run.store)
+        return compare([measured], run.tracked, store=run.store)
