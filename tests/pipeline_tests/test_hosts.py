@@ -32,7 +32,9 @@ def test_all_wrong_lines_are_named(tmp_path):
 
 
 def test_a_first_machine_that_the_others_would_look_for_in_themselves_is_refused(tmp_path):
-    with pytest.raises(ConfigError, match="hosts: for node2, localhost is node2 itself; name this machine as the others"):
+    with pytest.raises(
+        ConfigError, match="hosts: for node2, localhost is node2 itself; name this machine as the others"
+    ):
         hosts(tmp_path, "localhost slots=8\nnode2 slots=8\n")
 
 
@@ -71,7 +73,7 @@ def test_the_zero_stage_is_the_least_that_the_other_settings_need(monkeypatch, v
 def test_two_machines_of_one_process_each_are_two_processes(monkeypatch, tmp_path):
     (tmp_path / "hosts").write_text("node1 slots=1\nnode2 slots=1\n", encoding="utf-8")
     found = settings(monkeypatch, HOST_FILE=tmp_path / "hosts")
-    assert found.training_hosts == (Host("localhost", 1), Host("node2", 1))
+    assert found.training_hosts == (Host("node1", 1), Host("node2", 1))
     assert found.effective_zero_stage == 2
 
 
