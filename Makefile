@@ -8,7 +8,7 @@ export PREFECT_HOME ?= $(CURDIR)/.prefect
 export LLAVA_JP_STORE ?= $(CURDIR)/store
 export BENCH_EXTRA := import tomllib; print(*tomllib.load(open("pyproject.toml", "rb"))["project"]["optional-dependencies"]["bench"])
 
-.PHONY: help demo test test-gpu bench-data bench-encode bench-cache bench-train lint constraints clean
+.PHONY: help demo test test-gpu bench-data bench-encode bench-cache bench-train bench-eval lint constraints clean
 
 help:  ## what there is
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 16
@@ -42,6 +42,9 @@ bench-encode: .venv/installed  ## images to features: images/s against the devic
 
 bench-train: .venv/installed  ## both stages against the original recipe: samples/s, MFU, memory (a GPU; tiny shapes without)
 	@$(BIN)/python -m tests.benchmarks.bench_train $(OPTIONS)
+
+bench-eval: .venv/installed  ## questions/s of an evaluation, in batches against one at a time (a GPU; a small model without)
+	@$(BIN)/python -m tests.benchmarks.bench_eval $(OPTIONS)
 
 bench-cache: .venv-bench/installed  ## the feature cache against pread and other storages (ten minutes, 6 GB of disk)
 	@$(BENCH)/python -m tests.benchmarks.bench_cache $(OPTIONS)

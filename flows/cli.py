@@ -4,20 +4,22 @@ import os
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Annotated
 
-import httpx
 import typer
 import yaml
+from huggingface_hub.utils.tqdm import disable_progress_bars
 from rich.markup import escape
 from rich.table import Table
 
 from flows import model_commands, store_commands
+from flows.comparing import compare_and_print, compared, print_comparison, require_prefect
 from flows.encode_command import encode
+from flows.eval_command import eval_model
 from flows.results_command import results
 from flows.show_training import show_training
 from flows.terminal import console, explained, interrupted_by_schedulers, narrated, print_records, print_rows, size
-from pipeline.config import ExperimentConfig, load_experiment
+from pipeline.config import load_experiment
 from pipeline.disk import free_bytes
-from pipeline.errors import ConfigError, QueryError
+from pipeline.errors import QueryError
 from pipeline.progress import duration
 from pipeline.settings import load_settings
 from pipeline.store import ArtifactStore
@@ -31,6 +33,9 @@ app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_
 
 Experiment = Annotated[str, typer.Argument(help="Name of an experiment, or path of a .yaml file.")]
 Experiments = Annotated[list[str], typer.Argument(help="Names of experiments, or paths of .yaml files.")]
+Compared = Annotated[
+    list[str], typer.Argument(help="Names of experiments, paths of .yaml files, names of models measured with `eval`.")
+]
 Overrides = Annotated[list[str] | None, typer.Option("--set", help="Change a field: finetune.learning_rate=1e-4.")]
 
 QUIET_ENVIRONMENT = {
@@ -50,6 +55,7 @@ def main() -> None:
     """Entry point of the console script."""
     for name, value in QUIET_ENVIRONMENT.items():
         os.environ.setdefault(name, value)
+    disable_progress_bars()  # it has read its variable when it was imported; Transformers asks it for its own bars
     app()
 
 
@@ -64,11 +70,14 @@ def show(
     config = load_experiment(experiment, overrides or ())
     from pipeline.costs import estimate
     from pipeline.features.plan import plan_features, require_space_for
+    from pipeline.gpus import find_gpu
     from pipeline.plan import plan_experiment
     from pipeline.sources.fetch_plan import require_disk
     from pipeline.sources.models import unpinned_models
     from pipeline.sources.published import is_pinned, plan_download, published_datasets
 
+    if gpu is not None:
+        find_gpu(gpu)  # a misspelled name is said before pages of tables
     store = ArtifactStore(load_settings().store_root)
     published = published_datasets(config)
     download = plan_download(published, root=store.root)
@@ -124,59 +133,29 @@ def run(experiments: Experiments, overrides: Overrides = None) -> None:
     """Run experiments, all steps; several are compared at the end. What is already done is not done again."""
     interrupted_by_schedulers()
     configs = [load_experiment(experiment, overrides or ()) for experiment in experiments]
-    _require_prefect()
+    require_prefect()
     from flows.run_experiment import run_experiment
+    from flows.temporary_server import start_temporary_server
     from pipeline.plan import plan_experiment
 
+    start_temporary_server()
     for config in configs:
         plan_experiment(config)  # a path that does not exist is said before anything starts
     for config in configs:
         console.rule(f"[bold]{config.name}", align="left")
         with narrated():
-            run_experiment(config)
-    _compare_and_print(configs)
+            comparison = run_experiment(config)
+    if len(configs) == 1:
+        print_comparison(comparison)
+    else:
+        compare_and_print(configs)
 
 
 @app.command()
 @explained
-def compare(experiments: Experiments, overrides: Overrides = None) -> None:
-    """Compare experiments that have been run: table, radar chart, sample answers."""
-    _compare_and_print([load_experiment(experiment, overrides or ()) for experiment in experiments])
-
-
-def _require_prefect() -> None:
-    """Without a server of one's own Prefect starts a temporary one; with one, it must answer."""
-    if not (url := os.environ.get("PREFECT_API_URL")):
-        return
-    try:
-        httpx.get(f"{url.rstrip('/')}/health", timeout=20).raise_for_status()
-    except httpx.HTTPError as error:
-        raise ConfigError(
-            f"no Prefect server answers at PREFECT_API_URL={url} ({error}); "
-            "start it with `prefect server start`, or unset the variable to use a temporary one"
-        ) from error
-
-
-def _compare_and_print(configs: Sequence[ExperimentConfig]) -> None:
-    """The scores of some experiments and where their chart and sample answers are."""
-    from flows.compare import compare_flow
-    from pipeline.comparison import CHART, article_table, difference_table, has_chart, score_table
-
-    measured = tuple(config for config in configs if config.evaluation.benchmarks)
-    if not measured:
-        console.print("no benchmark was asked for, so there is nothing to compare")
-        return
-    with narrated():
-        comparison = compare_flow(measured)
-    print_records(score_table(comparison), title="Scores with 95 % intervals")
-    if article := article_table(comparison):
-        print_records(article, title="The article's table")
-    if differences := difference_table(comparison):
-        print_records(differences, title="Paired differences, p of a sign-flip test")
-    if has_chart(comparison):
-        console.print(f"radar chart:    {comparison.path(CHART)}", soft_wrap=True, highlight=False)
-    console.print(f"sample answers: {comparison.path('samples.html')}", soft_wrap=True, highlight=False)
-    console.print(f"all breakdowns: {comparison.path('report.md')}", soft_wrap=True, highlight=False)
+def compare(experiments: Compared, overrides: Overrides = None) -> None:
+    """Compare experiments that have been run, and models measured with `eval` by their names: table, chart, answers."""
+    compare_and_print([compared(experiment, overrides or ()) for experiment in experiments])
 
 
 @app.command()
@@ -225,6 +204,7 @@ for command in (
 app.command()(explained(model_commands.export))
 app.command()(explained(model_commands.publish))
 app.command()(explained(model_commands.chat))
+app.command(name="eval")(explained(eval_model))
 
 
 def _sources_named(name: str) -> "Sequence[Source]":

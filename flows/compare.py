@@ -6,6 +6,8 @@ from prefect import flow
 
 from flows.runs import prefect_tags, resolve
 from flows.tasks import as_task, show_chart, show_table, show_text
+from pipeline.answerers.config import MeasuredModel
+from pipeline.answerers.evaluation import measured_model
 from pipeline.comparison import CHART, article_table, difference_table, has_chart, score_table
 from pipeline.comparison import compare as compare_step
 from pipeline.comparison_scores import ComparedExperiment
@@ -20,18 +22,30 @@ from pipeline.tracking import TrackedRun, Tracker
 
 @flow(name="compare")
 def compare_flow(
-    experiments: tuple[ExperimentName | ExperimentConfig, ...] = (ExperimentName.DEMO_V1_0, ExperimentName.DEMO_V1_1),
+    experiments: tuple[ExperimentName | ExperimentConfig | MeasuredModel, ...] = (
+        ExperimentName.DEMO_V1_0,
+        ExperimentName.DEMO_V1_1,
+    ),
 ) -> Manifest:
-    """Compare experiments that have been run.
+    """Compare experiments that have been run and models that have been measured.
 
     Args:
-        experiments: files in pipeline/experiments, or whole experiments; the first is the one others are measured by.
+        experiments: files in pipeline/experiments, whole experiments, or {measured: NAME} for a model that was measured
+            under a name; the first is the one others are measured by.
     """
     settings = load_settings()
     store = ArtifactStore(settings.store_root)
-    evaluated = [evaluated_experiment(resolve(experiment), store=store) for experiment in experiments]
+    evaluated = [_evaluated(experiment, store) for experiment in experiments]
     with Tracker(settings).comparison_run([one.name for one in evaluated], tags=prefect_tags()) as tracked:
         return compare(evaluated, tracked, store=store)
+
+
+def _evaluated(
+    experiment: ExperimentName | ExperimentConfig | MeasuredModel, store: ArtifactStore
+) -> ComparedExperiment:
+    if isinstance(experiment, MeasuredModel):
+        return measured_model(experiment.measured, store=store)
+    return evaluated_experiment(resolve(experiment), store=store)
 
 
 def compare(evaluated: Sequence[ComparedExperiment], tracked: TrackedRun, *, store: ArtifactStore) -> Manifest:

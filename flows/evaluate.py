@@ -1,17 +1,19 @@
 """A model's answers to the benchmarks, and their scores."""
 
 import logging
+from collections.abc import Callable, Mapping
 
 from prefect import flow
 
 from flows.cache_features import cache_features
 from flows.judge import judge_answers
 from flows.prepare_data import PreparedData, prepare_data
-from flows.runs import ExperimentRun, experiment_run
+from flows.runs import ExperimentRun, MeasuringRun, experiment_run
 from flows.tasks import show_table, show_text
 from flows.train import register, train
 from pipeline.comparison_scores import ComparedExperiment, OtherScores
 from pipeline.config import ExperimentConfig, ExperimentName
+from pipeline.evaluation_config import BenchmarkConfig
 from pipeline.judging.protocol import is_judged
 from pipeline.manifest import Manifest
 from pipeline.predictions import predict
@@ -34,41 +36,57 @@ def evaluate_flow(experiment: ExperimentName | ExperimentConfig = ExperimentName
 
 def evaluate(run: ExperimentRun, data: PreparedData, model: Manifest) -> ComparedExperiment:
     """Answers and scores for every benchmark of the experiment; the scores go to MLflow's model registry too."""
-    evaluation, limits = run.config.evaluation, run.config.limits
-    datasets, answers, scored = [], [], []
-    judged: list[OtherScores] = []
-    for benchmark in evaluation.benchmarks:
-        items = data.benchmarks[benchmark.name]
-        answer = run.task(f"predictions/{benchmark.label}", predict, on_device=True)
-        predictions = answer(
+
+    def answer(benchmark: BenchmarkConfig, dataset: Manifest) -> Manifest:
+        predict_task = run.task(f"predictions/{benchmark.label}", predict, on_device=True)
+        return predict_task(
             benchmark,
-            evaluation.generation_for(benchmark),
-            batch_size=evaluation.batch_size,
-            dataset=items,
+            run.config.evaluation.generation_for(benchmark),
+            batch_size=run.config.evaluation.batch_size,
+            dataset=dataset,
             model=model,
             store=run.store,
         )
+
+    measured = measure(run, data.benchmarks, answer)
+    register(run, model)
+    return measured
+
+
+def measure(
+    run: MeasuringRun, datasets: Mapping[str, Manifest], answer: Callable[[BenchmarkConfig, Manifest], Manifest]
+) -> ComparedExperiment:
+    """Answers by ``answer``, scores and judgements for every benchmark, in Prefect and MLflow.
+
+    Args:
+        run: with the benchmarks.
+        datasets: the benchmarks' datasets by name.
+        answer: makes the answers to a benchmark with its dataset.
+    """
+    evaluation, limits = run.config.evaluation, run.config.limits
+    answers, scored = [], []
+    judged: list[OtherScores] = []
+    for benchmark in evaluation.benchmarks:
+        predictions = answer(benchmark, datasets[benchmark.name])
         score = run.task(f"scores/{benchmark.label}", score_predictions)
         scores = score(benchmark, predictions=predictions, store=run.store)
         _show(run, benchmark.label, scores, max_failed_items=limits.max_failed_items)
-        datasets.append(items)
         answers.append(predictions)
         scored.append(scores)
-    for benchmark, items, predictions in zip(evaluation.benchmarks, datasets, answers, strict=True):
+    for benchmark, predictions in zip(evaluation.benchmarks, answers, strict=True):
         if is_judged(benchmark, evaluation.judge):  # after all others: a judge may be away
-            judged += judge_answers(run, benchmark, dataset=items, predictions=predictions)
-    register(run, model)
+            judged += judge_answers(run, benchmark, dataset=datasets[benchmark.name], predictions=predictions)
     return ComparedExperiment(
         run.config.name,
         tuple(answers),
         tuple(scored),
-        tuple(datasets),
+        tuple(datasets[benchmark.name] for benchmark in evaluation.benchmarks),
         max_failed_items=limits.max_failed_items,
         other_scores=tuple(judged),
     )
 
 
-def _show(run: ExperimentRun, label: str, scores: Manifest, *, max_failed_items: int) -> None:
+def _show(run: MeasuringRun, label: str, scores: Manifest, *, max_failed_items: int) -> None:
     """The numbers of one benchmark in Prefect and MLflow, unless they are withheld."""
     if reason := withheld_because(scores, max_failed_items=max_failed_items):
         log.warning("%s: %s", run.config.name, reason)

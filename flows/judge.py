@@ -3,7 +3,7 @@
 import logging
 from collections.abc import Iterator
 
-from flows.runs import ExperimentRun
+from flows.runs import MeasuringRun
 from flows.tasks import show_table, show_text
 from pipeline.comparison_scores import OtherScores
 from pipeline.evaluation_config import BenchmarkConfig
@@ -19,7 +19,7 @@ log = logging.getLogger(__name__)
 
 
 def judge_answers(
-    run: ExperimentRun, benchmark: BenchmarkConfig, *, dataset: Manifest, predictions: Manifest
+    run: MeasuringRun, benchmark: BenchmarkConfig, *, dataset: Manifest, predictions: Manifest
 ) -> Iterator[OtherScores]:
     """Judge, show and track; gives the numbers for a comparison, nothing when there is no judge."""
     role = f"judgements/{benchmark.label}"
@@ -50,7 +50,7 @@ def judge_answers(
     yield compared_scores(judgements, limits)
 
 
-def _show(run: ExperimentRun, role: str, judgements: Manifest) -> None:
+def _show(run: MeasuringRun, role: str, judgements: Manifest) -> None:
     summary, limits = judgements.summary, run.config.limits
     names = ("label", "judge_model", "prompt_sha256")
     run.tracked.log_parameters({role: {name: summary[name] for name in names}})

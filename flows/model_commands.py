@@ -18,6 +18,8 @@ from pipeline.settings import load_settings
 from pipeline.store import ArtifactStore
 
 if TYPE_CHECKING:
+    from PIL.Image import Image
+
     from pipeline.chat import Chat
 
 Model = Annotated[
@@ -95,31 +97,45 @@ def chat(
 ) -> None:
     """Talk with a model about an image. Ctrl-C stops an answer, Ctrl-D leaves."""
     warnings.filterwarnings("ignore", module="transformers")
-    _require_image(image)
+    decoded = _decoded(image)
+    asked_once = None if question is None else _one_question(question)
     source = find_model(model, store=ArtifactStore(load_settings().store_root))
-    started = _start(source, image, max_new_tokens, num_beams, repetition_penalty)
-    if question is not None:
-        _print_answer(started, sys.stdin.read().strip() if question == "-" else question)
+    started = _start(source, decoded, max_new_tokens, num_beams, repetition_penalty)
+    if asked_once is not None:
+        _print_answer(started, asked_once)
         return
     _print_heading(source, image)
     for asked in _questions():
         _print_answer(started, asked)
 
 
-def _require_image(image: Path | None) -> None:
-    if image is not None and not image.is_file():
-        raise ConfigError(f"there is no image {image}")
+def _decoded(path: Path | None) -> "Image | None":
+    from pipeline.images import decode
+
+    if path is None:
+        return None
+    if not path.is_file():
+        raise ConfigError(f"there is no image {path}")
+    try:
+        return decode(path.read_bytes())
+    except (DataError, OSError) as error:
+        raise DataError(f"{path} cannot be read as an image: {error}") from error
+
+
+def _one_question(question: str) -> str:
+    asked = (sys.stdin.read() if question == "-" else question).strip()
+    if not asked:
+        raise ConfigError("the question is empty" + (": nothing came from standard input" if question == "-" else ""))
+    return asked
 
 
 def _start(
-    source: ModelSource, path: Path | None, max_new_tokens: int, num_beams: int, repetition_penalty: float
+    source: ModelSource, image: "Image | None", max_new_tokens: int, num_beams: int, repetition_penalty: float
 ) -> "Chat":
     with narrated():
         from model.config import GenerationConfig
         from pipeline.chat import Chat
-        from pipeline.images import decode
 
-        image = None if path is None else decode(path.read_bytes())
         generation = GenerationConfig(
             max_new_tokens=max_new_tokens, num_beams=num_beams, repetition_penalty=repetition_penalty
         )

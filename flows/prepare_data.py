@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from prefect import flow
 
-from flows.runs import ExperimentRun, experiment_run
+from flows.runs import ExperimentRun, MeasuringRun, experiment_run
 from flows.tasks import as_task, show_table
 from pipeline.config import DatasetSource, ExperimentConfig, ExperimentName, PublishedSource
 from pipeline.contamination import (
@@ -53,10 +53,7 @@ def prepare_data(run: ExperimentRun) -> PreparedData:
     config = run.config
     sources = {role: getattr(config.datasets, role) for role in ROLES}
     sources |= {benchmark.name: benchmark.source for benchmark in config.evaluation.benchmarks}
-    _fetch(run, sources)
-    prepared = {
-        name: run.task(f"dataset/{name}", prepare_dataset)(source, store=run.store) for name, source in sources.items()
-    }
+    prepared = _prepare(run, sources)
     datasets = {role: prepared.pop(role) for role in ROLES}
     for name, benchmark in prepared.items():
         require_complete(benchmark, name=name)
@@ -68,7 +65,22 @@ def prepare_data(run: ExperimentRun) -> PreparedData:
     return PreparedData(datasets, accepted, prepared)
 
 
-def _fetch(run: ExperimentRun, sources: Mapping[str, DatasetSource]) -> None:
+def prepare_benchmarks(run: MeasuringRun) -> dict[str, Manifest]:
+    """The datasets of the benchmarks alone, by name; stop when one is not complete."""
+    prepared = _prepare(run, {benchmark.name: benchmark.source for benchmark in run.config.evaluation.benchmarks})
+    for name, benchmark in prepared.items():
+        require_complete(benchmark, name=name)
+    return prepared
+
+
+def _prepare(run: MeasuringRun, sources: Mapping[str, DatasetSource]) -> dict[str, Manifest]:
+    _fetch(run, sources)
+    return {
+        name: run.task(f"dataset/{name}", prepare_dataset)(source, store=run.store) for name, source in sources.items()
+    }
+
+
+def _fetch(run: MeasuringRun, sources: Mapping[str, DatasetSource]) -> None:
     """Fetch what the published datasets that are not prepared yet consist of; say first what it takes."""
     missing = [
         source.name

@@ -5,28 +5,36 @@ from typing import Annotated
 
 import typer
 
+from flows.comparing import compared
 from flows.terminal import console
-from pipeline.config import load_experiment
+from pipeline.answerers.config import MeasuredModel
 from pipeline.errors import DataError
 from pipeline.settings import load_settings
 from pipeline.store import ArtifactStore
 
 
 def results(
-    experiment: Annotated[str, typer.Argument(help="Name of an experiment that was run, or path of a .yaml file.")],
+    experiment: Annotated[
+        str,
+        typer.Argument(help="An experiment that was run, a .yaml file, or the name of a model measured with `eval`."),
+    ],
     to: Annotated[Path, typer.Option(help="Folder that becomes result/<task>/<model>.")] = Path("result"),
     overrides: Annotated[list[str] | None, typer.Option("--set", help="Change a field, as for `run`.")] = None,
 ) -> None:
     """Write an experiment's answers as llm-jp-eval-mm does, to be scored there: whole benchmarks only."""
+    from pipeline.answerers.evaluation import measured_model
     from pipeline.eval_mm import export_results
     from pipeline.plan import evaluated_experiment
 
-    config = load_experiment(experiment, overrides or ())
-    evaluated = evaluated_experiment(config, store=ArtifactStore(load_settings().store_root))
+    config, store = compared(experiment, overrides or ()), ArtifactStore(load_settings().store_root)
+    if isinstance(config, MeasuredModel):
+        evaluated = measured_model(config.measured, store=store)
+    else:
+        evaluated = evaluated_experiment(config, store=store)
     refused = []
     for predictions in evaluated.predictions:
         try:
-            place = export_results(predictions, model=config.name, folder=to)
+            place = export_results(predictions, model=evaluated.name, folder=to)
         except DataError as error:
             refused.append(str(error))
             continue

@@ -9,19 +9,22 @@ from flows.prepare_data import prepare_data
 from flows.runs import experiment_run
 from flows.train import train
 from pipeline.config import ExperimentConfig, ExperimentName
+from pipeline.manifest import Manifest
 
 
 @flow(name="run-experiment")
-def run_experiment(experiment: ExperimentName | ExperimentConfig = ExperimentName.SMOKE) -> None:
+def run_experiment(experiment: ExperimentName | ExperimentConfig = ExperimentName.SMOKE) -> Manifest | None:
     """Everything from the data to the scores. What is already done is not done again.
 
     Args:
         experiment: a file in pipeline/experiments, or a whole experiment.
+
+    Returns:
+        The scores as they are shown: the comparison with nothing else; None without benchmarks.
     """
     with experiment_run(experiment) as run:
         data = prepare_data(run)
         features = cache_features(run, data)
         model = train(run, data, features)
         evaluated = evaluate(run, data, model)
-        if evaluated.scores:
-            compare([evaluated], run.tracked, store=run.store)
+        return compare([evaluated], run.tracked, store=run.store) if evaluated.scores else None

@@ -1,4 +1,4 @@
-"""A run of an experiment: what its steps share, and how each step becomes a Prefect task tracked in MLflow."""
+"""A run of an experiment or an evaluation: what its steps share, and how each becomes a Prefect task in MLflow."""
 
 from __future__ import annotations
 
@@ -12,6 +12,9 @@ from typing import ParamSpec
 from prefect.context import get_run_context
 
 from flows.tasks import as_task, progress_on_the_run_page
+from pipeline.answerers.config import ModelEvaluation
+from pipeline.answerers.evaluation import plan_evaluation, require_free_name, write_evaluation
+from pipeline.answerers.opening import ModelUnderTest, open_model_under_test
 from pipeline.config import ExperimentConfig, ExperimentName, load_experiment
 from pipeline.devices import exclusive_devices
 from pipeline.errors import ConfigError
@@ -24,7 +27,7 @@ from pipeline.plan import PlannedStep, plan_experiment, write_index
 from pipeline.progress import listening
 from pipeline.settings import load_settings
 from pipeline.sources.models import pin_models
-from pipeline.sources.published import pin_datasets, published_datasets
+from pipeline.sources.published import pin_datasets, published_among, published_datasets
 from pipeline.store import ArtifactStore
 from pipeline.tracking import TrackedExperiment, Tracker
 
@@ -37,15 +40,13 @@ RETRIES = 2
 
 
 @dataclass(frozen=True)
-class ExperimentRun:
-    """One run of an experiment."""
+class MeasuringRun:
+    """A run that measures: what its steps share."""
 
-    config: ExperimentConfig
+    config: ExperimentConfig | ModelEvaluation
     store: ArtifactStore
     tracked: TrackedExperiment
     plan: Mapping[str, PlannedStep]
-    run_encoding: RunJob
-    """Runs the jobs of the feature steps: on this machine or on a Ray cluster."""
     judge: Judge | None
     """None when there is nothing to judge, or nobody to do it."""
 
@@ -74,6 +75,15 @@ class ExperimentRun:
             return manifest
 
         return as_task(work, name=role, retries=RETRIES)
+
+
+@dataclass(frozen=True)
+class ExperimentRun(MeasuringRun):
+    """One run of an experiment."""
+
+    config: ExperimentConfig
+    run_encoding: RunJob
+    """Runs the jobs of the feature steps: on this machine or on a Ray cluster."""
 
 
 def _leaves(values: object) -> Iterator[object]:
@@ -115,7 +125,29 @@ def experiment_run(experiment: ExperimentName | ExperimentConfig) -> Iterator[Ex
         require_space_for(config, store=store)
     write_index(config, store_root=store.root)
     with Tracker(settings).experiment_run(config, tags=prefect_tags()) as tracked:
-        yield ExperimentRun(config, store, tracked, plan, run_encoding, judge)
+        yield ExperimentRun(config, store, tracked, plan, judge, run_encoding)
+
+
+@contextmanager
+def evaluation_run(config: ModelEvaluation) -> Iterator[tuple[MeasuringRun, ModelUnderTest]]:
+    """Everything the steps of one evaluation share, and the model, not opened yet; in MLflow it is the parent run.
+
+    Raises:
+        ConfigError: a setting is wrong, or there is no such model; nothing was started.
+    """
+    settings = load_settings()
+    store = ArtifactStore(settings.store_root)
+    require_free_name(config, store_root=store.root)
+    judge = judge_of(settings) if has_judged_benchmark(config.evaluation) else None
+    pin_datasets(published_among([one.source for one in config.evaluation.benchmarks]), root=store.root)
+    require_language_gate(config.evaluation)
+    model = open_model_under_test(config.model, store=store)
+    steps = plan_evaluation(config, model)
+    num_done = sum(store.is_whole(step.request) for step in steps)
+    log.info("%s: %d of %d steps are already done in %s", config.name, num_done, len(steps), store.root)
+    write_evaluation(config, steps, store_root=store.root)
+    with Tracker(settings).experiment_run(config, tags=prefect_tags()) as tracked:
+        yield MeasuringRun(config, store, tracked, {step.role: step for step in steps}, judge), model
 
 
 def encoding_on(ray_address: str) -> RunJob:

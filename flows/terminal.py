@@ -8,6 +8,7 @@ import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import wraps
+from types import FrameType
 from typing import Any, ParamSpec, TypeVar
 
 import typer
@@ -32,10 +33,18 @@ SHA256 = re.compile("[0-9a-f]{64}")
 OUR_LOGGERS = ("flows", "pipeline", "model")
 
 
+class TakenAwayError(KeyboardInterrupt):
+    """Ctrl-C from a scheduler, which wants to know whether to start the command again."""
+
+
 def interrupted_by_schedulers() -> None:
     """From now on take the signals that come before a machine is taken away like Ctrl-C: everything is kept."""
+
+    def interrupt(number: int, _frame: FrameType | None) -> None:
+        raise TakenAwayError(signal.Signals(number).name)
+
     for number in (signal.SIGTERM, signal.SIGUSR1):
-        signal.signal(number, signal.default_int_handler)
+        signal.signal(number, interrupt)
 
 
 @contextmanager
@@ -86,7 +95,7 @@ def _bars() -> Iterator[Any]:
 def explained(command: Callable[P, R]) -> Callable[P, R]:
     """An error a user can act on is one message and exit code 1, without a traceback.
 
-    A training that saved because it was asked to stop gives exit code 75: a scheduler may start the command again.
+    What a scheduler stopped, or a training that saved because it was asked to, gives exit code 75: start it again.
     """
 
     @wraps(command)
@@ -99,11 +108,20 @@ def explained(command: Callable[P, R]) -> Callable[P, R]:
         except (PipelineError, TransientError) as error:
             Console(stderr=True).print(f"[bold red]error:[/] {escape(str(error))}", soft_wrap=True, highlight=False)
             raise typer.Exit(1) from None
-        except KeyboardInterrupt:
+        except BaseException as error:
+            if (interruption := _interruption(error)) is None:
+                raise
             Console(stderr=True).print("stopped; what is finished is kept: the same command goes on from there")
-            raise typer.Exit(130) from None
+            raise typer.Exit(EXIT_STOPPED if isinstance(interruption, TakenAwayError) else 130) from None
 
     return run
+
+
+def _interruption(error: BaseException | None) -> KeyboardInterrupt | None:
+    """The Ctrl-C that an error is, or that it happened during: a flow's server may have been stopped with it."""
+    while error is not None and not isinstance(error, KeyboardInterrupt):
+        error = error.__context__
+    return error
 
 
 def print_rows(columns: Sequence[str], rows: Sequence[Sequence[object]], *, title: str | None = None) -> None:

@@ -7,7 +7,6 @@ has one seed for a whole batch. With these an item's answer does not depend on w
 
 # Shape suffixes: B = sequences, T = tokens per sequence, C = vocabulary.
 
-import hashlib
 from collections.abc import Sequence
 
 import torch
@@ -29,14 +28,35 @@ def logits_processors(config: GenerationConfig, seeds: Sequence[int] | None) -> 
     """
     processors = LogitsProcessorList()
     if config.repetition_penalty != 1:
-        processors.append(RepetitionPenaltyLogitsProcessor(config.repetition_penalty))
+        processors.append(AnswerOnly(RepetitionPenaltyLogitsProcessor(config.repetition_penalty)))
     if config.no_repeat_ngram_size:
-        processors.append(NoRepeatNGramLogitsProcessor(config.no_repeat_ngram_size))
+        processors.append(AnswerOnly(NoRepeatNGramLogitsProcessor(config.no_repeat_ngram_size)))
     if config.do_sample:
         if seeds is None:
             raise ValueError("sampling needs a seed for each prompt; without one an answer could not be repeated")
         processors.append(SeededSampling(config, seeds))
     return processors
+
+
+class AnswerOnly(LogitsProcessor):  # type: ignore[misc]
+    """A processor that does not see the prompt, whose padding depends on what is answered together.
+
+    What is there at its first call is the prompt; so there is one for each call of ``generate``. Without a processor it
+    only finds out how long the prompt is.
+    """
+
+    def __init__(self, processor: LogitsProcessor | None = None) -> None:
+        self.processor = processor
+        self.prompt_length: int | None = None
+
+    def __call__(self, input_ids_BT: torch.Tensor, scores_BC: torch.Tensor) -> torch.Tensor:
+        """The scores after the answers' tokens so far."""
+        if self.prompt_length is None:
+            self.prompt_length = input_ids_BT.shape[1]
+        if self.processor is None:
+            return scores_BC
+        scores: torch.Tensor = self.processor(input_ids_BT[:, self.prompt_length :], scores_BC)
+        return scores
 
 
 class SeededSampling(LogitsProcessor):  # type: ignore[misc]
@@ -69,11 +89,6 @@ class SeededSampling(LogitsProcessor):  # type: ignore[misc]
         noise = [torch.rand(scores_BC.shape[1], generator=stream, dtype=torch.float64) for stream in self.streams]
         uniform_BC = torch.stack(noise).clamp(min=torch.finfo(torch.float64).tiny)  # drawn on the CPU on every machine
         return warm_BC - (-uniform_BC.log()).log().to(warm_BC.device)
-
-
-def item_seed(seed: int, item_id: str) -> int:
-    """The seed of one item's draws."""
-    return int.from_bytes(hashlib.sha256(f"{seed}/{item_id}".encode()).digest()[:8], "big") >> 1
 
 
 def _only_likely(scores_BC: torch.Tensor, *, top_p: float) -> torch.Tensor:

@@ -9,6 +9,9 @@ from model.checkpoint import LoadedModel, load_model
 from model.published import ModelFolderError, is_published, load_published
 from model.release_folder import is_released, load_release
 
+OWN_FIELDS = {"images", "template"}
+"""In the config.json that training writes."""
+
 
 def load_any_model(folder: Path, *, device: torch.device) -> LoadedModel:
     """A folder that training wrote, a released one, or a published LLaVA-JP.
@@ -24,9 +27,16 @@ def load_any_model(folder: Path, *, device: torch.device) -> LoadedModel:
     if is_released(folder):
         return load_release(folder, device=device)
     record = json.loads(config.read_text(encoding="utf-8"))
-    if not {"images", "template"} <= set(record):
+    if not set(record) >= OWN_FIELDS:
         raise ModelFolderError(
             f"{folder} is a {record.get('model_type', 'model')!r} of Transformers; what can be read are folders that "
             "training or `llava-jp export` wrote, and checkpoints of LLaVA-JP"
         )
     return load_model(folder, device=device)
+
+
+def is_known_layout(folder: Path) -> bool:
+    """Whether ``load_any_model`` knows the layout of a folder with a config.json; weights are not looked at."""
+    if is_published(folder) or is_released(folder):
+        return True
+    return set(json.loads((folder / "config.json").read_text(encoding="utf-8"))) >= OWN_FIELDS

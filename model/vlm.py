@@ -153,7 +153,7 @@ class VisionLanguageModel(nn.Module):
             config: how to generate.
             eos_token_id: generation stops here.
             pad_token_id: filler behind shorter answers.
-            seeds: of each prompt's draws, for sampling; see ``model.decoding.item_seed``.
+            seeds: of each prompt's draws, for sampling; see ``model.seeds.item_seed``.
             streamer: gets the tokens of a single answer as they come.
             stopping_criteria: stop earlier than ``config`` says.
 

@@ -5,29 +5,33 @@ from pathlib import Path
 
 import torch
 
-from model.checkpoint import load_model
 from model.config import GenerationConfig
 from model.conversation import encode_prompt, end_token_id
-from model.decoding import item_seed
 from model.s2 import join_scales
+from model.seeds import item_seed
 from model.vision_tower import pixels_of
+from pipeline.answerers.halving import in_halves
 from pipeline.answering import Question, Unanswered
-from pipeline.features.encoding import default_device, encode_pixels
+from pipeline.features.encoding import encode_pixels
+from pipeline.model_source import open_model
 
 IMAGES_KEPT = 512
 """Images whose features stay in memory, for further questions about them: 1.7 GB at 768 pixels."""
 
 
 class CheckpointAnswerer:
-    """A model folder that ``model.checkpoint`` reads, on the best device of this machine."""
+    """A folder that training or ``llava-jp export`` wrote, or a published LLaVA-JP, on this machine's best device."""
 
     def __init__(self, folder: Path, generation: GenerationConfig) -> None:
-        self._model = load_model(folder, device=default_device())
+        self._model = open_model(folder)
         self._generation = generation
         self._known_features: dict[str | None, torch.Tensor] = {}
 
     def answer(self, questions: Sequence[Question]) -> list[str | Unanswered]:
         """Answers in order. A prompt that leaves too little room for an answer has none."""
+        return in_halves(self._answer, questions)
+
+    def _answer(self, questions: Sequence[Question]) -> list[str | Unanswered]:
         features = self._features(questions)
         prompts = [
             encode_prompt(
@@ -68,9 +72,9 @@ class CheckpointAnswerer:
         return features
 
     def _too_long(self, num_tokens: int) -> str | None:
-        num_positions: int = self._model.vlm.llm.config.max_position_embeddings
+        num_positions: int | None = getattr(self._model.vlm.llm.config, "max_position_embeddings", None)
         longest = num_tokens + self._generation.max_new_tokens
-        if longest <= num_positions:
+        if num_positions is None or longest <= num_positions:
             return None
         return (
             f"{num_tokens} tokens of prompt and image with {self._generation.max_new_tokens} of answer are more than "

@@ -23,6 +23,7 @@ from pipeline.judging.differences import judged_differences
 from pipeline.manifest import Manifest, Request
 from pipeline.parquet import write_rows
 from pipeline.prediction_rows import Prediction, read_predictions
+from pipeline.predictions import STORED
 from pipeline.published_scores import article_rows
 from pipeline.queries import item_groups
 from pipeline.sample_sheet import SHEET_SCHEMA, SheetAnswer, SheetItem, choose, sample_sheet, sheet_rows
@@ -176,7 +177,10 @@ def _notes(experiment: ComparedExperiment) -> Iterable[str]:
             label = label_of(predictions.summary["benchmark"], predictions.summary["protocol"])
             generated.setdefault(generation, []).append(label)
     for generation, labels in generated.items():
-        yield f"{experiment.name} answers {', '.join(labels)} with generation settings {generation}."
+        if generation == STORED:
+            yield f"{experiment.name}: the answers to {', '.join(labels)} were made elsewhere and read from a file."
+        else:
+            yield f"{experiment.name} answers {', '.join(labels)} with generation settings {generation}."
     for scores in experiment.scores:
         label = label_of(scores.summary["benchmark"], scores.summary["protocol"])
         if reason := withheld_because(scores, max_failed_items=experiment.max_failed_items):

@@ -208,7 +208,7 @@ def load_experiment(name_or_path: str, overrides: Sequence[str] = ()) -> Experim
     """
     values = _read(name_or_path)
     for override in overrides:
-        _apply(values, override)
+        apply_override(values, override)
     return validate_experiment(values, source=" ".join([name_or_path, *overrides]))
 
 
@@ -304,7 +304,7 @@ def _merged(base: dict[str, Any], change: dict[str, Any]) -> dict[str, Any]:
     return merged
 
 
-def _apply(values: dict[str, Any], override: str) -> None:
+def apply_override(values: dict[str, Any], override: str) -> None:
     """Set ``a.b=c`` in place; the value is YAML, with ``2e-5`` read as the number it is meant to be."""
     key, sign, text = override.partition("=")
     if not sign or not key:

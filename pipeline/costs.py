@@ -228,4 +228,14 @@ def _training_cost(training: StageForecast, size: DatasetSize, *, tower_bytes: i
     num_micro_batches = size.num_samples * config.num_epochs // config.micro_batch_size
     seconds = training.seconds(matrix_rate() * EFFICIENCY)
     seconds += START_SECONDS + num_micro_batches * SECONDS_PER_MICRO_BATCH
-    return Cost(training.request.num_trained * 4 + tower_bytes, seconds, training.chosen.num_bytes)
+    return Cost(_published_bytes(training) + tower_bytes, seconds, training.chosen.num_bytes)
+
+
+def _published_bytes(training: StageForecast) -> int:
+    """The projector in float32; after finetuning the whole LLM as it was trained, and low-rank updates beside it."""
+    request = training.request
+    if training.stage == "pretrain":
+        return request.num_trained * 4
+    llm_bytes = request.sizes.num_llm * (4 if request.config.precision == "float32" else 2)
+    num_others = request.num_trained - (0 if request.config.lora else request.sizes.num_llm)
+    return llm_bytes + num_others * 4

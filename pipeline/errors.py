@@ -25,6 +25,10 @@ class JudgeError(PipelineError):
     """The judge cannot be asked, or may not cost more."""
 
 
+class EndpointError(PipelineError):
+    """A measured model behind an endpoint cannot be asked."""
+
+
 class StoppedError(PipelineError):
     """A training was asked to leave and saved before it did; the same command goes on."""
 

@@ -47,6 +47,11 @@ class BenchmarkConfig(Section):
             return values
         known = KNOWN_BENCHMARKS.get(values["name"])
         if known is None:
+            if "source" not in values:
+                raise ValueError(
+                    f"no published benchmark is named {values['name']!r}; there are: {', '.join(KNOWN_BENCHMARKS)}. "
+                    "One of your own needs source and metrics"
+                )
             return values
         own = {"kind": "published", "name": values["name"]}
         return {"source": own, "protocol": next(iter(known.protocols)), "metrics": known.metrics, **values}

@@ -19,6 +19,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from pipeline.delivery import RefusedError, UnreachableError
 from pipeline.errors import ConfigError
+from pipeline.mlflow_database import make_database
 from pipeline.mlflow_traces import log_trace
 from pipeline.outbox import Operation, Spool
 from pipeline.settings import Settings
@@ -96,6 +97,7 @@ class MlflowServer:
 
     def _connected(self) -> MlflowClient:
         """The client, when the experiment of all runs is there."""
+        make_database(self._uri)
         if self._client is None:
             self._client = MlflowClient(self._uri)
         if not self._experiment_id:

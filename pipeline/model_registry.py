@@ -18,6 +18,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from pipeline.benchmarks import OVERALL
 from pipeline.manifest import Manifest
+from pipeline.mlflow_database import make_database
 from pipeline.model_facts import scores_of
 from pipeline.settings import Settings
 from pipeline.store import ArtifactStore
@@ -76,6 +77,7 @@ def trained_by(settings: Settings, model: Manifest) -> str | None:
 
 
 def _registered(settings: Settings, *, experiment: str, description: str, model: Manifest) -> str:
+    make_database(settings.mlflow_uri)
     client = MlflowClient(settings.mlflow_uri)
     if not client.search_registered_models(f"name = '{experiment}'"):
         client.create_registered_model(experiment, description=description)

@@ -2,6 +2,7 @@
 
 import logging
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -49,6 +50,8 @@ def find_model(name: str, *, store: ArtifactStore) -> ModelSource:
     """
     if (Path(name) / "config.json").is_file():
         return _in_folder(name, store)
+    if Path(name).is_dir() and name not in set(ExperimentName):
+        raise ConfigError(f"folder {name} holds no model: it has no config.json")
     if name in set(ExperimentName) or name.endswith((".yaml", ".yml")):
         return _of_experiment(name, store)
     if DIGITS.fullmatch(name):
@@ -104,8 +107,10 @@ def open_model(folder: Path) -> "LoadedModel":
         raise ConfigError(str(error)) from error
 
 
-def download_model(repo: str, *, revision: str) -> Path:
+def download_model(repo: str, *, revision: str, patterns: Sequence[str] = FILES) -> Path:
     """A snapshot of a repository in the cache of ``huggingface_hub``; nothing is fetched that is there already.
+
+    The folder's name is the commit that the revision stands for.
 
     Raises:
         ConfigError: there is no such repository or revision, or no access.
@@ -125,7 +130,7 @@ def download_model(repo: str, *, revision: str) -> Path:
     page = f"{endpoint()}/{repo}"
     try:
         folder = snapshot_download(
-            repo, revision=revision, allow_patterns=list(FILES), endpoint=endpoint(), token=token() or False
+            repo, revision=revision, allow_patterns=list(patterns), endpoint=endpoint(), token=token() or False
         )
     except GatedRepoError as error:
         raise ConfigError(f"{page} is gated: accept its terms there and set HF_TOKEN to a read token") from error
@@ -134,5 +139,10 @@ def download_model(repo: str, *, revision: str) -> Path:
     except RepositoryNotFoundError as error:
         raise ConfigError(f"{page} does not exist, or is private: then set HF_TOKEN to a token with access") from error
     except (HfHubHTTPError, LocalEntryNotFoundError) as error:
-        raise TransientError(f"{page} cannot be fetched now: {str(error).splitlines()[0]}") from error
+        raise TransientError(f"{page} cannot be fetched now: {_reason(error)}") from error
     return Path(folder)
+
+
+def _reason(error: Exception) -> str:
+    """The first line of what ``huggingface_hub`` says; it puts ``Got:`` before an error of the connection."""
+    return str(error).splitlines()[0].removeprefix("Got: ")

@@ -1,14 +1,15 @@
 """The steps of an experiment with their fingerprints, known before anything runs."""
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from pipeline.comparison_scores import ComparedExperiment
-from pipeline.config import ExperimentConfig
+from pipeline.config import ExperimentConfig, LimitsConfig
 from pipeline.contamination import contamination_request
 from pipeline.errors import ConfigError
+from pipeline.evaluation_config import BenchmarkConfig, EvaluationConfig
 from pipeline.features.caching import calibration_request, features_request
 from pipeline.judging.compared import compared_scores
 from pipeline.judging.judgements import judge_request
@@ -86,7 +87,17 @@ def _steps(config: ExperimentConfig) -> Iterator[PlannedStep]:
     with_projector = {**inputs["finetune"], "projector": pretrain.fingerprint}
     finetune = stage_request("finetune", config.finetune, config.llm, inputs=with_projector)
     yield PlannedStep("finetune", finetune)
-    yield from _evaluation_steps(config, finetune)
+    evaluation = config.evaluation
+    yield from measuring_steps(
+        evaluation,
+        lambda benchmark, dataset: predictions_request(
+            benchmark,
+            evaluation.generation_for(benchmark),
+            batch_size=evaluation.batch_size,
+            dataset_fingerprint=dataset.fingerprint,
+            model_fingerprint=finetune.fingerprint,
+        ),
+    )
 
 
 def _feature_steps(config: ExperimentConfig, datasets: Mapping[str, Request]) -> Iterator[PlannedStep]:
@@ -102,17 +113,13 @@ def _feature_steps(config: ExperimentConfig, datasets: Mapping[str, Request]) ->
         yield PlannedStep(f"features/{role}", features)
 
 
-def _evaluation_steps(config: ExperimentConfig, model: Request) -> Iterator[PlannedStep]:
-    evaluation = config.evaluation
+def measuring_steps(
+    evaluation: EvaluationConfig, answers: Callable[[BenchmarkConfig, Request], Request]
+) -> Iterator[PlannedStep]:
+    """Predictions, scores and judgements of every benchmark; ``answers`` says what is asked of a model."""
     for benchmark in evaluation.benchmarks:
         items = prepare_request(benchmark.source)
-        predictions = predictions_request(
-            benchmark,
-            evaluation.generation_for(benchmark),
-            batch_size=evaluation.batch_size,
-            dataset_fingerprint=items.fingerprint,
-            model_fingerprint=model.fingerprint,
-        )
+        predictions = answers(benchmark, items)
         yield PlannedStep(f"predictions/{benchmark.label}", predictions)
         scores = score_request(benchmark, predictions_fingerprint=predictions.fingerprint)
         yield PlannedStep(f"scores/{benchmark.label}", scores)
@@ -132,34 +139,54 @@ def evaluated_experiment(config: ExperimentConfig, *, store: ArtifactStore) -> C
         ConfigError: some of it is still to do.
     """
     plan = {step.role: step for step in plan_experiment(config)}
+    return finished_evaluation(
+        config.name,
+        config.evaluation,
+        config.limits,
+        find=lambda role: store.find(plan[role].request) if role in plan else None,
+        advice=f"`llava-jp run {config.name}` does it",
+    )
+
+
+def finished_evaluation(
+    name: str,
+    evaluation: EvaluationConfig,
+    limits: LimitsConfig,
+    *,
+    find: Callable[[str], Manifest | None],
+    advice: str,
+) -> ComparedExperiment:
+    """What was measured under a name; ``find`` gives the artifact of a role, ``advice`` says how to make it.
+
+    Raises:
+        ConfigError: some of it is still to do.
+    """
 
     def finished(role: str) -> Manifest:
-        manifest = store.find(plan[role].request)
-        if manifest is None:
-            raise ConfigError(
-                f"{config.name} has not been evaluated on {role.partition('/')[2]} yet; "
-                f"`llava-jp run {config.name}` does it"
-            )
+        if (manifest := find(role)) is None:
+            raise ConfigError(f"{name} has not been evaluated on {role.partition('/')[2]} yet; {advice}")
         return manifest
 
-    benchmarks = config.evaluation.benchmarks
-    judged = [store.find(step.request) for role, step in plan.items() if role.startswith("judgements/")]
+    benchmarks = evaluation.benchmarks
+    judged = [find(f"judgements/{benchmark.label}") for benchmark in benchmarks]
     return ComparedExperiment(
-        config.name,
+        name,
         tuple(finished(f"predictions/{benchmark.label}") for benchmark in benchmarks),
         tuple(finished(f"scores/{benchmark.label}") for benchmark in benchmarks),
         tuple(finished(f"dataset/{benchmark.name}") for benchmark in benchmarks),
-        max_failed_items=config.limits.max_failed_items,
-        other_scores=tuple(compared_scores(manifest, config.limits) for manifest in judged if manifest is not None),
+        max_failed_items=limits.max_failed_items,
+        other_scores=tuple(compared_scores(manifest, limits) for manifest in judged if manifest is not None),
     )
 
 
 def write_index(config: ExperimentConfig, *, store_root: Path) -> None:
     """Note which artifacts belong to the experiment, for queries: ``experiments/<name>.json`` in the store."""
-    steps = [
-        {"role": step.role, "step": step.request.step, "fingerprint": step.fingerprint}
-        for step in plan_experiment(config)
-    ]
+    write_steps(config.name, plan_experiment(config), store_root=store_root)
+
+
+def write_steps(name: str, plan: Sequence[PlannedStep], *, store_root: Path) -> None:
+    """Note which artifacts belong together under a name."""
+    steps = [{"role": step.role, "step": step.request.step, "fingerprint": step.fingerprint} for step in plan]
     folder = store_root / "experiments"
     folder.mkdir(parents=True, exist_ok=True)
-    write_text(folder / f"{config.name}.json", json.dumps({"experiment": config.name, "steps": steps}, indent=2))
+    write_text(folder / f"{name}.json", json.dumps({"experiment": name, "steps": steps}, indent=2))

@@ -1,7 +1,7 @@
 """Step: a model's answers to one benchmark. An item that fails is a row with its error."""
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +19,9 @@ from pipeline.manifest import Manifest, Request
 from pipeline.parquet import write_rows
 from pipeline.prediction_rows import PREDICTION_SCHEMA, Item, Prediction
 from pipeline.store import ArtifactStore, write_text
+
+STORED = "stored"
+"""In place of generation settings: how the answers were made is not known here."""
 
 VERSION = 2  # raise when the same request should give a different result
 
@@ -42,6 +45,16 @@ def predictions_request(
             "batch_size": batch_size,
         },
         inputs={"dataset": dataset_fingerprint, "model": model_fingerprint},
+    )
+
+
+def measured_request(benchmark: BenchmarkConfig, *, asked: Mapping[str, Any], dataset_fingerprint: str) -> Request:
+    """What a model that was not trained in this store is asked to make; ``asked`` says which and how."""
+    return Request(
+        step="predictions",
+        version=VERSION,
+        config={"benchmark": benchmark.name, "protocol": benchmark.protocol, **asked},
+        inputs={"dataset": dataset_fingerprint},
     )
 
 
@@ -82,7 +95,7 @@ def write_predictions(
     *,
     dataset: Manifest,
     batch_size: int,
-    generation: GenerationConfig,
+    generation: GenerationConfig | None,
     directory: Path,
 ) -> dict[str, Any]:
     """Ask a model all items of a benchmark; the files of a ``predictions`` artifact and its summary.
@@ -92,7 +105,7 @@ def write_predictions(
         benchmark: what is asked.
         dataset: the benchmark's dataset.
         batch_size: items asked together.
-        generation: as the model was told; for the summary.
+        generation: as the model was told, for the summary; None for answers that were made elsewhere.
         directory: the artifact's partial directory.
 
     Raises:
@@ -105,7 +118,7 @@ def write_predictions(
     return {
         "benchmark": benchmark.name,
         "protocol": benchmark.protocol,
-        "generation": generation.preset,
+        "generation": STORED if generation is None else generation.preset,
         "num_items": len(answers),
         "num_failed": sum(answer.error is not None for answer in answers),
     }
@@ -117,14 +130,19 @@ def benchmark_items(benchmark: BenchmarkConfig, dataset: Manifest) -> list[Item]
     Raises:
         DataError: there is none, or they are not the published ones.
     """
+    items = all_items(benchmark, dataset)
+    if not items:
+        raise DataError(f"benchmark {benchmark.name} has no item; `llava-jp query finding_examples` says why")
+    return select_items(items, benchmark=benchmark.name, protocol=benchmark.protocol)
+
+
+def all_items(benchmark: BenchmarkConfig, dataset: Manifest) -> list[Item]:
+    """Everything in a benchmark's dataset, whatever the protocol asks."""
     if ITEMS_FILE in {file.path for file in dataset.files}:
         rows = pq.read_table(dataset.path(ITEMS_FILE)).to_pylist()
     else:
         rows = list(item_rows(pq.read_table(dataset.path("samples.parquet")).to_pylist(), details={}))
-    if not rows:
-        raise DataError(f"benchmark {benchmark.name} has no item; `llava-jp query finding_examples` says why")
-    items = [_item(benchmark, row) for row in rows]
-    return select_items(items, benchmark=benchmark.name, protocol=benchmark.protocol)
+    return [_item(benchmark, row) for row in rows]
 
 
 def _item(benchmark: BenchmarkConfig, row: dict[str, Any]) -> Item:

@@ -76,6 +76,19 @@ class Settings(BaseSettings):
         None, gt=0, description="tokens that judging may cost in one run, prompts and replies; default: no ceiling"
     )
 
+    model_base_url: str = Field(
+        "",
+        validation_alias=AliasChoices("LLAVA_JP_MODEL_BASE_URL", "OPENAI_BASE_URL"),
+        description="where a measured model is that is behind an endpoint, as https://host/v1; empty: OpenAI",
+    )
+    model_api_key: SecretStr = Field(
+        SecretStr(""),
+        validation_alias=AliasChoices("LLAVA_JP_MODEL_API_KEY", "OPENAI_API_KEY"),
+        description="its key",
+    )
+    model_concurrency: int = Field(8, gt=0, le=256, description="requests to such a model at once, at most")
+    model_timeout: float = Field(300.0, gt=0, description="seconds that one answer of such a model may take")
+
     @cached_property
     def store_root(self) -> Path:
         return self.store.expanduser().resolve()

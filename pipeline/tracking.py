@@ -12,6 +12,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
+from pipeline.answerers.config import ModelEvaluation
 from pipeline.config import ExperimentConfig
 from pipeline.contamination import contamination_rows
 from pipeline.delivery import Delivery, UnreachableError, deliver_abandoned
@@ -49,7 +50,9 @@ class Tracker:
         self._outbox = Outbox(settings.store_root, server=self._server.name)
 
     @contextmanager
-    def experiment_run(self, config: ExperimentConfig, *, tags: Mapping[str, str]) -> Iterator["TrackedExperiment"]:
+    def experiment_run(
+        self, config: ExperimentConfig | ModelEvaluation, *, tags: Mapping[str, str]
+    ) -> Iterator["TrackedExperiment"]:
         """The parent run; it ends FINISHED, or FAILED with the error as a tag."""
         described = {"experiment": config.name, "mlflow.note.content": config.description, **tags}
         with Delivery(self._outbox, self._server) as delivery, _run(delivery.spool, config.name, described) as run_id:

@@ -120,6 +120,7 @@ def test_the_wheel_has_every_sql_file(wheel_files):
 @pytest.mark.parametrize(
     "pattern",
     [
+        "answerers/*.yaml",
         "experiments/*.yaml",
         "judging/*.yaml",
         "sources/*.yaml",

@@ -12,7 +12,14 @@ from typing import Any
 import torch
 from torch import nn
 from torch.nn import functional as F
-from transformers import AutoModel, AutoModelForCausalLM, GenerationMixin, PreTrainedModel
+from transformers import (
+    AutoModel,
+    AutoModelForCausalLM,
+    GenerationMixin,
+    LogitsProcessorList,
+    PreTrainedModel,
+    RepetitionPenaltyLogitsProcessor,
+)
 
 from .configuration_llava_jp import LlavaJpConfig
 
@@ -156,10 +163,16 @@ class LlavaJpForConditionalGeneration(PreTrainedModel, GenerationMixin):
         attention_mask = torch.ones_like(input_ids) if attention_mask is None else attention_mask
         settings = copy.deepcopy(generation_config or self.generation_config)
         others = settings.update(**kwargs)
+        processors = LogitsProcessorList(others.pop("logits_processor", None) or [])
+        if settings.repetition_penalty not in (None, 1.0):
+            # Transformers' own takes the padding on the left for a part of the answer when embeddings are given.
+            processors.insert(0, RepetitionPenaltyLogitsProcessor(settings.repetition_penalty))
+            settings.repetition_penalty = 1.0
         answers = self.language_model.generate(
             inputs_embeds=self._embedded(input_ids, pixel_values),
             attention_mask=attention_mask,
             generation_config=settings,
+            logits_processor=processors,
             **others,
         )
         sequences = answers if isinstance(answers, torch.Tensor) else answers.sequences

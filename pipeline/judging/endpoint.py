@@ -14,7 +14,7 @@ from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any, Protocol
 from urllib.parse import urlsplit
 
-from pipeline.errors import ConfigError, JudgeError, TransientError
+from pipeline.errors import ConfigError, JudgeError, PipelineError, TransientError
 from pipeline.judging.replies import Inquiry, Reply
 from pipeline.judging.spending import Spending, most_tokens, tokens_of
 from pipeline.sources.patience import Patience, TryAgainError, retry_after
@@ -71,6 +71,12 @@ class Endpoint:
     max_concurrency: int = 8
     patience: Patience = field(default_factory=Patience)
     """Its timeout is for a whole reply."""
+    error: type[PipelineError] = JudgeError
+    """Raised for what no waiting cures."""
+    role: str = "judge"
+    """What the model behind it does, a verb."""
+    key_name: str = "OPENAI_API_KEY"
+    advice: str = "OPENAI_BASE_URL says where the judge is, evaluation.judge which model is asked and how"
 
     @property
     def host(self) -> str:
@@ -157,22 +163,23 @@ class OpenAiJudge:
 
         Raises:
             TryAgainError: it may reply later.
-            JudgeError: it would not reply to any text.
+            PipelineError: it would not reply to any text; of the endpoint's kind.
         """
         status, said = error.status_code, self._plain(error)
         if status == 429 and error.code in NO_MONEY_CODES:
-            raise JudgeError(f"{self.endpoint.host} says that the account has no credit left: {said}") from error
+            raise self.endpoint.error(
+                f"{self.endpoint.host} says that the account has no credit left: {said}"
+            ) from error
         if status in BUSY_STATUSES or status >= 500:
             raise TryAgainError(f"status {status}: {said}", after=retry_after(error.response.headers)) from error
         if error.code in REFUSED_CODES:
             return f"status {status}, {error.code}: {said}"
         if status in (401, 403):  # its message repeats the key
-            raise JudgeError(
-                f"{self.endpoint.host} does not accept the key (status {status}); set OPENAI_API_KEY"
+            raise self.endpoint.error(
+                f"{self.endpoint.host} does not accept the key (status {status}); set {self.endpoint.key_name}"
             ) from error
-        raise JudgeError(
-            f"{self.endpoint.host} does not judge (status {status}): {said}. OPENAI_BASE_URL says where the judge is, "
-            "evaluation.judge which model is asked and how"
+        raise self.endpoint.error(
+            f"{self.endpoint.host} does not {self.endpoint.role} (status {status}): {said}. {self.endpoint.advice}"
         ) from error
 
     def _plain(self, error: BaseException) -> str:

@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
@@ -27,7 +28,8 @@ class Inquiry(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     model: str
-    messages: tuple[dict[str, str], ...]
+    messages: tuple[dict[str, Any], ...]
+    """A content is a text, or parts with images in OpenAI's form."""
     sampling: dict[str, float | int]
     """Sent as they are: temperature, max_tokens."""
     repeat: int = Field(ge=0)

@@ -60,7 +60,7 @@ class Spending:
 
 def most_tokens(inquiry: Inquiry) -> int:
     """What an inquiry and its reply cost at most: no tokenizer in use makes more tokens than bytes."""
-    num_bytes = sum(len(message["content"].encode()) for message in inquiry.messages)
+    num_bytes = sum(len(str(message["content"]).encode()) for message in inquiry.messages)
     longest_reply = max(int(inquiry.sampling.get(name, 0)) for name in LENGTH_LIMITS)
     return num_bytes + TOKENS_AROUND + longest_reply
 

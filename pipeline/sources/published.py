@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from pipeline.config import ExperimentConfig, PublishedSource
+from pipeline.config import DatasetSource, ExperimentConfig, PublishedSource
 from pipeline.errors import DataError
 from pipeline.sources.download import FetchedSource, current_pin, fetch, image_folder, pin_sources, source_folder
 from pipeline.sources.fetch_plan import FetchPlan, fetch_plan, require_disk
@@ -31,8 +31,14 @@ class DatasetOnDisk:
 
 def published_datasets(config: ExperimentConfig) -> tuple[str, ...]:
     """Names of the published datasets that an experiment trains on or is measured with, each once."""
-    sources = [config.datasets.pretrain, config.datasets.finetune]
-    sources += [benchmark.source for benchmark in config.evaluation.benchmarks]
+    return published_among(
+        [config.datasets.pretrain, config.datasets.finetune]
+        + [benchmark.source for benchmark in config.evaluation.benchmarks]
+    )
+
+
+def published_among(sources: Sequence[DatasetSource]) -> tuple[str, ...]:
+    """Names of the published datasets among some sources, each once."""
     return tuple(dict.fromkeys(source.name for source in sources if isinstance(source, PublishedSource)))
 
 

@@ -31,7 +31,8 @@ def build_model(job: TrainingJob, tokenizer: PreTrainedTokenizerBase, features: 
     """The model a stage begins with, in the stage's number format; under ZeRO-3 the LLM's weights are sharded already.
 
     Raises:
-        ConfigError: the LLM cannot take sequences of this length or this tokenizer, or the attention is not installed.
+        ConfigError: the LLM cannot take sequences of this length or this tokenizer, the attention is not installed, or
+            no layer has a name of ``lora.targets``.
     """
     config = job.config
     if job.attention == "flash_attention_2" and not is_flash_attn_2_available():
@@ -48,7 +49,10 @@ def build_model(job: TrainingJob, tokenizer: PreTrainedTokenizerBase, features: 
     if config.lora is not None and job.stage == "finetune":
         from model.lora import add_lora
 
-        add_lora(llm, config.lora, seed=config.seed)
+        try:
+            add_lora(llm, config.lora, seed=config.seed)
+        except ValueError as error:
+            raise ConfigError(f"finetune.lora of a {llm.config.model_type!r}: {error}") from error
     if config.gradient_checkpointing:
         llm.gradient_checkpointing_enable(gradient_checkpointing_kwargs=_checkpointing(job))
     model = VisionLanguageModel(_projector(job, features.num_channels, llm.config.hidden_size), llm)

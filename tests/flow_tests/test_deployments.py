@@ -78,7 +78,7 @@ def completed(commands, worker, server):
 
 def test_every_flow_is_deployed_for_every_experiment(deployed):
     expected = {f"{flow}/{experiment}" for flow in FLOWS for experiment in ExperimentName}
-    assert set(deployed) == {*expected, "compare/demo"}
+    assert set(deployed) == {*expected, "compare/demo", "evaluate-model/evaluate-model"}
 
 
 def test_a_deployed_run_completes(server, completed):

@@ -121,6 +121,8 @@ def test_an_experiments_model_is_exported_with_a_card_of_what_the_store_knows(ll
         "trust_remote_code=True",
         "gpt2, 2 x 32; random weights, family ",
         "| MLflow run | not recorded |",
+        "\n\n# smoke\n\n## 日本語\n\n",
+        "| 24 |\n\nIntervals are 95 %",
     ):
         assert text in card, text
     assert str(trained.directory.parents[3]) not in card
@@ -163,6 +165,9 @@ def test_a_published_checkpoint_becomes_transformers_own_llava(llava_jp, tmp_pat
         (["publish", "smoke", "somebody"], "'somebody' is not the name of a repository on the Hub"),
         (["publish", "smoke", "somebody/model"], "publishing needs HF_TOKEN: create a write token at"),
         (["chat", "smoke", "missing.png"], "there is no image missing.png"),
+        (["chat", "smoke", "full/file"], "full/file cannot be read as an image: not an image in a known format"),
+        (["chat", "smoke", "--question", " "], "the question is empty"),
+        (["chat", "full"], "folder full holds no model: it has no config.json"),
     ],
 )
 def test_what_cannot_be_done_is_said(llava_jp, trained, tmp_path, monkeypatch, arguments, message):

@@ -68,7 +68,7 @@ def test_the_model_is_a_version_in_mlflows_registry_with_its_scores(smoke):
     (folder,) = (store / "artifacts" / "finetune").iterdir()
     assert (version.source, version.tags["fingerprint"]) == (folder.as_uri(), folder.name)
     assert client.get_run(version.run_id).data.tags["step"] == "finetune"
-    assert 0 <= float(version.tags["score.shapes-ja.rouge_l"]) <= 100
+    assert 0 <= float(version.tags["score.shapes-ja.rougeL"]) <= 100
 
 
 def test_the_same_run_again_does_nothing_and_says_so(commands, smoke):

@@ -1,10 +1,13 @@
 import os
 import signal
+import subprocess
+import sys
 import time
 
 import pytest
 import typer
 
+from flows import temporary_server
 from flows.terminal import explained, interrupted_by_schedulers
 from pipeline.errors import StoppedError
 
@@ -20,14 +23,63 @@ def test_a_training_that_saved_and_left_gives_an_exit_code_of_its_own(capsys):
     assert capsys.readouterr().err == "finetune was asked to stop: saved at optimizer step 7 of 9\n"
 
 
+def be_killed(number):
+    os.kill(os.getpid(), number)
+    time.sleep(10)
+
+
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGUSR1])
-def test_the_signals_of_schedulers_interrupt_like_ctrl_c(number):
+def test_what_a_scheduler_stopped_is_to_be_started_again(number):
     before = {each: signal.getsignal(each) for each in (signal.SIGTERM, signal.SIGUSR1)}
     interrupted_by_schedulers()
     try:
-        with pytest.raises(KeyboardInterrupt):
-            os.kill(os.getpid(), number)
-            time.sleep(10)
+        with pytest.raises(typer.Exit) as caught:
+            explained(be_killed)(number)
     finally:
         for each, handler in before.items():
             signal.signal(each, handler)
+    assert caught.value.exit_code == 75
+
+
+def test_libraries_draw_no_bars_of_their_own_on_the_terminal():
+    """Transformers asks huggingface_hub, which reads its environment when it is imported."""
+    program = (
+        "from flows import cli; from huggingface_hub.utils import are_progress_bars_disabled\n"
+        "cli.app = lambda: print(are_progress_bars_disabled()); cli.main()"
+    )
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("HF_")}
+    done = subprocess.run([sys.executable, "-c", program], env=environment, capture_output=True, text=True, check=True)
+    assert done.stdout == "True\n"
+
+
+def test_the_temporary_server_is_out_of_reach_of_ctrl_c(monkeypatch):
+    started_with = []
+    monkeypatch.setattr(
+        temporary_server.SubprocessASGIServer,
+        "start",
+        lambda server: started_with.append(signal.pthread_sigmask(signal.SIG_BLOCK, ())),
+    )
+    monkeypatch.setattr(temporary_server, "PREFECT_API_URL", NoServer)
+    temporary_server.start_temporary_server()
+    assert started_with[0] >= {signal.SIGINT, signal.SIGUSR1}
+    assert not {signal.SIGINT, signal.SIGUSR1} & signal.pthread_sigmask(signal.SIG_BLOCK, ())
+
+
+class NoServer:
+    @staticmethod
+    def value():
+        return None
+
+
+def test_an_error_while_stopping_is_a_stop(capsys):
+    @explained
+    def command():
+        try:
+            raise KeyboardInterrupt
+        finally:
+            raise ConnectionError("the server was stopped as well")
+
+    with pytest.raises(typer.Exit) as caught:
+        command()
+    assert caught.value.exit_code == 130
+    assert capsys.readouterr().err.startswith("stopped; what is finished is kept")

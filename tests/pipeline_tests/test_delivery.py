@@ -247,7 +247,7 @@ def test_the_command_deliver_says_what_it_did_and_what_waits_for_other_servers(t
     assert (refused.exit_code, "does not answer ([Errno 111] Connection refused)" in refused.output) == (1, True)
     with server.listening(second) as uri:
         assert deliver(uri).output == (
-            "7 operations delivered\n"
+            "8 operations delivered\n"
             f"more waits for MLflow at {first}: set LLAVA_JP_TRACKING_URI to it, and deliver again\n"
         )
         assert deliver(uri).output.startswith("nothing waits to be delivered\n")

@@ -3,11 +3,13 @@
 import json
 import re
 from functools import partial
+from pathlib import Path
 
 import pyarrow.parquet as pq
 import pytest
 
 from model.config import GenerationConfig
+from pipeline.answerers.stored import StoredAnswerer, read_answers
 from pipeline.benchmark_items import ITEM_SCHEMA
 from pipeline.comparison import article_table, compare, difference_table, score_table
 from pipeline.comparison_scores import ComparedExperiment
@@ -15,7 +17,7 @@ from pipeline.evaluation_config import BenchmarkConfig
 from pipeline.images import IMAGE_SCHEMA
 from pipeline.manifest import Request
 from pipeline.parquet import write_rows
-from pipeline.predictions import write_predictions
+from pipeline.predictions import all_items, benchmark_items, write_predictions
 from pipeline.scores import score_predictions
 from pipeline.store import ArtifactStore
 from tests.pipeline_tests.small_data import picture
@@ -26,19 +28,12 @@ WILD_IMAGES = 42
 """The stored file does not say which of the 50 questions share a photo; here the last eight do with the first."""
 
 
-class Stored:
-    """Answers that a model once gave."""
-
-    def __init__(self, answers):
-        self.answers = answers
-
-    def answer(self, questions):
-        return [self.answers[question.item_id] for question in questions]
+def file_of(model: str, benchmark: str) -> Path:
+    return shared_data() / "regression" / model / f"{benchmark.replace('-', '_')}.json"
 
 
 def results_of(model: str, benchmark: str) -> dict:
-    stem = benchmark.replace("-", "_")
-    return json.loads((shared_data() / "regression" / model / f"{stem}.json").read_text(encoding="utf-8"))["results"]
+    return json.loads(file_of(model, benchmark).read_text(encoding="utf-8"))["results"]
 
 
 def dataset(store: ArtifactStore, benchmark: str):
@@ -80,9 +75,10 @@ def evaluated(store: ArtifactStore, model: str, *benchmarks: BenchmarkConfig) ->
     datasets, predictions, scores = [], [], []
     for benchmark in benchmarks:
         items = dataset(store, benchmark.name)
-        answers = {str(number): text for number, text in enumerate(results_of(model, benchmark.name)["prediction"])}
+        asked = {"items": benchmark_items(benchmark, items), "all_items": all_items(benchmark, items)}
+        answers = read_answers(file_of(model, benchmark.name), **asked)
         work = partial(
-            *(write_predictions, partial(Stored, answers), benchmark),
+            *(write_predictions, partial(StoredAnswerer, answers), benchmark),
             dataset=items,
             batch_size=1000,
             generation=GenerationConfig(),

@@ -6,7 +6,7 @@ import pytest
 import torch
 from transformers import GPT2Config, GPT2LMHeadModel
 
-from model.config import BundledTokenizer, LlavaJpWeights, LlmConfig, LocalFolder
+from model.config import BundledTokenizer, LlavaJpWeights, LlmConfig, LocalFolder, LoraConfig
 from model.language_model import build_llm, load_tokenizer
 from model.vlm import lora_modules
 from pipeline.config import TOKENIZER_FOLDER, load_experiment
@@ -120,6 +120,12 @@ def test_flash_attention_that_is_not_installed_is_refused_at_the_start(small_llm
         ConfigError, match="LLAVA_JP_ATTENTION=flash_attention_2 needs the package flash-attn and a GPU"
     ):
         built(job_of(config, attention="flash_attention_2"), num_channels=8)
+
+
+def test_layers_that_the_llm_does_not_have_are_refused(small_llm):
+    _, config = small_llm()
+    with pytest.raises(ConfigError, match="finetune.lora of a 'gpt2': .*'q_porj'.* not found"):
+        built(job_of(config, stage="finetune", lora=LoraConfig(rank=2, targets=("q_porj",))), num_channels=8)
 
 
 def test_bfloat16_needs_zero_1_for_gradients_that_are_added_in_float32():

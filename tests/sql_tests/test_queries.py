@@ -198,7 +198,7 @@ def test_bytes_per_step_sums_artifacts(root):
     rows = {row[0]: row[1:] for row in ask(root, "bytes_per_step")}
     assert {step: row[:2] for step, row in rows.items()} == {
         "dataset": (2, 6), "translation": (1, 2), "contamination": (1, 2), "feature_shard": (1, 2), "features": (1, 2),
-        "pretrain": (2, 2), "finetune": (2, 2), "predictions": (2, 2), "scores": (2, 2), "judgements": (2, 4),
+        "pretrain": (2, 6), "finetune": (2, 6), "predictions": (2, 2), "scores": (2, 2), "judgements": (2, 4),
     }  # fmt: skip
     files = (root / "artifacts/features").glob("*/*.parquet")
     assert rows["features"][2] == sum(path.stat().st_size for path in files)

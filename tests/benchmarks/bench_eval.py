@@ -1,0 +1,149 @@
+"""Questions a second: in batches against one at a time, the same model on the same machine in the same run.
+
+``python -m tests.benchmarks.bench_eval`` on a GPU takes the shapes of LLaVA-JP v1.1 (a GPT-2 of 24 layers and 2,048
+channels, SigLIP so400m at 768 and 384 pixels) with random weights; without one it takes a small shape and says so.
+Counted is everything from the decoded image to the text: pixels, tower, projector, generation with a KV cache. Every
+question has an image of its own, so no features are shared. All weights are float32, as an evaluation reads them,
+and the answers of the batches are compared with those of the questions asked alone.
+
+Random weights never end an answer: each has exactly ``--new-tokens`` tokens. Real answers differ in length, and a batch
+waits for its longest; what that costs is not measured here.
+"""
+
+import argparse
+import os
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+import numpy as np
+import torch
+from PIL import Image
+
+from model.checkpoint import LoadedModel, ModelConfig, save_model
+from model.config import (
+    BundledTokenizer,
+    GenerationConfig,
+    ImageConfig,
+    LlmConfig,
+    RandomLlm,
+    RandomVisionTower,
+    VisionTowerConfig,
+)
+from model.language_model import build_llm, load_tokenizer
+from model.projector import Projector
+from model.vision_tower import build_vision_tower
+from model.vlm import VisionLanguageModel
+from pipeline.answering import Question
+from pipeline.checkpoint_answers import CheckpointAnswerer
+from pipeline.config import TOKENIZER_FOLDER
+from tests.benchmarks.bench_encode import SO400M
+from tests.benchmarks.machine import machine_line
+
+LLM: dict[str, Any] = {
+    "hidden_size": 2048,
+    "intermediate_size": 8192,
+    "num_hidden_layers": 24,
+    "num_attention_heads": 16,
+    "max_position_embeddings": 2048,
+}
+TINY_LLM: dict[str, Any] = {
+    "hidden_size": 128,
+    "intermediate_size": 512,
+    "num_hidden_layers": 4,
+    "num_attention_heads": 4,
+    "max_position_embeddings": 512,
+}
+TINY_TOWER = {
+    "tile_size": 56,
+    "patch_size": 14,
+    "hidden_size": 32,
+    "intermediate_size": 64,
+    "num_hidden_layers": 3,
+    "num_attention_heads": 2,
+}
+TEXTS = (
+    "何色ですか。",
+    "この写真に写っているものを、できるだけ詳しく説明してください。",
+    "何匹いますか。",
+    "左の人は誰ですか。",
+)
+GOAL_ON_GPU = 8.0
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    on_gpu = torch.cuda.is_available()
+    parser.add_argument("--questions", type=int, default=128 if on_gpu else 32, help="questions that are asked")
+    parser.add_argument("--new-tokens", type=int, default=64 if on_gpu else 32, help="tokens of every answer")
+    parser.add_argument("--batch-sizes", type=int, nargs="+", default=[8, 16, 32, 64] if on_gpu else [4, 16, 32])
+    arguments = parser.parse_args()
+    if not on_gpu:
+        print("no GPU here: a small model, which says nothing about the real one\n")
+    with TemporaryDirectory(dir=os.environ.get("LLAVA_JP_BENCH_FOLDER")) as folder:
+        write_model(Path(folder), on_gpu=on_gpu)
+        generation = GenerationConfig(max_new_tokens=arguments.new_tokens)
+        model = CheckpointAnswerer(Path(folder), generation)
+        report(model, arguments.questions, arguments.batch_sizes, on_gpu=on_gpu, new_tokens=arguments.new_tokens)
+
+
+def write_model(folder: Path, *, on_gpu: bool) -> None:
+    """A model folder with random weights."""
+    llm = RandomLlm(kind="random", model_type="gpt2", initializer_range=0.1, **(LLM if on_gpu else TINY_LLM))
+    config = LlmConfig(weights=llm, tokenizer=BundledTokenizer(kind="bundled", name="shapes-ja"))
+    tokenizer = load_tokenizer(config, bundled=TOKENIZER_FOLDER)
+    shape = SO400M if on_gpu else TINY_TOWER
+    weights = RandomVisionTower.model_validate({"kind": "random", **shape})
+    tower = build_vision_tower(VisionTowerConfig(weights=weights, dtype="float32"))
+    images = ImageConfig(image_size=2 * shape["tile_size"], scales=(1.0, 0.5))
+    vlm = VisionLanguageModel(Projector(2 * tower.width, llm.hidden_size), build_llm(config, tokenizer)).eval()
+    save_model(
+        LoadedModel(ModelConfig(images=images, template="v1", vision_dtype="float32"), tower, vlm, tokenizer), folder
+    )
+
+
+def report(
+    model: CheckpointAnswerer, num_questions: int, batch_sizes: Sequence[int], *, on_gpu: bool, new_tokens: int
+) -> None:
+    """Measure and print a table."""
+    images = [noise(number) for number in range(num_questions)]
+    ask(model, images, min(batch_sizes), run="warm-up")
+    alone_seconds, alone = ask(model, images, 1, run="alone")
+    print(f"{machine_line()}; {num_questions} questions, {new_tokens} tokens an answer, float32\n")
+    print("| questions at a time | questions/s | times | answers that differ |")
+    print("|---:|---:|---:|---:|")
+    print(f"| 1 | {num_questions / alone_seconds:.2f} | 1.0 | |")
+    best = 0.0
+    for size in batch_sizes:
+        seconds, answers = ask(model, images, size, run=f"batches of {size}")
+        num_others = sum(one != other for one, other in zip(answers, alone, strict=True))
+        best = max(best, alone_seconds / seconds)
+        print(f"| {size} | {num_questions / seconds:.2f} | {alone_seconds / seconds:.1f} | {num_others} |")
+    if on_gpu:
+        print(f"\ngoal: {GOAL_ON_GPU:.0f} times; {'reached' if best >= GOAL_ON_GPU else 'missed'} with {best:.1f}")
+
+
+def ask(model: CheckpointAnswerer, images: Sequence[Image.Image], size: int, *, run: str) -> tuple[float, list[object]]:
+    """Seconds for all questions, and the answers. The longest first, as an evaluation asks them."""
+    asked = [
+        Question(str(number), TEXTS[number % len(TEXTS)], image, f"{run}-{number}")  # so that no features are kept
+        for number, image in enumerate(images)
+    ]
+    asked.sort(key=lambda question: -len(question.text))
+    answers: list[object] = []
+    started = time.perf_counter()
+    for start in range(0, len(asked), size):
+        answers += model.answer(asked[start : start + size])
+    return time.perf_counter() - started, answers
+
+
+def noise(seed: int) -> Image.Image:
+    """A photo's worth of pixels."""
+    pixels = np.random.default_rng(seed).integers(0, 256, (480, 640, 3), dtype=np.uint8)
+    return Image.fromarray(pixels)
+
+
+if __name__ == "__main__":
+    main()
