@@ -52,9 +52,19 @@ def publish_folder(folder: Path, repo: str, *, is_private: bool, message: str) -
                 f"at {endpoint()}/settings/tokens"
             ) from error
         raise ConfigError(f"{endpoint()}/{repo} refuses the folder (status {status}): {_reason(error)}") from error
+    except RuntimeError as error:  # a large file was not taken
+        raise TransientError(
+            f"{endpoint()}/{repo}: {error} ({_cause(error)}); the same command may succeed later"
+        ) from error
     except (HTTPError, ConnectionError) as error:
         raise TransientError(f"{endpoint()} does not answer: {error}") from error
     return str(commit.commit_url)
+
+
+def _cause(error: RuntimeError) -> str:
+    """In a word: the text of the cause holds a signed address."""
+    cause = error.__cause__
+    return f"status {cause.response.status_code}" if isinstance(cause, HfHubHTTPError) else type(cause).__name__
 
 
 def _reason(error: HfHubHTTPError) -> str:

@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 for _name in ("openai", "httpx2", "httpcore2"):
     logging.getLogger(_name).setLevel(logging.WARNING)  # a line for every request would drown ours
 
+log = logging.getLogger(__name__)
+
 OPENAI_URL = "https://api.openai.com/v1"
 BUSY_STATUSES = (408, 409, 425, 429)
 NO_MONEY_CODES = ("insufficient_quota", "billing_hard_limit_reached")
@@ -116,6 +118,7 @@ class OpenAiJudge:
         self.endpoint = endpoint
         self.spending = spending
         self.max_concurrency = endpoint.max_concurrency
+        self._first_trouble = threading.Lock()  # taken once, by whoever says it
         self._client = openai.OpenAI(
             base_url=endpoint.base_url, api_key=endpoint.api_key, timeout=endpoint.patience.timeout, max_retries=0
         )
@@ -129,6 +132,13 @@ class OpenAiJudge:
                 return self._ask_once(inquiry, most)
             except TryAgainError as error:
                 failures += 1
+                if failures == 2 and self._first_trouble.acquire(blocking=False):
+                    log.warning(
+                        "%s gives no reply: %s. It is tried again, %d times with growing pauses: that may take minutes",
+                        self.endpoint.host,
+                        error,
+                        self.endpoint.patience.attempts,
+                    )
                 if failures < self.endpoint.patience.attempts:
                     self.endpoint.patience.wait(failures, asked=error.after, stop=stop)
                 if failures >= self.endpoint.patience.attempts or stop.is_set():

@@ -239,21 +239,28 @@ def test_a_model_is_published_in_one_commit_and_can_be_used_from_there(llava_jp,
     there = llava_jp("chat", f"somebody/smoke-vlm@{sha}", image, *arguments)
     assert (there.exit_code, there.stderr) == (0, "")
     assert there.stdout.strip()
+    again = llava_jp("publish", "smoke", "somebody/smoke-vlm")
+    assert (again.exit_code, len(repository.commits)) == (0, 3)
     missing = llava_jp("chat", "somebody/smoke-vlm@0000", image, *arguments)
     assert "has no revision '0000'" in missing.stderr
     assert "does not exist, or is private" in llava_jp("chat", "somebody/other@main", image, *arguments).stderr
 
 
 @pytest.mark.parametrize(
-    ("status", "message"),
+    ("refusal", "message"),
     [
-        (403, "the token in HF_TOKEN may not write to somebody/vlm (status 403)"),
-        (503, "answers 503; the same command may succeed later"),
+        ({"write_status": 403}, "the token in HF_TOKEN may not write to somebody/vlm (status 403)"),
+        ({"write_status": 503}, "answers 503; the same command may succeed later"),
+        (
+            {"upload_status": 403},
+            "somebody/vlm: Error while uploading 'model.safetensors' to the Hub. (status 403); the same",
+        ),
     ],
 )
-def test_a_hub_that_refuses_is_explained(llava_jp, trained, hub, monkeypatch, status, message):
+def test_a_hub_that_refuses_is_explained(llava_jp, trained, hub, monkeypatch, refusal, message):
     monkeypatch.setenv("HF_TOKEN", TOKEN)
-    hub.write_status = status
+    for name, status in refusal.items():
+        setattr(hub, name, status)
     done = llava_jp("publish", "smoke", "somebody/vlm")
     assert (done.exit_code, message in done.stderr) == (1, True), done.stderr
     assert TOKEN not in done.stdout + done.stderr

@@ -84,6 +84,7 @@ class HubServer:
         """Large files that clients sent, by their sha256."""
         self.write_token: str | None = None
         self.write_status: int | None = None
+        self.upload_status: int | None = None
         """How every attempt to write is answered."""
         self.before_answer: Callable[[], object] = lambda: None
         self._tricks: dict[str, deque[Trick]] = defaultdict(deque)

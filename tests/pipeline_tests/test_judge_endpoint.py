@@ -115,11 +115,13 @@ def test_the_server_says_how_long_to_wait():
     assert 0.01 <= waits[1] <= 0.02
 
 
-def test_a_server_that_stays_busy_is_given_up_with_its_last_words():
+def test_a_server_that_stays_busy_is_said_once_and_given_up_with_its_last_words(caplog):
     with serving(lambda *_: refused(503, "busy", "come back later")) as server:
         message = r"127\.0\.0\.1:\d+ gave no reply in 6 attempts; the last: status 503: come back later"
         with pytest.raises(TransientError, match=message):
             ask(server)
+    (said,) = [record.getMessage() for record in caplog.records if record.levelname == "WARNING"]
+    assert "gives no reply: status 503: come back later. It is tried again, 6 times" in said
 
 
 def test_nobody_at_the_address_is_said():
