@@ -20,6 +20,8 @@ OVERHEAD_BYTES = 1_500_000_000
 """CUDA's context and the allocator's rounding, about; added before the question whether it fits."""
 BUCKET_NUMBERS = 500_000_000
 """Gradients that ZeRO 1 and 2 send together at most, DeepSpeed's default: two such buffers where there are ranks."""
+SUB_GROUP_NUMBERS = 1_000_000_000
+"""Weights that ZeRO-3 changes at a time, DeepSpeed's default."""
 LARGEST_LAYERS_GATHERED = 3
 """Layers whose weights ZeRO-3 holds whole at a time: the one that computes and those fetched ahead, about."""
 RESIDUAL_DROPOUTS = {"gpt2": 2}
@@ -115,8 +117,13 @@ def stage_memory(request: MemoryRequest, *, zero_stage: int, gradient_checkpoint
         activations=_activation_bytes(request, item, gradient_checkpointing=gradient_checkpointing),
         logits=_logit_bytes(request, item),
         features=num_images * (request.feature_bytes + request.feature_numbers * item),
-        update=part("gradients", trained * 4) if sharing > 1 else 0,
+        update=_copied_gradients(part("gradients", trained), sharing) * 4,
     )
+
+
+def _copied_gradients(own: int, zero_stage: int) -> int:
+    """Of a device's ``own``, those that are there twice when the weights change."""
+    return {2: own, 3: min(own, SUB_GROUP_NUMBERS)}.get(zero_stage, 0)
 
 
 def memory_table(request: MemoryRequest) -> Iterator[StageMemory]:

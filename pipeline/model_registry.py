@@ -14,6 +14,7 @@ from mlflow.entities.model_registry import ModelVersion
 from mlflow.environment_variables import MLFLOW_HTTP_REQUEST_MAX_RETRIES
 from mlflow.exceptions import MlflowException
 from mlflow.tracking import MlflowClient
+from sqlalchemy.exc import SQLAlchemyError
 
 from pipeline.benchmarks import OVERALL
 from pipeline.manifest import Manifest
@@ -42,7 +43,7 @@ def register_model(settings: Settings, *, experiment: str, description: str, mod
     try:
         with _impatient():
             return _registered(settings, experiment=experiment, description=description, model=model)
-    except MlflowException as error:
+    except (MlflowException, SQLAlchemyError, OSError) as error:  # of a database or a connection as they are
         log.warning(
             "%s %s is not in MLflow's model registry yet (%s); the next run of %s enters it",
             model.request.step,

@@ -2,15 +2,21 @@
 
 from xdist.scheduler import LoadScopeScheduling
 
+FLOWS_ALONE = {
+    f"tests/flow_tests/test_{name}.py" for name in ("photos", "ray_encoding", "model_commands", "store_commands")
+}
+"""Flow tests that need no result of another one: they may run beside the others."""
+
 
 class FlowsTogether(LoadScopeScheduling):
-    """One process runs all flow tests, which share a server and the results of long commands; others go by file.
+    """One process runs the flow tests, which share the results of long commands; others go by file.
 
     Groups marked with ``xdist_group`` would say the same, but pytest-xdist 3.8 does not see them under pytest 9.2.
     """
 
     def _split_scope(self, nodeid):
-        return "flows" if nodeid.startswith("tests/flow_tests/") else nodeid.partition("::")[0]
+        file = nodeid.partition("::")[0]
+        return "flows" if file.startswith("tests/flow_tests/") and file not in FLOWS_ALONE else file
 
 
 def pytest_xdist_make_scheduler(config, log):

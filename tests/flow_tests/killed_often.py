@@ -3,7 +3,7 @@
     python tests/flow_tests/killed_often.py FOLDER
 
 Each run is a fork, so that the libraries are imported once. ``FOLDER`` gets a file for each place a run was killed at:
-right before each artifact takes its final name, between two shards, between two batches of answers.
+right before the first artifact of each step takes its final name, between two shards, between two batches of answers.
 """
 
 import os
@@ -26,7 +26,7 @@ def run_until_killed(folder: Path) -> None:
     """One run; it kills itself at the first place where no run before it was killed."""
 
     def die_once(place: str) -> None:
-        mark = folder / place.replace("/", "+")
+        mark = folder / place
         if not mark.exists():
             mark.touch()
             os.kill(os.getpid(), signal.SIGKILL)
@@ -41,7 +41,7 @@ def run_until_killed(folder: Path) -> None:
                 if Path(target).parent.is_dir() and any(Path(target).parent.iterdir()):
                     die_once("between shards")
             elif name != target:
-                die_once(name)
+                die_once(name.partition("/")[0])
 
     def on_progress(event: Event) -> None:
         if event.name == "answer questions" and event.done == 16:

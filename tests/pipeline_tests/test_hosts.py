@@ -73,7 +73,7 @@ def test_the_zero_stage_is_the_least_that_the_other_settings_need(monkeypatch, v
 def test_two_machines_of_one_process_each_are_two_processes(monkeypatch, tmp_path):
     (tmp_path / "hosts").write_text("node1 slots=1\nnode2 slots=1\n", encoding="utf-8")
     found = settings(monkeypatch, HOST_FILE=tmp_path / "hosts")
-    assert found.training_hosts == (Host("localhost", 1), Host("node2", 1))
+    assert found.training_hosts == (Host("node1", 1), Host("node2", 1))
     assert found.effective_zero_stage == 2
 
 

@@ -1,6 +1,7 @@
 """A trained model in MLflow's registry: one version for each artifact, an alias, scores as tags."""
 
 import logging
+from pathlib import Path
 
 import pytest
 from mlflow.tracking import MlflowClient
@@ -85,3 +86,10 @@ def test_a_registry_that_does_not_answer_stops_nothing(settings, caplog):
         assert registered(away, model) is None
     assert f"finetune {model.fingerprint} is not in MLflow's model registry yet" in caplog.text
     assert "the next run of smoke enters it" in caplog.text
+
+
+def test_a_database_that_cannot_be_read_stops_nothing(settings, caplog):
+    model = made(settings, "finetune", seed=1)
+    Path(settings.mlflow_uri.removeprefix("sqlite:///")).write_bytes(b"held by somebody else" * 100)
+    assert registered(settings, model) is None
+    assert f"finetune {model.fingerprint} is not in MLflow's model registry yet" in caplog.text

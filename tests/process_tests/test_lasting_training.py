@@ -199,6 +199,16 @@ def test_one_process_goes_on_as_two_with_shared_moments(trainings, undisturbed):
         assert not list(checkpoint_folder(shared).glob("*.universal"))  # pruned with what it was made of
 
 
+def test_eight_bit_moments_in_bfloat16_go_on_bit_for_bit(trainings):
+    """The article's finetuning on one device."""
+    recipe = {"model_type": "gpt2", "optimizer": "adamw-8bit", "precision": "bfloat16", "gradient_checkpointing": True}
+    whole, killed = trainings.job("eight-bit", **recipe), trainings.job("eight-bit-killed", **recipe)
+    assert trainings.run(whole, zero_stage=1) == [0]
+    assert trainings.run(killed, zero_stage=1, in_step=6) == [-signal.SIGKILL]
+    assert trainings.run(killed, zero_stage=1) == [0]
+    assert files(killed) == files(whole)
+
+
 def test_asked_to_stop_two_processes_save_after_the_same_step_and_one_goes_on(trainings):
     alone = trainings.job("pretrained", stage="pretrain")
     assert trainings.run(alone) == [0]
