@@ -8,7 +8,7 @@ export PREFECT_HOME ?= $(CURDIR)/.prefect
 export LLAVA_JP_STORE ?= $(CURDIR)/store
 export BENCH_EXTRA := import tomllib; print(*tomllib.load(open("pyproject.toml", "rb"))["project"]["optional-dependencies"]["bench"])
 
-.PHONY: help demo test test-gpu bench-data bench-encode bench-cache bench-train bench-eval lint constraints clean
+.PHONY: help demo test test-all test-gpu bench-data bench-encode bench-cache bench-train bench-eval lint constraints clean
 
 help:  ## what there is
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 16
@@ -30,6 +30,9 @@ demo: .venv/installed  ## both demo experiments, compared: the miniature of the 
 
 test: .venv/installed  ## linters, types and the whole default test suite
 	@$(BIN)/python -m pytest
+
+test-all: .venv/installed  ## also the tests that have no place in ten minutes: kills in every step, photos, Ray
+	@$(BIN)/python -m pytest -m 'not gpu and not network'
 
 test-gpu: .venv/installed  ## the tests that need a GPU
 	@$(BIN)/python -m pytest -m gpu --numprocesses 0

@@ -29,6 +29,7 @@ def contents(store):
 
 
 @pytest.mark.slow
+@pytest.mark.long
 def test_a_run_killed_in_every_step_ends_with_the_same_artifacts(commands, smoke, tmp_path):
     _, undisturbed = smoke
     places = tmp_path / "places"
@@ -54,6 +55,7 @@ def finetuned(store):
 
 
 @pytest.mark.slow
+@pytest.mark.long
 def test_killed_training_saves_leaves_no_process_and_goes_on_where_it_was(commands, smoke, longer, tmp_path):
     _, undisturbed = longer
     store = copied(smoke[1], tmp_path)

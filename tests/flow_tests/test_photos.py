@@ -47,6 +47,7 @@ def experiment(folder):
 
 
 @pytest.mark.slow
+@pytest.mark.long
 def test_photographs_run_from_files_to_scores(commands, tmp_path):
     done = commands.llava_jp(tmp_path / "store", "run", str(experiment(tmp_path)))
     assert done.returncode == 0, done.stdout + done.stderr
@@ -129,6 +130,7 @@ def test_too_many_rejected_records_stop_the_run(checked):
     assert "raise limits.max_rejected_fraction" in message
 
 
+@pytest.mark.long
 def test_the_command_stops_at_the_gate_with_the_same_message(commands, tmp_path):
     folder = tmp_path / "photos"
     folder.mkdir()

@@ -30,7 +30,7 @@ from pipeline.store import ArtifactStore
 from tests.flow_tests.commands import REPOSITORY, Commands, clean_environment, processes_with, wait_until
 from tests.pipeline_tests.small_data import local_source, picture, talk
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.long]
 
 NUM_IMAGES = 24
 NUM_SHARDS = 12

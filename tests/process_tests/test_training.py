@@ -387,6 +387,7 @@ Stages(Path(sys.argv[1])).finetuned("interrupted", num_epochs=5000)
 """
 
 
+@pytest.mark.long
 def test_ctrl_c_saves_and_ends_the_workers_and_another_number_of_them_can_go_on(stages, environment):
     settings = {"LLAVA_JP_NUM_PROCESSES": "2", "LLAVA_JP_ZERO_STAGE": "2", "LLAVA_JP_CHECKPOINT_EVERY": "2"}
     store = stages.folder / "interrupted"
