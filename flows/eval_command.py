@@ -35,6 +35,7 @@ def eval_model(
     dtype: Annotated[
         Literal["auto", "float32", "bfloat16", "float16"], typer.Option(help="Weights of a model of Transformers.")
     ] = "auto",
+    repeats: Annotated[int | None, typer.Option(min=1, help="How often a judge judges every answer.")] = None,
     overrides: Annotated[
         list[str] | None, typer.Option("--set", help="Change a field: limits.max_failed_items=1.")
     ] = None,
@@ -46,8 +47,14 @@ def eval_model(
     asked = benchmarks_of([one.strip() for one in benchmarks.split(",") if one.strip()], protocol)
     names = list(dict.fromkeys(one["name"] for one in asked))
     found = model_of(model, benchmarks=names, preset=preset, trust_remote_code=trust_remote_code, dtype=dtype)
+    judged = [] if repeats is None else [f"evaluation.judge.repeats={repeats}"]
     evaluation = evaluation_of(
-        found, name=name, benchmarks=asked, generation=generation, batch_size=batch_size, overrides=overrides or ()
+        found,
+        name=name,
+        benchmarks=asked,
+        generation=generation,
+        batch_size=batch_size,
+        overrides=[*judged, *(overrides or ())],
     )
     require_prefect()
     from flows.evaluate_model import evaluate_model

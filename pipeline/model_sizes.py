@@ -8,7 +8,7 @@ from functools import cache
 from typing import Any
 
 import torch
-from transformers import AutoConfig, AutoModelForCausalLM, PreTrainedConfig
+from transformers import AutoConfig, PreTrainedConfig
 
 from model.config import (
     HubFolder,
@@ -95,14 +95,6 @@ def explained_loading(weights: object) -> Iterator[None]:
             f"{weights} cannot be loaded: {reason} Check id, revision and connection (HF_TOKEN for a gated one), "
             "or fetch it elsewhere and name its folder: {kind: local, folder: ...}"
         ) from error
-
-
-def llm_sizes(config: LlmConfig) -> tuple[int, int]:
-    """Parameters and embedding size, counted on a model without storage."""
-    architecture = llm_architecture(config)
-    with torch.device("meta"):
-        llm = AutoModelForCausalLM.from_config(architecture)
-    return sum(parameter.numel() for parameter in llm.parameters()), architecture.hidden_size
 
 
 def llm_architecture(config: LlmConfig) -> PreTrainedConfig:

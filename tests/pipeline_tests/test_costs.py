@@ -7,9 +7,10 @@ from model.vision_tower import build_vision_tower
 from pipeline.config import TOKENIZER_FOLDER, load_experiment
 from pipeline.costs import estimate
 from pipeline.errors import ConfigError
-from pipeline.model_sizes import llm_sizes, tower_sizes
+from pipeline.model_sizes import tower_sizes
 from pipeline.preparation import prepare_dataset
 from pipeline.store import ArtifactStore
+from pipeline.training.forecast import model_sizes
 
 
 @pytest.fixture
@@ -25,7 +26,8 @@ def test_the_parameters_of_a_tower_and_an_llm_are_counted_without_building_them(
         sum(parameter.numel() for parameter in tower.parameters()), rel=0.01
     )
     llm = build_llm(config.llm, load_tokenizer(config.llm, bundled=TOKENIZER_FOLDER))
-    assert llm_sizes(config.llm) == (sum(parameter.numel() for parameter in llm.parameters()), 128)
+    sizes = model_sizes(config, tower_sizes(config.vision_tower))
+    assert (sizes.num_llm, sizes.width) == (sum(parameter.numel() for parameter in llm.parameters()), 128)
 
 
 def test_the_bytes_of_the_features_are_images_times_scales_tokens_channels_and_four(store):
@@ -58,9 +60,9 @@ def test_a_model_of_thirteen_billion_parameters_is_counted_without_its_memory():
         "demo-v1.1",
         ["llm.weights.hidden_size=5120", "llm.weights.intermediate_size=13824", "llm.weights.num_hidden_layers=40"],
     )
-    num_parameters, width = llm_sizes(config.llm)
-    assert width == 5120
-    assert num_parameters > 12e9
+    sizes = model_sizes(config, tower_sizes(config.vision_tower))
+    assert sizes.width == 5120
+    assert sizes.num_llm > 12e9
 
 
 def test_a_model_that_cannot_be_loaded_is_one_clear_error(tmp_path):

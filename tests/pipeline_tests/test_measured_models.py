@@ -3,7 +3,9 @@
 import json
 
 import pytest
+from typer.testing import CliRunner
 
+from flows.cli import app
 from model.checkpoint import save_model
 from pipeline.answerers.asked import benchmarks_of, default_name, evaluation_of, model_of
 from pipeline.answerers.config import CheckpointModel, EndpointModel, StoredModel, TransformersModel
@@ -211,3 +213,14 @@ def test_what_was_not_measured_is_said(store, checkpoint):
     (store.root / "evaluations" / "half.json").unlink()
     with pytest.raises(ConfigError, match="half is an experiment that was run in .*; choose another name"):
         require_free_name(config, store_root=store.root)
+
+
+def test_the_command_says_how_often_a_judge_judges_every_answer(tmp_path, monkeypatch):
+    (tmp_path / "answers.jsonl").write_text('{"question_id": "0", "text": "猫です。"}\n', encoding="utf-8")
+    asked = []
+    monkeypatch.setattr("flows.eval_command.require_prefect", lambda: None)
+    monkeypatch.setattr("flows.evaluate_model.evaluate_model", asked.append)
+    arguments = ["eval", "--model", str(tmp_path / "answers.jsonl"), "--benchmarks", "japanese-heron-bench"]
+    assert CliRunner().invoke(app, [*arguments, "--repeats", "3"]).exit_code == 0
+    assert CliRunner().invoke(app, arguments).exit_code == 0
+    assert [evaluation.evaluation.judge.repeats for evaluation in asked] == [3, 1]

@@ -8,11 +8,12 @@ from model.config import HubFolder
 from pipeline.config import ExperimentName, load_experiment
 from pipeline.costs import estimate
 from pipeline.errors import DataError
-from pipeline.model_sizes import llm_sizes, tower_sizes
+from pipeline.model_sizes import tower_sizes
 from pipeline.plan import plan_experiment
 from pipeline.sources.architectures import known_architectures
 from pipeline.sources.models import pin_models, unpinned_models
 from pipeline.store import ArtifactStore
+from pipeline.training.forecast import model_sizes
 from tests.pipeline_tests.hub_server import commit_of, running_hub
 
 UNPINNED = [
@@ -93,7 +94,8 @@ def test_every_real_experiment_is_planned_without_a_network(root, monkeypatch, n
 )
 def test_the_sizes_of_known_models_are_those_of_their_published_files(name, billions):
     # half the bytes of the safetensors files that the Hub lists: 3.74, 7.56, 14.59 and 27.4 GB in bfloat16
-    assert llm_sizes(load_experiment(name).llm)[0] == pytest.approx(billions * 1e9, rel=1e-4)
+    config = load_experiment(name)
+    assert model_sizes(config, tower_sizes(config.vision_tower)).num_llm == pytest.approx(billions * 1e9, rel=1e-4)
 
 
 def test_a_known_vision_tower_has_27_times_27_patches():
