@@ -3,13 +3,13 @@
 from prefect import flow
 
 from flows.prepare_data import ROLES, PreparedData, prepare_data
-from flows.runs import ExperimentRun, experiment_run
-from flows.tasks import show_table
-from pipeline.config import ExperimentConfig, ExperimentName
-from pipeline.features.caching import cache_features as cache_features_step
-from pipeline.features.caching import calibrate_features, feature_counts, require_features
-from pipeline.features.filling import on_this_machine
-from pipeline.manifest import Manifest
+from flows.runtime.run import ExperimentRun, experiment_run
+from flows.runtime.tasks import show_table
+from pipeline.config.experiment import ExperimentConfig, ExperimentName
+from pipeline.features.cache import on_this_machine
+from pipeline.features.step import cache_features as cache_features_step
+from pipeline.features.step import calibrate_features, feature_counts, require_features
+from pipeline.store.manifest import Manifest
 
 
 @flow(name="cache-features")

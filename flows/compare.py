@@ -4,20 +4,20 @@ from collections.abc import Sequence
 
 from prefect import flow
 
-from flows.runs import prefect_tags, resolve
-from flows.tasks import as_task, show_chart, show_table, show_text
-from pipeline.answerers.config import MeasuredModel
-from pipeline.answerers.evaluation import measured_model
-from pipeline.comparison import CHART, article_table, difference_table, has_chart, score_table
-from pipeline.comparison import compare as compare_step
-from pipeline.comparison_scores import ComparedExperiment
-from pipeline.config import ExperimentConfig, ExperimentName
-from pipeline.manifest import Manifest
-from pipeline.plan import evaluated_experiment
-from pipeline.sample_sheet import sheet_table
-from pipeline.settings import load_settings
-from pipeline.store import ArtifactStore
-from pipeline.tracking import TrackedRun, Tracker
+from flows.runtime.run import prefect_tags, resolve
+from flows.runtime.tasks import as_task, show_chart, show_table, show_text
+from pipeline.comparison.sample_sheet import sheet_table
+from pipeline.comparison.scores import ComparedExperiment
+from pipeline.comparison.step import CHART, article_table, difference_table, has_chart, score_table
+from pipeline.comparison.step import compare as compare_step
+from pipeline.config.experiment import ExperimentConfig, ExperimentName
+from pipeline.config.measured import MeasuredModel
+from pipeline.core.settings import load_settings
+from pipeline.planning.measured import measured_model
+from pipeline.planning.plan import evaluated_experiment
+from pipeline.store.artifacts import ArtifactStore
+from pipeline.store.manifest import Manifest
+from pipeline.tracking.tracker import TrackedRun, Tracker
 
 
 @flow(name="compare")

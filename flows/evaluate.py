@@ -1,23 +1,29 @@
 """A model's answers to the benchmarks, and their scores."""
 
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 
 from prefect import flow
 
 from flows.cache_features import cache_features
-from flows.judge import judge_answers
 from flows.prepare_data import PreparedData, prepare_data
-from flows.runs import ExperimentRun, MeasuringRun, experiment_run
-from flows.tasks import show_table, show_text
+from flows.runtime.run import ExperimentRun, MeasuringRun, experiment_run
+from flows.runtime.tasks import show_table, show_text
 from flows.train import register, train
-from pipeline.comparison_scores import ComparedExperiment, OtherScores
-from pipeline.config import ExperimentConfig, ExperimentName
-from pipeline.evaluation_config import BenchmarkConfig
-from pipeline.judging.protocol import is_judged
-from pipeline.manifest import Manifest
-from pipeline.predictions import predict
-from pipeline.scores import headline_metrics, score_predictions, score_rows, withheld_because
+from pipeline.comparison.judged import compared_scores
+from pipeline.comparison.scores import ComparedExperiment, OtherScores
+from pipeline.config.evaluation import BenchmarkConfig
+from pipeline.config.experiment import ExperimentConfig, ExperimentName
+from pipeline.evaluation.judge.headline import judge_metrics, shown_judge_scores
+from pipeline.evaluation.judge.headline import withheld_because as judgements_withheld_because
+from pipeline.evaluation.judge.prompt import is_judged
+from pipeline.evaluation.judge.replies import Answered
+from pipeline.evaluation.judge.rows import JudgedItem
+from pipeline.evaluation.judge.step import judge as judge_step
+from pipeline.evaluation.judge.traces import trace_of
+from pipeline.evaluation.predict import predict
+from pipeline.evaluation.scores import headline_metrics, score_predictions, score_rows, withheld_because
+from pipeline.store.manifest import Manifest
 
 log = logging.getLogger(__name__)
 
@@ -94,3 +100,47 @@ def _show(run: MeasuringRun, label: str, scores: Manifest, *, max_failed_items: 
         return
     run.tracked.log_metrics(headline_metrics(scores))
     show_table(f"scores-{label}", score_rows(scores), description=f"{run.config.name}: {label}")
+
+
+def judge_answers(
+    run: MeasuringRun, benchmark: BenchmarkConfig, *, dataset: Manifest, predictions: Manifest
+) -> Iterator[OtherScores]:
+    """Judge, show and track; gives the numbers for a comparison, nothing when there is no judge."""
+    role = f"judgements/{benchmark.label}"
+    config, limits = run.config.evaluation.judge, run.config.limits
+    if run.judge is None and not run.store.is_whole(run.plan[role].request):
+        skipped = (
+            f"{benchmark.label} is not judged: no judge is configured. Set OPENAI_API_KEY (and OPENAI_BASE_URL for "
+            f"another endpoint) and run {run.config.name} again: the answers are kept, and {config.model} judges them"
+        )
+        log.warning("%s", skipped)
+        show_text(role, skipped)
+        return
+
+    def trace(item: JudgedItem, answered: Answered) -> None:
+        run.tracked.log_trace(trace_of(item, answered, label=f"{config.protocol}.{config.model}"))
+
+    judgements = run.task(role, judge_step)(
+        config,
+        benchmark=benchmark.name,
+        dataset=dataset,
+        predictions=predictions,
+        judge=run.judge,
+        store=run.store,
+        max_failures=limits.max_judge_failures,
+        on_reply=trace,
+    )
+    _show_judgements(run, role, judgements)
+    yield compared_scores(judgements, limits)
+
+
+def _show_judgements(run: MeasuringRun, role: str, judgements: Manifest) -> None:
+    summary, limits = judgements.summary, run.config.limits
+    names = ("label", "judge_model", "prompt_sha256")
+    run.tracked.log_parameters({role: {name: summary[name] for name in names}})
+    run.tracked.log_metrics(judge_metrics(judgements, limits))
+    if reason := judgements_withheld_because(judgements, limits):
+        log.warning("%s: %s", run.config.name, reason)
+        show_text(f"{role}-withheld", reason)
+    rows = shown_judge_scores(judgements, limits)
+    show_table(role, rows, description=f"{run.config.name}: {summary['benchmark']}, {summary['label']}")

@@ -5,11 +5,11 @@ from prefect import flow
 from flows.compare import compare
 from flows.evaluate import measure
 from flows.prepare_data import prepare_benchmarks
-from flows.runs import evaluation_run
-from pipeline.answerers.config import ModelEvaluation
-from pipeline.answerers.opening import predict_with
-from pipeline.evaluation_config import BenchmarkConfig
-from pipeline.manifest import Manifest
+from flows.runtime.run import evaluation_run
+from pipeline.config.evaluation import BenchmarkConfig
+from pipeline.config.measured import ModelEvaluation
+from pipeline.evaluation.measure import predict_with
+from pipeline.store.manifest import Manifest
 
 
 @flow(name="evaluate-model")

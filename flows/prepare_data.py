@@ -6,20 +6,20 @@ from dataclasses import dataclass
 
 from prefect import flow
 
-from flows.runs import ExperimentRun, MeasuringRun, experiment_run
-from flows.tasks import as_task, show_table
-from pipeline.config import DatasetSource, ExperimentConfig, ExperimentName, PublishedSource
-from pipeline.contamination import (
+from flows.runtime.run import ExperimentRun, MeasuringRun, experiment_run
+from flows.runtime.tasks import as_task, show_table
+from pipeline.config.experiment import DatasetSource, ExperimentConfig, ExperimentName, PublishedSource
+from pipeline.data.contamination import (
     contamination_line,
     contamination_rows,
     find_contamination,
     require_uncontaminated,
 )
-from pipeline.manifest import Manifest
-from pipeline.preparation import prepare_dataset, require_complete
-from pipeline.sources.published import fetch_datasets, plan_download
-from pipeline.translation import check_translations, require_acceptable
-from pipeline.translation_report import counts_line, report_of
+from pipeline.data.download.datasets import fetch_datasets, plan_download
+from pipeline.data.prepare import prepare_dataset, require_complete
+from pipeline.data.translation_checks import check_translations, require_acceptable
+from pipeline.data.translation_report import counts_line, report_of
+from pipeline.store.manifest import Manifest
 
 log = logging.getLogger(__name__)
 

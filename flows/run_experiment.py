@@ -6,10 +6,10 @@ from flows.cache_features import cache_features
 from flows.compare import compare
 from flows.evaluate import evaluate
 from flows.prepare_data import prepare_data
-from flows.runs import experiment_run
+from flows.runtime.run import experiment_run
 from flows.train import train
-from pipeline.config import ExperimentConfig, ExperimentName
-from pipeline.manifest import Manifest
+from pipeline.config.experiment import ExperimentConfig, ExperimentName
+from pipeline.store.manifest import Manifest
 
 
 @flow(name="run-experiment")

@@ -4,13 +4,13 @@ from prefect import flow
 
 from flows.cache_features import cache_features
 from flows.prepare_data import PreparedData, prepare_data
-from flows.runs import ExperimentRun, experiment_run
+from flows.runtime.run import ExperimentRun, experiment_run
 from model.config import Stage
-from pipeline.config import ExperimentConfig, ExperimentName
-from pipeline.manifest import Manifest
-from pipeline.model_registry import register_model
-from pipeline.settings import load_settings
-from pipeline.training.stage import train_stage
+from pipeline.config.experiment import ExperimentConfig, ExperimentName
+from pipeline.core.settings import load_settings
+from pipeline.store.manifest import Manifest
+from pipeline.tracking.mlflow.registry import register_model
+from pipeline.training.step import train_stage
 
 
 @flow(name="train")

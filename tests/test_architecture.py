@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from tests.shared_data import REPOSITORY
+from tests.support.shared_data import REPOSITORY
 
 PACKAGES = ("flows", "pipeline", "model")
 SOURCES = sorted(path for package in PACKAGES for path in (REPOSITORY / package).rglob("*.py"))
@@ -140,5 +140,5 @@ def test_the_wheel_has_nothing_else(wheel_files):
 
 
 def test_the_command_line_and_the_planning_start_without_torch():
-    code = "import sys, flows.cli, pipeline.plan; sys.exit('torch' in sys.modules)"
+    code = "import sys, flows.cli.main, pipeline.planning.plan; sys.exit('torch' in sys.modules)"
     call("python", "-c", code, cwd=REPOSITORY)

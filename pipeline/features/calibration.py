@@ -12,14 +12,14 @@ import pyarrow.parquet as pq
 import torch
 
 from model.config import VisionTowerConfig
-from model.vision_tower import build_vision_tower
-from pipeline.config import FeatureConfig
-from pipeline.errors import DataError
-from pipeline.features.encoding import BatchesOfShards, decoded_batches, default_device
-from pipeline.images import ImageReader
-from pipeline.manifest import Record
-from pipeline.parquet import write_rows
-from pipeline.store import read_manifest
+from model.vision.tower import build_vision_tower
+from pipeline.config.experiment import FeatureConfig
+from pipeline.core.errors import DataError
+from pipeline.core.parquet import write_rows
+from pipeline.data.images import ImageReader
+from pipeline.features.encoder import BatchesOfShards, decoded_batches, default_device
+from pipeline.store.artifacts import read_manifest
+from pipeline.store.manifest import Record
 
 NUM_IMAGES = 256
 SMALLEST_FRACTION = 0.01

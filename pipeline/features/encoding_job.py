@@ -1,6 +1,7 @@
 """Encodes the shards of a job: every process its part, or any other part of them. Runs in worker processes.
 
-By hand, on as many machines as share the store: ``RANK=0 WORLD_SIZE=4 python -m pipeline.worker job.json`` and so on.
+By hand, on as many machines as share the store: ``RANK=0 WORLD_SIZE=4 python -m pipeline.compute.worker job.json``
+and so on.
 """
 
 import time
@@ -12,11 +13,12 @@ from typing import Any, Literal
 import torch
 
 from model.config import VisionTowerConfig
-from model.vision_tower import build_vision_tower
-from pipeline.config import FeatureConfig
-from pipeline.errors import DataError
+from model.vision.tower import build_vision_tower
+from pipeline.config.experiment import FeatureConfig
+from pipeline.core.errors import DataError
+from pipeline.data.images import ImageReader
 from pipeline.features.calibration import read_calibration
-from pipeline.features.encoding import (
+from pipeline.features.encoder import (
     BatchesOfShards,
     DecodedImages,
     Encoder,
@@ -27,9 +29,8 @@ from pipeline.features.encoding import (
 from pipeline.features.shard_requests import encoder_fingerprint, shard_request
 from pipeline.features.shard_writers import Encoded, ShardWriters
 from pipeline.features.shards import EncodedImages, write_shard
-from pipeline.images import ImageReader
-from pipeline.manifest import Record
-from pipeline.store import ArtifactStore, read_manifest
+from pipeline.store.artifacts import ArtifactStore, read_manifest
+from pipeline.store.manifest import Record
 
 MANY_FAILURES = 1000
 """Unreadable images from which on a run stops when they are more than the readable ones."""
@@ -50,7 +51,7 @@ class EncodingJob(Record):
     """The artifact whose images are encoded."""
     calibration: Path | None
     shards: Path
-    """A table of shards and their images; see ``pipeline.features.filling``."""
+    """A table of shards and their images; see ``pipeline.features.cache``."""
     num_images: int
     store: Path
 

@@ -11,7 +11,7 @@ from typing import Any, BinaryIO
 
 import pyarrow.parquet as pq
 
-from pipeline.errors import StoreError
+from pipeline.core.errors import StoreError
 
 MAX_HEADER_BYTES = 4096
 DATA_PAGE = 0

@@ -16,12 +16,13 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import torch
 
-from pipeline.errors import DataError, StoreError
-from pipeline.features.filling import IMAGES_FILE
-from pipeline.features.forms import FeatureShape, unpack
+from pipeline.core.errors import DataError, StoreError
+from pipeline.features.cache import IMAGES_FILE
 from pipeline.features.shard_index import FEATURES_FILE, read_rows, unreadable
 from pipeline.features.shards import checksum_of, described
-from pipeline.store import read_manifest
+from pipeline.features.storage import FeatureShape, unpack
+from pipeline.store.artifacts import read_manifest
+from pipeline.store.manifest import Manifest
 
 Check = Literal["first", "always", "never"]
 """When a row's checksum is compared: the first time this reader reads it, every time, never."""
@@ -267,3 +268,38 @@ def _raise_open_file_limit() -> int:
         return soft
     resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
     return hard
+
+
+def shard_advice(shard: Manifest) -> str:
+    """A sentence on a shard with wrong bytes: its damaged images, if its index can still be read, and what to do."""
+    again = (
+        f"`llava-jp discard {shard.fingerprint}` and the next run of an experiment that uses it encode this shard "
+        "again, and no other"
+    )
+    try:
+        keys = damaged_images(shard)
+    except (OSError, StoreError):
+        return f"{shard.address}: its images cannot be told apart any more; {again}"
+    if not keys:
+        return f"{shard.address}: no image's features are damaged; {again}"
+    some = ", ".join(keys[:3]) + (", …" if len(keys) > 3 else "")
+    return f"{shard.address}: the features of {len(keys)} images are damaged ({some}); {again}"
+
+
+def damaged_images(shard: Manifest) -> list[str]:
+    """The images of a shard whose payloads do not have their checksums any more."""
+    index = read_index(shard.directory)
+    shape, _ = described(index)
+    payload = np.empty(shape.payload_bytes, dtype=np.uint8)
+    descriptor = os.open(shard.directory / FEATURES_FILE, os.O_RDONLY)
+    try:
+        return [
+            row["image_sha256"]
+            for row in index.to_pylist()
+            if any(
+                read_payload(descriptor, shape, offset, num_bytes, payload, checksum=checksum)
+                for offset, num_bytes, checksum in zip(row["offsets"], row["num_bytes"], row["checksums"], strict=True)
+            )
+        ]
+    finally:
+        os.close(descriptor)

@@ -7,8 +7,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from pipeline.errors import StoreError
-from pipeline.store import read_manifest
+from pipeline.core.errors import StoreError
+from pipeline.store.artifacts import read_manifest
 
 FEATURES_FILE = "features.parquet"
 INDEX_FILE = "index.parquet"

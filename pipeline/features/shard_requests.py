@@ -9,12 +9,12 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from model.config import VisionTowerConfig
-from pipeline.config import FeatureConfig
-from pipeline.errors import StoreError
+from pipeline.config.experiment import FeatureConfig
+from pipeline.config.identity import identity
+from pipeline.core.errors import StoreError
 from pipeline.features.shard_index import INDEX_FILE, read_rows
-from pipeline.identity import identity
-from pipeline.manifest import FINGERPRINT_LENGTH, Manifest, Request
-from pipeline.store import ArtifactStore
+from pipeline.store.artifacts import ArtifactStore
+from pipeline.store.manifest import FINGERPRINT_LENGTH, Manifest, Request
 
 STEP = "feature_shard"
 VERSION = 1  # raise when the same request should give a different result

@@ -6,7 +6,7 @@ A shard is an artifact of its own, made once for an encoder and a list of images
     index.parquet     one row for every image of the list: where its payloads lie, their checksums, what is known of it
 
 The payload columns are fixed-length, non-nullable, PLAIN, one row a page, so that a page's CRC is a checksum of the row
-and a row lies in the file as it is (``exact-zstd``: as one compressed block). See ``pipeline.features.forms``.
+and a row lies in the file as it is (``exact-zstd``: as one compressed block). See ``pipeline.features.storage``.
 """
 
 import base64
@@ -23,11 +23,11 @@ import pyarrow.parquet as pq
 import torch
 import xxhash
 
-from pipeline.features.forms import FeatureShape
+from pipeline.core.parquet import write_rows
 from pipeline.features.parquet_pages import RowPlace, row_places
 from pipeline.features.shard_index import FEATURES_FILE, INDEX_FILE, INDEX_SCHEMA
-from pipeline.parquet import write_rows
-from pipeline.store import UNFINISHED_SUFFIX
+from pipeline.features.storage import FeatureShape
+from pipeline.store.artifacts import UNFINISHED_SUFFIX
 
 ROWS_PER_GROUP = 64
 ZSTD_LEVEL = 1

@@ -11,20 +11,19 @@ from transformers import PreTrainedModel, PreTrainedTokenizerBase
 from transformers.integrations.deepspeed import HfDeepSpeedConfig, unset_hf_deepspeed_config
 from transformers.utils import is_flash_attn_2_available
 
-from model.activations import fuse_activations
-from model.checkpoint import load_projector
 from model.config import LlavaJpWeights, RandomLlm
-from model.language_model import build_llm, llava_jp_folder
+from model.disk.checkpoint import load_projector
+from model.disk.published import load_published_projector
+from model.language_model import build_llm, fuse_activations, llava_jp_folder
 from model.projector import Projector
-from model.published import load_published_projector
 from model.vlm import VisionLanguageModel
-from pipeline.config import StageConfig
-from pipeline.errors import ConfigError
-from pipeline.features.sources import FeatureSource
+from pipeline.config.experiment import StageConfig
+from pipeline.core.errors import ConfigError
+from pipeline.training.feature_source import FeatureSource
 from pipeline.training.optimizers import build_optimizer, cosine_with_warmup
-from pipeline.training.order import num_micro_batches
 from pipeline.training.ranks import Ranks
-from pipeline.training.stage import TrainingJob
+from pipeline.training.sampler import num_micro_batches
+from pipeline.training.step import TrainingJob
 
 
 def build_model(job: TrainingJob, tokenizer: PreTrainedTokenizerBase, features: FeatureSource) -> VisionLanguageModel:

@@ -12,15 +12,14 @@ from pipeline.training.ranks import Ranks  # isort: split
 
 from deepspeed import comm as dist
 
-from pipeline.flops import Work
-from pipeline.training.batches import Batch
-from pipeline.training.checkpoint_folder import checkpoint_folder
+from pipeline.compute.flops import Work
+from pipeline.training.batches import Batch, Feed
+from pipeline.training.checkpoints.folder import checkpoint_folder
 from pipeline.training.engine import micro_batches_per_step
-from pipeline.training.feed import Feed
-from pipeline.training.order import Lengths, micro_batches
-from pipeline.training.speed import Counts, counts_of
-from pipeline.training.spikes import require_finite
-from pipeline.training.stage import TrainingJob
+from pipeline.training.monitor import require_finite
+from pipeline.training.sampler import Lengths, micro_batches
+from pipeline.training.step import TrainingJob
+from pipeline.training.throughput import Counts, counts_of
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,8 +8,8 @@ import torch
 from torch import nn
 
 from model.vlm import VisionLanguageModel
-from pipeline.config import StageConfig
-from pipeline.errors import ConfigError
+from pipeline.config.experiment import StageConfig
+from pipeline.core.errors import ConfigError
 
 
 def build_optimizer(
@@ -33,7 +33,7 @@ def build_optimizer(
     if config.optimizer == "adamw":
         return torch.optim.AdamW(parameter_groups(config, model), fused=is_fused or None, **options)
     try:
-        from pipeline.training.eight_bit import EightBitAdamW
+        from pipeline.training.adamw_8bit import EightBitAdamW
     except ImportError as error:
         raise ConfigError("optimizer: adamw-8bit needs bitsandbytes; pip install 'llava-jp-pipeline[gpu]'") from error
     return EightBitAdamW(parameter_groups(config, model), **options)

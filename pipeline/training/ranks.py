@@ -10,7 +10,7 @@ os.environ["DS_ACCELERATOR"] = "cuda" if torch.cuda.is_available() else "cpu"  #
 import deepspeed
 from deepspeed import comm as dist
 
-from pipeline.errors import ConfigError
+from pipeline.core.errors import ConfigError
 
 
 @dataclass(frozen=True, slots=True)

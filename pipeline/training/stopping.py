@@ -7,8 +7,8 @@ import threading
 import torch
 from torch import distributed
 
-from pipeline.errors import StoppedError
-from pipeline.training.stage import TrainingJob
+from pipeline.core.errors import StoppedError
+from pipeline.training.step import TrainingJob
 
 STOP_SIGNALS = (signal.SIGTERM, signal.SIGUSR1)
 """What schedulers send before they take a machine away; Slurm's ``--signal=USR1@120`` among them."""

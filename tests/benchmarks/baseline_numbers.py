@@ -3,7 +3,7 @@
 import re
 from collections.abc import Iterable
 
-from pipeline.sql_files import sql_files
+from pipeline.store.sql_files import sql_files
 from tests.benchmarks.baseline_patterns import macro, pattern, patterns_inside
 
 ENGLISH = macro("english_number")

@@ -7,7 +7,7 @@ from functools import cache
 import duckdb
 import regex
 
-from pipeline.sql_files import sql_files
+from pipeline.store.sql_files import sql_files
 
 PROPERTY = re.compile(r"\\p\{(\w+)\}|\\x\{([0-9A-Fa-f]+)\}|\\.|\[|\]")
 

@@ -3,7 +3,7 @@
 import re
 from collections.abc import Iterator
 
-from pipeline.queries import sql_files
+from pipeline.store.queries import sql_files
 from tests.benchmarks.baseline_patterns import macro, pattern, patterns_inside
 from tests.benchmarks.conversation import Conversation
 

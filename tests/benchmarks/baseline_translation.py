@@ -3,7 +3,7 @@
 import re
 from collections.abc import Iterator
 
-from pipeline.samples import TEXT_ONLY
+from pipeline.data.samples import TEXT_ONLY
 from tests.benchmarks.baseline_numbers import (
     english_numbers,
     has_source,

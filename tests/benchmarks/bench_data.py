@@ -20,11 +20,11 @@ from tempfile import TemporaryDirectory
 import duckdb
 from PIL import Image
 
-from pipeline.config import LocalSource
-from pipeline.preparation import prepare_dataset
-from pipeline.queries import findings_of
-from pipeline.sql_files import sql_files
-from pipeline.store import ArtifactStore
+from pipeline.config.experiment import LocalSource
+from pipeline.data.prepare import prepare_dataset
+from pipeline.store.artifacts import ArtifactStore
+from pipeline.store.queries import findings_of
+from pipeline.store.sql_files import sql_files
 from tests.planted_defects.corpus import generate
 
 SIZES = (300_000, 600_000, 1_200_000)

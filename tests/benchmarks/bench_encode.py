@@ -5,7 +5,7 @@ and 384 pixels; without one it takes a small shape and says so. Compared, on the
 
     (a) plain    as LLaVA-JP does it: one image at a time, Transformers' forward with all layers, one call a tile
     (b) batched  the same forward on the tiles of many images
-    ours         ``pipeline.features.encoding``: only the layers that are used, tiles of all scales in one call
+    ours         ``pipeline.features.encoder``: only the layers that are used, tiles of all scales in one call
 
 End to end includes decoding and, for ours, writing the shards; (a) and (b) decode in this process and write nothing.
 """
@@ -27,18 +27,18 @@ import torch
 from PIL import Image
 
 from model.config import RandomVisionTower, VisionTowerConfig
-from model.s2 import multiscale_features, square_grid
-from model.vision_tower import FEATURE_LAYER, VisionTower, build_vision_tower, pixels_of
-from pipeline.config import FeatureConfig, LocalSource
-from pipeline.features.caching import cache_features
-from pipeline.features.costs import encoding_flops
-from pipeline.features.encoding import IMAGES_PER_BATCH
-from pipeline.images import decode
-from pipeline.model_sizes import tower_sizes
-from pipeline.preparation import prepare_dataset
-from pipeline.progress import listening
-from pipeline.settings import load_settings
-from pipeline.store import ArtifactStore
+from model.vision.s2 import multiscale_features, square_grid
+from model.vision.tower import FEATURE_LAYER, VisionTower, build_vision_tower, pixels_of
+from pipeline.compute.model_sizes import tower_sizes
+from pipeline.config.experiment import FeatureConfig, LocalSource
+from pipeline.core.progress import listening
+from pipeline.core.settings import load_settings
+from pipeline.data.images import decode
+from pipeline.data.prepare import prepare_dataset
+from pipeline.features.encoder import IMAGES_PER_BATCH
+from pipeline.features.sizes import encoding_flops
+from pipeline.features.step import cache_features
+from pipeline.store.artifacts import ArtifactStore
 from tests.benchmarks.machine import machine_line
 
 SO400M = {

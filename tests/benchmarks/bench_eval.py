@@ -22,7 +22,6 @@ import numpy as np
 import torch
 from PIL import Image
 
-from model.checkpoint import LoadedModel, ModelConfig, save_model
 from model.config import (
     BundledTokenizer,
     GenerationConfig,
@@ -32,13 +31,14 @@ from model.config import (
     RandomVisionTower,
     VisionTowerConfig,
 )
+from model.disk.checkpoint import LoadedModel, ModelConfig, save_model
 from model.language_model import build_llm, load_tokenizer
 from model.projector import Projector
-from model.vision_tower import build_vision_tower
+from model.vision.tower import build_vision_tower
 from model.vlm import VisionLanguageModel
-from pipeline.answering import Question
-from pipeline.checkpoint_answers import CheckpointAnswerer
-from pipeline.config import TOKENIZER_FOLDER
+from pipeline.config.experiment import TOKENIZER_FOLDER
+from pipeline.evaluation.answers import Question
+from pipeline.evaluation.models.checkpoint import CheckpointAnswerer
 from tests.benchmarks.bench_encode import SO400M
 from tests.benchmarks.machine import machine_line
 

@@ -8,7 +8,7 @@ batches of the article. Without a GPU it takes tiny shapes and says so. Every li
     ours      the pipeline's own optimizer steps on a DeepSpeed engine, from shards to updated weights, with the largest
               micro-batch that ``llava-jp show`` predicts to fit 24 GiB
 
-MFU has one numerator for both (``pipeline.flops``): the work that the result needs.
+MFU has one numerator for both (``pipeline.compute.flops``): the work that the result needs.
 """
 
 import argparse
@@ -26,10 +26,10 @@ from typing import get_args
 import torch
 
 from model.config import Stage
-from pipeline.flops import Work, sum_of_squares, training_flops
-from pipeline.gpus import device_peak
-from pipeline.training.order import global_batches, micro_batches, num_padded_tokens
-from pipeline.training.speed import peak_memory_bytes
+from pipeline.compute.flops import Work, sum_of_squares, training_flops
+from pipeline.compute.gpus import device_peak
+from pipeline.training.sampler import global_batches, micro_batches, num_padded_tokens
+from pipeline.training.throughput import peak_memory_bytes
 from tests.benchmarks.machine import machine_line
 from tests.benchmarks.sample_lengths import Lengths, caption_lengths, conversation_lengths
 from tests.benchmarks.train_shapes import (
@@ -158,7 +158,7 @@ def main() -> None:
     if shapes is TINY:
         print("no GPU here: tiny shapes on the CPU, which say nothing about the real ones")
     peak = device_peak(_device())
-    how = "measured just now" if peak.is_measured else "of pipeline.gpus"
+    how = "measured just now" if peak.is_measured else "of pipeline.compute.gpus"
     print(f"{machine_line()}; peak {peak.flops_per_second / 1e12:.2f} TFLOP/s, {how}", flush=True)
     with TemporaryDirectory(dir=os.environ.get("LLAVA_JP_BENCH_FOLDER")) as folder:
         features = write_features(Path(folder), shapes)

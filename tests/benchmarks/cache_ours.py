@@ -1,7 +1,7 @@
 """Our cache in each of its forms; every row's checksum is compared unless the line says otherwise.
 
 ``exact-zstd`` and ``int8`` are delivered as they are stored, the former decompressed: what is left to do, the training
-does on its device (``pipeline.features.forms.unpack``).
+does on its device (``pipeline.features.storage.unpack``).
 """
 
 from collections.abc import Callable, Sequence
@@ -12,12 +12,12 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from pipeline.config import StoredForm
-from pipeline.features.forms import FeatureShape, pack, unpack
+from pipeline.config.experiment import StoredForm
 from pipeline.features.reader import Check, FeatureReader
 from pipeline.features.shards import EncodedImages, write_shard
-from pipeline.manifest import Request
-from pipeline.store import ArtifactStore
+from pipeline.features.storage import FeatureShape, pack, unpack
+from pipeline.store.artifacts import ArtifactStore
+from pipeline.store.manifest import Request
 from tests.benchmarks.cache_contender import SHARD_ROWS, Contender, Mode, Row, RowReader, RowShape, shards
 
 IMAGES_PER_BATCH = 32

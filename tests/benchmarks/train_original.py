@@ -22,12 +22,12 @@ from torch.nn import functional as F
 from torch.nn.utils.rnn import pad_sequence
 
 from model.config import Dtype, RandomVisionTower, Stage, VisionTowerConfig
-from model.conversation import IGNORED_LABEL, IMAGE_TOKEN_ID
-from model.s2 import join_scales
-from model.vision_tower import VisionTower, build_vision_tower
+from model.conversation.encode import IGNORED_LABEL, IMAGE_TOKEN_ID
+from model.vision.s2 import join_scales
+from model.vision.tower import VisionTower, build_vision_tower
 from model.vlm import VisionLanguageModel
-from pipeline.config import FeatureConfig
-from pipeline.training.samples import TrainingSample
+from pipeline.config.experiment import FeatureConfig
+from pipeline.training.dataset import TrainingSample
 from tests.benchmarks.bench_encode import plain
 from tests.benchmarks.train_shapes import Samples, Shapes
 

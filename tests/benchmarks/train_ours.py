@@ -11,20 +11,19 @@ from pathlib import Path
 
 import torch
 
-from model.activations import fuse_activations
 from model.config import Stage
+from model.language_model import fuse_activations
 from model.vlm import VisionLanguageModel
-from pipeline.config import StageConfig
+from pipeline.compute.flops import sizes_of, trained_of, training_flops
+from pipeline.config.experiment import StageConfig
 from pipeline.features.reader import FeatureReader
-from pipeline.features.sources import CachedFeatures
-from pipeline.flops import sizes_of, trained_of, training_flops
-from pipeline.training.batches import batches_ahead
+from pipeline.training.batches import Feed, batches_ahead
 from pipeline.training.engine import start_engine
-from pipeline.training.feed import Feed
+from pipeline.training.feature_source import CachedFeatures
 from pipeline.training.optimizer_step import OptimizerStep, own_micro_batches
 from pipeline.training.ranks import Ranks
-from pipeline.training.speed import waiting
-from pipeline.training.stage import TrainingJob
+from pipeline.training.step import TrainingJob
+from pipeline.training.throughput import waiting
 from tests.benchmarks.train_shapes import Samples, Shapes, stage_of
 
 

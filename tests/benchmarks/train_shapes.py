@@ -10,13 +10,13 @@ import torch
 from transformers import AutoConfig, AutoModelForCausalLM, PreTrainedModel
 
 from model.config import Stage
-from model.conversation import IGNORED_LABEL, IMAGE_TOKEN_ID, Encoded
+from model.conversation.encode import IGNORED_LABEL, IMAGE_TOKEN_ID, Encoded
 from model.projector import Projector
-from pipeline.config import ExperimentConfig, StageConfig, load_experiment
-from pipeline.flops import ModelSizes, Trained, sizes_of
-from pipeline.memory import MemoryRequest, StageMemory, stage_memory
-from pipeline.sources.architectures import known_architectures
-from pipeline.training.samples import TrainingSample
+from pipeline.compute.flops import ModelSizes, Trained, sizes_of
+from pipeline.config.architectures import known_architectures
+from pipeline.config.experiment import ExperimentConfig, StageConfig, load_experiment
+from pipeline.planning.memory import MemoryRequest, StageMemory, stage_memory
+from pipeline.training.dataset import TrainingSample
 from tests.benchmarks import cache_ours
 from tests.benchmarks.cache_rows import feature_rows
 from tests.benchmarks.sample_lengths import NUM_VISION_TOKENS, Lengths, caption_lengths, conversation_lengths

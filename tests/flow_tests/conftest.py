@@ -3,7 +3,7 @@ import urllib.request
 
 import pytest
 
-from tests.flow_tests.commands import LONGER, PREFECT, Commands, clean_environment, copied, stop, wait_until
+from tests.support.commands import LONGER, PREFECT, Commands, clean_environment, copied, stop, wait_until
 
 
 @pytest.fixture(scope="session")

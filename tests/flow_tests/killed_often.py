@@ -12,13 +12,13 @@ import sys
 from importlib import import_module
 from pathlib import Path
 
-from flows.cli import QUIET_ENVIRONMENT, main
+from flows.cli.main import QUIET_ENVIRONMENT, main
 
 os.environ.update(QUIET_ENVIRONMENT)  # before Prefect is imported, which reads it then
 
-from pipeline.progress import Event, listening
+from pipeline.core.progress import Event, listening
 
-for module in ("flows.compare", "flows.run_experiment", "pipeline.answering"):
+for module in ("flows.compare", "flows.run_experiment", "pipeline.evaluation.predict"):
     import_module(module)
 
 

@@ -7,8 +7,8 @@ import httpx
 import pytest
 from mlflow.tracking import MlflowClient
 
-from pipeline.config import ExperimentName, load_experiment
-from tests.flow_tests.commands import PREFECT, copied, stop, training_processes, wait_until
+from pipeline.config.experiment import ExperimentName, load_experiment
+from tests.support.commands import PREFECT, copied, stop, training_processes, wait_until
 
 pytestmark = [pytest.mark.slow, pytest.mark.filterwarnings("ignore:The ``noload`` loader strategy")]  # MLflow's own
 

@@ -2,8 +2,8 @@
 
 import pytest
 
-from pipeline.store import ArtifactStore
-from tests.flow_tests.commands import copied
+from pipeline.store.artifacts import ArtifactStore
+from tests.support.commands import copied
 
 
 def test_parts_are_encoded_and_a_run_finds_them(commands, smoke, tmp_path):

@@ -5,10 +5,10 @@ import json
 import pytest
 from mlflow.tracking import MlflowClient
 
-from pipeline.queries import run_query
-from tests.flow_tests.commands import copied
-from tests.pipeline_tests.judge_server import completion
-from tests.pipeline_tests.test_endpoint_answers import serving
+from pipeline.store.queries import run_query
+from tests.evaluation_tests.test_endpoint_answers import serving
+from tests.support.commands import copied
+from tests.support.judge_server import completion
 
 
 @pytest.mark.slow

@@ -7,14 +7,14 @@ from pathlib import Path
 import pytest
 from mlflow.tracking import MlflowClient
 
-from pipeline.queries import run_query
-from pipeline.sources.hub import where
-from pipeline.sources.lock import LockedFile, LockedSource, SourceLock
-from pipeline.sources.registry import find_source
-from tests.flow_tests.commands import copied
-from tests.pipeline_tests.judge_server import serving, verdict
-from tests.pipeline_tests.judged_benchmark import RULES, item_rows
-from tests.pipeline_tests.small_data import picture
+from pipeline.data.download.hub import where
+from pipeline.data.download.registry import find_source
+from pipeline.store.lockfile import LockedFile, LockedSource, SourceLock
+from pipeline.store.queries import run_query
+from tests.support.commands import copied
+from tests.support.judge_server import serving, verdict
+from tests.support.judged_benchmark import RULES, item_rows
+from tests.support.small_data import picture
 
 HERON = "evaluation.benchmarks=[{name: japanese-heron-bench}]"
 

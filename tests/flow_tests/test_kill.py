@@ -8,9 +8,9 @@ import sys
 import pytest
 from mlflow.tracking import MlflowClient
 
-from pipeline.mlflow_database import make_database
-from pipeline.store import ArtifactStore
-from tests.flow_tests.commands import LLAVA_JP, LONGER, copied, training_processes, wait_until
+from pipeline.store.artifacts import ArtifactStore
+from pipeline.tracking.mlflow.database import make_database
+from tests.support.commands import LLAVA_JP, LONGER, copied, training_processes, wait_until
 
 NUM_OPTIMIZER_STEPS = 60
 """Of the killed training: five epochs of 96 samples."""

@@ -9,18 +9,18 @@ from PIL import Image
 from transformers.utils import logging
 from typer.testing import CliRunner
 
-from flows.cli import app
-from flows.model_commands import printable
-from model.checkpoint import save_model
+from flows.cli.main import app
+from flows.cli.models import printable
 from model.config import GenerationConfig
-from pipeline.chat import Chat
-from pipeline.config import load_experiment
-from pipeline.model_source import open_model
-from pipeline.plan import plan_experiment
-from pipeline.store import ArtifactStore
-from tests.model_tests.published_model import published, so400m
-from tests.model_tests.small_model import build_model
-from tests.pipeline_tests.hub_server import running_hub
+from model.disk.checkpoint import save_model
+from pipeline.config.experiment import load_experiment
+from pipeline.evaluation.models.weights import open_model
+from pipeline.planning.plan import plan_experiment
+from pipeline.release.chat import Chat
+from pipeline.store.artifacts import ArtifactStore
+from tests.support.hub_server import running_hub
+from tests.support.published_model import published, so400m
+from tests.support.small_model import build_model
 
 QUESTION = "左上の図形は何色ですか。"
 TOKEN = "hf_secretsecretsecret"

@@ -9,12 +9,12 @@ import pyarrow.parquet as pq
 import pytest
 import yaml
 
-from pipeline.config import LocalSource, TranslationConfig
-from pipeline.errors import DataError
-from pipeline.preparation import prepare_dataset
-from pipeline.store import ArtifactStore
-from pipeline.translation import check_translations, require_acceptable
-from tests.shared_data import shared_data
+from pipeline.config.experiment import LocalSource, TranslationConfig
+from pipeline.core.errors import DataError
+from pipeline.data.prepare import prepare_dataset
+from pipeline.data.translation_checks import check_translations, require_acceptable
+from pipeline.store.artifacts import ArtifactStore
+from tests.support.shared_data import shared_data
 
 NUM_CAPTIONS, NUM_QUESTIONS, NUM_PHOTOS = 77, 38, 76
 

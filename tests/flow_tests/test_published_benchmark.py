@@ -6,9 +6,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from tests.flow_tests.commands import copied
-from tests.pipeline_tests.hub_server import running_hub
-from tests.pipeline_tests.small_data import picture
+from tests.support.commands import copied
+from tests.support.hub_server import running_hub
+from tests.support.small_data import picture
 
 SOURCE = "{kind: published, name: ja-vlm-bench-in-the-wild}"
 WILD = f"evaluation.benchmarks=[{{name: wild, source: {SOURCE}, metrics: [rougeL]}}]"

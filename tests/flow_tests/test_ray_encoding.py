@@ -16,19 +16,19 @@ import pytest
 from prefect.settings import PREFECT_API_URL, temporary_settings
 from ray.exceptions import RayError, RayTaskError, WorkerCrashedError
 
-from flows.ray_encoding import Devices, devices_of, number_of_tasks, require_common_server, result_of, run_on_ray
-from flows.runs import encoding_on
-from pipeline.config import ExperimentConfig, load_experiment
-from pipeline.errors import ConfigError, DataError, TransientError
-from pipeline.features.caching import cache_features, calibrate_features
-from pipeline.features.filling import on_this_machine
-from pipeline.features.shared_jobs import Part, run_part
-from pipeline.manifest import Manifest
-from pipeline.preparation import prepare_dataset
-from pipeline.settings import load_settings
-from pipeline.store import ArtifactStore
-from tests.flow_tests.commands import REPOSITORY, Commands, clean_environment, processes_with, wait_until
-from tests.pipeline_tests.small_data import local_source, picture, talk
+from flows.runtime.ray import Devices, devices_of, number_of_tasks, require_common_server, result_of, run_on_ray
+from flows.runtime.run import encoding_on
+from pipeline.config.experiment import ExperimentConfig, load_experiment
+from pipeline.core.errors import ConfigError, DataError, TransientError
+from pipeline.core.settings import load_settings
+from pipeline.data.prepare import prepare_dataset
+from pipeline.features.cache import on_this_machine
+from pipeline.features.ray_part import Part, run_part
+from pipeline.features.step import cache_features, calibrate_features
+from pipeline.store.artifacts import ArtifactStore
+from pipeline.store.manifest import Manifest
+from tests.support.commands import REPOSITORY, Commands, clean_environment, processes_with, wait_until
+from tests.support.small_data import local_source, picture, talk
 
 pytestmark = [pytest.mark.slow, pytest.mark.long]
 
@@ -42,14 +42,14 @@ NODE = (
 )
 RUN_FLOW = """
 import os, sys
-from flows.cli import QUIET_ENVIRONMENT
+from flows.cli.main import QUIET_ENVIRONMENT
 
 os.environ.update(QUIET_ENVIRONMENT)
 
 from flows.cache_features import cache_features_flow
-from flows.terminal import narrated
-from pipeline.config import load_experiment
-from pipeline.progress import listening
+from flows.cli.terminal import narrated
+from pipeline.config.experiment import load_experiment
+from pipeline.core.progress import listening
 
 with narrated(), listening(lambda event: print("done", event.name, event.done)):
     cache_features_flow(load_experiment("smoke", sys.argv[1:]))
@@ -257,7 +257,7 @@ def test_an_address_where_nothing_answers_is_named_at_once(tmp_path, monkeypatch
 
 @pytest.mark.parametrize("missing", ["ray", "prefect_ray"])
 def test_ray_that_is_not_installed_is_named(monkeypatch, missing):
-    monkeypatch.delitem(sys.modules, "flows.ray_encoding")
+    monkeypatch.delitem(sys.modules, "flows.runtime.ray")
     monkeypatch.setitem(sys.modules, missing, None)
     message = (
         rf"LLAVA_JP_RAY_ADDRESS=auto needs Ray, and {missing} is not installed: pip install 'llava-jp-pipeline\[ray\]'"

@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 from mlflow.tracking import MlflowClient
 
-from pipeline.sql_files import sql_files
-from pipeline.store import ArtifactStore
-from tests.flow_tests.commands import LLAVA_JP, LONGER, copied
+from pipeline.store.artifacts import ArtifactStore
+from pipeline.store.sql_files import sql_files
+from tests.support.commands import LLAVA_JP, LONGER, copied
 
 ROLES = (
     *("dataset/pretrain", "dataset/finetune", "dataset/shapes-ja", "translation/pretrain", "translation/finetune"),

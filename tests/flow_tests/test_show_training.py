@@ -5,14 +5,14 @@ import re
 import pytest
 from typer.testing import CliRunner
 
-from flows.cli import app
+from flows.cli.main import app
 
 
 @pytest.fixture
 def show(tmp_path, monkeypatch):
     """Runs the command with a store of its own on a wide terminal."""
     monkeypatch.setenv("LLAVA_JP_STORE", str(tmp_path))
-    monkeypatch.setattr("flows.terminal.console.width", 160, raising=False)
+    monkeypatch.setattr("flows.cli.terminal.console.width", 160, raising=False)
     for name in ("NUM_PROCESSES", "ZERO_STAGE", "OFFLOAD"):
         monkeypatch.delenv(f"LLAVA_JP_{name}", raising=False)
     return lambda *options: CliRunner().invoke(app, ["show", "smoke", *options])

@@ -4,12 +4,12 @@ import os
 import pytest
 from typer.testing import CliRunner
 
-from flows.cli import app
-from pipeline.config import load_experiment
-from pipeline.plan import plan_experiment, write_index
-from pipeline.store import ArtifactStore
-from tests.flow_tests.commands import Commands, clean_environment
-from tests.pipeline_tests.object_server import KEY, SECRET, object_server
+from flows.cli.main import app
+from pipeline.config.experiment import load_experiment
+from pipeline.planning.plan import plan_experiment, write_index
+from pipeline.store.artifacts import ArtifactStore
+from tests.support.commands import Commands, clean_environment
+from tests.support.object_server import KEY, SECRET, object_server
 
 
 @pytest.fixture(scope="module")

@@ -7,9 +7,9 @@ import time
 import pytest
 import typer
 
-from flows import temporary_server
-from flows.terminal import explained, interrupted_by_schedulers
-from pipeline.errors import StoppedError
+from flows.cli.terminal import explained, interrupted_by_schedulers
+from flows.runtime import server as temporary_server
+from pipeline.core.errors import StoppedError
 
 
 def test_a_training_that_saved_and_left_gives_an_exit_code_of_its_own(capsys):
@@ -44,7 +44,7 @@ def test_what_a_scheduler_stopped_is_to_be_started_again(number):
 def test_libraries_draw_no_bars_of_their_own_on_the_terminal():
     """Transformers asks huggingface_hub, which reads its environment when it is imported."""
     program = (
-        "from flows import cli; from huggingface_hub.utils import are_progress_bars_disabled\n"
+        "import flows.cli.main; from huggingface_hub.utils import are_progress_bars_disabled\n"
         "cli.app = lambda: print(are_progress_bars_disabled()); cli.main()"
     )
     environment = {name: value for name, value in os.environ.items() if not name.startswith("HF_")}

@@ -1,8 +1,8 @@
 import torch
 from transformers.activations import NewGELUActivation
 
-from model.activations import fuse_activations
-from tests.model_tests.small_model import build_vlm
+from model.language_model import fuse_activations
+from tests.support.small_model import build_vlm
 
 
 def test_the_fused_activation_of_gpt2_is_the_same_function():

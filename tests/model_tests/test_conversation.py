@@ -2,15 +2,15 @@ import pytest
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers, processors
 from transformers import AutoTokenizer, PreTrainedTokenizerFast
 
-from model.conversation import (
+from model.conversation.encode import (
     IGNORED_LABEL,
     IMAGE_TOKEN_ID,
     encode_conversation,
     encode_prompt,
 )
-from model.templates import SYSTEM_TEXT, without_image_token
-from pipeline.config import TOKENIZER_FOLDER
-from tests.shared_data import shared_data
+from model.conversation.templates import SYSTEM_TEXT, without_image_token
+from pipeline.config.experiment import TOKENIZER_FOLDER
+from tests.support.shared_data import shared_data
 
 EOD = "<EOD|LLM-jp>"
 SYSTEM_PIECES = (

@@ -4,10 +4,9 @@ import pytest
 import torch
 
 from model.config import GenerationConfig
-from model.conversation import encode_prompt
-from model.decoding import SeededSampling
-from model.seeds import item_seed
-from tests.model_tests.small_model import build_tokenizer, build_vlm
+from model.conversation.encode import encode_prompt
+from model.decoding import SeededSampling, item_seed
+from tests.support.small_model import build_tokenizer, build_vlm
 
 QUESTIONS = ("丸は何色ですか。", "赤い三角はどこにありますか。", "四角はいくつありますか。")
 

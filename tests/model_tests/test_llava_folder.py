@@ -9,14 +9,14 @@ from PIL import Image
 from tokenizers.pre_tokenizers import Metaspace
 from transformers import AutoModelForImageTextToText, AutoProcessor, AutoTokenizer, LlavaForConditionalGeneration
 
-from model.checkpoint import LoadedModel
 from model.config import GenerationConfig
-from model.llava_folder import NotALlavaError, write_llava
-from model.published import load_published
-from tests.model_tests.published_model import gpt2, published, so400m
-from tests.model_tests.released_user import QUESTIONS, conversation
+from model.disk.checkpoint import LoadedModel
+from model.disk.llava_folder import NotALlavaError, write_llava
+from model.disk.published import load_published
 from tests.model_tests.test_release_folder import features_of, model_of, prompt_of
-from tests.shared_data import shared_data
+from tests.support.published_model import gpt2, published, so400m
+from tests.support.released_user import QUESTIONS, conversation
+from tests.support.shared_data import shared_data
 
 CPU = torch.device("cpu")
 

@@ -8,10 +8,10 @@ from hypothesis import strategies as st
 from tokenizers import Tokenizer, models, normalizers, processors
 from transformers import AutoTokenizer, PreTrainedTokenizerFast
 
-from model.conversation import IGNORED_LABEL, encode_conversation
-from model.templates import TemplateError
+from model.conversation.encode import IGNORED_LABEL, encode_conversation
+from model.conversation.templates import TemplateError
 from tests.model_tests import llava_jp_strings
-from tests.shared_data import shared_data
+from tests.support.shared_data import shared_data
 
 EOD = "<EOD|LLM-jp>"
 

@@ -6,8 +6,8 @@ import torch
 
 from model.config import LoraConfig
 from model.lora import add_lora, is_transposed, merged, save_adapter
-from tests.model_tests.small_model import FAMILIES, build_vlm
 from tests.model_tests.test_vlm import batch, loss_of, random_features
+from tests.support.small_model import FAMILIES, build_vlm
 
 SMALL = LoraConfig(rank=2, alpha=4, dropout=0.1)
 

@@ -9,18 +9,18 @@ import pytest
 import torch
 from PIL import Image
 
-from model.checkpoint import LoadedModel
 from model.config import GenerationConfig, ImageConfig
-from model.conversation import IMAGE_TOKEN_ID, encode_prompt
-from model.published import load_published
-from model.release_folder import is_released, load_release, write_release
-from model.s2 import join_scales
-from model.vision_tower import build_vision_tower, pixels_of
+from model.conversation.encode import IMAGE_TOKEN_ID, encode_prompt
+from model.disk.checkpoint import LoadedModel
+from model.disk.published import load_published
+from model.disk.release_folder import is_released, load_release, write_release
+from model.vision.s2 import join_scales
+from model.vision.tower import build_vision_tower, pixels_of
 from model.vlm import expand_image
-from tests.model_tests.published_model import published, so400m
-from tests.model_tests.released_user import QUESTIONS
-from tests.model_tests.small_model import build_model, build_vlm, tower_config
-from tests.model_tests.small_site import run_alone, small_site
+from tests.support.published_model import published, so400m
+from tests.support.released_user import QUESTIONS
+from tests.support.small_model import build_model, build_vlm, tower_config
+from tests.support.small_site import run_alone, small_site
 
 CPU = torch.device("cpu")
 
@@ -80,7 +80,7 @@ def released(tmp_path_factory, images):
 @torch.no_grad()
 def features_of(model, *files):
     pixels = torch.stack([pixels_of(Image.open(file), image_size=model.config.images.image_size) for file in files])
-    return join_scales(model.vision_tower.encode(pixels, model.config.images))
+    return join_scales(model.vision.tower.encode(pixels, model.config.images))
 
 
 def prompt_of(model, question, *, has_image=True):

@@ -3,13 +3,13 @@
 import pytest
 from transformers import AutoTokenizer
 
-from model.conversation import IMAGE_TOKEN_ID, encode_prompt
+from model.conversation.encode import IMAGE_TOKEN_ID, encode_prompt
+from model.disk.release_folder import with_image_token
+from model.disk.release_templates import added_ends, release_template
 from model.release.processing_llava_jp import LlavaJpImageProcessor, LlavaJpProcessor
-from model.release_folder import with_image_token
-from model.release_templates import added_ends, release_template
-from pipeline.config import TOKENIZER_FOLDER
+from pipeline.config.experiment import TOKENIZER_FOLDER
 from tests.model_tests.test_conversation import llm_jp, with_bos  # noqa: F401  # fixtures
-from tests.shared_data import shared_data
+from tests.support.shared_data import shared_data
 
 HISTORY = [("何がありますか。", "猫がいます。"), (" 何匹？", "二匹 です")]
 QUESTION = "  色は？ "

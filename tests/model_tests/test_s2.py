@@ -2,7 +2,7 @@ import pytest
 import torch
 from torch.nn import functional as F
 
-from model.s2 import join_scales, multiscale_features, published_grid, square_grid
+from model.vision.s2 import join_scales, multiscale_features, published_grid, square_grid
 
 
 def quadrants(side: int) -> torch.Tensor:

@@ -4,8 +4,8 @@ import torch
 from PIL import Image
 
 from model.config import ImageConfig, LocalFolder, VisionTowerConfig
-from model.vision_tower import build_vision_tower, pixels_of
-from tests.model_tests.small_model import tower_config
+from model.vision.tower import build_vision_tower, pixels_of
+from tests.support.small_model import tower_config
 
 ONE_TILE = ImageConfig(image_size=16)
 TWO_SCALES = ImageConfig(image_size=32, scales=(1.0, 0.5))

@@ -5,9 +5,9 @@ from transformers.modeling_layers import GradientCheckpointingLayer
 from transformers.models.llama.modeling_llama import LlamaRMSNorm
 
 from model.config import GenerationConfig
-from model.conversation import IMAGE_TOKEN_ID, encode_prompt
+from model.conversation.encode import IMAGE_TOKEN_ID, encode_prompt
 from model.vlm import VisionLanguageModel, expand_image, places_of
-from tests.model_tests.small_model import FAMILIES, VISION_WIDTH, build_tokenizer, build_vlm
+from tests.support.small_model import FAMILIES, VISION_WIDTH, build_tokenizer, build_vlm
 
 NO_IMAGE = torch.zeros(0, 0, 0)
 QUESTIONS = ("左上の図形は何色ですか。", "札の模様は?", "図形はいくつありますか。小さな札の模様は何ですか。")

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Iterator
 from random import Random
 from typing import Any, TypeVar
 
-from pipeline.samples import IMAGE_TOKEN
+from pipeline.data.samples import IMAGE_TOKEN
 from tests.planted_defects import exchanges
 from tests.planted_defects.exchanges import Exchange
 from tests.planted_defects.sentences import Text, joined, sentence

@@ -11,14 +11,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from pipeline.parquet import write_rows
-from pipeline.queries import findings_of
-from pipeline.samples import IMAGE_TOKEN, SAMPLE_SCHEMA
-from pipeline.sql_files import sql_files
+from pipeline.core.parquet import write_rows
+from pipeline.data.samples import IMAGE_TOKEN, SAMPLE_SCHEMA
+from pipeline.store.queries import findings_of
+from pipeline.store.sql_files import sql_files
 from tests.planted_defects.defects import Planted, planted_corpus
 from tests.planted_defects.held_out import HELD_OUT, clean_samples
 from tests.planted_defects.planting import Sample
-from tests.shared_data import REPOSITORY, shared_data
+from tests.support.shared_data import REPOSITORY, shared_data
 
 REPORT = REPOSITORY / "docs" / "translation_checks.md"
 

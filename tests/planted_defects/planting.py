@@ -5,7 +5,7 @@ from collections.abc import Callable
 from random import Random
 from typing import Any
 
-from pipeline.samples import IMAGE_TOKEN
+from pipeline.data.samples import IMAGE_TOKEN
 
 Sample = dict[str, Any]
 """A row of ``SAMPLE_SCHEMA``."""

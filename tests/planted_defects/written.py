@@ -23,7 +23,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from pipeline.samples import TEXT_ONLY
+from pipeline.data.samples import TEXT_ONLY
 from tests.planted_defects.defects import Planted
 from tests.planted_defects.measure import Found, Score, found_in, scores_of, total
 from tests.planted_defects.planting import Sample

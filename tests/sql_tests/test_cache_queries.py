@@ -6,14 +6,14 @@ import shutil
 
 import pytest
 
-from pipeline.errors import QueryError
-from pipeline.images import IMAGE_SCHEMA
-from pipeline.queries import connect, describe, query_names, run_query
-from pipeline.samples import FINDING_SCHEMA, SAMPLE_SCHEMA
-from pipeline.store import ArtifactStore
-from tests.pipeline_tests.small_shards import key
-from tests.sql_tests.small_cache import publish_calibration, publish_features
-from tests.sql_tests.small_store import image_row, produce, sample
+from pipeline.core.errors import QueryError
+from pipeline.data.images import IMAGE_SCHEMA
+from pipeline.data.samples import FINDING_SCHEMA, SAMPLE_SCHEMA
+from pipeline.store.artifacts import ArtifactStore
+from pipeline.store.queries import connect, describe, query_names, run_query
+from tests.support.small_cache import publish_calibration, publish_features
+from tests.support.small_shards import key
+from tests.support.small_store import image_row, produce, sample
 
 NOT_MADE = "0" * 16
 GONE = "/c.jpg: No such file or directory; it was there when the dataset was prepared"

@@ -5,9 +5,9 @@ from pathlib import Path
 import duckdb
 import pytest
 
-from pipeline.queries import READERS, connect
-from pipeline.sql_files import MACRO_FOLDERS, SqlFile, all_macros, parse_sql, sql_files
-from tests.sql_tests.small_store import build
+from pipeline.store.queries import READERS, connect
+from pipeline.store.sql_files import MACRO_FOLDERS, SqlFile, all_macros, parse_sql, sql_files
+from tests.support.small_store import build
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 FOLDERS = ("views", "queries", "checks/translation", "checks/contamination", "checks/invariants")
@@ -21,7 +21,9 @@ def full(tmp_path_factory):
     hashes = "image_sha256 varchar, perceptual_hash bigint, thumbnail utinyint[]"
     images = f"image varchar, {hashes}, coco_id bigint, visual_genome_id bigint"
     connection.execute(f"create table training ({images}); create table benchmark_images (benchmark varchar, {images})")
-    connection.execute("set variable max_distance = 6")  # the tables that pipeline.queries.contaminated_images makes
+    connection.execute(
+        "set variable max_distance = 6"
+    )  # the tables that pipeline.store.queries.contaminated_images makes
     return connection
 
 

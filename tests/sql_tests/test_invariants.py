@@ -6,11 +6,11 @@ import shutil
 
 import pytest
 
-from pipeline.queries import broken_invariants
-from pipeline.sql_files import sql_files
-from tests.sql_tests.small_cache import damage, miscount, publish_features
-from tests.sql_tests.small_judgements import damage_judgements, miscount_judgements
-from tests.sql_tests.small_store import ANSWERS, build, produce
+from pipeline.store.queries import broken_invariants
+from pipeline.store.sql_files import sql_files
+from tests.support.small_cache import damage, miscount, publish_features
+from tests.support.small_judgements import damage_judgements, miscount_judgements
+from tests.support.small_store import ANSWERS, build, produce
 
 DEFECTS = {
     "accepted_sample_with_rejecting_finding": ({"accepted": ("a1", "a2", "a3")}, ("a2", "untranslated")),

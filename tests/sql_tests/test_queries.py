@@ -11,12 +11,12 @@ import duckdb
 import pyarrow as pa
 import pytest
 
-from pipeline.errors import QueryError
-from pipeline.prediction_rows import PREDICTION_SCHEMA
-from pipeline.queries import connect, describe, query_names, run_query, views_script
-from pipeline.samples import FINDING_SCHEMA
-from pipeline.store import ArtifactStore
-from tests.sql_tests.small_store import build, produce
+from pipeline.core.errors import QueryError
+from pipeline.data.samples import FINDING_SCHEMA
+from pipeline.evaluation.rows import PREDICTION_SCHEMA
+from pipeline.store.artifacts import ArtifactStore
+from pipeline.store.queries import connect, describe, query_names, run_query, views_script
+from tests.support.small_store import build, produce
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 REQUIRED = {"wrong_answers": {"right": "one", "wrong": "two"}}
@@ -336,7 +336,7 @@ def test_the_files_are_found_in_an_installed_wheel(tmp_path):
     for name in ("__init__.py", "errors.py", "queries.py", "sql_files.py"):
         shutil.copy(REPOSITORY / "pipeline" / name, package)
     shutil.copytree(REPOSITORY / "sql", package / "_sql")
-    imports = "from pipeline.queries import query_names; from pipeline.sql_files import sql_files"
+    imports = "from pipeline.store.queries import query_names; from pipeline.store.sql_files import sql_files"
     script = f"{imports}; print(*query_names(), *sql_files('views'))"
     done = subprocess.run([sys.executable, "-c", script], cwd=tmp_path, capture_output=True, text=True, check=True)
     assert done.stdout.split()[: len(query_names())] == list(query_names())

@@ -13,8 +13,8 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.queries import item_groups
-from tests.shared_data import shared_data
+from pipeline.store.queries import item_groups
+from tests.support.shared_data import shared_data
 
 
 def types_of(*questions: str) -> list[str]:

@@ -1,0 +1,182 @@
+"""The commands of ``llava-jp`` about a model: export, publish, chat."""
+
+import sys
+import tempfile
+import unicodedata
+import warnings
+from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Literal
+
+import typer
+
+from flows.cli.terminal import console, narrated, size
+from pipeline.core.errors import ConfigError, DataError
+from pipeline.core.settings import load_settings
+from pipeline.evaluation.models.weights import ModelSource, find_model, open_model
+from pipeline.store.artifacts import ArtifactStore
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
+
+    from pipeline.release.chat import Chat
+
+Model = Annotated[
+    str,
+    typer.Argument(help="An experiment, a fingerprint's first digits, a folder, or owner/name@revision on the Hub."),
+]
+Form = Annotated[
+    Literal["llava-jp", "transformers"],
+    typer.Option(help="llava-jp comes with its code; transformers is Transformers' own LLaVA, for one scale."),
+]
+Dtype = Annotated[Literal["bfloat16", "float32"], typer.Option(help="Number format of the weights.")]
+
+
+def export(
+    model: Model,
+    folder: Annotated[Path, typer.Argument(help="A new folder.")],
+    form: Form = "llava-jp",
+    dtype: Dtype = "bfloat16",
+) -> None:
+    """Write a model as a folder that Transformers loads: weights, processor, chat template, model card."""
+    store = ArtifactStore(load_settings().store_root)
+    source = find_model(model, store=store)
+    with narrated():
+        _export(source, folder, form=form, dtype=dtype, store=store)
+    num_bytes = sum(path.stat().st_size for path in folder.iterdir())
+    console.print(f"{source.name}: {folder}, {size(num_bytes)}", soft_wrap=True, highlight=False)
+
+
+def publish(
+    model: Model,
+    repo: Annotated[str, typer.Argument(help="owner/name on the Hub; made when it does not exist.")],
+    form: Form = "llava-jp",
+    dtype: Dtype = "bfloat16",
+    private: Annotated[bool, typer.Option("--private", help="Make a new repository private.")] = False,
+) -> None:
+    """Put an exported model on the Hugging Face Hub, in one commit. The token: from HF_TOKEN."""
+    from pipeline.release.hub import publish_folder, require_access
+
+    require_access(repo)  # before gigabytes are written
+    store = ArtifactStore(load_settings().store_root)
+    source = find_model(model, store=store)
+    store.root.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix=".publish-", dir=store.root) as parent, narrated():
+        folder = Path(parent) / repo.rpartition("/")[2]
+        _export(source, folder, form=form, dtype=dtype, store=store, repo=repo)
+        address = publish_folder(folder, repo, is_private=private, message=f"Model {source.name}")
+    console.print(f"{source.name}: {address}", soft_wrap=True, highlight=False)
+
+
+def _export(
+    source: ModelSource,
+    folder: Path,
+    *,
+    form: Literal["llava-jp", "transformers"],
+    dtype: Literal["bfloat16", "float32"],
+    store: ArtifactStore,
+    repo: str | None = None,
+) -> None:
+    from pipeline.release.export import export_model
+    from pipeline.tracking.mlflow.registry import trained_by
+
+    run = trained_by(load_settings(), source.manifest) if source.manifest else None
+    export_model(source, folder, form=form, dtype=dtype, store=store, repo=repo, mlflow_run=run)
+
+
+def chat(
+    model: Model,
+    image: Annotated[Path | None, typer.Argument(help="An image; without one the model is asked text alone.")] = None,
+    question: Annotated[
+        str | None, typer.Option("--question", "-q", help="Ask this one question and leave; - reads standard input.")
+    ] = None,
+    max_new_tokens: Annotated[int, typer.Option(min=1, help="Longest answer, in tokens.")] = 256,
+    num_beams: Annotated[int, typer.Option(min=1, help="Beams; 1 is greedy, and answers come word by word.")] = 1,
+    repetition_penalty: Annotated[float, typer.Option(min=0.01, help="1.0 is none.")] = 1.0,
+) -> None:
+    """Talk with a model about an image. Ctrl-C stops an answer, Ctrl-D leaves."""
+    warnings.filterwarnings("ignore", module="transformers")
+    decoded = _decoded(image)
+    asked_once = None if question is None else _one_question(question)
+    source = find_model(model, store=ArtifactStore(load_settings().store_root))
+    started = _start(source, decoded, max_new_tokens, num_beams, repetition_penalty)
+    if asked_once is not None:
+        _print_answer(started, asked_once)
+        return
+    _print_heading(source, image)
+    for asked in _questions():
+        _print_answer(started, asked)
+
+
+def _decoded(path: Path | None) -> "Image | None":
+    from pipeline.data.images import decode
+
+    if path is None:
+        return None
+    if not path.is_file():
+        raise ConfigError(f"there is no image {path}")
+    try:
+        return decode(path.read_bytes())
+    except (DataError, OSError) as error:
+        raise DataError(f"{path} cannot be read as an image: {error}") from error
+
+
+def _one_question(question: str) -> str:
+    asked = (sys.stdin.read() if question == "-" else question).strip()
+    if not asked:
+        raise ConfigError("the question is empty" + (": nothing came from standard input" if question == "-" else ""))
+    return asked
+
+
+def _start(
+    source: ModelSource, image: "Image | None", max_new_tokens: int, num_beams: int, repetition_penalty: float
+) -> "Chat":
+    with narrated():
+        from model.config import GenerationConfig
+        from pipeline.release.chat import Chat
+
+        generation = GenerationConfig(
+            max_new_tokens=max_new_tokens, num_beams=num_beams, repetition_penalty=repetition_penalty
+        )
+        return Chat(open_model(source.folder), image, generation)
+
+
+def _print_heading(source: ModelSource, image: Path | None) -> None:
+    about = f" about {image}" if image else ""
+    console.print(f"{source.name}{about}; Ctrl-D leaves", style="dim", soft_wrap=True, highlight=False)
+
+
+def _questions() -> Iterator[str]:
+    """What the user types, line by line, until the end of the input."""
+    if sys.stdin.isatty():
+        import readline  # noqa: F401  # editing and history of lines, also of Japanese ones
+    while True:
+        try:
+            asked = input("> " if sys.stdin.isatty() else "").strip()
+        except (EOFError, KeyboardInterrupt):
+            if sys.stdin.isatty():
+                print()
+            return
+        if asked:
+            yield asked
+
+
+def printable(text: str) -> str:
+    """The text without control characters: a terminal would obey those that a model makes up."""
+    return "".join(one for one in text if one in "\n\t" or unicodedata.category(one) != "Cc")
+
+
+def _print_answer(chat: "Chat", question: str) -> None:
+    """The answer as it comes; Ctrl-C stops it and keeps the conversation."""
+    from pipeline.release.chat import TooLongError
+
+    try:
+        with closing(chat.answer(question)) as pieces:
+            for piece in pieces:
+                print(printable(piece), end="", flush=True)
+    except KeyboardInterrupt:
+        print(" …", end="")
+    except TooLongError as error:
+        raise DataError(str(error)) from error
+    print(flush=True)

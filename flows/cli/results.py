@@ -1,0 +1,43 @@
+"""``llava-jp results``: an experiment's answers in the folders of llm-jp-eval-mm, to be scored there."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from flows.cli.compare import compared
+from flows.cli.terminal import console
+from pipeline.config.measured import MeasuredModel
+from pipeline.core.errors import DataError
+from pipeline.core.settings import load_settings
+from pipeline.store.artifacts import ArtifactStore
+
+
+def results(
+    experiment: Annotated[
+        str,
+        typer.Argument(help="An experiment that was run, a .yaml file, or the name of a model measured with `eval`."),
+    ],
+    to: Annotated[Path, typer.Option(help="Folder that becomes result/<task>/<model>.")] = Path("result"),
+    overrides: Annotated[list[str] | None, typer.Option("--set", help="Change a field, as for `run`.")] = None,
+) -> None:
+    """Write an experiment's answers as llm-jp-eval-mm does, to be scored there: whole benchmarks only."""
+    from pipeline.comparison.eval_mm import export_results
+    from pipeline.planning.measured import measured_model
+    from pipeline.planning.plan import evaluated_experiment
+
+    config, store = compared(experiment, overrides or ()), ArtifactStore(load_settings().store_root)
+    if isinstance(config, MeasuredModel):
+        evaluated = measured_model(config.measured, store=store)
+    else:
+        evaluated = evaluated_experiment(config, store=store)
+    refused = []
+    for predictions in evaluated.predictions:
+        try:
+            place = export_results(predictions, model=evaluated.name, folder=to)
+        except DataError as error:
+            refused.append(str(error))
+            continue
+        console.print(str(place), soft_wrap=True, highlight=False)
+    if refused:
+        raise DataError("\n  ".join(["not written:", *refused]))

@@ -1,0 +1,104 @@
+"""Steps as Prefect tasks: retries for what time may cure, progress, tables and charts on the run's page."""
+
+import base64
+import logging
+import re
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, ParamSpec, TypeVar
+from uuid import UUID
+
+from prefect import task
+from prefect.artifacts import (
+    create_image_artifact,
+    create_markdown_artifact,
+    create_progress_artifact,
+    create_table_artifact,
+    update_progress_artifact,
+)
+from prefect.cache_policies import NO_CACHE
+from prefect.client.schemas.objects import State, TaskRun
+from prefect.tasks import Task
+
+from pipeline.core.errors import TransientError
+from pipeline.core.progress import Event, listening
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+SECONDS_BETWEEN_UPDATES = 2.0
+
+for name in ("flows", "pipeline", "model"):
+    logging.getLogger(name).setLevel(logging.INFO)  # PREFECT_LOGGING_EXTRA_LOGGERS alone drops INFO lines
+
+
+def is_transient(_task: Task[..., Any], _run: TaskRun, state: State[Any]) -> bool:
+    """Retry what time may cure: a network, a busy GPU. Bad data, a bad config and a bug stay what they are."""
+    try:
+        state.result()
+    except (TransientError, ConnectionError, TimeoutError):
+        return True
+    except Exception:
+        return False
+    return False
+
+
+def as_task(step: Callable[P, R], *, name: str, retries: int = 0, retry_delay_seconds: float = 30) -> Task[P, R]:
+    """Wrap a step. The artifact store decides what is already done, so Prefect must not cache as well."""
+    decorate = task(
+        name=name,
+        retries=retries,
+        retry_delay_seconds=retry_delay_seconds,
+        retry_condition_fn=is_transient,
+        cache_policy=NO_CACHE,
+        persist_result=False,
+    )
+    return decorate(step)
+
+
+@contextmanager
+def progress_on_the_run_page(role: str) -> Iterator[None]:
+    """Show every event of the enclosed step as a progress bar on the run's page."""
+    bars: dict[str, UUID] = {}
+    last_update = 0.0
+
+    def show(event: Event) -> None:
+        nonlocal last_update
+        percent = 100 * event.done / max(event.total, 1)
+        if event.name not in bars:
+            made = create_progress_artifact(
+                progress=percent, key=artifact_key(f"{role}-{event.name}"), description=f"{role}: {event.name}"
+            )
+            assert isinstance(made, UUID)  # a coroutine in asynchronous flows only
+            bars[event.name] = made
+        elif time.monotonic() - last_update > SECONDS_BETWEEN_UPDATES or event.done == event.total:
+            update_progress_artifact(bars[event.name], progress=percent)
+        else:
+            return
+        last_update = time.monotonic()
+
+    with listening(show):
+        yield
+
+
+def show_table(key: str, rows: Sequence[Mapping[str, Any]], *, description: str) -> None:
+    """A table on the run's page."""
+    create_table_artifact(key=artifact_key(key), table=[dict(row) for row in rows], description=description)
+
+
+def show_chart(key: str, image: Path, *, description: str) -> None:
+    """A PNG on the run's page, carried inside the artifact so that it needs no file server."""
+    data = base64.b64encode(image.read_bytes()).decode()
+    create_image_artifact(image_url=f"data:image/png;base64,{data}", key=artifact_key(key), description=description)
+
+
+def show_text(key: str, markdown: str) -> None:
+    """A Markdown text on the run's page."""
+    create_markdown_artifact(key=artifact_key(key), markdown=markdown)
+
+
+def artifact_key(text: str) -> str:
+    """Prefect allows lower-case letters, digits and dashes."""
+    return re.sub(r"[^a-z0-9]+", "-", text.lower()).strip("-")

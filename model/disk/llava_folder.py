@@ -1,0 +1,174 @@
+"""Writes a model with one scale as Transformers' own LLaVA, which needs no code of ours.
+
+That class tokenises a prompt as one text, while the models here are trained on the pieces around the image. So the
+tokens that the tokenizer adds to each piece are put into the chat template, and the written tokenizer adds none; the
+result is compared before anything is written.
+"""
+
+from pathlib import Path
+
+import torch
+from tokenizers.processors import Sequence as NoProcessor
+from transformers import (
+    LlavaConfig,
+    LlavaForConditionalGeneration,
+    LlavaProcessor,
+    PreTrainedModel,
+    PreTrainedTokenizerBase,
+)
+from transformers.models.siglip.image_processing_pil_siglip import SiglipImageProcessorPil
+
+from model.config import Dtype
+from model.conversation.encode import IMAGE_TOKEN_ID, encode_prompt
+from model.conversation.templates import IMAGE_TOKEN
+from model.disk.checkpoint import LoadedModel
+from model.disk.release_folder import decimals, generation_config, part_config, with_image_token, write_weights
+from model.disk.release_templates import added_ends, release_template
+from model.vision.tower import FEATURE_LAYER
+
+PROBE = "左の犬は何をしていますか？ 2 dogs."
+"""A question whose tokens are compared."""
+
+
+class NotALlavaError(ValueError):
+    """Why a model cannot become Transformers' own LLaVA."""
+
+
+def write_llava(model: LoadedModel, folder: Path, *, dtype: Dtype) -> None:
+    """Everything but the model card.
+
+    Raises:
+        NotALlavaError: the model has something that the class lacks; nothing is written.
+    """
+    _check_architecture(model)
+    processor = _processor(model)
+    _check_tokens(model, processor)
+    folder.mkdir(parents=True, exist_ok=True)
+    config = _config(model, processor, dtype)
+    state = _assembled(model, config).state_dict()
+    write_weights(_with_row(state, config.image_token_index, model), folder, dtype=dtype)
+    config.save_pretrained(folder)
+    generation_config(model).save_pretrained(folder)
+    processor.save_pretrained(folder)
+
+
+def _check_architecture(model: LoadedModel) -> None:
+    images, tower = model.config.images, model.vision.tower
+    problems = []
+    if images.scales != (1.0,):
+        problems.append(f"S2 with the scales {list(images.scales)}")
+    elif images.image_size != tower.tile_size:
+        problems.append(f"an image of {images.image_size} pixels in tiles of {tower.tile_size}")
+    if (family := tower.vit.config.model_type).startswith("siglip2"):
+        problems.append(f"a {family} tower, whose patches are cut beforehand")
+    if model.vlm.llm.get_output_embeddings().bias is not None:
+        problems.append("an LLM whose head has a bias")
+    if problems:
+        raise NotALlavaError(
+            f"Transformers' LLaVA cannot have {' and '.join(problems)}; export with --form llava-jp, which can"
+        )
+
+
+def _strategy(model: LoadedModel) -> str:
+    """Whether the class drops the tower's first token, as LLaVA-JP always does and a class token asks for."""
+    is_dropped = model.vision.tower.num_class_tokens or model.config.images.layout == "llava-jp-v1.1"
+    return "default" if is_dropped else "full"
+
+
+def _processor(model: LoadedModel) -> LlavaProcessor:
+    tower = model.vision.tower
+    tokenizer = with_image_token(model.tokenizer)
+    begin, end = ("", "") if model.config.template == "chat" else added_ends(tokenizer)
+    tokenizer.backend_tokenizer.post_processor = NoProcessor([])
+    for name in ("add_bos_token", "add_eos_token"):
+        if getattr(tokenizer, name, False):
+            setattr(tokenizer, name, False)
+    side = {"height": tower.tile_size, "width": tower.tile_size}
+    image_processor = SiglipImageProcessorPil(
+        size=side, image_mean=decimals(tower.pixel_mean), image_std=decimals(tower.pixel_std)
+    )
+    return LlavaProcessor(
+        image_processor,
+        tokenizer,
+        patch_size=tower.vit.config.patch_size,
+        vision_feature_select_strategy=_strategy(model),
+        num_additional_image_tokens=tower.num_class_tokens,
+        chat_template=begin + release_template(model.config.template, tokenizer, image_text=f"{end}{IMAGE_TOKEN}"),
+    )
+
+
+def _check_tokens(model: LoadedModel, processor: LlavaProcessor) -> None:
+    for has_image in (True, False):
+        content = [*([{"type": "image"}] if has_image else []), {"type": "text", "text": PROBE}]
+        text = processor.apply_chat_template([{"role": "user", "content": content}], add_generation_prompt=True)
+        theirs = [
+            IMAGE_TOKEN_ID if token == processor.image_token_id else token
+            for token in processor.tokenizer(text)["input_ids"]
+        ]
+        ours = encode_prompt(PROBE, has_image=has_image, template=model.config.template, tokenizer=model.tokenizer)
+        if theirs != list(ours):
+            raise NotALlavaError(
+                "this tokenizer cuts a whole prompt in another way than the pieces around the image, with which the "
+                f"model was trained ({_spelled(theirs, processor.tokenizer)} is not {_spelled(ours, model.tokenizer)});"
+                " export with --form llava-jp"
+            )
+
+
+def _spelled(ids: object, tokenizer: PreTrainedTokenizerBase) -> str:
+    assert isinstance(ids, list | tuple)
+    return " ".join(IMAGE_TOKEN if token < 0 else tokenizer.convert_ids_to_tokens(token) for token in ids)
+
+
+def _config(model: LoadedModel, processor: LlavaProcessor, dtype: Dtype) -> LlavaConfig:
+    text_config = part_config(model.vlm.llm.config, dtype)
+    text_config.vocab_size = max(text_config.vocab_size, processor.image_token_id + 1)
+    text_config.tie_word_embeddings = False  # the class ties by a name that not every family has
+    config = LlavaConfig(
+        vision_config=part_config(model.vision.tower.vit.config, dtype),
+        text_config=text_config,
+        image_token_index=processor.image_token_id,
+        image_seq_length=model.vision.tower.num_tokens(model.config.images.layout),
+        projector_hidden_act="gelu",
+        vision_feature_select_strategy=_strategy(model),
+        vision_feature_layer=FEATURE_LAYER,
+        tie_word_embeddings=False,
+    )
+    config.architectures = [LlavaForConditionalGeneration.__name__]
+    config.dtype = dtype
+    return config
+
+
+def _assembled(model: LoadedModel, config: LlavaConfig) -> PreTrainedModel:
+    """The class around the parts themselves; nothing is copied."""
+    with torch.device("meta"):
+        llava = LlavaForConditionalGeneration(config)
+    layers = model.vlm.projector.layers
+    llava.model.vision_tower = model.vision.tower.vit
+    llava.model.multi_modal_projector.linear_1 = layers[0]
+    llava.model.multi_modal_projector.linear_2 = layers[2]
+    llava.model.language_model = model.vlm.llm.base_model
+    llava.lm_head = model.vlm.llm.get_output_embeddings()
+    return llava
+
+
+def _with_row(state: dict[str, torch.Tensor], image_token_id: int, model: LoadedModel) -> dict[str, torch.Tensor]:
+    """Embeddings and head long enough for ``<image>``, which the class looks up before it puts the image there.
+
+    New rows repeat that of a token that no answer has (padding, or else the unknown token), so the likeliest token
+    stays the same.
+    """
+    embeddings, head = model.vlm.llm.get_input_embeddings().weight, model.vlm.llm.get_output_embeddings().weight
+    num_missing = image_token_id + 1 - len(embeddings)
+    if num_missing <= 0:
+        return state
+    tokenizer = model.tokenizer
+    candidates = (tokenizer.pad_token_id, tokenizer.unk_token_id)
+    spare = next((token for token in candidates if token not in (None, tokenizer.eos_token_id)), None)
+    if spare is None:
+        raise NotALlavaError("there is no spare row for <image> and no padding token to repeat; use --form llava-jp")
+    return {
+        name: torch.cat([tensor, tensor[spare].expand(num_missing, -1)])
+        if tensor.data_ptr() in (embeddings.data_ptr(), head.data_ptr())
+        else tensor
+        for name, tensor in state.items()
+    }

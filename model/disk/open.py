@@ -1,0 +1,42 @@
+"""Reads a model folder of any layout that this project knows."""
+
+import json
+from pathlib import Path
+
+import torch
+
+from model.disk.checkpoint import LoadedModel, load_model
+from model.disk.published import ModelFolderError, is_published, load_published
+from model.disk.release_folder import is_released, load_release
+
+OWN_FIELDS = {"images", "template"}
+"""In the config.json that training writes."""
+
+
+def load_any_model(folder: Path, *, device: torch.device) -> LoadedModel:
+    """A folder that training wrote, a released one, or a published LLaVA-JP.
+
+    Raises:
+        ModelFolderError: it is none of them, or it is damaged.
+    """
+    config = folder / "config.json"
+    if not config.is_file():
+        raise ModelFolderError(f"{folder} has no config.json, so it is not the folder of a model")
+    if is_published(folder):
+        return load_published(folder, device=device)
+    if is_released(folder):
+        return load_release(folder, device=device)
+    record = json.loads(config.read_text(encoding="utf-8"))
+    if not set(record) >= OWN_FIELDS:
+        raise ModelFolderError(
+            f"{folder} is a {record.get('model_type', 'model')!r} of Transformers; what can be read are folders that "
+            "training or `llava-jp export` wrote, and checkpoints of LLaVA-JP"
+        )
+    return load_model(folder, device=device)
+
+
+def is_known_layout(folder: Path) -> bool:
+    """Whether ``load_any_model`` knows the layout of a folder with a config.json; weights are not looked at."""
+    if is_published(folder) or is_released(folder):
+        return True
+    return set(json.loads((folder / "config.json").read_text(encoding="utf-8"))) >= OWN_FIELDS

@@ -1,0 +1,48 @@
+"""Predictions in the folders of llm-jp-eval-mm, to be scored there: ``result/<task>/<model>/prediction.jsonl``.
+
+That harness pairs predictions with its questions by their order and asks all of them, so only whole benchmarks go
+there. The shape is that of its ``result_schema.py``, version 1.0.
+"""
+
+import json
+from pathlib import Path
+
+from pipeline.config.benchmarks import ALL, KNOWN_BENCHMARKS
+from pipeline.core.errors import DataError
+from pipeline.evaluation.rows import read_predictions
+from pipeline.store.artifacts import write_text
+from pipeline.store.manifest import Manifest
+
+
+def export_results(predictions: Manifest, *, model: str, folder: Path) -> Path:
+    """Write ``prediction.jsonl`` and, if items failed, ``error_message.jsonl``; returns the folder of both.
+
+    There as here a failed item is told apart: its text is empty, and its error is in the second file.
+
+    Raises:
+        DataError: the harness has no such task, or it asks more questions than this protocol.
+    """
+    rows = read_predictions(predictions)
+    benchmark, protocol = predictions.summary["benchmark"], predictions.summary["protocol"]
+    if benchmark not in KNOWN_BENCHMARKS:
+        raise DataError(
+            f"llm-jp-eval-mm has no task {benchmark!r}; of the benchmarks here it has {', '.join(KNOWN_BENCHMARKS)}"
+        )
+    if protocol != ALL:
+        raise DataError(
+            f"llm-jp-eval-mm asks all questions of {benchmark} and pairs answers by their order; "
+            f"{protocol} has {len(rows)} of them. Add {{name: {benchmark}, protocol: {ALL}}} to evaluation.benchmarks"
+        )
+    place: Path = folder / benchmark / model.replace("/", "__")
+    place.mkdir(parents=True, exist_ok=True)
+    answers = [{"question_id": row.item_id, "text": row.prediction or ""} for row in rows]
+    errors = [{"question_id": row.item_id, "error": row.error} for row in rows if row.error is not None]
+    write_text(place / "prediction.jsonl", _lines(answers))
+    (place / "error_message.jsonl").unlink(missing_ok=True)
+    if errors:
+        write_text(place / "error_message.jsonl", _lines(errors))
+    return place
+
+
+def _lines(rows: list[dict[str, str]]) -> str:
+    return "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows)

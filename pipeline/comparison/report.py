@@ -1,0 +1,122 @@
+"""The comparison as text: a wide table of scores, and a Markdown page with the paired differences."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from pipeline.comparison.charts import AXIS, EXPERIMENT, Chart, drawable
+from pipeline.comparison.published import article_rows, published_table, score_cell
+from pipeline.config.benchmarks import OVERALL
+from pipeline.evaluation.scores import BREAKDOWNS
+
+Row = Mapping[str, Any]
+
+INTRODUCTION = """\
+Scores are in percent, with the 95 % bootstrap interval over the items; questions on one image are drawn together. An
+interval says how much the choice of items matters, nothing about another training run.
+"""
+DIFFERENCES = """\
+B minus A on the items that both answered, with the 95 % bootstrap interval; p is that of a two-sided sign-flip test and
+is not corrected for the number of rows. Both take the questions on one image together.
+"""
+KEY_COLUMNS = ("benchmark", "protocol", "metric", "group", "items")
+
+
+def wide_table(rows: Sequence[Row], *, experiments: Sequence[str], is_complete: bool = False) -> list[dict[str, Any]]:
+    """One row per benchmark, protocol, metric and group; one column per experiment, empty where it has no score.
+
+    The groups are the benchmark's own categories, or the types of its questions where it has none; with ``is_complete``
+    those of all breakdowns. ``items`` is a range where experiments failed on different numbers of items.
+    """
+    found: dict[tuple[str, ...], dict[str, Row]] = {}
+    for row in rows if is_complete else _main_rows(rows):
+        group = row["group"] if row["breakdown"] in (OVERALL, "category") else f"{row['breakdown']}: {row['group']}"
+        found.setdefault((row["benchmark"], row["protocol"], row["metric"], group), {})[row["experiment"]] = row
+    table = []
+    for key, by_experiment in found.items():
+        counts = sorted({row["num_items"] for row in by_experiment.values()})
+        fewest = min(by_experiment.values(), key=lambda row: row["num_items"])
+        items = _items(fewest) if len(counts) == 1 else f"{counts[0]}-{counts[-1]}"
+        cells = {name: score_cell(by_experiment[name]) if name in by_experiment else "" for name in experiments}
+        table.append({**cells, **dict(zip(KEY_COLUMNS, (*key, items), strict=True))})
+    return [{name: row[name] for name in dict.fromkeys((*KEY_COLUMNS, *experiments))} for row in table]
+
+
+def difference_rows(rows: Sequence[Row], *, is_complete: bool = False) -> list[dict[str, Any]]:
+    """Paired differences to print; with ``is_complete`` in all breakdowns."""
+    return [_difference(row) for row in (rows if is_complete else _main_rows(rows))]
+
+
+def _main_rows(rows: Sequence[Row]) -> list[Row]:
+    has_categories = {row["benchmark"] for row in rows if row["breakdown"] == "category"}
+    return [
+        row
+        for row in rows
+        if row["breakdown"] in (OVERALL, "category" if row["benchmark"] in has_categories else "question_type")
+    ]
+
+
+def report(
+    scores: Sequence[Row],
+    differences: Sequence[Row],
+    *,
+    experiments: Sequence[str],
+    chart: Chart | None,
+    notes: Sequence[str],
+) -> str:
+    """The Markdown page. ``notes`` are sentences about single numbers."""
+    parts = [f"# {' / '.join(experiments)}", INTRODUCTION, _markdown(wide_table(scores, experiments=experiments))]
+    parts += ["\n".join(f"- {_cell(note)}" for note in notes)] if notes else []
+    if article := article_rows(scores, experiments=experiments):
+        table = published_table()
+        parts += ["## The article's table", _markdown(article), f"Published: {table.source}. {table.note}"]
+    if differences:
+        parts += ["## Differences", DIFFERENCES, _markdown(difference_rows(differences))]
+    if chart is not None:
+        parts += ["## Chart", f"![{chart.title}](radar.png)", *_keys(chart)]
+    complete = wide_table(scores, experiments=experiments, is_complete=True)
+    parts += ["## All breakdowns", f"By {', '.join(BREAKDOWNS)}.", _markdown(complete)]
+    parts += ["Sample answers are in [samples.html](samples.html)."]
+    return "\n\n".join(part.strip() for part in parts) + "\n"
+
+
+def _difference(row: Row) -> dict[str, Any]:
+    group = row["group"] if row["breakdown"] in (OVERALL, "category") else f"{row['breakdown']}: {row['group']}"
+    return {
+        "benchmark": row["benchmark"],
+        "protocol": row["protocol"],
+        "metric": row["metric"],
+        "group": group,
+        "A": row["experiment_a"],
+        "B": row["experiment_b"],
+        "B - A": f"{row['difference']:+.1f} [{row['low']:+.1f}, {row['high']:+.1f}]",
+        "p": f"{row['p_value']:.4f}",
+        "items": _items(row),
+    }
+
+
+def _items(row: Row) -> str:
+    """How many items, and on how many images where these are fewer: so many independent observations there are."""
+    is_alone = row["num_clusters"] in (None, row["num_items"])
+    return str(row["num_items"]) if is_alone else f"{row['num_items']} on {row['num_clusters']}"
+
+
+def _keys(chart: Chart) -> list[str]:
+    """What the numbers in the chart stand for, where the font has no characters for the names."""
+    keys = []
+    for names, what in ((chart.axes, AXIS), (tuple(chart.scores), EXPERIMENT)):
+        shown = drawable(names, what=what)
+        pairs = [f"{short} = {_cell(name)}" for short, name in zip(shown, names, strict=True) if short != name]
+        keys += ["In the chart: " + "; ".join(pairs) + "."] if pairs else []
+    return keys
+
+
+def _markdown(table: Sequence[Row]) -> str:
+    columns = list(table[0])
+    lines = [columns, ["---"] * len(columns), *[[row[column] for column in columns] for row in table]]
+    return "\n".join("| " + " | ".join(_cell(cell) for cell in line) + " |" for line in lines)
+
+
+def _cell(value: object) -> str:
+    """Text that can neither end its cell nor become HTML."""
+    text = " ".join(str(value).split())
+    return text.replace("&", "&amp;").replace("<", "&lt;").replace("|", "\\|")

@@ -1,0 +1,179 @@
+"""A page of sample answers: image, question, reference, and what every model said. One HTML file, nothing loaded.
+
+Questions and answers are text from outside. The template escapes all of it, and the page's own policy forbids scripts.
+"""
+
+import base64
+import hashlib
+import io
+import logging
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from itertools import zip_longest
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+from jinja2 import Environment, PackageLoader, StrictUndefined
+
+from pipeline.core.errors import DataError
+from pipeline.data.images import ImageReader, decode
+
+log = logging.getLogger(__name__)
+
+NUM_ITEMS = 24
+"""Items on one page."""
+LARGEST_SIDE = 256
+"""Side of an image on the page, in pixels; a larger one is scaled down."""
+JPEG_QUALITY = 85
+
+SHEET_SCHEMA = pa.schema(
+    [
+        pa.field("benchmark", pa.string(), nullable=False),
+        pa.field("item_id", pa.string(), nullable=False),
+        pa.field("category", pa.string()),
+        pa.field("question", pa.string(), nullable=False),
+        pa.field("reference", pa.string(), nullable=False),
+        pa.field("image", pa.binary()),
+        pa.field("experiment", pa.string(), nullable=False),
+        pa.field("answer", pa.string()),
+        pa.field("error", pa.string()),
+    ]
+)
+"""One row per item and experiment; ``image`` is a small PNG or JPEG."""
+
+
+@dataclass(frozen=True, slots=True)
+class SheetAnswer:
+    """What one experiment said. ``is_right`` is None where no metric decides; ``scores`` are metric and percent."""
+
+    experiment: str
+    text: str | None
+    error: str | None
+    is_right: bool | None
+    scores: tuple[tuple[str, float], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class SheetItem:
+    """One benchmark item with the answers of the experiments that have it."""
+
+    benchmark: str
+    item_id: str
+    category: str | None
+    question: str
+    reference: str
+    image_sha256: str | None
+    answers: tuple[SheetAnswer, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Picture:
+    """An image inside the page, or the reason why it is not there."""
+
+    content: bytes | None
+    reason: str = ""
+
+    @property
+    def data_url(self) -> str | None:
+        if self.content is None:
+            return None
+        kind = "png" if self.content.startswith(b"\x89PNG") else "jpeg"
+        return f"data:image/{kind};base64,{base64.b64encode(self.content).decode('ascii')}"
+
+
+def choose(items: Sequence[SheetItem], *, num_items: int = NUM_ITEMS) -> tuple[SheetItem, ...]:
+    """Items from every benchmark and category in turn, chosen without regard to the answers.
+
+    In a category the order is that of a hash of the item's name, so the choice looks random and is always the same.
+    Returned by benchmark and category, in the order in which these first appear.
+    """
+    groups = _grouped(sorted(items, key=_shuffled))
+    turns = [item for turn in zip_longest(*groups.values()) for item in turn if item is not None]
+    chosen = set(turns[:num_items])
+    return tuple(item for group in _grouped(items).values() for item in group if item in chosen)
+
+
+def sample_sheet(items: Sequence[SheetItem], *, images: ImageReader, num_all_items: int) -> str:
+    """The page. ``num_all_items`` is how many there were to choose from.
+
+    An image that is gone leaves a note in its place and a warning in the log.
+    """
+    environment = Environment(
+        loader=PackageLoader("pipeline.comparison", ""),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    usable = set(images.usable())
+    return environment.get_template("samples.html").render(
+        sections=[
+            (benchmark, category, [(item, _picture(item, images, usable)) for item in group])
+            for (benchmark, category), group in _grouped(items).items()
+        ],
+        num_items=len(items),
+        experiments=list(dict.fromkeys(answer.experiment for item in items for answer in item.answers)),
+        num_all_items=num_all_items,
+        largest_side=LARGEST_SIDE,
+    )
+
+
+def sheet_rows(items: Sequence[SheetItem], *, images: ImageReader) -> Iterator[dict[str, Any]]:
+    """The same sheet as rows of ``SHEET_SCHEMA``."""
+    usable = set(images.usable())
+    for item in items:
+        shared = {name: getattr(item, name) for name in ("benchmark", "item_id", "category", "question", "reference")}
+        picture = _picture(item, images, usable)
+        for answer in item.answers:
+            own = {"experiment": answer.experiment, "answer": answer.text, "error": answer.error}
+            yield {**shared, "image": picture.content, **own}
+
+
+def sheet_table(file: Path) -> list[dict[str, Any]]:
+    """``samples.parquet`` as a table to look at: one row per item, one column per experiment, images decoded."""
+    table: dict[tuple[str, str], dict[str, Any]] = {}
+    rows = pq.read_table(file).to_pylist()
+    experiments = list(dict.fromkeys(row["experiment"] for row in rows))
+    for row in rows:
+        item = {name: row[name] for name in ("benchmark", "item_id", "category", "question", "reference")}
+        image = None if row["image"] is None else decode(row["image"])
+        cells = table.setdefault((row["benchmark"], row["item_id"]), {**item, "image": image})
+        cells[row["experiment"]] = row["answer"] if row["error"] is None else f"(no answer: {row['error']})"
+    return [{**dict.fromkeys(experiments), **cells} for cells in table.values()]
+
+
+def _grouped(items: Sequence[SheetItem]) -> dict[tuple[str, str | None], list[SheetItem]]:
+    groups: dict[tuple[str, str | None], list[SheetItem]] = {}
+    for item in items:
+        groups.setdefault((item.benchmark, item.category), []).append(item)
+    return groups
+
+
+def _shuffled(item: SheetItem) -> str:
+    return hashlib.sha256(f"{item.benchmark}/{item.item_id}".encode()).hexdigest()
+
+
+def _picture(item: SheetItem, images: ImageReader, usable: set[str]) -> Picture:
+    if item.image_sha256 is None:
+        return Picture(None, "画像のない質問")
+    try:
+        if item.image_sha256 not in usable:
+            raise DataError("it is in none of the given benchmark datasets")
+        return Picture(_thumbnail(images.read(item.image_sha256)))
+    except DataError as error:
+        log.warning("samples.html shows no image for item %s of %s: %s", item.item_id, item.benchmark, error)
+        return Picture(None, f"画像なし: {error}")
+
+
+def _thumbnail(content: bytes) -> bytes:
+    """The image for the page: small ones exactly (PNG), larger ones scaled down (JPEG)."""
+    image = decode(content)
+    buffer = io.BytesIO()
+    if max(image.size) <= LARGEST_SIDE:
+        image.save(buffer, "PNG")
+    else:
+        image.thumbnail((LARGEST_SIDE, LARGEST_SIDE))
+        image.save(buffer, "JPEG", quality=JPEG_QUALITY)
+    return buffer.getvalue()

@@ -1,0 +1,304 @@
+"""Step: some experiments side by side. Tables with intervals, paired differences, a chart, a page of sample answers.
+
+Experiments are compared on the same items only: one benchmark name with different items is refused.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from itertools import combinations, product
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from pipeline.comparison.charts import draw
+from pipeline.comparison.published import article_rows
+from pipeline.comparison.report import KEY_COLUMNS, difference_rows, report, wide_table
+from pipeline.comparison.sample_sheet import SHEET_SCHEMA, SheetAnswer, SheetItem, choose, sample_sheet, sheet_rows
+from pipeline.comparison.scores import COMPARISON_SCHEMA, ComparedExperiment, experiment_rows, score_chart
+from pipeline.config.benchmarks import OVERALL, label_of
+from pipeline.core.errors import ConfigError, DataError
+from pipeline.core.parquet import write_rows
+from pipeline.data.images import ImageReader
+from pipeline.evaluation.intervals import paired_difference
+from pipeline.evaluation.judge.differences import judged_differences
+from pipeline.evaluation.predict import STORED
+from pipeline.evaluation.rows import Prediction, read_predictions
+from pipeline.evaluation.scores import BREAKDOWNS, withheld_because
+from pipeline.store.artifacts import ArtifactStore, write_text
+from pipeline.store.manifest import Manifest, Request
+from pipeline.store.queries import item_groups
+
+VERSION = 2  # raise when the same request should give a different result
+
+DECIDING_METRIC = "exact_match"
+"""The metric that marks an answer right or wrong on the sample sheet."""
+CHART = "radar.png"
+
+DIFFERENCE_SCHEMA = pa.schema(
+    [
+        pa.field("benchmark", pa.string(), nullable=False),
+        pa.field("protocol", pa.string(), nullable=False),
+        pa.field("metric", pa.string(), nullable=False),
+        pa.field("breakdown", pa.string(), nullable=False),
+        pa.field("group", pa.string(), nullable=False),
+        pa.field("experiment_a", pa.string(), nullable=False),
+        pa.field("experiment_b", pa.string(), nullable=False),
+        pa.field("difference", pa.float64(), nullable=False),
+        pa.field("low", pa.float64(), nullable=False),
+        pa.field("high", pa.float64(), nullable=False),
+        pa.field("p_value", pa.float64(), nullable=False),
+        pa.field("num_items", pa.int64(), nullable=False),
+        pa.field("num_clusters", pa.int64(), nullable=False),
+    ]
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Answers:
+    """One experiment's answers to one benchmark; ``values`` is score by metric and item, ``groups`` by item."""
+
+    experiment: str
+    benchmark: str
+    protocol: str
+    items: Mapping[str, Prediction]
+    groups: Mapping[str, Mapping[str, str | None]]
+    values: Mapping[str, Mapping[str, float]]
+
+    @property
+    def label(self) -> str:
+        return label_of(self.benchmark, self.protocol)
+
+
+def comparison_request(experiments: Sequence[ComparedExperiment]) -> Request:
+    """What ``compare`` is asked to make.
+
+    Raises:
+        ConfigError: there is no experiment, a name occurs twice, or an experiment has no scores.
+    """
+    names = [experiment.name for experiment in experiments]
+    if not names:
+        raise ConfigError("there is no experiment to compare; name at least one")
+    if repeated := sorted({name for name in names if names.count(name) > 1}):
+        raise ConfigError(f"experiments to compare need different names; named more than once: {repeated}")
+    if reserved := sorted(set(names) & {*KEY_COLUMNS, *SHEET_SCHEMA.names}):
+        raise ConfigError(f"an experiment cannot be named {reserved[0]!r}: a table has a column of that name")
+    if silent := [experiment.name for experiment in experiments if not experiment.scores]:
+        raise ConfigError(f"{silent} have no benchmark scores; add benchmarks under `evaluation` and run them again")
+    return Request(
+        step="comparison",
+        version=VERSION,
+        config={"experiments": names, "max_failed_items": [one.max_failed_items for one in experiments]},
+        inputs=dict(_inputs(experiments)),
+    )
+
+
+def _inputs(experiments: Sequence[ComparedExperiment]) -> Iterable[tuple[str, str]]:
+    for experiment in experiments:
+        for scores in experiment.scores:
+            label = f"{scores.summary['benchmark']}/{scores.summary['protocol']}"
+            yield f"{experiment.name}/{label}/scores", scores.fingerprint
+        for number, other in enumerate(experiment.other_scores):
+            kind = "withheld" if other.is_withheld else "other"
+            yield f"{experiment.name}/{kind}/{number}", other.source.fingerprint
+
+
+def compare(experiments: Sequence[ComparedExperiment], *, store: ArtifactStore) -> Manifest:
+    """Write ``comparison.parquet``, ``differences.parquet``, ``samples.parquet``, ``samples.html`` and ``report.md``.
+
+    Also ``radar.png``, unless all numbers are withheld.
+
+    Raises:
+        ConfigError: see ``comparison_request``; or the experiments have no benchmark and metric in common.
+        DataError: a benchmark's items are not the same in all experiments.
+    """
+    return store.produce(comparison_request(experiments), lambda directory: _compare(experiments, directory))
+
+
+def score_table(manifest: Manifest) -> list[dict[str, Any]]:
+    """Rows to print: benchmark, protocol, metric, group, items, then ``mean [low, high]`` of each experiment."""
+    return wide_table(_rows(manifest, "comparison"), experiments=manifest.request.config["experiments"])
+
+
+def difference_table(manifest: Manifest) -> list[dict[str, Any]]:
+    """Rows to print: A, B, B minus A with its interval, p."""
+    return difference_rows(_rows(manifest, "differences"))
+
+
+def article_table(manifest: Manifest) -> list[dict[str, str]]:
+    """The article's table with the experiments below the published rows; empty where they share no column."""
+    return article_rows(_rows(manifest, "comparison"), experiments=manifest.request.config["experiments"])
+
+
+def has_chart(manifest: Manifest) -> bool:
+    """Whether there was a number to draw."""
+    return CHART in {file.path for file in manifest.files}
+
+
+def _rows(manifest: Manifest, name: str) -> list[dict[str, Any]]:
+    rows: list[dict[str, Any]] = pq.read_table(manifest.path(f"{name}.parquet")).to_pylist()
+    return rows
+
+
+def _compare(experiments: Sequence[ComparedExperiment], directory: Path) -> dict[str, Any]:
+    names = [experiment.name for experiment in experiments]
+    scores = [row for experiment in experiments for row in experiment_rows(experiment)]
+    chart = score_chart(scores, experiments=names)
+    answers = [one for experiment in experiments for one in _answers(experiment)]
+    _check_same_items(answers)
+    differences = [row for a, b in combinations(answers, 2) if a.label == b.label for row in _differences(a, b)]
+    differences += [row for a, b in combinations(experiments, 2) for row in judged_rows(a, b)]
+    items = _sheet_items(answers)
+    chosen = choose(items)
+    images = ImageReader(dataset for experiment in experiments for dataset in experiment.datasets)
+    write_rows(directory / "comparison.parquet", scores, schema=COMPARISON_SCHEMA)
+    write_rows(directory / "differences.parquet", differences, schema=DIFFERENCE_SCHEMA)
+    if chart is not None:
+        draw(chart, directory / CHART)
+    write_rows(directory / "samples.parquet", sheet_rows(chosen, images=images), schema=SHEET_SCHEMA)
+    write_text(directory / "samples.html", sample_sheet(chosen, images=images, num_all_items=len(items)))
+    notes = [note for experiment in experiments for note in _notes(experiment)]
+    write_text(directory / "report.md", report(scores, differences, experiments=names, chart=chart, notes=notes))
+    return {
+        "experiments": names,
+        "benchmarks": list(dict.fromkeys(one.label for one in answers)),
+        "num_items": len(items),
+        "num_sample_answers": len(chosen),
+        "num_differences": len(differences),
+    }
+
+
+def _notes(experiment: ComparedExperiment) -> Iterable[str]:
+    """What a reader of an experiment's numbers must know: how answers were made, what is withheld or left out."""
+    generated: dict[str, list[str]] = {}
+    for predictions in experiment.predictions:
+        if generation := predictions.summary.get("generation"):
+            label = label_of(predictions.summary["benchmark"], predictions.summary["protocol"])
+            generated.setdefault(generation, []).append(label)
+    for generation, labels in generated.items():
+        if generation == STORED:
+            yield f"{experiment.name}: the answers to {', '.join(labels)} were made elsewhere and read from a file."
+        else:
+            yield f"{experiment.name} answers {', '.join(labels)} with generation settings {generation}."
+    for scores in experiment.scores:
+        label = label_of(scores.summary["benchmark"], scores.summary["protocol"])
+        if reason := withheld_because(scores, max_failed_items=experiment.max_failed_items):
+            yield f"{experiment.name}: {reason}."
+        elif number := scores.summary["num_failed"]:
+            yield f"{experiment.name} failed on {number} items of {label}; they are in no mean."
+        for metric in scores.summary["not_computed"]:
+            yield f"{experiment.name} on {label}: {metric} is not computed, its language model was not there."
+    for other in experiment.other_scores:
+        yield f"{experiment.name}: {other.note}."
+
+
+def _answers(experiment: ComparedExperiment) -> Iterable[Answers]:
+    by_fingerprint = {predictions.fingerprint: predictions for predictions in experiment.predictions}
+    for scores in experiment.scores:
+        wanted = scores.request.inputs["predictions"]
+        benchmark, protocol = scores.summary["benchmark"], scores.summary["protocol"]
+        if wanted not in by_fingerprint:
+            raise DataError(
+                f"{experiment.name}: the scores of {label_of(benchmark, protocol)} belong to predictions {wanted}, "
+                "not given here"
+            )
+        values: dict[str, dict[str, float]] = {metric: {} for metric in scores.summary["metrics"]}
+        for row in pq.read_table(scores.path("scores.parquet"), columns=["metric", "item_id", "value"]).to_pylist():
+            values[row["metric"]][row["item_id"]] = row["value"]
+        items = {item.item_id: item for item in read_predictions(by_fingerprint[wanted])}
+        yield Answers(experiment.name, benchmark, protocol, items, _groups(items), values)
+
+
+def _groups(items: Mapping[str, Prediction]) -> dict[str, dict[str, str | None]]:
+    """The group of each item in every breakdown."""
+    found = item_groups([item.question for item in items.values()], [item.reference for item in items.values()])
+    return {
+        name: dict(zip(BREAKDOWNS, (item.category, item.image_category, *both), strict=True))
+        for (name, item), both in zip(items.items(), found, strict=True)
+    }
+
+
+def _check_same_items(answers: Sequence[Answers]) -> None:
+    first_of: dict[str, Answers] = {}
+    for other in answers:
+        first = first_of.setdefault(other.label, other)
+        asked, asked_first = _asked(other), _asked(first)
+        if asked != asked_first:
+            example = min(item for item, _ in set(asked.items()) ^ set(asked_first.items()))
+            raise DataError(
+                f"{other.label}: {first.experiment} and {other.experiment} answered different items, for example "
+                f"{example!r}; a benchmark with other items needs another name"
+            )
+
+
+def _asked(answers: Answers) -> dict[str, tuple[str | None, ...]]:
+    return {
+        name: (item.category, item.question, item.reference, item.image_sha256) for name, item in answers.items.items()
+    }
+
+
+def _differences(a: Answers, b: Answers) -> Iterable[dict[str, Any]]:
+    """b minus a, on the items that both answered: of all items, then of each group of each breakdown."""
+    for metric in (metric for metric in a.values if metric in b.values):
+        both = [name for name in a.items if name in a.values[metric] and name in b.values[metric]]
+        if not both:
+            continue  # each item failed in one of the two
+        groups: dict[tuple[str, str], list[str]] = {(OVERALL, OVERALL): both}
+        for breakdown in BREAKDOWNS:
+            parts: dict[str, list[str]] = {}
+            for name in both:
+                if (group := a.groups[name][breakdown]) is not None:
+                    parts.setdefault(group, []).append(name)
+            groups |= {(breakdown, group): names for group, names in sorted(parts.items())}
+        for (breakdown, group), names in groups.items():
+            difference = paired_difference(
+                [a.values[metric][name] for name in names],
+                [b.values[metric][name] for name in names],
+                clusters=[a.items[name].image_sha256 for name in names],
+            )
+            yield {
+                "benchmark": a.benchmark,
+                "protocol": a.protocol,
+                "metric": metric,
+                "breakdown": breakdown,
+                "group": group,
+                "experiment_a": a.experiment,
+                "experiment_b": b.experiment,
+                **asdict(difference),
+            }
+
+
+def judged_rows(a: ComparedExperiment, b: ComparedExperiment) -> Iterable[dict[str, Any]]:
+    """b minus a before the same judge, of the numbers that both show."""
+    for one, other in product(a.other_scores, b.other_scores):
+        if not one.is_withheld and not other.is_withheld:
+            for row in judged_differences(one.source, other.source):
+                yield {**row, "experiment_a": a.name, "experiment_b": b.name}
+
+
+def _sheet_items(answers: Sequence[Answers]) -> list[SheetItem]:
+    by_benchmark: dict[str, list[Answers]] = {}
+    for one in answers:
+        by_benchmark.setdefault(one.label, []).append(one)
+    return [
+        SheetItem(
+            benchmark=label,
+            item_id=name,
+            category=item.category or everyone[0].groups[name]["question_type"],
+            question=item.question,
+            reference=item.reference,
+            image_sha256=item.image_sha256,
+            answers=tuple(_sheet_answer(one, name) for one in everyone),
+        )
+        for label, everyone in by_benchmark.items()
+        for name, item in everyone[0].items.items()
+    ]
+
+
+def _sheet_answer(answers: Answers, name: str) -> SheetAnswer:
+    item = answers.items[name]
+    scores = {metric: values[name] for metric, values in answers.values.items() if name in values}
+    decided = scores.pop(DECIDING_METRIC, None)
+    is_right = None if decided is None else decided == 100
+    return SheetAnswer(answers.experiment, item.prediction, item.error, is_right, tuple(scores.items()))

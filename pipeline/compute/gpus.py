@@ -1,0 +1,77 @@
+"""What known GPUs can do at most: dense bfloat16 matrix products with float32 accumulation, and their memory.
+
+From NVIDIA's data sheets and architecture white papers. Figures there "with sparsity" are halved; GeForce cards compute
+products that accumulate in float32, as training needs them, at half the rate of those that accumulate in float16.
+"""
+
+from dataclasses import dataclass
+
+import torch
+
+from pipeline.compute.model_sizes import matrix_rate
+from pipeline.core.errors import ConfigError
+
+
+@dataclass(frozen=True, slots=True)
+class Gpu:
+    """A model of GPU under the name that is asked for."""
+
+    name: str
+    device_names: tuple[str, ...]
+    """How drivers call it."""
+    teraflops: float
+    """Dense bfloat16, 10^12 operations a second."""
+    memory_gib: int
+
+
+GPUS: tuple[Gpu, ...] = (
+    Gpu("RTX 3090", ("NVIDIA GeForce RTX 3090",), 71.0, 24),
+    Gpu("RTX 4080", ("NVIDIA GeForce RTX 4080",), 97.5, 16),
+    Gpu("RTX 4090", ("NVIDIA GeForce RTX 4090",), 165.2, 24),
+    Gpu("RTX 5090", ("NVIDIA GeForce RTX 5090",), 209.5, 32),
+    Gpu("RTX A6000", ("NVIDIA RTX A6000",), 154.8, 48),
+    Gpu("RTX 6000 Ada", ("NVIDIA RTX 6000 Ada Generation",), 364.2, 48),
+    Gpu("L4", ("NVIDIA L4",), 121.0, 24),
+    Gpu("L40S", ("NVIDIA L40S",), 362.0, 48),
+    Gpu("A10", ("NVIDIA A10",), 125.0, 24),
+    Gpu("A10G", ("NVIDIA A10G",), 70.0, 24),
+    Gpu("A100 40GB", ("NVIDIA A100-SXM4-40GB", "NVIDIA A100-PCIE-40GB"), 312.0, 40),
+    Gpu("A100 80GB", ("NVIDIA A100-SXM4-80GB", "NVIDIA A100 80GB PCIe"), 312.0, 80),
+    Gpu("H100", ("NVIDIA H100 80GB HBM3",), 989.4, 80),
+    Gpu("H100 PCIe", ("NVIDIA H100 PCIe",), 756.0, 80),
+    Gpu("H100 NVL", ("NVIDIA H100 NVL",), 835.0, 94),
+    Gpu("H200", ("NVIDIA H200",), 989.4, 141),
+    Gpu("B200", ("NVIDIA B200",), 2250.0, 180),
+)
+
+
+def find_gpu(name: str) -> Gpu:
+    """A known GPU by its short name or its driver's, in any case.
+
+    Raises:
+        ConfigError: it is not in the table; the message lists the names that are.
+    """
+    for gpu in GPUS:
+        if name.casefold() in (known.casefold() for known in (gpu.name, *gpu.device_names)):
+            return gpu
+    names = ", ".join(gpu.name for gpu in GPUS)
+    raise ConfigError(f"no GPU is known as {name!r}; there are: {names}")
+
+
+@dataclass(frozen=True, slots=True)
+class Peak:
+    """The rate that model FLOPs utilisation is a part of."""
+
+    flops_per_second: float
+    is_measured: bool
+    """Not in the table: the rate of this device's own matrix products, measured when the training began."""
+
+
+def device_peak(device: torch.device) -> Peak:
+    """Of the device that trains: from the table, or measured where it is not in it, as on CPUs."""
+    if device.type == "cuda":
+        name = torch.cuda.get_device_name(device)
+        for gpu in GPUS:
+            if name in gpu.device_names:
+                return Peak(gpu.teraflops * 1e12, is_measured=False)
+    return Peak(matrix_rate(), is_measured=True)

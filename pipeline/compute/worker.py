@@ -1,0 +1,114 @@
+"""One process of a job: ``python -m pipeline.compute.worker job.json``, started on every device by ``launch``.
+
+By hand, for debugging: the same command with RANK=0 WORLD_SIZE=1 LOCAL_RANK=0 MASTER_ADDR=127.0.0.1 MASTER_PORT=29500.
+"""
+
+import errno
+import json
+import os
+import signal
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from functools import partial
+from pathlib import Path
+
+import torch
+
+from pipeline.compute.launch import ERROR_MARK, EXIT_STOPPED, FOLLOWS_STDIN, WorkerEvent, say
+from pipeline.core.errors import PipelineError, StoppedError, StoreError, TransientError
+from pipeline.core.settings import load_settings
+from pipeline.training.checkpoints.resume import ConversionJob
+from pipeline.training.step import TrainingJob
+
+
+def main(job_file: Path) -> int:
+    """Run the job; say in one line what stopped it."""
+    supervisor = _Supervisor(job_file)
+    if FOLLOWS_STDIN in os.environ:
+        supervisor.follow()
+    try:
+        _run(job_file, supervisor)
+    except StoppedError as error:
+        say(ERROR_MARK, explained(error, job_file))
+        return EXIT_STOPPED
+    except Exception as error:
+        say(ERROR_MARK, explained(error, job_file))
+        raise
+    return 0
+
+
+def _run(job_file: Path, supervisor: "_Supervisor") -> None:
+    text = job_file.read_text(encoding="utf-8")
+    kind = json.loads(text)["kind"]
+    if kind == "train":
+        from pipeline.training.stopping import StopRequest
+
+        stop = StopRequest(seconds=load_settings().seconds_to_stop)
+        stop.listen()
+        supervisor.on_end = stop.ask
+        with _as_if_not_installed("mlflow", "boto3"):  # DeepSpeed's tuner and Accelerate's set-up load them: 1.6 s
+            from pipeline.training.loop import train  # DeepSpeed reads the environment when it is imported
+
+        train(TrainingJob.model_validate_json(text), stop)
+        return
+    if kind == "convert":
+        from pipeline.training.checkpoints.convert import convert
+
+        convert(ConversionJob.model_validate_json(text))
+    else:
+        from pipeline.features.run import do_job
+
+        rank, num_processes = int(os.environ["RANK"]), int(os.environ["WORLD_SIZE"])
+        num_decoders = load_settings().effective_num_decoders
+        do_job(job_file, rank=rank, num_processes=num_processes, num_decoders=num_decoders, tell=WorkerEvent.tell)
+
+
+@contextmanager
+def _as_if_not_installed(*names: str) -> Iterator[None]:
+    """Spare the enclosed imports packages that they load where they are there, and that a worker has no use for."""
+    hidden = [name for name in names if name not in sys.modules]
+    sys.modules.update(dict.fromkeys(hidden))  # type: ignore[arg-type]  # what makes an import fail
+    try:
+        yield
+    finally:
+        for name in hidden:
+            del sys.modules[name]
+
+
+def explained(error: Exception, job_file: Path) -> dict[str, str]:
+    """The error as one of ``pipeline.core.errors``, by name, or as a bug of ours."""
+    if isinstance(error, PipelineError | TransientError):
+        return {"type": type(error).__name__, "message": str(error)}
+    if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
+        message = f"no space left for the work of {job_file.parent}; free some and run again ({error})"
+        return {"type": StoreError.__name__, "message": message}
+    if isinstance(error, torch.OutOfMemoryError | torch.distributed.DistNetworkError):
+        return {"type": TransientError.__name__, "message": f"{job_file}: {error}"}
+    return {"type": "", "message": f"{type(error).__name__}: {error}"}
+
+
+class _Supervisor:
+    """The process that started the job, as this one sees it: through standard input."""
+
+    def __init__(self, job_file: Path) -> None:
+        self._log_file = job_file.parent / "worker.log"
+        self.on_end: Callable[[], None] = partial(os._exit, 1)
+        """What to do when it is gone, however it died: standard input ends then."""
+
+    def follow(self) -> None:
+        """From now on stop like on SIGTERM when it asks for it; a near worker gets the signal and never a character."""
+        threading.Thread(target=self._watch, daemon=True).start()
+
+    def _watch(self) -> None:
+        while os.read(0, 1):
+            os.kill(os.getpid(), signal.SIGTERM)
+        log_file = os.open(self._log_file, os.O_WRONLY | os.O_APPEND | os.O_CREAT)
+        os.dup2(log_file, 1)  # nobody reads the pipes any more; a write to them would fail
+        os.dup2(log_file, 2)
+        self.on_end()
+
+
+if __name__ == "__main__":
+    sys.exit(main(Path(sys.argv[1])))

@@ -1,0 +1,116 @@
+"""What a model is measured with: benchmarks with their protocols, and how answers are generated."""
+
+from typing import Annotated, Any, Literal
+
+from pydantic import BeforeValidator, ConfigDict, Field, model_validator
+
+from model.config import GENERATION_PRESETS, Generation, GenerationConfig, Section
+from pipeline.config.benchmarks import ALL, KNOWN_BENCHMARKS, MetricName, label_of
+from pipeline.config.datasets import DatasetSource
+
+OLD_METRIC_NAMES = {"rouge_l": "rougeL"}
+"""As experiment files of earlier versions spell them."""
+
+
+def _metric_name(value: Any) -> Any:
+    return OLD_METRIC_NAMES.get(value, value) if isinstance(value, str) else value
+
+
+Metric = Annotated[MetricName, BeforeValidator(_metric_name)]
+
+
+def _only_the_name_is_required(schema: dict[str, Any]) -> None:
+    """The form of a known benchmark may leave out what the benchmark itself decides."""
+    schema["required"] = ["name"]
+
+
+class BenchmarkConfig(Section):
+    """One benchmark. Of a known one the name is enough: source, protocol and metrics are then its own."""
+
+    model_config = ConfigDict(json_schema_extra=_only_the_name_is_required)
+
+    name: str = Field(
+        pattern=r"^[\w.-]+$",
+        description="name in tables, charts and MLflow; known are " + ", ".join(KNOWN_BENCHMARKS),
+    )
+    source: DatasetSource = Field(description="where the items come from; the first exchange of a sample is an item")
+    protocol: str = Field(ALL, description="which questions are asked: first-of-8 or all of ja-vg-vqa-500, else all")
+    generation: Generation | None = Field(
+        None, description="how its answers are generated, where not as evaluation.generation says"
+    )
+    metrics: tuple[Metric, ...] = Field(min_length=1, description="how answers are scored")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _known(cls, values: Any) -> Any:
+        if not isinstance(values, dict) or not isinstance(values.get("name"), str):
+            return values
+        known = KNOWN_BENCHMARKS.get(values["name"])
+        if known is None:
+            if "source" not in values:
+                raise ValueError(
+                    f"no published benchmark is named {values['name']!r}; there are: {', '.join(KNOWN_BENCHMARKS)}. "
+                    "One of your own needs source and metrics"
+                )
+            return values
+        own = {"kind": "published", "name": values["name"]}
+        return {"source": own, "protocol": next(iter(known.protocols)), "metrics": known.metrics, **values}
+
+    @model_validator(mode="after")
+    def _has_protocol(self) -> "BenchmarkConfig":
+        known = KNOWN_BENCHMARKS.get(self.name)
+        protocols = list(known.protocols) if known else [ALL]
+        if self.protocol not in protocols:
+            raise ValueError(f"{self.name} has no protocol {self.protocol!r}; there are: {', '.join(protocols)}")
+        return self
+
+    @property
+    def label(self) -> str:
+        """Name and protocol, for the roles of steps; your own benchmarks have one protocol only."""
+        return label_of(self.name, self.protocol)
+
+
+class JudgeConfig(Section):
+    """Who judges answers and how it is asked. Scores of different judges are never compared."""
+
+    protocol: Literal["heron-official"] = Field("heron-official", description="wording and form of the inquiries")
+    model: str = Field("gpt-4-0125-preview", min_length=1, description="name of the judge at its endpoint")
+    temperature: float | None = Field(0.0, ge=0, le=2, description="null: not sent, for models that accept none")
+    max_tokens: int = Field(1024, gt=0, description="longest reply, in tokens")
+    max_tokens_name: Literal["max_tokens", "max_completion_tokens"] = Field(
+        "max_tokens", description="how the endpoint calls that limit; reasoning models want max_completion_tokens"
+    )
+    repeats: int = Field(1, gt=0, le=100, description="how often every answer is judged")
+    attempts: int = Field(3, gt=0, le=20, description="inquiries for one judgement, until a reply can be read")
+
+    @property
+    def sampling(self) -> dict[str, float | int]:
+        """What is sent beside model and messages."""
+        temperature = {} if self.temperature is None else {"temperature": self.temperature}
+        return {**temperature, self.max_tokens_name: self.max_tokens}
+
+
+class EvaluationConfig(Section):
+    """The benchmarks and how answers are made."""
+
+    benchmarks: tuple[BenchmarkConfig, ...] = Field((), description="benchmarks to answer")
+    generation: Generation = Field(
+        GenerationConfig(),
+        description="how answers are generated: settings, or one of " + ", ".join(GENERATION_PRESETS),
+    )
+    batch_size: int = Field(16, gt=0, description="items answered together")
+    judge: JudgeConfig = Field(JudgeConfig(), description="who judges the answers to judged benchmarks")
+
+    @model_validator(mode="after")
+    def _benchmarks_differ(self) -> "EvaluationConfig":
+        labels = [f"{benchmark.name}/{benchmark.protocol}" for benchmark in self.benchmarks]
+        if len(set(labels)) != len(labels):
+            raise ValueError(f"benchmarks must differ in name or protocol: {labels}")
+        sources = {benchmark.name: benchmark.source for benchmark in self.benchmarks}
+        if others := [one.name for one in self.benchmarks if one.source != sources[one.name]]:
+            raise ValueError(f"benchmark {others[0]} has two sources; items from elsewhere need another name")
+        return self
+
+    def generation_for(self, benchmark: BenchmarkConfig) -> GenerationConfig:
+        """How answers to a benchmark are generated."""
+        return benchmark.generation or self.generation

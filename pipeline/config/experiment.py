@@ -1,0 +1,321 @@
+"""An experiment, as read from its YAML file: strict, immutable, every problem reported at once.
+
+Experiment files say *what*; ``pipeline.core.settings`` says *where*. A step gets only the sections it reads.
+"""
+
+from collections.abc import Mapping, Sequence
+from enum import StrEnum
+from importlib.resources import files
+from pathlib import Path
+from typing import Any, Literal
+
+import yaml
+from pydantic import Field, ValidationError, model_validator
+
+from model.config import (
+    ImageConfig,
+    LlmConfig,
+    LoraConfig,
+    Section,
+    Supervision,
+    TemplateName,
+    VisionTowerConfig,
+)
+from pipeline.config.architectures import longest_sequence, tile_size
+from pipeline.config.datasets import DatasetSource as DatasetSource
+from pipeline.config.datasets import LocalSource as LocalSource
+from pipeline.config.datasets import PublishedSource as PublishedSource
+from pipeline.config.datasets import ShapesJaSource as ShapesJaSource
+from pipeline.config.evaluation import EvaluationConfig
+from pipeline.core.errors import ConfigError
+
+TOKENIZER_FOLDER = Path(str(files("pipeline.config") / "tokenizers"))
+"""Where the tokenizers lie that come with this project."""
+
+
+class ExperimentName(StrEnum):
+    """The experiments that come with this project, one file each in ``pipeline/experiments``."""
+
+    DEMO_V1_0 = "demo-v1.0"
+    DEMO_V1_1 = "demo-v1.1"
+    SMOKE = "smoke"
+    LLAVA_JP_V1_0 = "llava-jp-v1.0"
+    LLAVA_JP_V1_1 = "llava-jp-v1.1"
+    LLAVA_JP_V1_1_PUBLISHED_LAYOUT = "llava-jp-v1.1-published-layout"
+    LLAVA_JP_V1_1_LORA = "llava-jp-v1.1-lora"
+    LLAVA_JP_LLM_JP_3_1_8B = "llava-jp-llm-jp-3-1.8b"
+    LLAVA_JP_LLM_JP_3_3_7B = "llava-jp-llm-jp-3-3.7b"
+    LLAVA_JP_LLM_JP_3_7_2B = "llava-jp-llm-jp-3-7.2b"
+    LLAVA_JP_LLM_JP_3_13B = "llava-jp-llm-jp-3-13b"
+    LLAVA_JP_LLM_JP_3_1_8B_SIGLIP2 = "llava-jp-llm-jp-3-1.8b-siglip2"
+
+
+class DatasetsConfig(Section):
+    """The training data of the two stages."""
+
+    pretrain: DatasetSource = Field(description="captions, for the projector")
+    finetune: DatasetSource = Field(description="conversations, for projector and LLM")
+
+
+Severity = Literal["reject", "warn", "ignore"]
+
+
+class TranslationConfig(Section):
+    """How severe the translation checks are."""
+
+    severities: Mapping[str, Severity] = Field(
+        {}, description="another severity for a check in sql/checks/translation: reject, warn or ignore"
+    )
+
+
+class ContaminationConfig(Section):
+    """What is done about training images that are benchmark images as well."""
+
+    exclude: bool = Field(False, description="leave samples out of the training whose image is in a benchmark")
+    max_distance: int = Field(
+        6, ge=0, le=16, description="bits of 64 in which the perceptual hashes of one picture may differ"
+    )
+
+
+class LimitsConfig(Section):
+    """Gates between steps. They stop a run or withhold a number; they never change what a step makes."""
+
+    max_rejected_fraction: float = Field(0.05, ge=0, le=1, description="largest part of a dataset that may be rejected")
+    max_failed_items: int = Field(
+        0, ge=0, description="items of a benchmark that may have no answer before its numbers are withheld"
+    )
+    max_judge_failures: int = Field(
+        0, ge=0, description="judgements without usable scores that a judged benchmark's numbers may leave out"
+    )
+
+
+StoredForm = Literal["exact", "exact-zstd", "int8"]
+
+
+class FeatureConfig(ImageConfig):
+    """How an image becomes cached features."""
+
+    form: StoredForm | Literal["live"] = Field(
+        "exact",
+        description="exact: the tower's numbers; exact-zstd: the same, compressed; int8: half the bytes, 1 % error; "
+        "live: no cache, the trainer runs the tower",
+    )
+    images_per_shard: int = Field(512, gt=0, description="images in one Parquet shard")
+
+
+class HeldOutConfig(Section):
+    """Samples kept out of training, to see at intervals what the model makes of them."""
+
+    num_samples: int = Field(64, ge=0, description="samples that are held out; at most one in a hundred is")
+    every: int = Field(500, gt=0, description="optimizer steps between two looks at them; the ends are looked at too")
+    num_answers: int = Field(4, ge=0, description="of their questions, how many the model answers each time")
+    max_new_tokens: int = Field(64, gt=0, description="longest of these answers, in tokens")
+
+
+class StageConfig(Section):
+    """One training stage."""
+
+    template: TemplateName = Field(description="conversation template; chat: the tokenizer's own")
+    supervision: Supervision = Field(
+        "answers",
+        description="answers: every answer, whole; llava-jp: what the original code learned, its lost words included",
+    )
+    num_epochs: int = Field(1, gt=0, description="passes over the data")
+    learning_rate: float = Field(gt=0, description="peak learning rate")
+    projector_learning_rate: float | None = Field(
+        None, gt=0, description="peak learning rate of the projector, where it differs"
+    )
+    warmup_fraction: float = Field(0.03, ge=0, lt=1, description="part of the optimizer steps in which the rate rises")
+    global_batch_size: int = Field(gt=0, description="samples per optimizer step, over all devices")
+    micro_batch_size: int = Field(gt=0, description="samples per forward pass on one device, at most")
+    max_length: int = Field(1532, gt=1, description="longest sequence, vision tokens included, in tokens")
+    group_by_length: bool = Field(False, description="batches of samples of like length, in an order of their own")
+    optimizer: Literal["adamw", "adamw-8bit"] = Field(
+        "adamw", description="adamw-8bit: moments in 8 bits, those of embeddings in 32; needs bitsandbytes"
+    )
+    adam_beta2: float = Field(0.999, gt=0, lt=1, description="decay of AdamW's second moment")
+    weight_decay: float = Field(0.0, ge=0, description="decoupled weight decay")
+    max_gradient_norm: float = Field(1.0, ge=0, description="gradients are clipped to this norm; 0: never")
+    z_loss: float = Field(
+        0.0, ge=0, description="weight of the squared log of the softmax's denominator in the loss; 0: none"
+    )
+    precision: Literal["float32", "bfloat16"] = Field(
+        "bfloat16", description="number format of the forward pass; trained weights keep a float32 master copy"
+    )
+    lora: LoraConfig | None = Field(None, description="train low-rank updates of the LLM in place of its weights")
+    frozen_dropout: bool = Field(
+        False, description="dropout also in frozen parts, as in the original's pretraining; for its published weights"
+    )
+    gradient_checkpointing: bool = Field(False, description="recompute activations to save memory")
+    held_out: HeldOutConfig = Field(HeldOutConfig(), description="samples that are looked at and not trained on")
+    seed: int = Field(42, ge=0, description="seed of data order, projector weights and dropout")
+
+    @model_validator(mode="after")
+    def _supervision_fits(self) -> "StageConfig":
+        if self.template == "chat" and self.supervision == "llava-jp":
+            raise ValueError("supervision llava-jp has no meaning for template chat, which LLaVA-JP does not have")
+        return self
+
+
+class ExperimentConfig(Section):
+    """Everything that decides the result of an experiment."""
+
+    name: str = Field(pattern=r"^[\w.-]+$", description="name of the experiment")
+    description: str = Field(description="one sentence")
+    datasets: DatasetsConfig
+    translation: TranslationConfig = TranslationConfig()
+    contamination: ContaminationConfig = ContaminationConfig()
+    limits: LimitsConfig = LimitsConfig()
+    vision_tower: VisionTowerConfig
+    features: FeatureConfig
+    llm: LlmConfig
+    pretrain: StageConfig
+    finetune: StageConfig
+    evaluation: EvaluationConfig
+
+    @model_validator(mode="after")
+    def _tiles_fit(self) -> "ExperimentConfig":
+        if (tile := tile_size(self.vision_tower.weights)) is not None:
+            for scale, side in zip(self.features.scales, self.features.sides, strict=True):
+                if side % tile:
+                    raise ValueError(f"scale {scale} gives {side} pixels, which is not a multiple of tile_size={tile}")
+        return self
+
+    @model_validator(mode="after")
+    def _sequences_fit(self) -> "ExperimentConfig":
+        if (longest := longest_sequence(self.llm.weights)) is not None:
+            for name, stage in (("pretrain", self.pretrain), ("finetune", self.finetune)):
+                if stage.max_length > longest:
+                    raise ValueError(
+                        f"{name}.max_length={stage.max_length} is more than the LLM's max_position_embeddings={longest}"
+                    )
+        return self
+
+    @model_validator(mode="after")
+    def _llm_is_frozen_in_pretraining(self) -> "ExperimentConfig":
+        if self.pretrain.lora is not None:
+            raise ValueError("pretrain.lora: pretraining trains the projector alone; set finetune.lora")
+        return self
+
+
+def load_experiment(name_or_path: str, overrides: Sequence[str] = ()) -> ExperimentConfig:
+    """Read an experiment by name or from a YAML file, apply ``a.b=c`` overrides, and check everything.
+
+    A file may start from another experiment with ``extends: NAME``. Paths in a file start at the file's folder.
+
+    Raises:
+        ConfigError: no such experiment, not YAML, or any number of invalid fields, all of them named.
+    """
+    values = _read(name_or_path)
+    for override in overrides:
+        apply_override(values, override)
+    return validate_experiment(values, source=" ".join([name_or_path, *overrides]))
+
+
+def validate_experiment(values: Mapping[str, Any], *, source: str) -> ExperimentConfig:
+    """Check plain values; ``source`` names them in the error.
+
+    Raises:
+        ConfigError: with every problem on a line of its own.
+    """
+    try:
+        return ExperimentConfig.model_validate(values)
+    except ValidationError as error:
+        raise ConfigError(explain(error, source)) from error
+
+
+def explain(error: ValidationError, source: str) -> str:
+    """All problems of a validation, one line each, with the value that was given."""
+    problems = [
+        f"  {'.'.join(map(str, item['loc'])) or 'experiment'}: {item['msg']} (got {_short(item['input'])})"
+        for item in error.errors()
+    ]
+    return "\n".join([f"{source} is not valid:", *problems])
+
+
+def _short(value: object) -> str:
+    text = repr(value)
+    return text if len(text) <= 80 else text[:79] + "…"
+
+
+def _read(name_or_path: str, *, extended_by: tuple[str, ...] = ()) -> dict[str, Any]:
+    if name_or_path in extended_by:
+        raise ConfigError(f"experiments extend each other in a circle: {' -> '.join([*extended_by, name_or_path])}")
+    path = _experiment_file(name_or_path)
+    try:
+        loaded = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{name_or_path} is not YAML: {error}") from error
+    if not isinstance(loaded, dict):
+        raise ConfigError(f"{name_or_path} must hold the fields of an experiment, not {_short(loaded)}")
+    values: dict[str, Any] = _with_absolute_paths(loaded, path.parent.resolve())
+    base = values.pop("extends", None)
+    if base is None:
+        return dict(values)
+    if not isinstance(base, str):
+        raise ConfigError(f"{name_or_path}: extends must be one name or path, not {_short(base)}")
+    start = base if base in set(ExperimentName) else str(path.parent.resolve() / base)
+    return _merged(_read(start, extended_by=(*extended_by, name_or_path)), values)
+
+
+def _experiment_file(name_or_path: str) -> Path:
+    if name_or_path in set(ExperimentName):
+        return Path(str(files("pipeline.experiments") / f"{name_or_path}.yaml"))
+    path = Path(name_or_path)
+    if path.suffix in (".yaml", ".yml"):
+        if not path.is_file():
+            raise ConfigError(f"there is no experiment file {path}")
+        return path
+    known = ", ".join(ExperimentName)
+    raise ConfigError(f"no experiment is named {name_or_path!r}; there are: {known}; or give the path of a .yaml file")
+
+
+PATH_FIELDS = {"annotations", "images", "originals", "folder"}
+
+
+def _with_absolute_paths(value: Any, folder: Path) -> Any:
+    """The same values with the path fields starting at the folder of their file."""
+    if isinstance(value, dict):
+        return {
+            key: str(folder / Path(item).expanduser())
+            if key in PATH_FIELDS and isinstance(item, str)
+            else _with_absolute_paths(item, folder)
+            for key, item in value.items()
+        }
+    if isinstance(value, list):
+        return [_with_absolute_paths(item, folder) for item in value]
+    return value
+
+
+def _merged(base: dict[str, Any], change: dict[str, Any]) -> dict[str, Any]:
+    """``base`` with the fields of ``change``; a section of another kind replaces the old one whole.
+
+    A revision belongs to its repository: another ``id`` does not inherit it.
+    """
+    merged = dict(base)
+    if change.get("id", base.get("id")) != base.get("id"):
+        merged.pop("revision", None)
+    for key, value in change.items():
+        old = merged.get(key)
+        if isinstance(old, dict) and isinstance(value, dict) and value.get("kind", old.get("kind")) == old.get("kind"):
+            merged[key] = _merged(old, value)
+        else:
+            merged[key] = value
+    return merged
+
+
+def apply_override(values: dict[str, Any], override: str) -> None:
+    """Set ``a.b=c`` in place; the value is YAML, with ``2e-5`` read as the number it is meant to be."""
+    key, sign, text = override.partition("=")
+    if not sign or not key:
+        raise ConfigError(f"--set {override!r} is not of the form section.field=value")
+    *parents, last = key.split(".")
+    section = values
+    for parent in parents:
+        section = section.setdefault(parent, {})
+        if not isinstance(section, dict):
+            raise ConfigError(f"--set {override!r}: {parent!r} is not a section")
+    try:
+        section[last] = yaml.safe_load(text)
+    except yaml.YAMLError as error:
+        raise ConfigError(f"--set {override!r}: the value is not YAML: {error}") from error

@@ -1,0 +1,95 @@
+"""A model that is measured without being trained here, and what it is measured with."""
+
+from collections.abc import Mapping
+from typing import Annotated, Literal
+from urllib.parse import urlsplit
+
+from pydantic import Field, field_validator, model_validator
+
+from model.config import AbsolutePath, HubFolder, LocalFolder, Section
+from pipeline.config.evaluation import EvaluationConfig
+from pipeline.config.experiment import ExperimentName, LimitsConfig
+
+Dtype = Literal["auto", "float32", "bfloat16", "float16"]
+
+
+class CheckpointModel(Section):
+    """A model of this project or of LLaVA-JP, found as ``llava-jp chat`` finds it."""
+
+    kind: Literal["checkpoint"]
+    name: str = Field(
+        description="an experiment, first digits of a fingerprint, a folder, or owner/name@revision on the Hub"
+    )
+
+
+class TransformersModel(Section):
+    """Any image-text-to-text model of Transformers. The prompt is its chat template's, or that of a preset."""
+
+    kind: Literal["transformers"]
+    weights: Annotated[HubFolder | LocalFolder, Field(discriminator="kind")] = Field(description="where it lies")
+    preset: str | None = Field(
+        None, description="prompt of pipeline/evaluation/models/presets.yaml in place of the chat template"
+    )
+    trust_remote_code: bool = Field(
+        False, description="run the Python files that lie with the model; read them first, they can do anything"
+    )
+    dtype: Dtype = Field("auto", description="number format of the weights; auto: as they were saved")
+
+
+class EndpointModel(Section):
+    """A vision model behind any endpoint that speaks OpenAI's chat completions. The key: from the environment."""
+
+    kind: Literal["endpoint"]
+    model: str = Field(min_length=1, description="name of the model at its endpoint")
+    base_url: str = Field("", description="as https://host/v1; empty: LLAVA_JP_MODEL_BASE_URL, OPENAI_BASE_URL, OpenAI")
+    sends_temperature: bool = Field(True, description="false for models that accept none")
+    max_tokens_name: Literal["max_tokens", "max_completion_tokens"] = Field(
+        "max_tokens", description="how the endpoint calls max_new_tokens; reasoning models want max_completion_tokens"
+    )
+
+    @field_validator("base_url")
+    @classmethod
+    def _has_no_secret(cls, url: str) -> str:
+        if "@" in urlsplit(url).netloc:
+            raise ValueError("the URL holds a user or a password; put the key into LLAVA_JP_MODEL_API_KEY")
+        return url
+
+
+class StoredModel(Section):
+    """Answers that were made elsewhere: a file for each benchmark."""
+
+    kind: Literal["stored"]
+    files: Mapping[str, AbsolutePath] = Field(min_length=1, description="file of answers by the benchmark's name")
+
+
+ModelConfig = Annotated[CheckpointModel | TransformersModel | EndpointModel | StoredModel, Field(discriminator="kind")]
+
+
+class ModelEvaluation(Section):
+    """One model, some benchmarks. The name stands in tables and charts and is what `llava-jp compare` takes."""
+
+    name: str = Field(pattern=r"^[\w.-]+$", description="name in tables, charts, MLflow and for llava-jp compare")
+    description: str = Field("", description="one sentence, for MLflow")
+    model: ModelConfig = Field(description="what is measured")
+    evaluation: EvaluationConfig = Field(description="benchmarks, generation, judge")
+    limits: LimitsConfig = Field(LimitsConfig(), description="when numbers are withheld")
+
+    @model_validator(mode="after")
+    def _fits(self) -> "ModelEvaluation":
+        if self.name in set(ExperimentName):
+            raise ValueError(f"{self.name} is an experiment of this project; a measured model needs another name")
+        if not self.evaluation.benchmarks:
+            raise ValueError("there is no benchmark to measure it with")
+        if isinstance(self.model, StoredModel):
+            asked = {benchmark.name for benchmark in self.evaluation.benchmarks}
+            if asked != set(self.model.files):
+                raise ValueError(
+                    f"the benchmarks are {sorted(asked)}, and there are files of answers for {sorted(self.model.files)}"
+                )
+        return self
+
+
+class MeasuredModel(Section):
+    """A model that was measured, by the name of its evaluation; stands where an experiment can stand."""
+
+    measured: str = Field(pattern=r"^[\w.-]+$", description="name of the evaluation")

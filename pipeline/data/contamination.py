@@ -1,0 +1,150 @@
+"""Step: which training images are benchmark images as well, and which samples are left without them.
+
+A model that has seen a benchmark's images in training may answer from memory. Whether the samples are left out is the
+experiment's choice (``contamination.exclude``); what was found is kept either way.
+"""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from pipeline.config.experiment import ContaminationConfig
+from pipeline.core.errors import DataError
+from pipeline.core.parquet import write_table
+from pipeline.store.artifacts import ArtifactStore
+from pipeline.store.manifest import Manifest, Request
+from pipeline.store.queries import contaminated_images
+from pipeline.store.sql_files import sql_files
+
+VERSION = 1  # raise when the same request should give a different result
+
+CONTAMINATION_SCHEMA = pa.schema(
+    [
+        pa.field("image", pa.string(), nullable=False),
+        pa.field("benchmark", pa.string(), nullable=False),
+        pa.field("benchmark_image", pa.string(), nullable=False),
+        pa.field("matched_by", pa.string(), nullable=False),
+        pa.field("distance", pa.int64()),
+    ]
+)
+
+
+def contamination_request(
+    config: ContaminationConfig, *, dataset: str, accepted: str, benchmarks: Mapping[str, str]
+) -> Request:
+    """What ``find_contamination`` is asked to make; all inputs by their fingerprints, the benchmarks' by name."""
+    return Request(
+        step="contamination",
+        version=VERSION,
+        config={
+            "max_distance": config.max_distance,
+            "checks": {name: check.sha256 for name, check in sql_files("checks/contamination").items()},
+        },
+        inputs={
+            "dataset": dataset,
+            "accepted": accepted,
+            **{f"benchmark/{name}": fingerprint for name, fingerprint in benchmarks.items()},
+        },
+    )
+
+
+def find_contamination(
+    config: ContaminationConfig,
+    *,
+    dataset: Manifest,
+    accepted: Manifest,
+    benchmarks: Mapping[str, Manifest],
+    store: ArtifactStore,
+) -> Manifest:
+    """Write ``contamination.parquet``, and ``accepted.parquet`` without the samples on contaminated images."""
+    request = contamination_request(
+        config,
+        dataset=dataset.fingerprint,
+        accepted=accepted.fingerprint,
+        benchmarks={name: manifest.fingerprint for name, manifest in benchmarks.items()},
+    )
+    return store.produce(request, lambda directory: _find(config, dataset, accepted, benchmarks, directory))
+
+
+def contamination_rows(role: str, found: Manifest) -> list[dict[str, Any]]:
+    """One row per benchmark, for a table."""
+    return [
+        {"dataset": role, "benchmark": name, **counts, "num_samples": found.summary["num_samples_by_benchmark"][name]}
+        for name, counts in found.summary["num_images_by_benchmark"].items()
+    ]
+
+
+def contamination_line(found: Manifest, *, is_excluded: bool) -> str:
+    """How much of the training is on benchmark images, in one line."""
+    counts = [f"{images['any']} in {name}" for name, images in found.summary["num_images_by_benchmark"].items()]
+    what = "left out of the training" if is_excluded else "kept; contamination.exclude leaves them out"
+    num_samples = found.summary["num_contaminated"]
+    fate = f"; {num_samples} samples on them are {what}" if num_samples else ""
+    return f"training images that are benchmark images: {', '.join(counts)}{fate}"
+
+
+def require_uncontaminated(found: Mapping[str, Manifest]) -> None:
+    """The gate of ``contamination.exclude``, before anything is computed for a training that cannot start.
+
+    Raises:
+        DataError: every accepted sample of a dataset is on a benchmark image.
+    """
+    for role, manifest in found.items():
+        if not manifest.summary["num_accepted"]:
+            raise DataError(
+                f"dataset {role}: all {manifest.summary['num_contaminated']} accepted samples are on images of the "
+                "benchmarks, and contamination.exclude leaves them out, so none is left. "
+                "`llava-jp query contaminated_images` shows them. Train on other images, or keep them"
+            )
+
+
+def _find(
+    config: ContaminationConfig,
+    dataset: Manifest,
+    accepted: Manifest,
+    benchmarks: Mapping[str, Manifest],
+    directory: Path,
+) -> dict[str, Any]:
+    tables = [CONTAMINATION_SCHEMA.empty_table()]
+    directories = {name: manifest.directory for name, manifest in benchmarks.items()}
+    for check, matches in contaminated_images(dataset.directory, directories, max_distance=config.max_distance):
+        columns = {
+            **{name: matches[name] for name in matches.column_names},
+            "matched_by": pa.repeat(check, len(matches)),
+        }
+        tables.append(pa.table({name: columns[name] for name in CONTAMINATION_SCHEMA.names}).cast(CONTAMINATION_SCHEMA))
+    order = [(name, "ascending") for name in ("benchmark", "benchmark_image", "image", "matched_by")]
+    found = pa.concat_tables(tables).sort_by(order)
+    samples = pq.read_table(dataset.path("samples.parquet"), columns=["sample_id", "image"])
+    ids = pq.read_table(accepted.path("accepted.parquet"))
+    samples = samples.filter(pc.is_in(samples["sample_id"], value_set=ids["sample_id"]))
+    is_contaminated = pc.is_in(samples["image"], value_set=found["image"])
+    kept = samples.filter(pc.invert(is_contaminated)).select(["sample_id"])
+    write_table(directory / "contamination.parquet", found)
+    write_table(directory / "accepted.parquet", kept.cast(ids.schema))
+    return {
+        "num_samples": len(samples),
+        "num_contaminated": len(samples) - len(kept),
+        "num_accepted": len(kept),
+        "num_images_by_benchmark": {name: _num_images(found, name) for name in benchmarks},
+        "num_samples_by_benchmark": {name: _num_samples(found, name, samples) for name in benchmarks},
+    }
+
+
+def _num_images(found: pa.Table, benchmark: str) -> dict[str, int]:
+    """Training images by how they were matched, and by any of the ways."""
+    of_benchmark = found.filter(pc.field("benchmark") == benchmark)
+    counts = {
+        check: pc.count_distinct(of_benchmark.filter(pc.field("matched_by") == check)["image"]).as_py()
+        for check in sql_files("checks/contamination")
+    }
+    return {**counts, "any": pc.count_distinct(of_benchmark["image"]).as_py()}
+
+
+def _num_samples(found: pa.Table, benchmark: str, samples: pa.Table) -> int:
+    images = found.filter(pc.field("benchmark") == benchmark)["image"]
+    return int(pc.sum(pc.is_in(samples["image"], value_set=images)).as_py() or 0)

@@ -1,0 +1,193 @@
+"""Ask the Hugging Face Hub what a source consists of; its answers to people without access, explained.
+
+``huggingface_hub`` resolves revisions and lists files; ``http_files`` fetches the bytes, so nothing goes through Xet or
+the library's cache. The token comes from ``HF_TOKEN`` only, is kept nowhere and goes to ``HF_ENDPOINT`` only.
+"""
+
+import logging
+import os
+import re
+import threading
+from fnmatch import fnmatchcase
+from typing import Any
+
+from huggingface_hub import HfApi, hf_hub_url
+from huggingface_hub.errors import (  # type: ignore[attr-defined]  # HTTPError is that of the client it uses
+    GatedRepoError,
+    HfHubHTTPError,
+    HTTPError,
+    RepositoryNotFoundError,
+    RevisionNotFoundError,
+)
+
+from pipeline.core.errors import ConfigError, DataError, PipelineError, TransientError
+from pipeline.core.retries import Patience, retry_after
+from pipeline.core.safe_paths import safe_parts
+from pipeline.data.download.http import BUSY_STATUSES, RefusedError
+from pipeline.data.download.registry import SOURCES_FILE, Source
+from pipeline.store.lockfile import LOCK_NAME, LockedFile, LockedSource
+
+log = logging.getLogger(__name__)
+
+
+def endpoint() -> str:
+    """Address of the Hub, without a slash at its end."""
+    return (os.environ.get("HF_ENDPOINT") or "https://huggingface.co").rstrip("/")
+
+
+def token() -> str | None:
+    """The user's token, from the environment only.
+
+    Raises:
+        ConfigError: it has characters that no token has.
+    """
+    secret = os.environ.get("HF_TOKEN", "").strip()
+    if not re.fullmatch(r"[\x21-\x7e]*", secret):
+        raise ConfigError("HF_TOKEN has characters that no token has, such as spaces; copy it again")
+    return secret or None
+
+
+def page_of(source: Source) -> str:
+    """Where a person reads about a source of the Hub."""
+    return f"{endpoint()}/{'datasets/' if source.repo_type == 'dataset' else ''}{source.repo}"
+
+
+def file_url(source: Source, path: str, *, revision: str) -> str:
+    """Address of one file at one commit."""
+    return hf_hub_url(str(source.repo), path, repo_type=source.repo_type, revision=revision, endpoint=endpoint())
+
+
+def auth_headers(source: Source) -> dict[str, str]:
+    """The token, for a source of the Hub only."""
+    secret = token() if source.is_on_hub else None
+    return {"Authorization": f"Bearer {secret}"} if secret else {}
+
+
+def list_hub(source: Source, *, revision: str | None, patience: Patience, stop: threading.Event) -> LockedSource:
+    """The commit that a revision stands for (None: the main branch) and the source's files there.
+
+    Raises:
+        ConfigError: the user has no access; the message says what to do.
+        DataError: the repository, the revision or a file does not exist.
+        TransientError: the Hub does not answer now.
+    """
+    info = _ask(source, revision=revision, patience=patience, stop=stop)
+    siblings = {sibling.rfilename: sibling for sibling in info.siblings or ()}
+    patterns = tuple(file.name for file in source.files)
+    chosen: dict[str, LockedFile] = {}
+    for wanted in source.files:
+        names = [name for name in sorted(siblings) if matches(name, wanted.name)]
+        if not names:
+            has = ", ".join(sorted(siblings)[:20]) or "no files"
+            raise DataError(
+                f"{page_of(source)} at {info.sha} has no file {wanted.name!r}; it has: {has}. "
+                f"Correct source {source.name} in {SOURCES_FILE}"
+            )
+        for name in names:
+            safe_parts(name, where=page_of(source))
+            chosen[name] = _locked(siblings[name], sha256=wanted.sha256)
+    return LockedSource(where=where(source), revision=str(info.sha), patterns=patterns, files=tuple(chosen.values()))
+
+
+def where(source: Source) -> str:
+    """What a source is pinned for; another repository or address must be pinned anew."""
+    if source.is_on_hub:
+        return f"{source.kind} {source.repo}"
+    return " ".join(str(file.url) for file in source.files)
+
+
+def matches(name: str, pattern: str) -> bool:
+    """Whether a path is meant; ``*`` does not cross a ``/``."""
+    return name.count("/") == pattern.count("/") and fnmatchcase(name, pattern)
+
+
+def explain_refusal(source: Source, error: RefusedError, *, revision: str) -> PipelineError:
+    """What a user can do about a file that a server does not give."""
+    if error.status in (401, 403) and source.is_on_hub:
+        return _no_access(source, error.status, is_gated=source.is_gated or error.error_code == "GatedRepo")
+    if error.error_code == "RevisionNotFound":
+        return _no_revision(source, revision)
+    if error.error_code == "RepoNotFound":
+        return _no_repository(source)
+    return DataError(
+        f"{error.url} answers {error.status}: the file has moved or may not be fetched. "
+        f"Correct source {source.name} in {SOURCES_FILE}"
+    )
+
+
+def _ask(source: Source, *, revision: str | None, patience: Patience, stop: threading.Event) -> Any:
+    """The Hub's record of a repository; busy answers and lost connections are tried again."""
+    api = HfApi(endpoint=endpoint(), token=token() or False)
+    failures = 0
+    while True:
+        asked = None
+        try:
+            return api.repo_info(
+                str(source.repo),
+                repo_type=source.repo_type,
+                revision=revision,
+                files_metadata=True,
+                timeout=patience.timeout,
+            )
+        except GatedRepoError as error:
+            raise _no_access(source, error.response.status_code, is_gated=True) from error
+        except RevisionNotFoundError as error:
+            raise _no_revision(source, str(revision)) from error
+        except RepositoryNotFoundError as error:
+            if error.response.status_code == 401 and (token() or source.is_gated):
+                raise _no_access(source, 401, is_gated=source.is_gated) from error
+            raise _no_repository(source) from error
+        except HfHubHTTPError as error:
+            status = error.response.status_code
+            if status in (401, 403):
+                raise _no_access(source, status, is_gated=source.is_gated) from error
+            if status not in BUSY_STATUSES:
+                raise DataError(f"{page_of(source)} answers {status}; correct source {source.name}") from error
+            reason, asked = f"the Hub answers {status}", retry_after(error.response.headers)
+        except (HTTPError, ConnectionError) as error:
+            reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+        failures += 1
+        if failures >= patience.attempts:
+            raise TransientError(f"{page_of(source)}: {reason}, {failures} times in a row; try again later")
+        patience.wait(failures, asked=asked, stop=stop)
+
+
+def _locked(sibling: Any, *, sha256: str | None) -> LockedFile:
+    is_lfs = sibling.lfs is not None
+    return LockedFile(
+        path=sibling.rfilename,
+        num_bytes=sibling.size,
+        sha256=sibling.lfs.sha256 if is_lfs else sha256,
+        git_sha1=None if is_lfs else sibling.blob_id,
+    )
+
+
+def _no_access(source: Source, status: int, *, is_gated: bool) -> ConfigError:
+    again = "then run the same command again"
+    if token() is not None and status == 401:
+        return ConfigError(
+            f"the Hub refuses the token in HF_TOKEN (status 401, for {source.repo}): "
+            f"create another at {endpoint()}/settings/tokens and set HF_TOKEN; {again}"
+        )
+    what, terms = ("is gated", "accept its terms") if is_gated else ("is not public", "ask for access")
+    if token() is None:
+        steps = f"create a read token at {endpoint()}/settings/tokens, and set HF_TOKEN"
+    else:
+        steps = "with the account of the token in HF_TOKEN, and wait if it must be approved"
+    comma = "," if token() is None else ""
+    return ConfigError(f"{source.repo} {what} (status {status}): {terms} at {page_of(source)}{comma} {steps}; {again}")
+
+
+def _no_revision(source: Source, revision: str) -> DataError:
+    if source.revision == revision:
+        remedy = f"give source {source.name} another revision in {SOURCES_FILE}"
+    else:
+        remedy = f"remove {source.name} from {LOCK_NAME} to pin what is there now, which may be other data"
+    return DataError(f"{page_of(source)} no longer has revision {revision}: its history was rewritten; {remedy}")
+
+
+def _no_repository(source: Source) -> DataError:
+    return DataError(
+        f"{page_of(source)} does not exist, or is private: correct source {source.name} in {SOURCES_FILE}, "
+        "or set HF_TOKEN to a token with access"
+    )

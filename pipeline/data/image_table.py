@@ -1,0 +1,72 @@
+"""Decode every image that some samples name, once; an interrupted run goes on where it was."""
+
+from collections.abc import Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from pipeline.core.parquet import groups, table_writer, write_rows
+from pipeline.core.progress import Progress
+from pipeline.data.images import IMAGE_SCHEMA, ImageRecord, inspect_file
+
+IMAGES_PER_PART = 4096
+"""Images whose inspection is lost when the process is killed, at most."""
+
+
+def inspect_images(samples_file: Path, *, images: Path, parts: Path) -> None:
+    """Write the rows of ``IMAGE_SCHEMA`` of all images of a samples file, in parts of ``IMAGES_PER_PART``."""
+    names = _names(samples_file)
+    if (embedded := embedded_part(parts)).exists():
+        kept = set(_names(embedded))
+        names = [name for name in names if name not in kept]
+    numbered = enumerate(groups(names, IMAGES_PER_PART))
+    missing = [(part, group) for number, group in numbered if not (part := part_file(parts, number)).exists()]
+    num_done = len(names) - sum(len(group) for _, group in missing)
+    progress = Progress("decode images", total=len(names), unit="images", start=num_done)
+    with ThreadPoolExecutor() as pool:
+        for part, group in missing:
+            records = pool.map(lambda name: inspect_file(name, folder=images), group)
+            write_rows(part, _counted(records, progress), schema=IMAGE_SCHEMA)
+    progress.finish()
+
+
+def _counted(records: Iterable[ImageRecord], progress: Progress) -> Iterator[dict[str, Any]]:
+    for record in records:
+        yield record.row()
+        progress.advance()
+
+
+def _names(table: Path) -> list[str]:
+    names: list[str] = pq.read_table(table, columns=["image"])["image"].unique().drop_null().to_pylist()
+    return names
+
+
+def embedded_part(parts: Path) -> Path:
+    """Where the images that came with their records lie while the dataset is made."""
+    return parts / "images-embedded.parquet"
+
+
+def part_file(parts: Path, number: int) -> Path:
+    """Where a part of the images lies while the dataset is made."""
+    return parts / f"images-{number:05d}.parquet"
+
+
+def join_parts(parts: Path, path: Path) -> pa.Table:
+    """Write all parts into one file; return the columns that samples need: image, image_sha256, status, reason."""
+    tables = [pa.table({name: pa.array([], pa.string()) for name in LINK_COLUMNS})]
+    with table_writer(path, IMAGE_SCHEMA) as writer:
+        for batch in _batches(parts):
+            writer.write_batch(batch)
+            tables.append(pa.table(batch.select(LINK_COLUMNS)).replace_schema_metadata())
+    return pa.concat_tables(table.cast(tables[0].schema) for table in tables).combine_chunks()
+
+
+LINK_COLUMNS = ["image", "image_sha256", "status", "reason"]
+
+
+def _batches(parts: Path) -> Iterator[pa.RecordBatch]:
+    for part in sorted(parts.glob("images-*.parquet")):
+        yield from pq.ParquetFile(part).iter_batches(batch_size=IMAGES_PER_PART)

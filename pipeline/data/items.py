@@ -1,0 +1,76 @@
+"""The items of a benchmark as they were published: ``items.parquet`` in its dataset.
+
+Training data has no context, image categories or reference answers; a published benchmark has. They are kept beside the
+samples, under the same ids, so that nothing has to be matched by position.
+"""
+
+import json
+from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from pipeline.core.parquet import write_rows
+from pipeline.data.samples import IMAGE_TOKEN, exchanges_of
+
+ITEMS_VERSION = 1  # raise when the same files should give other items
+ITEMS_FILE = "items.parquet"
+DETAILS = ("image_category", "context")
+"""What a benchmark's record says beyond a training record."""
+
+ITEM_SCHEMA = pa.schema(
+    [
+        pa.field("item_id", pa.string(), nullable=False),
+        pa.field("image", pa.string()),
+        pa.field("image_sha256", pa.string()),
+        pa.field("question_index", pa.int64(), nullable=False),
+        pa.field("category", pa.string()),
+        pa.field("image_category", pa.string()),
+        pa.field("context", pa.string()),
+        pa.field("question", pa.string(), nullable=False),
+        pa.field("reference", pa.string(), nullable=False),
+    ]
+)
+"""``question_index`` counts the questions on one image from 0, in the order of the benchmark's file."""
+
+
+def keeping_details(records: Iterable[Any], file: Path) -> Iterator[Any]:
+    """The records; what they say of an image's category and its context is written beside them, by id."""
+    details = {}
+    for record in records:
+        if isinstance(record, dict):
+            details[str(record.get("id"))] = {name: record.get(name) for name in DETAILS}
+        yield record
+    file.write_text(json.dumps(details, ensure_ascii=False), encoding="utf-8")
+
+
+def write_items(directory: Path, *, details_file: Path) -> None:
+    """Write ``items.parquet`` of a dataset whose ``samples.parquet`` is there."""
+    details = json.loads(details_file.read_text(encoding="utf-8"))
+    samples = pq.read_table(directory / "samples.parquet").to_pylist()
+    write_rows(directory / ITEMS_FILE, item_rows(samples, details=details), schema=ITEM_SCHEMA)
+
+
+def item_rows(
+    samples: Iterable[Mapping[str, Any]], *, details: Mapping[str, Mapping[str, str | None]]
+) -> Iterator[dict[str, Any]]:
+    """Rows of ``ITEM_SCHEMA``: the first exchange of every sample."""
+    num_asked: dict[str | None, int] = {}
+    for sample in samples:
+        question, reference = exchanges_of(sample["turns"])[0]
+        image = sample["image"]
+        index = num_asked.get(image, 0) if image is not None else 0
+        num_asked[image] = index + 1
+        yield {
+            "item_id": sample["sample_id"],
+            "image": image,
+            "image_sha256": sample["image_sha256"],
+            "question_index": index,
+            "category": sample["category"],
+            **dict.fromkeys(DETAILS),
+            **details.get(sample["sample_id"], {}),
+            "question": question.replace(IMAGE_TOKEN, "").strip(),
+            "reference": reference,
+        }

@@ -1,0 +1,216 @@
+"""Step: one dataset in one form. Records become samples or findings; images are decoded once.
+
+Counts in equal counts out: ``num_records == num_samples + num_rejected``.
+"""
+
+import logging
+import shutil
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from contextlib import ExitStack
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from pipeline.config.experiment import DatasetSource, LocalSource, PublishedSource, ShapesJaSource
+from pipeline.config.identity import identity
+from pipeline.core.errors import DataError
+from pipeline.core.parquet import ROWS_PER_GROUP, table_writer, write_rows
+from pipeline.core.progress import Progress
+from pipeline.core.settings import load_settings
+from pipeline.data.download.datasets import DatasetOnDisk, dataset_on_disk, revisions
+from pipeline.data.formats import BENCHMARKS, READERS, Pair, llava_records
+from pipeline.data.image_table import embedded_part, inspect_images, join_parts
+from pipeline.data.images import IMAGE_SCHEMA, ImageRecord, inspect_bytes
+from pipeline.data.ingest import ingest
+from pipeline.data.items import ITEMS_VERSION, keeping_details, write_items
+from pipeline.data.samples import FINDING_SCHEMA, SAMPLE_SCHEMA, Finding
+from pipeline.data.shapes_ja import generate_shapes
+from pipeline.data.source_texts import originals_on_disk
+from pipeline.store.artifacts import WORK_FOLDER, ArtifactStore
+from pipeline.store.manifest import Manifest, Request
+
+log = logging.getLogger(__name__)
+
+VERSION = 2  # raise when the same request should give a different result
+
+DETAILS_FILE = "details.json"
+"""What a benchmark's records say beyond training records, while the dataset is made."""
+
+
+def prepare_request(source: DatasetSource) -> Request:
+    """What ``prepare_dataset`` is asked to make. A published dataset is named by the revisions of its sources.
+
+    Raises:
+        DataError: a path does not exist or is not what it should be.
+    """
+    if isinstance(source, LocalSource):
+        _require_files(source)
+    config = identity(source)
+    if isinstance(source, PublishedSource):
+        config["revisions"] = revisions(source.name, root=load_settings().store_root)
+        if source.name in BENCHMARKS:
+            config["items_version"] = ITEMS_VERSION
+    return Request(step="dataset", version=VERSION, config=config)
+
+
+def _require_files(source: LocalSource) -> None:
+    if source.images.exists() and not source.images.is_dir():
+        raise DataError(f"images: {source.images} is not a folder")
+    for file in filter(None, (source.annotations, source.originals)):
+        if file.exists() and not file.is_file():
+            raise DataError(f"{file} is not a file of records")
+
+
+def prepare_dataset(source: DatasetSource, *, store: ArtifactStore) -> Manifest:
+    """Write ``samples.parquet``, ``images.parquet`` and ``findings.parquet`` of one dataset.
+
+    Of a published benchmark also ``items.parquet``, and the files that the registry says to keep.
+    """
+    return store.produce(prepare_request(source), lambda directory: _prepare(source, directory, store.root))
+
+
+def require_complete(dataset: Manifest, *, name: str) -> None:
+    """A benchmark with an item missing would give a number that means something else.
+
+    Raises:
+        DataError: some of its items were rejected.
+    """
+    if rejected := dataset.summary["num_rejected"]:
+        raise DataError(
+            f"benchmark {name}: {rejected} of {dataset.summary['num_records']} items cannot be used; "
+            f"`llava-jp query finding_examples` says why. Repair the files and run again"
+        )
+
+
+def _prepare(source: DatasetSource, directory: Path, root: Path) -> dict[str, Any]:
+    """Records first, then their images, then both together; each part is found again after a kill."""
+    work = directory / WORK_FOLDER
+    work.mkdir(exist_ok=True)
+    files = _files(source, root)
+    if not (work / "samples.parquet").exists():
+        _ingest(source, files, work)
+    if files:
+        inspect_images(work / "samples.parquet", images=files.images, parts=work)
+    images = join_parts(work, directory / "images.parquet")
+    counts = _link(work, images, directory)
+    if (work / DETAILS_FILE).exists():
+        write_items(directory, details_file=work / DETAILS_FILE)
+    for file in files.kept if files else ():
+        shutil.copyfile(file, directory / file.name)
+    return {"source": source.kind, **counts}
+
+
+def _files(source: DatasetSource, root: Path) -> DatasetOnDisk | None:
+    """The files to read; None for a dataset that is drawn."""
+    if isinstance(source, PublishedSource):
+        return dataset_on_disk(source.name, root=root)
+    if isinstance(source, LocalSource):
+        originals = (source.originals,) if source.originals else ()
+        return DatasetOnDisk(source.kind, (source.annotations,), originals, source.images)
+    return None
+
+
+def _ingest(source: DatasetSource, files: DatasetOnDisk | None, work: Path) -> None:
+    if isinstance(source, ShapesJaSource):
+        records = _keeping_images(_drawn(source), work, is_drawn=True)
+        ingest(enumerate(records), folder=work, default_source=source.kind)
+        return
+    assert files is not None
+    read = READERS.get(files.name, llava_records)
+    with ExitStack() as stack:
+        originals = None
+        if files.originals:
+            english = (record for record, _ in llava_records(files.originals, files.images))
+            originals = stack.enter_context(originals_on_disk(english, file=work / "originals.sqlite"))
+        records = _keeping_images(read(files.annotations, files.images), work)
+        if files.name in BENCHMARKS:
+            records = keeping_details(records, work / DETAILS_FILE)
+        ingest(enumerate(records), folder=work, default_source=files.name, originals=originals)
+
+
+def _keeping_images(pairs: Iterable[Pair], work: Path, *, is_drawn: bool = False) -> Iterator[Any]:
+    """The records; images that come with them are decoded and kept inside the dataset, each once.
+
+    Drawn scenes are so alike that their likeness says nothing; they get no perceptual hash.
+    """
+    images: dict[str, ImageRecord] = {}
+    for record, content in pairs:
+        if content is not None and record["image"] not in images:
+            image = inspect_bytes(record["image"], content)
+            images[record["image"]] = replace(image, perceptual_hash=None) if is_drawn else image
+        yield record
+    if images:
+        write_rows(embedded_part(work), (image.row() for image in images.values()), schema=IMAGE_SCHEMA)
+
+
+def _drawn(source: ShapesJaSource) -> Iterator[Pair]:
+    progress = Progress("draw images", total=source.num_images, unit="images")
+    image = None
+    for record, content in generate_shapes(source.content, num_images=source.num_images, seed=source.seed):
+        if record["image"] != image:
+            image = record["image"]
+            progress.advance()
+        yield record, content
+    progress.finish()
+
+
+def _link(work: Path, images: pa.Table, directory: Path) -> dict[str, int]:
+    """Give samples their image's hash; those whose image cannot be used become findings. Returns the counts."""
+    counts: Counter[str] = Counter()
+    with (
+        table_writer(directory / "samples.parquet", SAMPLE_SCHEMA) as sample_file,
+        table_writer(directory / "findings.parquet", FINDING_SCHEMA) as finding_file,
+    ):
+        findings = pq.read_table(work / "findings.parquet")
+        for batch in pq.ParquetFile(work / "samples.parquet").iter_batches(batch_size=ROWS_PER_GROUP):
+            samples, rejected = _linked(pa.table(batch), images)
+            sample_file.write_table(samples)
+            findings = pa.concat_tables([findings, rejected])
+            counts.update(_counts(samples))
+        finding_file.write_table(findings.sort_by("record_index"))
+    num_rejected = pc.sum(pc.equal(findings["severity"], "reject")).as_py() or 0
+    usable = images.filter(pc.equal(images["status"], "ok"))["image_sha256"]
+    return {
+        "num_records": counts["num_samples"] + num_rejected,
+        "num_rejected": num_rejected,
+        "num_images": pc.count_distinct(usable).as_py(),
+        **{name: counts[name] for name in SAMPLE_COUNTS},
+    }
+
+
+def _linked(samples: pa.Table, images: pa.Table) -> tuple[pa.Table, pa.Table]:
+    place = pc.index_in(samples["image"], value_set=images["image"])
+    is_bad = pc.fill_null(pc.not_equal(images["status"].take(place), "ok"), False)
+    column = SAMPLE_SCHEMA.get_field_index("image_sha256")
+    linked = samples.set_column(column, SAMPLE_SCHEMA.field(column), images["image_sha256"].take(place))
+    rejected = samples.filter(is_bad).select(["sample_id", "record_index", "image"])
+    rows = [
+        Finding(
+            f"image_{image['status']}",
+            f"{sample['image']}: {image['reason']}",
+            sample["sample_id"],
+            sample["record_index"],
+        ).row()
+        for sample, image in zip(rejected.to_pylist(), images.take(place.filter(is_bad)).to_pylist(), strict=True)
+    ]
+    return linked.filter(pc.invert(is_bad)), pa.Table.from_pylist(rows, schema=FINDING_SCHEMA)
+
+
+SAMPLE_COUNTS = ("num_samples", "num_text_only", "num_with_original", "num_turns", "num_characters")
+
+
+def _counts(samples: pa.Table) -> dict[str, int]:
+    turns = pc.list_flatten(samples["turns"])
+    first_turns = pc.list_element(samples["turns"], 0)
+    return {
+        "num_samples": len(samples),
+        "num_text_only": samples["image"].null_count,
+        "num_with_original": len(samples) - pc.struct_field(first_turns, "original").null_count,
+        "num_turns": len(turns),
+        "num_characters": pc.sum(pc.utf8_length(pc.struct_field(turns, "text"))).as_py() or 0,
+    }

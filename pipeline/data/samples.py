@@ -1,0 +1,253 @@
+"""Training records: LLaVA-style JSON in, one schema out.
+
+A record becomes a ``Sample`` or a ``Finding`` that says why not; nothing is dropped without a row. Roles may be named
+``human``/``user``/``ユーザー`` and ``gpt``/``assistant``/``システム``; a turn's Japanese text may stand under ``jp``
+beside the English ``value``, which then is the turn's original; ``image`` may be a text or a list with one text.
+"""
+
+import json
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import accumulate
+from types import MappingProxyType
+from typing import Any, Literal
+
+import pyarrow as pa
+
+IMAGE_TOKEN = "<image>"
+"""The placeholder of the image in a turn's text."""
+
+TEXT_ONLY = "text-only"
+"""The source of a sample without an image."""
+NO_HASHES: Mapping[str, str] = MappingProxyType({})
+
+Role = Literal["user", "assistant"]
+ROLES: Mapping[str, Role] = {
+    "human": "user",
+    "user": "user",
+    "ユーザー": "user",
+    "gpt": "assistant",
+    "assistant": "assistant",
+    "システム": "assistant",
+}
+
+TURN_TYPE = pa.struct(
+    [
+        pa.field("role", pa.string(), nullable=False),
+        pa.field("text", pa.string(), nullable=False),
+        pa.field("original", pa.string()),
+    ]
+)
+SAMPLE_SCHEMA = pa.schema(
+    [
+        pa.field("sample_id", pa.string(), nullable=False),
+        pa.field("record_index", pa.int64(), nullable=False),
+        pa.field("source", pa.string(), nullable=False),
+        pa.field("image", pa.string()),
+        pa.field("image_sha256", pa.string()),
+        pa.field("coco_id", pa.int64()),
+        pa.field("visual_genome_id", pa.int64()),
+        pa.field("category", pa.string()),
+        pa.field("turns", pa.list_(pa.field("element", TURN_TYPE, nullable=False)), nullable=False),
+    ]
+)
+FINDING_SCHEMA = pa.schema(
+    [
+        pa.field("check", pa.string(), nullable=False),
+        pa.field("severity", pa.string(), nullable=False),
+        pa.field("sample_id", pa.string()),
+        pa.field("record_index", pa.int64()),
+        pa.field("turn_index", pa.int64()),
+        pa.field("evidence", pa.string(), nullable=False),
+    ]
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Turn:
+    """One message; ``original`` is the English text that it was translated from, where that is known."""
+
+    role: Role
+    text: str
+    original: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """One training record. ``image`` is the path in the record, None for a text-only conversation."""
+
+    sample_id: str
+    record_index: int
+    source: str
+    image: str | None
+    category: str | None
+    turns: tuple[Turn, ...]
+    coco_id: int | None = None
+    visual_genome_id: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One problem; ``severity`` is ``reject`` or ``warn``."""
+
+    check: str
+    evidence: str
+    sample_id: str | None
+    record_index: int
+    severity: Literal["reject", "warn"] = "reject"
+    turn_index: int | None = None
+
+    def row(self) -> dict[str, Any]:
+        """The row of ``FINDING_SCHEMA``."""
+        return {name: getattr(self, name) for name in FINDING_SCHEMA.names}
+
+
+def sample_table(samples: Sequence[Sample], *, image_sha256s: Mapping[str, str] = NO_HASHES) -> pa.Table:
+    """Rows of ``SAMPLE_SCHEMA``; ``image_sha256s`` gives the hash of an image by its path."""
+    ends = accumulate((len(sample.turns) for sample in samples), initial=0)
+    turns = [turn for sample in samples for turn in sample.turns]
+    columns: dict[str, Any] = {
+        name: pa.array([getattr(sample, name) for sample in samples], type=SAMPLE_SCHEMA.field(name).type)
+        for name in ("sample_id", "record_index", "source", "image", "coco_id", "visual_genome_id", "category")
+    }
+    columns["image_sha256"] = pa.array([image_sha256s.get(sample.image or "") for sample in samples], type=pa.string())
+    fields = [pa.array([getattr(turn, field.name) for turn in turns], type=field.type) for field in TURN_TYPE]
+    columns["turns"] = pa.ListArray.from_arrays(
+        pa.array(ends, type=pa.int32()),
+        pa.StructArray.from_arrays(fields, fields=list(TURN_TYPE)),
+        type=SAMPLE_SCHEMA.field("turns").type,
+    )
+    return pa.table([columns[name] for name in SAMPLE_SCHEMA.names], schema=SAMPLE_SCHEMA)
+
+
+def normalise(record: Any, *, record_index: int, default_source: str = "local") -> Sample | Finding:
+    """One record in the common form, or the reason why it has none.
+
+    Args:
+        record: a JSON value, or the error of one that could not be parsed.
+        record_index: place in the file, from 0.
+        default_source: the source of a record whose image path does not name one.
+    """
+    result = _normalised(record, record_index, default_source)
+    try:
+        "".join(_texts(result)).encode()
+    except UnicodeEncodeError as error:  # JSON can spell half of a surrogate pair; Parquet cannot hold it
+        around = error.object[max(0, error.start - 20) : error.end + 20]
+        is_id_text = not any("\ud800" <= character <= "\udfff" for character in result.sample_id or "")
+        return Finding("text_not_unicode", ascii(around), result.sample_id if is_id_text else None, record_index)
+    return result
+
+
+def _normalised(record: Any, record_index: int, default_source: str) -> Sample | Finding:
+    if isinstance(record, json.JSONDecodeError):
+        return Finding("record_not_json", str(record), None, record_index)
+    if not isinstance(record, dict):
+        return Finding("record_not_an_object", f"a {type(record).__name__}", None, record_index)
+    sample_id = str(record["id"]) if record.get("id") not in (None, "") else f"record-{record_index:08d}"
+
+    def reject(check: str, evidence: object) -> Finding:
+        return Finding(check, str(evidence)[:500], sample_id, record_index)
+
+    image = record.get("image")
+    if isinstance(image, list):
+        if len(image) > 1:
+            return reject("several_images", image)
+        image = image[0] if image else None
+    if not (image is None or isinstance(image, str)):
+        return reject("image_not_a_path", image)
+    image = image.removeprefix("./") if image else None
+    turns = _turns(record.get("conversations"))
+    if isinstance(turns, str):
+        check, _, evidence = turns.partition(": ")
+        return reject(check, evidence)
+    if not image and any(IMAGE_TOKEN in turn.text for turn in turns):
+        return reject("image_token_without_image", turns[0].text)
+    category = record.get("category")
+    return Sample(
+        sample_id,
+        record_index,
+        source_of(image, default=default_source) if image else TEXT_ONLY,
+        image,
+        None if category is None else str(category),
+        turns,
+        _given_id(record.get("coco_id")) or (coco_id(image) if image else None),
+        _given_id(record.get("visual_genome_id")) or (visual_genome_id(image) if image else None),
+    )
+
+
+def _given_id(value: Any) -> int | None:
+    """An id that the record itself states; some tables hold theirs as floating-point numbers."""
+    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 < value < 2**53:
+        return None
+    return int(value)
+
+
+def source_of(image: str, *, default: str) -> str:
+    """Where an image comes from: the first folder of its path, as LLaVA-1.5 lays them out (``coco/``, ``gqa/``, ...).
+
+    A path without a folder, or with a numbered one as those of LLaVA-Pretrain (``00453/``), does not say.
+    """
+    folder, slash, _ = image.partition("/")
+    return folder if slash and folder not in ("", "..") and not folder.isdigit() else default
+
+
+def _texts(result: Sample | Finding) -> Iterator[str]:
+    """All texts of a result that will be stored."""
+    yield result.sample_id or ""
+    if isinstance(result, Finding):
+        yield result.evidence
+        return
+    yield from (result.image or "", result.category or "")
+    for turn in result.turns:
+        yield turn.text
+        yield turn.original or ""
+
+
+def _turns(conversations: Any) -> tuple[Turn, ...] | str:
+    """The turns, or "check: evidence" of what is wrong with them."""
+    if not isinstance(conversations, list) or not conversations:
+        return f"conversation_missing: {conversations!r}"
+    turns = []
+    for message in conversations:
+        if not isinstance(message, dict):
+            return f"turn_not_an_object: {message!r}"
+        role = ROLES.get(str(message.get("from", message.get("role"))))
+        if role is None:
+            return f"role_unknown: {message.get('from', message.get('role'))!r}; known are {', '.join(ROLES)}"
+        value = message.get("value", message.get("content"))
+        translation = message.get("jp")
+        text = value if translation is None else translation  # an empty translation is not its English original
+        if not isinstance(text, str):
+            return f"text_missing: {message!r}"
+        original = value if translation is not None and isinstance(value, str) else None
+        turns.append(Turn(role, text, original))
+    if any(turn.role != ("user", "assistant")[index % 2] for index, turn in enumerate(turns)):
+        return f"roles_do_not_alternate: {[turn.role for turn in turns]}"
+    if len(turns) % 2:
+        return f"answer_missing: {turns[-1].text}"
+    return tuple(turns)
+
+
+def exchanges_of(turns: Sequence[dict[str, str]]) -> list[tuple[str, str]]:
+    """Turns as they are stored, as pairs of a user's message and its answer."""
+    texts = [turn["text"] for turn in turns]
+    return list(zip(texts[::2], texts[1::2], strict=True))
+
+
+COCO_NAME = re.compile(r"(?:^|/)(?:COCO_(?:train|val|test)20\d\d_)?(\d{12})\.\w+$")
+"""``coco/train2017/000000000009.jpg``, ``COCO_train2014_000000000009.jpg``: twelve digits since 2014."""
+VISUAL_GENOME_NAME = re.compile(r"(?:^|/)(?:VG_100K(?:_2)?|gqa/images)/(\d+)\.\w+$")
+"""``vg/VG_100K_2/2354786.jpg``; the images of GQA are those of Visual Genome under the same numbers."""
+
+
+def coco_id(image: str) -> int | None:
+    """The COCO id of an image path, None when it does not tell."""
+    found = COCO_NAME.search(image)
+    return int(found[1]) if found else None
+
+
+def visual_genome_id(image: str) -> int | None:
+    """The Visual Genome id of an image path, None when it does not tell."""
+    found = VISUAL_GENOME_NAME.search(image)
+    return int(found[1]) if found else None

@@ -1,0 +1,152 @@
+"""Step: run ``sql/checks/translation/*.sql`` over a dataset; keep the findings and the list of accepted samples.
+
+A check never repairs. ``require_acceptable`` is the gate after the step, so the findings of a bad dataset are published
+and can be queried, and another limit recomputes nothing.
+"""
+
+import logging
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from pipeline.config.experiment import TranslationConfig
+from pipeline.core.errors import ConfigError, DataError
+from pipeline.core.parquet import write_table
+from pipeline.core.progress import Progress
+from pipeline.data.samples import FINDING_SCHEMA
+from pipeline.data.translation_report import write_report
+from pipeline.store.artifacts import ArtifactStore
+from pipeline.store.manifest import Manifest, Request
+from pipeline.store.queries import findings_of
+from pipeline.store.sql_files import SqlFile, sql_files
+
+log = logging.getLogger(__name__)
+
+VERSION = 3  # raise when the same request should give a different result
+MAX_EVIDENCE_LENGTH = 500
+"""Characters of a finding's evidence."""
+WORST_CHECKS = 3
+"""Checks that the gate names."""
+
+ACCEPTED_SCHEMA = pa.schema([pa.field("sample_id", pa.string(), nullable=False)])
+
+
+def translation_request(config: TranslationConfig, *, dataset_fingerprint: str) -> Request:
+    """What ``check_translations`` is asked to make. An edited check is another request.
+
+    Raises:
+        ConfigError: a check to which the config gives a severity does not exist.
+    """
+    views = sql_files("views")
+    return Request(
+        step="translation",
+        version=VERSION,
+        config={
+            "checks": {
+                name: {"severity": check.severity, "sha256": check.sha256} for name, check in _checks(config).items()
+            },
+            "tables": {name: views[name].sha256 for name in ("samples", "turns")},
+            "macros": {name: macro.sha256 for name, macro in sql_files("macros").items()},
+        },
+        inputs={"dataset": dataset_fingerprint},
+    )
+
+
+def check_translations(config: TranslationConfig, *, dataset: Manifest, store: ArtifactStore) -> Manifest:
+    """Write ``findings.parquet``, ``accepted.parquet`` and ``report.json`` of one dataset."""
+    request = translation_request(config, dataset_fingerprint=dataset.fingerprint)
+    return store.produce(request, lambda directory: _check(_checks(config), dataset, directory))
+
+
+def require_acceptable(dataset: Manifest, checked: Manifest, *, name: str, max_rejected_fraction: float) -> None:
+    """The gate: stop when too much of a dataset is rejected, by its own reading or by the checks.
+
+    Raises:
+        DataError: the fraction is above the limit, or no sample is left; ``name`` says of which dataset.
+    """
+    num_records, num_accepted = dataset.summary["num_records"], checked.summary["num_accepted"]
+    if not num_records:
+        raise DataError(f"dataset {name} ({dataset.fingerprint}) holds no records; check the path of its annotations")
+    num_rejected = dataset.summary["num_rejected"] + checked.summary["num_rejected"]
+    if num_accepted and num_rejected / num_records <= max_rejected_fraction:
+        return
+    fraction = f"{100 * num_rejected / num_records:.1f}%"
+    limit = f"more than the allowed {100 * max_rejected_fraction:g}%" if num_accepted else "so no sample is left"
+    counts = _rejecting_checks(dataset, checked).most_common(WORST_CHECKS)
+    worst = f"; most by {', '.join(f'{check} {count}' for check, count in counts)}" if counts else ""
+    raise DataError(
+        f"dataset {name} ({dataset.fingerprint}): {num_rejected} of {num_records} records ({fraction}) are rejected, "
+        f"{limit}{worst}. `llava-jp query finding_examples` shows examples. Repair the records, make a check "
+        "warn in translation.severities, or raise limits.max_rejected_fraction"
+    )
+
+
+def _checks(config: TranslationConfig) -> Mapping[str, SqlFile]:
+    """The checks to run, with the severities of the config."""
+    checks = sql_files("checks/translation")
+    if unknown := [name for name in config.severities if name not in checks]:
+        raise ConfigError(
+            f"translation.severities names {', '.join(map(repr, unknown))}; the checks are: {', '.join(checks)}"
+        )
+    severities = {name: config.severities.get(name, check.severity) for name, check in checks.items()}
+    return {
+        name: replace(check, severity=severities[name])
+        for name, check in checks.items()
+        if severities[name] != "ignore"
+    }
+
+
+def _check(checks: Mapping[str, SqlFile], dataset: Manifest, directory: Path) -> dict[str, Any]:
+    samples = pq.read_table(dataset.path("samples.parquet"), columns=["sample_id", "record_index"])
+    progress = Progress("check translations", total=len(checks), unit="checks")
+    tables = [FINDING_SCHEMA.empty_table()]
+    findings_by_check = {}
+    for check, found in findings_of(checks.values(), samples=dataset.path("samples.parquet")):
+        tables.append(_findings(check, found, samples))
+        num_samples = pc.count_distinct(found["sample_id"]).as_py()
+        findings_by_check[check.name] = {"severity": check.severity, "num_samples": num_samples}
+        progress.advance(note=check.name)
+    progress.finish()
+    findings = pa.concat_tables(tables)
+    rejected = findings.filter(pc.field("severity") == "reject")["sample_id"]
+    accepted = samples.filter(pc.invert(pc.is_in(samples["sample_id"], value_set=rejected))).select(["sample_id"])
+    write_table(directory / "findings.parquet", findings)
+    write_table(directory / "accepted.parquet", accepted.cast(ACCEPTED_SCHEMA))
+    write_report(directory / "report.json", checks, findings, dataset)
+    return {
+        "num_samples": len(samples),
+        "num_accepted": len(accepted),
+        "num_rejected": len(samples) - len(accepted),
+        "findings_by_check": findings_by_check,
+    }
+
+
+def _findings(check: SqlFile, found: pa.Table, samples: pa.Table) -> pa.Table:
+    """What a check returned, as rows of ``FINDING_SCHEMA`` in the order of the records."""
+    row_of_sample = pc.index_in(found["sample_id"], value_set=samples["sample_id"])
+    columns = {
+        "check": pa.repeat(check.name, len(found)),
+        "severity": pa.repeat(check.severity, len(found)),
+        "sample_id": found["sample_id"],
+        "record_index": samples["record_index"].take(row_of_sample),
+        "turn_index": found["turn_index"],
+        "evidence": pc.utf8_slice_codeunits(found["evidence"], 0, MAX_EVIDENCE_LENGTH),
+    }
+    table = pa.table(columns).cast(FINDING_SCHEMA)
+    return table.sort_by([("record_index", "ascending"), ("turn_index", "ascending")])
+
+
+def _rejecting_checks(dataset: Manifest, checked: Manifest) -> Counter[str]:
+    """Samples that each rejecting check found, those of reading the dataset included."""
+    read = pq.read_table(dataset.path("findings.parquet"), columns=["check"], filters=[("severity", "=", "reject")])
+    counts = Counter(read["check"].to_pylist())
+    for check, found in checked.summary["findings_by_check"].items():
+        if found["severity"] == "reject" and found["num_samples"]:
+            counts[check] += found["num_samples"]
+    return counts

@@ -1,0 +1,93 @@
+"""What the translation checks found in a dataset: how much, and examples beside their English originals."""
+
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from pipeline.store.artifacts import write_text
+from pipeline.store.manifest import Manifest
+from pipeline.store.sql_files import SqlFile
+
+EXAMPLES_PER_CHECK = 3
+CHECKS_NAMED = 3
+MAX_TEXT_LENGTH = 300
+"""Characters of an example's texts."""
+
+
+def write_report(path: Path, checks: Mapping[str, SqlFile], findings: pa.Table, dataset: Manifest) -> None:
+    """Write the counts and examples of every check as JSON; records that could not be read come first."""
+    read = pq.read_table(dataset.path("findings.parquet"))
+    read_checks = sorted({(row["check"], row["severity"]) for row in read.select(["check", "severity"]).to_pylist()})
+    num_records = dataset.summary["num_records"]
+    rows = [_row("reading", name, severity, read, num_records) for name, severity in read_checks]
+    rows += [_row("translation", name, str(check.severity), findings, num_records) for name, check in checks.items()]
+    chosen = [example for name in checks for example in _first(findings, name)]
+    write_text(
+        path, json.dumps({"checks": rows, "examples": _with_texts(chosen, dataset)}, ensure_ascii=False, indent=1)
+    )
+
+
+def report_of(checked: Manifest) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
+    """Counts by check and examples, as they were written."""
+    report = json.loads(checked.path("report.json").read_text(encoding="utf-8"))
+    return report["checks"], report["examples"]
+
+
+def counts_line(dataset: Manifest, checked: Manifest) -> str:
+    """What became of the records of a dataset, in one line; the checks that rejected the most are named."""
+    summary, total = checked.summary, dataset.summary["num_records"]
+    unreadable, rejected = dataset.summary["num_rejected"], summary["num_rejected"]
+    found = [(counts["num_samples"], name, counts["severity"]) for name, counts in summary["findings_by_check"].items()]
+    worst = [f"{name} {num}" for num, name, severity in sorted(found, reverse=True) if num and severity == "reject"]
+    why = f" ({', '.join(worst[:CHECKS_NAMED])})" if worst else ""
+    num_warnings = sum(num for num, _, severity in found if severity == "warn")
+    return (
+        f"{total} records: {summary['num_accepted']} accepted, {unreadable} could not be used, "
+        f"{rejected} rejected by checks{why}, {num_warnings} findings that only warn; "
+        f"{dataset.summary['num_with_original']} with their English original"
+    )
+
+
+def _row(found_by: str, name: str, severity: str, findings: pa.Table, num_records: int) -> dict[str, Any]:
+    found = findings.filter((pc.field("check") == name) & (pc.field("severity") == severity))
+    num_samples = pc.count_distinct(found["record_index"]).as_py()
+    return {
+        "found_by": found_by,
+        "check": name,
+        "severity": severity,
+        "num_findings": len(found),
+        "num_samples": num_samples,
+        "percent": round(100 * num_samples / num_records, 3) if num_records else 0.0,
+    }
+
+
+def _first(findings: pa.Table, check: str) -> list[dict[str, Any]]:
+    found: list[dict[str, Any]] = findings.filter(pc.field("check") == check).slice(0, EXAMPLES_PER_CHECK).to_pylist()
+    return found
+
+
+def _with_texts(examples: Sequence[Mapping[str, Any]], dataset: Manifest) -> list[dict[str, Any]]:
+    """Each example with its Japanese text and the English that was translated; of a whole sample, all its turns."""
+    wanted = sorted({example["record_index"] for example in examples})  # sorted in the file, so few groups are read
+    columns = ["sample_id", "source", "turns"]
+    samples = pq.read_table(dataset.path("samples.parquet"), columns=columns, filters=[("record_index", "in", wanted)])
+    by_id = {row["sample_id"]: row for row in samples.to_pylist()}
+    rows = []
+    for example in examples:
+        sample, turn = by_id[example["sample_id"]], example["turn_index"]
+        turns = sample["turns"] if turn is None else [sample["turns"][turn]]
+        originals = [shown["original"] for shown in turns if shown["original"] is not None]
+        rows.append(
+            {
+                **{name: example[name] for name in ("check", "severity", "sample_id", "turn_index", "evidence")},
+                "source": sample["source"],
+                "japanese": "\n".join(shown["text"] for shown in turns)[:MAX_TEXT_LENGTH],
+                "english": "\n".join(originals)[:MAX_TEXT_LENGTH] if originals else None,
+            }
+        )
+    return rows

@@ -1,0 +1,110 @@
+"""Asks a model the items of a benchmark, in batches, and keeps every answer at once.
+
+A model is anything with ``answer``: questions in, answers out. This module knows nothing else about it.
+"""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+from PIL import Image
+
+from pipeline.core.errors import DataError
+from pipeline.core.progress import Progress
+from pipeline.data.images import ImageReader, decode
+from pipeline.evaluation.rows import Item, Prediction
+from pipeline.store.artifacts import WORK_FOLDER, write_text
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """What a model is asked. The text is the benchmark's, as it is: a model adds its own template, nothing else."""
+
+    item_id: str
+    text: str
+    image: Image.Image | None
+    image_sha256: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Unanswered:
+    """Why there is no answer to one question."""
+
+    reason: str
+
+
+class Answerer(Protocol):
+    """A model that answers questions about images."""
+
+    def answer(self, questions: Sequence[Question]) -> Sequence[str | Unanswered]:
+        """One answer for each question, in order; what concerns all of them is raised."""
+
+
+def answer_items(
+    answerer: Answerer, items: Sequence[Item], *, images: ImageReader, batch_size: int, directory: Path
+) -> list[Prediction]:
+    """Every item's answer, in order.
+
+    Answers are kept in the partial directory ``directory`` as soon as they are there: a later call asks only for those
+    that are missing, and once more for those that failed. The batches are always the same, so a call that was
+    interrupted gives the same answers as one that was not.
+    """
+    kept_file = directory / WORK_FOLDER / "answers.jsonl"
+    kept_file.parent.mkdir(parents=True, exist_ok=True)
+    kept = _kept_answers(kept_file)
+    answers = {item.item_id: item.answered(kept[item.item_id]) for item in items if item.item_id in kept}
+    progress = Progress("answer questions", total=len(items), unit="items", start=len(answers))
+    with kept_file.open("a", encoding="utf-8") as file:
+        for batch in batches(items, batch_size):
+            missing = [item for item in batch if item.item_id not in answers]
+            if not missing:
+                continue
+            new = _answer(answerer, missing, images)
+            file.write("".join(_line(answer) for answer in new if answer.prediction is not None))
+            file.flush()
+            answers |= {answer.item_id: answer for answer in new}
+            progress.advance(len(new))
+    progress.finish()
+    return [answers[item.item_id] for item in items]
+
+
+def batches(items: Sequence[Item], batch_size: int) -> list[list[Item]]:
+    """The items by the length of their prompts, longest first: little padding, and memory runs out early or never."""
+    order = sorted(items, key=lambda item: (item.image_sha256 is None, -len(item.question)))
+    return [order[start : start + batch_size] for start in range(0, len(order), batch_size)]
+
+
+def _answer(answerer: Answerer, items: Sequence[Item], images: ImageReader) -> list[Prediction]:
+    """One batch. An image that cannot be read fails its item alone."""
+    results: dict[str, str | Unanswered] = {}
+    questions = []
+    for item in items:
+        try:
+            image = None if item.image_sha256 is None else decode(images.read(item.image_sha256))
+        except DataError as error:
+            results[item.item_id] = Unanswered(str(error))
+            continue
+        questions.append(Question(item.item_id, item.question, image, item.image_sha256))
+    if questions:
+        found = answerer.answer(questions)
+        results |= {question.item_id: answer for question, answer in zip(questions, found, strict=True)}
+    return [_prediction(item, results[item.item_id]) for item in items]
+
+
+def _prediction(item: Item, answer: str | Unanswered) -> Prediction:
+    return item.failed(answer.reason) if isinstance(answer, Unanswered) else item.answered(answer)
+
+
+def _line(answer: Prediction) -> str:
+    return json.dumps({"item_id": answer.item_id, "prediction": answer.prediction}, ensure_ascii=False) + "\n"
+
+
+def _kept_answers(path: Path) -> Mapping[str, str]:
+    """Answers by item; a last line that a crash has cut is taken out of the file."""
+    if not path.exists():
+        return {}
+    lines = path.read_text(encoding="utf-8", errors="replace").split("\n")[:-1]
+    write_text(path, "".join(f"{line}\n" for line in lines))
+    return {row["item_id"]: row["prediction"] for row in map(json.loads, lines)}

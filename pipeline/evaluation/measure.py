@@ -1,0 +1,212 @@
+"""A model under test: what it is for a fingerprint, and how it is opened when there is something to ask."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from model.config import GenerationConfig, HubFolder
+from pipeline.config.evaluation import BenchmarkConfig
+from pipeline.config.identity import content_digest, identity
+from pipeline.config.measured import (
+    CheckpointModel,
+    EndpointModel,
+    ModelConfig,
+    ModelEvaluation,
+    StoredModel,
+    TransformersModel,
+)
+from pipeline.core.errors import ConfigError
+from pipeline.core.settings import load_settings
+from pipeline.evaluation.answers import Answerer
+from pipeline.evaluation.models.presets import Preset, find_preset
+from pipeline.evaluation.models.weights import ON_THE_HUB, ModelSource, download_model, find_model
+from pipeline.evaluation.predict import (
+    all_items,
+    benchmark_items,
+    measured_request,
+    predictions_request,
+    write_predictions,
+)
+from pipeline.store.artifacts import ArtifactStore
+from pipeline.store.manifest import Manifest, Request
+
+PLAIN_FILES = ("*.json", "*.jinja", "*.safetensors", "*.model", "*.txt")
+"""What is fetched of a model that Transformers loads: no pickle, and no code unless it is trusted."""
+CODE_FILES = ("*.py",)
+
+Load = Callable[[BenchmarkConfig, GenerationConfig, Manifest], Answerer]
+
+
+@dataclass(frozen=True, slots=True)
+class ModelUnderTest:
+    """A model before it is opened."""
+
+    config: ModelConfig
+    identity: Mapping[str, Any]
+    """What it is, wherever it lies."""
+    load: Load
+    """Opens it for a benchmark with its dataset."""
+    manifest: Manifest | None = None
+    """Of a model that was trained in this store: then the identity is its fingerprint."""
+    batch_size: int | None = None
+    """Items asked together, where that is not the evaluation's affair."""
+
+    @property
+    def is_on_device(self) -> bool:
+        """Whether it runs on this machine."""
+        return isinstance(self.config, CheckpointModel | TransformersModel)
+
+    def request(self, benchmark: BenchmarkConfig, config: ModelEvaluation, *, dataset_fingerprint: str) -> Request:
+        """What is asked for: this model's answers to one benchmark."""
+        evaluation = config.evaluation
+        generation = evaluation.generation_for(benchmark)
+        if self.manifest is not None:
+            return predictions_request(
+                benchmark,
+                generation,
+                batch_size=evaluation.batch_size,
+                dataset_fingerprint=dataset_fingerprint,
+                model_fingerprint=self.manifest.fingerprint,
+            )
+        asked: dict[str, Any] = {"model": self._identity(benchmark)}
+        if not isinstance(self.config, StoredModel):
+            asked["generation"] = identity(generation)
+        if self.is_on_device:
+            asked["batch_size"] = evaluation.batch_size
+        return measured_request(benchmark, asked=asked, dataset_fingerprint=dataset_fingerprint)
+
+    def _identity(self, benchmark: BenchmarkConfig) -> Mapping[str, Any]:
+        if isinstance(self.config, StoredModel):
+            return {"kind": "stored", "sha256": content_digest(self.config.files[benchmark.name])}
+        return self.identity
+
+
+def predict_with(
+    model: ModelUnderTest,
+    config: ModelEvaluation,
+    benchmark: BenchmarkConfig,
+    *,
+    dataset: Manifest,
+    store: ArtifactStore,
+) -> Manifest:
+    """Write ``predictions.parquet`` and ``predictions.jsonl`` with the answers of a model under test.
+
+    Raises:
+        ConfigError: the model cannot be opened.
+        DataError: the dataset is not the benchmark, or stored answers are not answers to it.
+        EndpointError, TransientError: the endpoint does not answer; what it answered is kept.
+    """
+    request = model.request(benchmark, config, dataset_fingerprint=dataset.fingerprint)
+    generation = config.evaluation.generation_for(benchmark)
+    return store.produce(
+        request,
+        lambda directory: write_predictions(
+            lambda: model.load(benchmark, generation, dataset),
+            benchmark,
+            dataset=dataset,
+            batch_size=model.batch_size or config.evaluation.batch_size,
+            generation=None if isinstance(model.config, StoredModel) else generation,
+            directory=directory,
+        ),
+    )
+
+
+def open_model_under_test(config: ModelConfig, *, store: ArtifactStore) -> ModelUnderTest:
+    """Find a model; weights on the Hub are fetched, nothing is loaded.
+
+    Raises:
+        ConfigError: there is no such model, or it lacks something that is known now.
+        TransientError: the Hub does not answer.
+    """
+    match config:
+        case CheckpointModel():
+            return _checkpoint(config, store)
+        case TransformersModel():
+            return _transformers(config)
+        case EndpointModel():
+            return _endpoint(config)
+        case StoredModel():
+            return _stored(config)
+
+
+def _checkpoint(config: CheckpointModel, store: ArtifactStore) -> ModelUnderTest:
+    source = find_model(config.name, store=store)
+
+    def load(benchmark: BenchmarkConfig, generation: GenerationConfig, dataset: Manifest) -> Answerer:
+        from pipeline.evaluation.models.checkpoint import CheckpointAnswerer  # torch is loaded only when there is work
+
+        return CheckpointAnswerer(source.folder, generation)
+
+    return ModelUnderTest(config, _identity_of(source), load, manifest=source.manifest)
+
+
+def _identity_of(source: ModelSource) -> Mapping[str, Any]:
+    if source.manifest is not None:
+        return {"kind": "checkpoint", "fingerprint": source.manifest.fingerprint}
+    if (found := ON_THE_HUB.fullmatch(source.name)) and found["revision"]:
+        return {"kind": "checkpoint", "id": found["id"], "revision": source.folder.name}
+    return {"kind": "checkpoint", "sha256": content_digest(source.folder)}
+
+
+def _transformers(config: TransformersModel) -> ModelUnderTest:
+    preset = find_preset(config.preset) if config.preset else None
+    if preset and preset.needs_remote_code and not config.trust_remote_code:
+        raise ConfigError(
+            f"{config.preset} is a model whose class is Python code that lies with its weights. Such code can do "
+            "anything to this machine: read it, then pass --trust-remote-code"
+        )
+    folder, where = _weights(config)
+
+    def load(benchmark: BenchmarkConfig, generation: GenerationConfig, dataset: Manifest) -> Answerer:
+        from pipeline.evaluation.models.transformers import TransformersAnswerer
+
+        return TransformersAnswerer(
+            folder, generation, preset=preset, trust_remote_code=config.trust_remote_code, dtype=config.dtype
+        )
+
+    return ModelUnderTest(config, {**where, "dtype": config.dtype, "prompt": _prompt_of(preset)}, load)
+
+
+def _weights(config: TransformersModel) -> tuple[Path, dict[str, Any]]:
+    """The folder, and what lies there: a commit of a repository, or bytes."""
+    patterns = PLAIN_FILES + (CODE_FILES if config.trust_remote_code else ())
+    if isinstance(config.weights, HubFolder):
+        folder = download_model(config.weights.id, revision=config.weights.revision or "main", patterns=patterns)
+        return folder, {"kind": "transformers", "id": config.weights.id, "revision": folder.name}
+    folder = config.weights.folder
+    return folder, {"kind": "transformers", "sha256": content_digest(folder)}
+
+
+def _prompt_of(preset: Preset | None) -> Mapping[str, Any] | None:
+    """What of a preset decides the answers; None: the model's own chat template."""
+    return None if preset is None else preset.model_dump(include={"prompt", "add_special_tokens", "end_strings"})
+
+
+def _endpoint(config: EndpointModel) -> ModelUnderTest:
+    from pipeline.evaluation.models.endpoint import EndpointAnswerer, endpoint_of, host_of
+
+    settings = load_settings()
+    endpoint = endpoint_of(config, settings)
+
+    def load(benchmark: BenchmarkConfig, generation: GenerationConfig, dataset: Manifest) -> Answerer:
+        return EndpointAnswerer(config, generation, endpoint)
+
+    what = {
+        "kind": "endpoint",
+        "model": config.model,
+        "host": host_of(config, settings),
+        "sends_temperature": config.sends_temperature,
+    }
+    return ModelUnderTest(config, what, load, batch_size=endpoint.max_concurrency)
+
+
+def _stored(config: StoredModel) -> ModelUnderTest:
+    def load(benchmark: BenchmarkConfig, generation: GenerationConfig, dataset: Manifest) -> Answerer:
+        from pipeline.evaluation.models.stored import StoredAnswerer, read_answers
+
+        items = benchmark_items(benchmark, dataset)
+        everything = all_items(benchmark, dataset)
+        return StoredAnswerer(read_answers(config.files[benchmark.name], items=items, all_items=everything))
+
+    return ModelUnderTest(config, {"kind": "stored"}, load)

@@ -1,0 +1,193 @@
+"""What a person types for a model and its benchmarks, to the evaluation that is meant."""
+
+import re
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from pydantic import ValidationError
+
+from model.config import HubFolder, LocalFolder
+from pipeline.config.benchmarks import KNOWN_BENCHMARKS
+from pipeline.config.experiment import ExperimentName, apply_override, explain, load_experiment
+from pipeline.config.measured import (
+    CheckpointModel,
+    Dtype,
+    EndpointModel,
+    ModelConfig,
+    ModelEvaluation,
+    StoredModel,
+    TransformersModel,
+)
+from pipeline.core.errors import ConfigError
+from pipeline.evaluation.models.presets import preset_of
+from pipeline.evaluation.models.weights import DIGITS, ON_THE_HUB, download_model
+
+ENDPOINT = "endpoint:"
+ANSWER_FILES = (".json", ".jsonl")
+UNUSUAL = re.compile(r"[^\w.-]+")
+OF_AN_EXPERIMENT = "-measured"
+"""Behind the name of an experiment whose model is measured: the experiment's own name is taken."""
+
+
+def model_of(
+    text: str,
+    *,
+    benchmarks: Sequence[str],
+    preset: str | None = None,
+    trust_remote_code: bool = False,
+    dtype: Dtype = "auto",
+) -> ModelConfig:
+    """The model that a text names; of one on the Hub the config is fetched to see what it is.
+
+    Args:
+        text: see ``llava-jp eval --help``.
+        benchmarks: names of the benchmarks, for files of answers.
+        preset: of a model of Transformers, as the next two.
+        trust_remote_code: run the model's own Python files.
+        dtype: number format of the weights.
+
+    Raises:
+        ConfigError: it names none.
+        TransientError: the Hub does not answer.
+    """
+    if text.startswith(ENDPOINT):
+        return EndpointModel(kind="endpoint", model=text.removeprefix(ENDPOINT))
+    if text.endswith(ANSWER_FILES):
+        return StoredModel(kind="stored", files=_files(text, benchmarks))
+    options: dict[str, Any] = {"trust_remote_code": trust_remote_code, "dtype": dtype}
+    if (Path(text) / "config.json").is_file():
+        folder = Path(text).resolve()
+        if preset is None and _is_checkpoint(folder):
+            return CheckpointModel(kind="checkpoint", name=str(folder))
+        weights = LocalFolder(kind="local", folder=folder)
+        return TransformersModel(kind="transformers", weights=weights, preset=preset, **options)
+    if text in set(ExperimentName) or text.endswith((".yaml", ".yml")) or DIGITS.fullmatch(text):
+        return CheckpointModel(kind="checkpoint", name=text)
+    if (found := ON_THE_HUB.fullmatch(text)) and found["revision"]:
+        return _on_the_hub(found["id"], found["revision"], preset, options)
+    raise ConfigError(
+        f"no model is named {text!r}: give an experiment ({', '.join(ExperimentName)}) or its .yaml file, the first "
+        "digits of a fingerprint, a folder with a model, owner/name@revision on the Hub, endpoint:NAME, or a .json or "
+        ".jsonl file of answers"
+    )
+
+
+def _on_the_hub(repo: str, revision: str, preset: str | None, options: dict[str, Any]) -> ModelConfig:
+    folder = download_model(repo, revision=revision, patterns=["config.json"])
+    if preset is None and _is_checkpoint(folder):
+        return CheckpointModel(kind="checkpoint", name=f"{repo}@{folder.name}")
+    weights = HubFolder(kind="hub", id=repo, revision=folder.name)
+    return TransformersModel(kind="transformers", weights=weights, preset=preset or preset_of(repo), **options)
+
+
+def _is_checkpoint(folder: Path) -> bool:
+    from model.disk.open import is_known_layout
+
+    return is_known_layout(folder)
+
+
+def _files(text: str, benchmarks: Sequence[str]) -> dict[str, Path]:
+    """``FILE`` for the only benchmark, or ``BENCHMARK=FILE,BENCHMARK=FILE``."""
+    pairs = [part.partition("=") for part in text.split(",")]
+    if len(pairs) == 1 and not pairs[0][1]:
+        if len(benchmarks) != 1:
+            raise ConfigError(
+                f"{text} holds the answers to one benchmark, and {len(benchmarks)} are asked for: "
+                "write BENCHMARK=FILE,BENCHMARK=FILE"
+            )
+        pairs = [(benchmarks[0], "=", text)]
+    files = {benchmark.strip(): Path(file.strip()).expanduser().resolve() for benchmark, _, file in pairs}
+    if missing := [str(file) for file in files.values() if not file.is_file()]:
+        raise ConfigError(f"there is no file of answers {', '.join(missing)}")
+    return files
+
+
+def evaluation_of(
+    model: ModelConfig,
+    *,
+    name: str | None,
+    benchmarks: Sequence[Mapping[str, Any]],
+    generation: str,
+    batch_size: int,
+    overrides: Sequence[str] = (),
+) -> ModelEvaluation:
+    """The evaluation of a model.
+
+    Args:
+        model: what is measured.
+        name: of the evaluation; None: made of the model's name.
+        benchmarks: see ``benchmarks_of``.
+        generation: a preset's name.
+        batch_size: items asked together.
+        overrides: ``section.field=value``.
+
+    Raises:
+        ConfigError: something is not known or out of range; all problems at once.
+    """
+    values: dict[str, Any] = {
+        "name": name or default_name(model),
+        "model": model.model_dump(mode="json"),
+        "evaluation": {
+            "benchmarks": list(benchmarks),
+            "generation": generation,
+            "batch_size": batch_size,
+        },
+    }
+    for override in overrides:
+        apply_override(values, override)
+    try:
+        return ModelEvaluation.model_validate(values)
+    except ValidationError as error:
+        raise ConfigError(explain(error, "the evaluation")) from error
+
+
+def default_name(model: ModelConfig) -> str:
+    """A short name that tells models apart."""
+    match model:
+        case CheckpointModel():
+            text = model.name.partition("@")[0].rstrip("/").rpartition("/")[2]
+            text = text.removesuffix(".yaml") + (OF_AN_EXPERIMENT if text.endswith(".yaml") else "")
+            text += OF_AN_EXPERIMENT if text in set(ExperimentName) else ""
+        case TransformersModel():
+            weights = model.weights
+            text = weights.id.rpartition("/")[2] if isinstance(weights, HubFolder) else weights.folder.name
+        case EndpointModel():
+            text = model.model
+        case StoredModel():
+            first = next(iter(model.files.values()))
+            text = f"{first.parent.name}-{first.stem}"
+    return UNUSUAL.sub("-", text).strip("-") or "model"
+
+
+def benchmarks_of(names: Sequence[str], protocol: str | None = None) -> list[dict[str, Any]]:
+    """What stands under ``evaluation.benchmarks``.
+
+    Args:
+        names: known benchmarks, or experiments whose benchmarks are meant.
+        protocol: for the benchmarks that have it; None: each one's own.
+
+    Raises:
+        ConfigError: a name is not known, or no benchmark has the protocol.
+    """
+    found: list[dict[str, Any]] = []
+    for name in names:
+        if name in KNOWN_BENCHMARKS:
+            found.append({"name": name})
+        elif name in set(ExperimentName) or name.endswith((".yaml", ".yml")):
+            found += [benchmark.model_dump(mode="json") for benchmark in load_experiment(name).evaluation.benchmarks]
+        else:
+            raise ConfigError(
+                f"no benchmark is named {name!r}; there are: {', '.join(KNOWN_BENCHMARKS)}; for your own, give an "
+                "experiment file that has them under evaluation.benchmarks"
+            )
+    if protocol is None:
+        return found
+    having = [one for one in found if one["name"] in KNOWN_BENCHMARKS and protocol in _protocols(one["name"])]
+    if not having:
+        raise ConfigError(f"none of {', '.join(names)} has a protocol {protocol!r}")
+    return [{**one, "protocol": protocol} if one in having else one for one in found]
+
+
+def _protocols(name: str) -> Sequence[str]:
+    return list(KNOWN_BENCHMARKS[name].protocols)

@@ -1,0 +1,303 @@
+"""A judge behind any endpoint that speaks OpenAI's chat completions, asked through the ``openai`` client.
+
+What time may cure is waited for here and not in the client, which waits a minute at most and counts no tokens.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from importlib.util import find_spec
+from typing import TYPE_CHECKING, Any, Protocol
+from urllib.parse import urlsplit
+
+from pipeline.core.errors import ConfigError, JudgeError, PipelineError, TransientError
+from pipeline.core.retries import Patience, TryAgainError, retry_after
+from pipeline.evaluation.judge.replies import Inquiry, Reply
+
+if TYPE_CHECKING:
+    import openai
+
+    from pipeline.core.settings import Settings
+
+for _name in ("openai", "httpx2", "httpcore2"):
+    logging.getLogger(_name).setLevel(logging.WARNING)  # a line for every request would drown ours
+
+log = logging.getLogger(__name__)
+
+OPENAI_URL = "https://api.openai.com/v1"
+BUSY_STATUSES = (408, 409, 425, 429)
+NO_MONEY_CODES = ("insufficient_quota", "billing_hard_limit_reached")
+REFUSED_CODES = ("content_filter", "context_length_exceeded", "string_above_max_length")
+"""Codes of a status 400 that is about one text; others are about all requests."""
+MAX_MESSAGE_CHARACTERS = 300
+
+
+class Judge(Protocol):
+    """Whoever replies to inquiries. Several threads ask at once."""
+
+    max_concurrency: int
+
+    def ask(self, inquiry: Inquiry, *, stop: threading.Event) -> Reply:
+        """The reply. After ``stop`` no attempt starts; one under way is finished, because it is paid for.
+
+        Raises:
+            TransientError: there is none now.
+            JudgeError: there is none, and would be none to any other inquiry.
+            CeilingReachedError: it may cost too much.
+        """
+
+
+class NoJudge:
+    """Replies to nothing: only what is kept can be read."""
+
+    max_concurrency = 1
+
+    def ask(self, inquiry: Inquiry, *, stop: threading.Event) -> Reply:
+        raise JudgeError(
+            f"a reply of {inquiry.model} is missing and no judge is configured; set OPENAI_API_KEY and OPENAI_BASE_URL "
+            "(for another endpoint)"
+        )
+
+
+@dataclass(frozen=True)
+class Endpoint:
+    """Where a judge is and how it is asked."""
+
+    base_url: str
+    api_key: str = field(repr=False)
+    max_concurrency: int = 8
+    patience: Patience = field(default_factory=Patience)
+    """Its timeout is for a whole reply."""
+    error: type[PipelineError] = JudgeError
+    """Raised for what no waiting cures."""
+    role: str = "judge"
+    """What the model behind it does, a verb."""
+    key_name: str = "OPENAI_API_KEY"
+    advice: str = "OPENAI_BASE_URL says where the judge is, evaluation.judge which model is asked and how"
+
+    @property
+    def host(self) -> str:
+        """For messages: a URL may carry a password."""
+        return urlsplit(self.base_url).netloc.rpartition("@")[2]
+
+
+def judge_of(settings: Settings) -> OpenAiJudge | None:
+    """The judge that the environment names; None when it names neither a key nor an endpoint.
+
+    Raises:
+        ConfigError: the openai client is not installed.
+    """
+    key, url = settings.judge_api_key.get_secret_value(), settings.judge_base_url
+    if not key and not url:
+        return None
+    if find_spec("openai") is None:
+        raise ConfigError(
+            "OPENAI_API_KEY or OPENAI_BASE_URL asks for a judge, and openai is not installed: "
+            "pip install 'llava-jp-pipeline[judge]', or unset the variable to skip judged benchmarks"
+        )
+    endpoint = Endpoint(
+        base_url=url or OPENAI_URL,
+        api_key=key or "none",  # a server of one's own may want none, and the client insists
+        max_concurrency=settings.judge_concurrency,
+        patience=Patience(timeout=settings.judge_timeout),
+    )
+    return OpenAiJudge(endpoint, Spending(settings.judge_token_ceiling))
+
+
+class OpenAiJudge:
+    """One endpoint with what it may cost."""
+
+    def __init__(self, endpoint: Endpoint, spending: Spending) -> None:
+        import openai  # half a second, for judged benchmarks only
+
+        self.endpoint = endpoint
+        self.spending = spending
+        self.max_concurrency = endpoint.max_concurrency
+        self._first_trouble = threading.Lock()  # taken once, by whoever says it
+        self._client = openai.OpenAI(
+            base_url=endpoint.base_url, api_key=endpoint.api_key, timeout=endpoint.patience.timeout, max_retries=0
+        )
+
+    def ask(self, inquiry: Inquiry, *, stop: threading.Event) -> Reply:
+        """Ask until there is a reply; see ``Judge``."""
+        most = most_tokens(inquiry)
+        failures = 0
+        while True:
+            try:
+                return self._ask_once(inquiry, most)
+            except TryAgainError as error:
+                failures += 1
+                if failures == 2 and self._first_trouble.acquire(blocking=False):
+                    log.warning(
+                        "%s gives no reply: %s. It is tried again, %d times with growing pauses: that may take minutes",
+                        self.endpoint.host,
+                        error,
+                        self.endpoint.patience.attempts,
+                    )
+                if failures < self.endpoint.patience.attempts:
+                    self.endpoint.patience.wait(failures, asked=error.after, stop=stop)
+                if failures >= self.endpoint.patience.attempts or stop.is_set():
+                    reason = f"{self.endpoint.host} gave no reply in {failures} attempts; the last: {error}"
+                    raise TransientError(reason) from error
+
+    def _ask_once(self, inquiry: Inquiry, most: int) -> Reply:
+        import openai
+
+        sent: dict[str, Any] = {"model": inquiry.model, "messages": list(inquiry.messages), **inquiry.sampling}
+        started = time.time()
+        with self.spending.charging(most) as charge:
+            try:
+                response = self._client.chat.completions.with_raw_response.create(**sent)
+                reply = _reply(response.text, started=started)
+            except openai.APIStatusError as error:
+                charge.num_tokens = 0  # an error costs nothing
+                reply = Reply(
+                    text=None, refusal=self._refusal(error), started_at=started, seconds=time.time() - started
+                )
+            except openai.APIConnectionError as error:
+                if not _was_sent(error):
+                    charge.num_tokens = 0
+                raise TryAgainError(self._plain(error.__cause__ or error)) from error
+            else:
+                if (cost := tokens_of(reply)) is not None:
+                    charge.num_tokens = cost
+        return reply
+
+    def _refusal(self, error: openai.APIStatusError) -> str:
+        """Why the endpoint does not want to reply to this text.
+
+        Raises:
+            TryAgainError: it may reply later.
+            PipelineError: it would not reply to any text; of the endpoint's kind.
+        """
+        status, said = error.status_code, self._plain(error)
+        if status == 429 and error.code in NO_MONEY_CODES:
+            raise self.endpoint.error(
+                f"{self.endpoint.host} says that the account has no credit left: {said}"
+            ) from error
+        if status in BUSY_STATUSES or status >= 500:
+            raise TryAgainError(f"status {status}: {said}", after=retry_after(error.response.headers)) from error
+        if error.code in REFUSED_CODES:
+            return f"status {status}, {error.code}: {said}"
+        if status in (401, 403):  # its message repeats the key
+            raise self.endpoint.error(
+                f"{self.endpoint.host} does not accept the key (status {status}); set {self.endpoint.key_name}"
+            ) from error
+        raise self.endpoint.error(
+            f"{self.endpoint.host} does not {self.endpoint.role} (status {status}): {said}. {self.endpoint.advice}"
+        ) from error
+
+    def _plain(self, error: BaseException) -> str:
+        """What an error says, short and without the key."""
+        body = getattr(error, "body", None)
+        message = body.get("message") if isinstance(body, dict) else None
+        text = " ".join(str(message or error or type(error).__name__).split())
+        return text.replace(self.endpoint.api_key, "***")[:MAX_MESSAGE_CHARACTERS]
+
+
+def _was_sent(error: openai.APIConnectionError) -> bool:
+    """Whether the request may have arrived, and so may be charged for."""
+    import httpx2
+
+    return not isinstance(error.__cause__, httpx2.ConnectError | httpx2.ConnectTimeout | httpx2.PoolTimeout)
+
+
+def _reply(body: str, *, started: float) -> Reply:
+    """Read a chat completion by hand: servers differ in what they leave out.
+
+    Raises:
+        TryAgainError: it is none.
+    """
+    try:
+        content: Any = json.loads(body)
+        choice = content["choices"][0]
+        text, refusal = choice["message"].get("content"), choice["message"].get("refusal")
+        usage = content.get("usage") or {}
+        if text is None and refusal is None and choice.get("finish_reason") == "content_filter":
+            refusal = "the content filter"
+        if text is None and refusal is None:
+            raise ValueError("it has no content")
+        return Reply(
+            text=text,
+            refusal=refusal if text is None else None,
+            served_model=content.get("model"),
+            finish_reason=choice.get("finish_reason"),
+            input_tokens=usage.get("prompt_tokens"),
+            output_tokens=usage.get("completion_tokens"),
+            started_at=started,
+            seconds=time.time() - started,
+        )
+    except (ValueError, LookupError, TypeError, AttributeError) as error:
+        start = " ".join(body[:60].split())
+        raise TryAgainError(f"its answer is no chat completion ({type(error).__name__}): {start!r}") from error
+
+
+LENGTH_LIMITS = ("max_tokens", "max_completion_tokens")
+TOKENS_AROUND = 64
+"""For the marks that a chat template puts around two messages."""
+
+
+class CeilingReachedError(Exception):
+    """The next request might cost more than is left."""
+
+
+@dataclass(slots=True)
+class Charge:
+    """What one request has cost; until that is known, the most it can."""
+
+    num_tokens: int
+
+
+class Spending:
+    """What judging has cost since this was made; shared by threads, and by the retries of a task."""
+
+    def __init__(self, ceiling: int | None = None) -> None:
+        self.ceiling = ceiling
+        self.spent = 0
+        self._reserved = 0
+        self._changed = threading.Condition()
+
+    @contextmanager
+    def charging(self, most: int) -> Iterator[Charge]:
+        """Reserve ``most`` tokens, then spend those of the charge. Waits while open requests may leave enough.
+
+        Raises:
+            CeilingReachedError: what is left is less, with no request open.
+        """
+        with self._changed:
+            while not self._fits(most):
+                if not self._reserved:
+                    raise CeilingReachedError
+                self._changed.wait()
+            self._reserved += most
+        charge = Charge(most)
+        try:
+            yield charge
+        finally:
+            with self._changed:
+                self._reserved -= most
+                self.spent += charge.num_tokens
+                self._changed.notify_all()
+
+    def _fits(self, most: int) -> bool:
+        return self.ceiling is None or self.spent + self._reserved + most <= self.ceiling
+
+
+def most_tokens(inquiry: Inquiry) -> int:
+    """What an inquiry and its reply cost at most: no tokenizer in use makes more tokens than bytes."""
+    num_bytes = sum(len(str(message["content"]).encode()) for message in inquiry.messages)
+    longest_reply = max(int(inquiry.sampling.get(name, 0)) for name in LENGTH_LIMITS)
+    return num_bytes + TOKENS_AROUND + longest_reply
+
+
+def tokens_of(reply: Reply) -> int | None:
+    """What a reply cost, if the endpoint tells."""
+    if reply.input_tokens is None or reply.output_tokens is None:
+        return None
+    return reply.input_tokens + reply.output_tokens

@@ -1,0 +1,157 @@
+"""Step: a model's answers to one benchmark. An item that fails is a row with its error."""
+
+import json
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import pyarrow.parquet as pq
+
+from model.config import GenerationConfig
+from pipeline.config.benchmarks import select_items
+from pipeline.config.evaluation import BenchmarkConfig
+from pipeline.config.identity import identity
+from pipeline.core.errors import DataError
+from pipeline.core.parquet import write_rows
+from pipeline.data.images import ImageReader
+from pipeline.data.items import ITEMS_FILE, item_rows
+from pipeline.evaluation.answers import Answerer, answer_items
+from pipeline.evaluation.rows import PREDICTION_SCHEMA, Item, Prediction
+from pipeline.store.artifacts import ArtifactStore, write_text
+from pipeline.store.manifest import Manifest, Request
+
+STORED = "stored"
+"""In place of generation settings: how the answers were made is not known here."""
+
+VERSION = 2  # raise when the same request should give a different result
+
+
+def predictions_request(
+    benchmark: BenchmarkConfig,
+    generation: GenerationConfig,
+    *,
+    batch_size: int,
+    dataset_fingerprint: str,
+    model_fingerprint: str,
+) -> Request:
+    """What ``predict`` is asked to make."""
+    return Request(
+        step="predictions",
+        version=VERSION,
+        config={
+            "benchmark": benchmark.name,
+            "protocol": benchmark.protocol,
+            "generation": identity(generation),
+            "batch_size": batch_size,
+        },
+        inputs={"dataset": dataset_fingerprint, "model": model_fingerprint},
+    )
+
+
+def measured_request(benchmark: BenchmarkConfig, *, asked: Mapping[str, Any], dataset_fingerprint: str) -> Request:
+    """What a model that was not trained in this store is asked to make; ``asked`` says which and how."""
+    return Request(
+        step="predictions",
+        version=VERSION,
+        config={"benchmark": benchmark.name, "protocol": benchmark.protocol, **asked},
+        inputs={"dataset": dataset_fingerprint},
+    )
+
+
+def predict(
+    benchmark: BenchmarkConfig,
+    generation: GenerationConfig,
+    *,
+    batch_size: int,
+    dataset: Manifest,
+    model: Manifest,
+    store: ArtifactStore,
+) -> Manifest:
+    """Write ``predictions.parquet`` and ``predictions.jsonl`` with a checkpoint's answers."""
+    request = predictions_request(
+        benchmark,
+        generation,
+        batch_size=batch_size,
+        dataset_fingerprint=dataset.fingerprint,
+        model_fingerprint=model.fingerprint,
+    )
+
+    def load() -> Answerer:
+        from pipeline.evaluation.models.checkpoint import CheckpointAnswerer  # torch is loaded only when there is work
+
+        return CheckpointAnswerer(model.directory, generation)
+
+    return store.produce(
+        request,
+        lambda directory: write_predictions(
+            load, benchmark, dataset=dataset, batch_size=batch_size, generation=generation, directory=directory
+        ),
+    )
+
+
+def write_predictions(
+    load: Callable[[], Answerer],
+    benchmark: BenchmarkConfig,
+    *,
+    dataset: Manifest,
+    batch_size: int,
+    generation: GenerationConfig | None,
+    directory: Path,
+) -> dict[str, Any]:
+    """Ask a model all items of a benchmark; the files of a ``predictions`` artifact and its summary.
+
+    Args:
+        load: gives the model; called once the items are known to be complete.
+        benchmark: what is asked.
+        dataset: the benchmark's dataset.
+        batch_size: items asked together.
+        generation: as the model was told, for the summary; None for answers that were made elsewhere.
+        directory: the artifact's partial directory.
+
+    Raises:
+        DataError: the dataset is not the benchmark that the protocol means.
+    """
+    items = benchmark_items(benchmark, dataset)
+    answers = answer_items(load(), items, images=ImageReader([dataset]), batch_size=batch_size, directory=directory)
+    write_rows(directory / "predictions.parquet", (answer.row() for answer in answers), schema=PREDICTION_SCHEMA)
+    write_text(directory / "predictions.jsonl", "".join(map(_line, answers)))
+    return {
+        "benchmark": benchmark.name,
+        "protocol": benchmark.protocol,
+        "generation": STORED if generation is None else generation.preset,
+        "num_items": len(answers),
+        "num_failed": sum(answer.error is not None for answer in answers),
+    }
+
+
+def benchmark_items(benchmark: BenchmarkConfig, dataset: Manifest) -> list[Item]:
+    """The items that the protocol asks; of your own benchmark, the first exchange of every sample.
+
+    Raises:
+        DataError: there is none, or they are not the published ones.
+    """
+    items = all_items(benchmark, dataset)
+    if not items:
+        raise DataError(f"benchmark {benchmark.name} has no item; `llava-jp query finding_examples` says why")
+    return select_items(items, benchmark=benchmark.name, protocol=benchmark.protocol)
+
+
+def all_items(benchmark: BenchmarkConfig, dataset: Manifest) -> list[Item]:
+    """Everything in a benchmark's dataset, whatever the protocol asks."""
+    if ITEMS_FILE in {file.path for file in dataset.files}:
+        rows = pq.read_table(dataset.path(ITEMS_FILE)).to_pylist()
+    else:
+        rows = list(item_rows(pq.read_table(dataset.path("samples.parquet")).to_pylist(), details={}))
+    return [_item(benchmark, row) for row in rows]
+
+
+def _item(benchmark: BenchmarkConfig, row: dict[str, Any]) -> Item:
+    values = {name: value for name, value in row.items() if name != "context"}  # the judge reads it from the items
+    return Item(benchmark=benchmark.name, protocol=benchmark.protocol, **values)
+
+
+def _line(answer: Prediction) -> str:
+    """llm-jp-eval-mm's shape; there too a failed item is an empty text, so the error stands beside it."""
+    line = {"question_id": answer.item_id, "text": answer.prediction or ""}
+    line |= {} if answer.error is None else {"error": answer.error}
+    return json.dumps(line, ensure_ascii=False) + "\n"

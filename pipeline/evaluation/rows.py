@@ -1,0 +1,86 @@
+"""The rows of ``predictions.parquet``: one model's answers to the items of one benchmark."""
+
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from pipeline.store.manifest import Manifest
+
+PREDICTION_SCHEMA = pa.schema(
+    [
+        pa.field("benchmark", pa.string(), nullable=False),
+        pa.field("protocol", pa.string(), nullable=False),
+        pa.field("item_id", pa.string(), nullable=False),
+        pa.field("category", pa.string()),
+        pa.field("image_category", pa.string()),
+        pa.field("question", pa.string(), nullable=False),
+        pa.field("reference", pa.string(), nullable=False),
+        pa.field("prediction", pa.string()),
+        pa.field("image_sha256", pa.string()),
+        pa.field("error", pa.string()),
+    ]
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Item:
+    """One question of a benchmark with its reference answer."""
+
+    benchmark: str
+    protocol: str
+    item_id: str
+    question: str
+    reference: str
+    category: str | None = None
+    image_category: str | None = None
+    image: str | None = None
+    """The image's name in the benchmark; None for a question without one."""
+    image_sha256: str | None = None
+    question_index: int = 0
+    """Place among the questions on the same image."""
+
+    def answered(self, prediction: str) -> "Prediction":
+        """The row of an answer."""
+        return self._row(prediction, None)
+
+    def failed(self, error: str) -> "Prediction":
+        """The row that says why there is no answer."""
+        return self._row(None, error)
+
+    def _row(self, prediction: str | None, error: str | None) -> "Prediction":
+        values = asdict(self)
+        shared = {name: values[name] for name in PREDICTION_SCHEMA.names if name in values}
+        return Prediction(**shared, prediction=prediction, error=error)
+
+
+@dataclass(frozen=True, slots=True)
+class Prediction:
+    """The answer to one item, or the ``error`` that says why there is none. An empty answer is an answer."""
+
+    benchmark: str
+    item_id: str
+    category: str | None
+    question: str
+    reference: str
+    prediction: str | None
+    image_sha256: str | None
+    error: str | None = None
+    protocol: str = "all"
+    image_category: str | None = None
+
+    def __post_init__(self) -> None:
+        if (self.prediction is None) == (self.error is None):
+            both = "neither a prediction nor" if self.error is None else "both a prediction and"
+            raise ValueError(f"item {self.item_id!r} of {self.benchmark} has {both} an error")
+
+    def row(self) -> dict[str, Any]:
+        """The row of ``PREDICTION_SCHEMA``."""
+        return {name: getattr(self, name) for name in PREDICTION_SCHEMA.names}
+
+
+def read_predictions(manifest: Manifest) -> tuple[Prediction, ...]:
+    """All rows of a ``predictions`` artifact, in file order."""
+    table = pq.read_table(manifest.path("predictions.parquet"), columns=PREDICTION_SCHEMA.names)
+    return tuple(Prediction(**row) for row in table.to_pylist())

@@ -1,0 +1,70 @@
+"""Runs the jobs of the feature steps: in a process for each device, or in this one where there is only a CPU."""
+
+import json
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import torch
+
+from pipeline.compute.hosts import Host
+from pipeline.compute.launch import WorkerEvent, WorkersProgress, launch
+from pipeline.core.settings import load_settings
+from pipeline.features.cache import read_shards
+from pipeline.features.calibration import CalibrationJob, calibrate
+from pipeline.features.encoding_job import EncodingJob, encode_part
+from pipeline.store.artifacts import write_text
+
+FeatureJob = EncodingJob | CalibrationJob
+Tell = Callable[[WorkerEvent], None]
+
+
+def read_job(job_file: Path) -> FeatureJob:
+    """The job of a file."""
+    text = job_file.read_text(encoding="utf-8")
+    job_class = EncodingJob if json.loads(text)["kind"] == "encode" else CalibrationJob
+    return job_class.model_validate_json(text)
+
+
+def run_feature_job(job_file: Path) -> None:
+    """Run a job to its end on all devices of this machine.
+
+    Raises:
+        PipelineError, TransientError: what stopped it; finished shards are kept.
+    """
+    settings = load_settings()
+    num_processes = 1 if isinstance(read_job(job_file), CalibrationJob) else settings.num_processes
+    if num_processes == 1 and not torch.cuda.is_available():
+        num_decoders = settings.num_decoders or 0
+        do_job(job_file, rank=0, num_processes=1, num_decoders=num_decoders, tell=WorkersProgress().take)
+    else:
+        launch(job_file, hosts=(Host("localhost", num_processes),), master_port=settings.master_port)
+
+
+def do_job(job_file: Path, *, rank: int, num_processes: int, num_decoders: int, tell: Tell) -> None:
+    """Do a process's part of a job: every n-th shard in the order of the job; a calibration is not divided."""
+    job = read_job(job_file)
+    with one_thread_on_a_cpu():
+        if isinstance(job, CalibrationJob):
+            write_text(job_file.parent / "summary.json", json.dumps(calibrate(job, num_decoders=num_decoders)))
+            return
+        shards = list(read_shards(job.shards).values())
+        total = job.num_images
+        encode_part(
+            job,
+            shards[rank::num_processes],
+            num_decoders=num_decoders,
+            advance=lambda count, note: tell(WorkerEvent("encode images", 0, count, total, "images", note)),
+        )
+
+
+@contextmanager
+def one_thread_on_a_cpu() -> Iterator[None]:
+    """On a CPU the last bits of a matrix product depend on the number of threads; features must not."""
+    num_threads = torch.get_num_threads()
+    if not torch.cuda.is_available():
+        torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(num_threads)

@@ -1,0 +1,81 @@
+"""Exports a model: the folder that Transformers loads, with its card. Complete or absent, like an artifact."""
+
+import logging
+import os
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from model.config import Dtype
+from model.disk.llava_folder import NotALlavaError, write_llava
+from model.disk.release_folder import write_release
+from pipeline.core.errors import ConfigError
+from pipeline.evaluation.models.weights import ModelSource, open_model
+from pipeline.release.card import ReleaseForm, model_card
+from pipeline.release.facts import model_facts
+from pipeline.store.artifacts import UNFINISHED_SUFFIX, ArtifactStore, write_text
+
+log = logging.getLogger(__name__)
+
+CARD = "README.md"
+
+
+def export_model(
+    source: ModelSource,
+    folder: Path,
+    *,
+    form: ReleaseForm,
+    dtype: Dtype,
+    store: ArtifactStore,
+    repo: str | None = None,
+    mlflow_run: str | None = None,
+) -> None:
+    """Write a released folder.
+
+    Args:
+        source: the model.
+        folder: must not exist, or be empty.
+        form: ``llava-jp`` comes with its own code; ``transformers`` is Transformers' own LLaVA, for one scale.
+        dtype: number format of all weights.
+        store: where the facts of the card come from.
+        repo: the name on the Hub that the card's example uses; without it the folder's name.
+        mlflow_run: id of the run that trained the model, for the card.
+
+    Raises:
+        ConfigError: the folder is not empty, the model cannot be read, or it cannot take this form.
+    """
+    folder = folder.resolve()
+    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+        raise ConfigError(f"{folder} is not empty; export writes a new folder")
+    model = open_model(source.folder)
+    facts = model_facts(source.manifest, store=store) if source.manifest else None
+    card = model_card(
+        model,
+        facts,
+        name=(repo or source.name).rpartition("/")[2],
+        repo=repo or folder.name,
+        source=source.name,
+        form=form,
+        dtype=dtype,
+        mlflow_run=mlflow_run,
+    )
+    with _complete_or_absent(folder) as unfinished:
+        try:
+            (write_release if form == "llava-jp" else write_llava)(model, unfinished, dtype=dtype)
+        except NotALlavaError as error:
+            raise ConfigError(f"{source.name}: {error}") from error
+        write_text(unfinished / CARD, card)
+
+
+@contextmanager
+def _complete_or_absent(folder: Path) -> Iterator[Path]:
+    """A folder beside the wanted one, which takes its name when everything is written."""
+    unfinished = folder.with_name(f".{folder.name}{UNFINISHED_SUFFIX}")
+    shutil.rmtree(unfinished, ignore_errors=True)  # of an export that was killed
+    unfinished.mkdir(parents=True)
+    try:
+        yield unfinished
+        os.replace(unfinished, folder)
+    finally:
+        shutil.rmtree(unfinished, ignore_errors=True)

@@ -1,0 +1,370 @@
+"""Questions about the store, asked in the SQL files of ``sql/``. The only module that imports DuckDB.
+
+A file's header says what one row is, its parameters and its columns; ``sql_files`` reads it and tests compare it
+with what the statement really takes and gives. Values reach SQL as parameters only, the place of the store as a
+DuckDB variable.
+"""
+
+from __future__ import annotations
+
+import glob
+import math
+import re
+from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Sequence
+from contextlib import closing
+from dataclasses import dataclass
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING, Any, Literal
+
+import pyarrow as pa
+
+from pipeline.core.errors import QueryError
+from pipeline.store.sql_files import Parameter, SqlFile, all_macros, sql_files
+
+if (
+    TYPE_CHECKING
+):  # imported by the functions that use it: as a global it would outlive the interpreter's end and complain
+    import duckdb
+
+CHECK_MEMORY = "5GiB"
+"""DuckDB's share of the 6 GiB in which the checks of 1.2 million conversations must run."""
+
+READ_ONCE = ("manifests",)
+"""Views that a question reads once, because they open a file for every artifact and most other views stand on them."""
+NAMED_BY_CHECKS = ("experiment_steps", "findings", "feature_shards")
+"""Views that tell whether the value of a parameter exists."""
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """The answer to a query."""
+
+    columns: tuple[str, ...]
+    rows: tuple[tuple[Any, ...], ...]
+
+
+def query_names() -> tuple[str, ...]:
+    """The questions that ``run_query`` answers."""
+    return tuple(sql_files("queries"))
+
+
+def describe(name: str) -> SqlFile:
+    """What a query answers, its parameters and its columns.
+
+    Raises:
+        QueryError: there is no such query; the message lists all.
+    """
+    queries = sql_files("queries")
+    if name not in queries:
+        raise QueryError(f"no query is named {name!r}; there are: {', '.join(queries)}")
+    return queries[name]
+
+
+def run_query(name: str, *, store_root: Path, parameters: Mapping[str, str]) -> Result:
+    """Answer a query over everything that is published in a store.
+
+    Raises:
+        QueryError: no such query or store, or a parameter is unknown, missing or not what the query expects.
+    """
+    query = describe(name)
+    values = _values(query, parameters)
+    with closing(_snapshot(store_root, [query])) as connection:
+        _check_experiments(connection, query, values)
+        _check_checks(connection, query, values)
+        _check_encoders(connection, query, values)
+        return _answer(connection, query, values)
+
+
+def broken_invariants(store_root: Path) -> Mapping[str, Result]:
+    """What is wrong in a store: the rows of every file in ``sql/checks/invariants`` that has some."""
+    checks = sql_files("checks/invariants")
+    with closing(_snapshot(store_root, checks.values())) as connection:
+        results = {name: _answer(connection, check, {}) for name, check in checks.items()}
+    return {name: result for name, result in results.items() if result.rows}
+
+
+def findings_of(checks: Iterable[SqlFile], *, samples: Path) -> Iterator[tuple[SqlFile, pa.Table]]:
+    """Run translation checks over one ``samples.parquet``; each table has sample_id, turn_index and evidence.
+
+    ``samples`` and ``turns`` are tables here, so the file is read and its conversations are taken apart only once.
+    What does not fit into ``CHECK_MEMORY`` goes to a temporary folder meanwhile.
+    """
+    with TemporaryDirectory(prefix="llava-jp-checks-") as spill, closing(_quiet_connection()) as connection:
+        connection.execute("set preserve_insertion_order = false")
+        connection.execute("set temp_directory = $folder", {"folder": spill})
+        connection.execute("set memory_limit = $limit", {"limit": CHECK_MEMORY})
+        _set_variable(connection, "samples", glob.escape(str(samples)))
+        for name in ("samples", "turns"):
+            connection.sql(sql_files("views")[name].text).create(name)
+        for check in checks:
+            yield check, connection.sql(check.text).to_arrow_table()
+
+
+def contaminated_images(
+    training: Path, benchmarks: Mapping[str, Path], *, max_distance: int
+) -> Iterator[tuple[str, pa.Table]]:
+    """Run ``sql/checks/contamination`` over directories of datasets; each table has image, benchmark and so on.
+
+    Args:
+        training: directory of a dataset artifact.
+        benchmarks: directories of dataset artifacts by the benchmark's name.
+        max_distance: bits in which the perceptual hashes of one picture may differ.
+    """
+    checks = sql_files("checks/contamination")
+    names = _named_under(check.text for check in checks.values())
+    with closing(_quiet_connection(names)) as connection:
+        connection.execute("set variable max_distance = $bits", {"bits": max_distance})
+        connection.execute(f"create table training as {IMAGES_OF_A_DATASET}", _files_of(training))
+        connection.execute("create table benchmark_images as select '' as benchmark, * from training limit 0")
+        for name, directory in benchmarks.items():
+            statement = f"insert into benchmark_images select $benchmark, * from ({IMAGES_OF_A_DATASET})"
+            connection.execute(statement, {"benchmark": name, **_files_of(directory)})
+        for name, check in checks.items():
+            yield name, connection.sql(check.text).to_arrow_table()
+
+
+def item_groups(questions: Sequence[str], answers: Sequence[str]) -> list[tuple[str, str]]:
+    """Type of each question and length of its answer, by the macros ``question_type`` and ``answer_length``."""
+    items = pa.table({"question": pa.array(questions, pa.string()), "answer": pa.array(answers, pa.string())})
+    with closing(_quiet_connection()) as connection:
+        connection.register("items", items)
+        return connection.execute("select question_type(question), answer_length(answer) from items").fetchall()
+
+
+IMAGES_OF_A_DATASET = """
+    select distinct image, images.image_sha256, images.perceptual_hash, images.thumbnail, coco_id, visual_genome_id
+    from read_parquet($images, hive_partitioning = false) as images
+    join read_parquet($samples, hive_partitioning = false) as samples using (image)
+    where images.status = 'ok'
+"""
+
+
+def _files_of(dataset: Path) -> dict[str, str]:
+    return {name: glob.escape(str(dataset / f"{name}.parquet")) for name in ("images", "samples")}
+
+
+def connect(store_root: Path) -> duckdb.DuckDBPyConnection:
+    """An in-memory DuckDB with every view over the store, for people: it sees what is published later, too.
+
+    Raises:
+        QueryError: there is no such folder.
+    """
+    connection, _ = _connected(store_root)
+    return connection
+
+
+def views_script(store_root: Path) -> str:
+    """Statements that give any DuckDB shell the macros and views over the store, as it is now.
+
+    Raises:
+        QueryError: there is no such folder.
+    """
+    connection, views = _connected(store_root)
+    connection.close()
+    variables = {name: pattern.replace("'", "''") for name, pattern in _variables(store_root).items()}
+    statements = [f"set variable {name} = '{pattern}'" for name, pattern in variables.items()]
+    statements += [macro.text.rstrip().removesuffix(";") for macro in all_macros()]
+    statements += views
+    return ";\n\n".join(statements) + ";\n"
+
+
+def _snapshot(store_root: Path, questions: Iterable[SqlFile]) -> duckdb.DuckDBPyConnection:
+    """The same with no more than some questions of ours need; what all stands on is read once and kept as a table."""
+    needed = _named_under(question.text for question in questions)
+    names = needed | _named_under(NAMED_BY_CHECKS)
+    connection, _ = _connected(store_root, names, tables=[name for name in READ_ONCE if name in needed])
+    return connection
+
+
+def _named_under(texts: Iterable[str]) -> set[str]:
+    """The views and macros that some statements name, themselves or through others; perhaps some more."""
+    known = {**sql_files("views"), **{macro.name: macro for macro in all_macros()}}
+    found: set[str] = set()
+    waiting = list(texts)
+    while waiting:
+        named = set(re.findall(r"\w+", waiting.pop())) & known.keys() - found
+        found |= named
+        waiting += [known[name].text for name in named]
+    return found
+
+
+def _connected(
+    store_root: Path, names: Container[str] | None = None, *, tables: Sequence[str] = ()
+) -> tuple[duckdb.DuckDBPyConnection, list[str]]:
+    """A connection with all macros and views, or those named, some of them as tables, and what made the views."""
+    if not store_root.is_dir():
+        raise QueryError(f"there is no store at {store_root}; run an experiment first, or set LLAVA_JP_STORE")
+    connection = _quiet_connection(names)
+    for name, pattern in _variables(store_root).items():
+        _set_variable(connection, name, pattern)
+    views = {name: view for name, view in sql_files("views").items() if names is None or name in names}
+    return connection, _create_views(connection, views, tables=tables)
+
+
+def _variables(store_root: Path) -> dict[str, str]:
+    store = glob.escape(str(store_root.resolve()))
+    return {"store": store, "samples": f"{store}/artifacts/dataset/*/samples.parquet"}
+
+
+def _quiet_connection(names: Container[str] | None = None) -> duckdb.DuckDBPyConnection:
+    """A connection with all macros, or those named."""
+    import duckdb
+
+    connection = duckdb.connect(config={"autoinstall_known_extensions": False})
+    connection.execute("set enable_progress_bar = false")
+    for macro in all_macros():
+        if names is None or macro.name in names:
+            connection.execute(macro.text)
+    return connection
+
+
+def _set_variable(connection: duckdb.DuckDBPyConnection, name: str, pattern: str) -> None:
+    connection.execute(f"set variable {name} = $pattern", {"pattern": pattern})
+
+
+def _create_views(
+    connection: duckdb.DuckDBPyConnection, views: Mapping[str, SqlFile], *, tables: Sequence[str]
+) -> list[str]:
+    """Create views that may stand on each other: one whose tables are not there yet waits for the next round."""
+    import duckdb
+
+    statements = []
+    while views:
+        blocked = {}
+        for name, view in views.items():
+            try:
+                statements.append(_create_view(connection, view, kind="table" if name in tables else "view"))
+            except duckdb.CatalogException as error:
+                blocked[name], problem = view, error
+            except duckdb.Error as error:
+                raise QueryError(f"view {name}: {error}") from error
+        if len(blocked) == len(views):
+            raise problem
+        views = blocked
+    return statements
+
+
+def _create_view(connection: duckdb.DuckDBPyConnection, view: SqlFile, *, kind: Literal["table", "view"]) -> str:
+    """Create a view; without any file yet, one without rows under the columns of its header. Returns the statement."""
+    import duckdb
+
+    create = f'create or replace {kind} "{view.name}" as\n'
+    try:
+        statement = create + view.text.rstrip().removesuffix(";")
+        connection.execute(statement)
+    except duckdb.IOException as error:
+        if "No files found" not in str(error):  # DuckDB has no type of its own for this
+            raise
+        columns = ", ".join(f'cast(null as {column.type}) as "{column.name}"' for column in view.columns)
+        statement = f"{create}select {columns} where false"
+        connection.execute(statement)
+    return statement
+
+
+def _answer(connection: duckdb.DuckDBPyConnection, file: SqlFile, values: Mapping[str, object]) -> Result:
+    import duckdb
+
+    try:
+        cursor = connection.execute(file.text, values)
+        return Result(tuple(column[0] for column in cursor.description), tuple(cursor.fetchall()))
+    except duckdb.Error as error:
+        raise QueryError(f"{file.name} with {dict(values)}: {error}") from error
+
+
+def _values(query: SqlFile, parameters: Mapping[str, str]) -> dict[str, object]:
+    known = {parameter.name: parameter for parameter in query.parameters}
+    if unknown := [name for name in parameters if name not in known]:
+        expected = "\n".join(map(_explained, query.parameters)) or "  none"
+        raise QueryError(f"query {query.name} has no parameter {', '.join(map(repr, unknown))}; it has:\n{expected}")
+    return {
+        name: _value(query, parameter, parameters.get(name, parameter.default)) for name, parameter in known.items()
+    }
+
+
+def _value(query: SqlFile, parameter: Parameter, text: str | None) -> object:
+    if text is None:
+        if parameter.is_required:
+            raise QueryError(f"query {query.name} needs a value for {parameter.name}:\n{_explained(parameter)}")
+        return None
+    try:
+        return READERS[parameter.type](text)
+    except ValueError as error:
+        problem = f"query {query.name}: {parameter.name}={text!r} is not of the type {parameter.type}"
+        raise QueryError(f"{problem}:\n{_explained(parameter)}") from error
+
+
+def _explained(parameter: Parameter) -> str:
+    default = "" if parameter.is_required else f" (default {parameter.default or 'none'})"
+    return f"  {parameter.name}  {parameter.type}  {parameter.meaning}{default}"
+
+
+def _check_experiments(connection: duckdb.DuckDBPyConnection, query: SqlFile, values: Mapping[str, object]) -> None:
+    """A misspelled experiment must not look like an experiment without results."""
+    rows = connection.execute("select distinct experiment from experiment_steps order by experiment").fetchall()
+    known = [name for (name,) in rows]
+    for parameter in query.parameters:
+        value = values[parameter.name]
+        if value is None or not parameter.type.startswith("experiment"):
+            continue
+        for name in value if isinstance(value, list) else [value]:
+            if name not in known:
+                there_are = ", ".join(known) or "none yet"
+                raise QueryError(f"the store has no experiment {name!r} ({parameter.name}); there are: {there_are}")
+
+
+def _check_checks(connection: duckdb.DuckDBPyConnection, query: SqlFile, values: Mapping[str, object]) -> None:
+    """Nor a misspelled check like one that found nothing."""
+    for parameter in query.parameters:
+        value = values[parameter.name]
+        if parameter.type != "check" or value is None:
+            continue
+        found = {name for (name,) in connection.execute('select distinct "check" from findings').fetchall()}
+        known = sorted(found | set(sql_files("checks/translation")))
+        if value not in known:
+            raise QueryError(f"there is no check {value!r} ({parameter.name}); there are: {', '.join(known)}")
+
+
+def _check_encoders(connection: duckdb.DuckDBPyConnection, query: SqlFile, values: Mapping[str, object]) -> None:
+    """Nor an encoder that made nothing like one without outliers; its first digits are enough."""
+    for parameter in query.parameters:
+        value = values[parameter.name]
+        if parameter.type != "encoder" or value is None:
+            continue
+        rows = connection.execute("select distinct encoder from feature_shards order by encoder").fetchall()
+        known = [name for (name,) in rows]
+        if not any(name.startswith(str(value)) for name in known):
+            there_are = ", ".join(known) or "none yet"
+            raise QueryError(
+                f"no cached features are of an encoder {value!r} ({parameter.name}); there are: {there_are}"
+            )
+
+
+def _integer(text: str) -> int:
+    number = int(text)
+    if abs(number) >= 2**63:
+        raise ValueError("does not fit into 64 bits")
+    return number
+
+
+def _double(text: str) -> float:
+    number = float(text)
+    if not math.isfinite(number):
+        raise ValueError("not finite")
+    return number
+
+
+def _names(text: str) -> list[str]:
+    return [name.strip() for name in text.split(",") if name.strip()]
+
+
+READERS: Mapping[str, Callable[[str], object]] = {
+    "integer": _integer,
+    "double": _double,
+    "string": str,
+    "check": str,
+    "encoder": str,
+    "experiment": str,
+    "experiments": _names,
+}
+"""How the text of a parameter becomes a value, by the type in the header."""

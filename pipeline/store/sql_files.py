@@ -1,0 +1,112 @@
+"""The files of ``sql/`` and what their headers say: one statement each, with its parameters and columns."""
+
+import hashlib
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from functools import cache
+from importlib.resources import files
+from importlib.resources.abc import Traversable
+from pathlib import Path
+from typing import Literal
+
+Folder = Literal[
+    "macros",
+    "macros/benchmarks",
+    "views",
+    "queries",
+    "checks/translation",
+    "checks/contamination",
+    "checks/invariants",
+]
+MACRO_FOLDERS: tuple[Folder, ...] = ("macros", "macros/benchmarks")
+"""Those of the translation checks and those of the benchmarks: a change of one does not make the other's step anew."""
+
+
+@dataclass(frozen=True, slots=True)
+class Parameter:
+    """One ``$name  type  meaning (default x)`` of a header; ``none`` as default leaves the question open."""
+
+    name: str
+    type: str
+    meaning: str
+    default: str | None
+    is_required: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """One output column; ``type`` is given for views only."""
+
+    name: str
+    type: str | None
+    meaning: str
+
+
+@dataclass(frozen=True, slots=True)
+class SqlFile:
+    """One statement and what its header says. ``severity`` is given for translation checks only."""
+
+    name: str
+    text: str
+    description: str
+    severity: str | None
+    parameters: tuple[Parameter, ...]
+    columns: tuple[Column, ...]
+
+    @property
+    def sha256(self) -> str:
+        return hashlib.sha256(self.text.encode()).hexdigest()
+
+
+@cache
+def sql_files(folder: Folder) -> Mapping[str, SqlFile]:
+    """The files of a folder of ``sql/`` by name, sorted."""
+    place = _sql_folder()
+    for part in folder.split("/"):
+        place = place / part
+    found = sorted((file for file in place.iterdir() if file.name.endswith(".sql")), key=lambda file: file.name)
+    return {
+        (name := file.name.removesuffix(".sql")): parse_sql(name, file.read_text(encoding="utf-8")) for file in found
+    }
+
+
+def all_macros() -> Iterator[SqlFile]:
+    """Every macro, each after those that it uses."""
+    for folder in MACRO_FOLDERS:
+        yield from sql_files(folder).values()
+
+
+def _sql_folder() -> Traversable:
+    try:
+        return files("pipeline._sql")  # in an installed wheel
+    except ModuleNotFoundError:
+        return Path(__file__).parents[2] / "sql"  # in a checkout
+
+
+def parse_sql(name: str, text: str) -> SqlFile:
+    """Read a file's header: a sentence, ``severity: x``, parameter lines and column lines, with two spaces between."""
+    lines = []
+    for line in text.splitlines():
+        if not line.startswith("--"):
+            break
+        lines.append(line.removeprefix("--").strip())
+    description, severity, parameters, columns = [], None, [], []
+    for line in filter(None, lines):
+        words = re.split(" {2,}", line)
+        if line.startswith("severity: "):
+            severity = line.removeprefix("severity: ")
+        elif line.startswith("$"):
+            parameters.append(_parameter(*words))
+        elif len(words) > 1:
+            columns.append(Column(words[0], words[1] if len(words) == 3 else None, words[-1]))
+        else:
+            description.append(line)
+    return SqlFile(name, text, " ".join(description), severity, tuple(parameters), tuple(columns))
+
+
+def _parameter(name: str, kind: str, meaning: str) -> Parameter:
+    plain, has_default, default = meaning.removesuffix(")").partition(" (default ")
+    if not has_default:
+        return Parameter(name.removeprefix("$"), kind, meaning, None, is_required=True)
+    return Parameter(name.removeprefix("$"), kind, plain, None if default == "none" else default, is_required=False)

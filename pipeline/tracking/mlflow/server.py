@@ -1,0 +1,220 @@
+"""The MLflow server or database of this machine: does what the operations of a spool say. Only this imports MLflow, and
+``pipeline.tracking.mlflow.traces``.
+"""
+
+import json
+import logging
+import os
+from collections.abc import Iterable
+from typing import Any
+from urllib.parse import urlsplit
+
+from mlflow.entities import Dataset, DatasetInput, InputTag, Metric, Param, RunTag
+from mlflow.exceptions import MlflowException
+from mlflow.store.db.db_types import DATABASE_ENGINES
+from mlflow.tracking import MlflowClient
+from requests import HTTPError
+from sqlalchemy.engine import make_url
+from sqlalchemy.exc import SQLAlchemyError
+
+from pipeline.core.errors import ConfigError
+from pipeline.core.settings import Settings
+from pipeline.tracking.delivery import RefusedError, UnreachableError
+from pipeline.tracking.mlflow.database import make_database
+from pipeline.tracking.mlflow.traces import log_trace
+from pipeline.tracking.outbox import Operation, Spool
+
+MLFLOW_EXPERIMENT = "llava-jp"
+OWN_ID_TAG = "llava_jp.run"
+"""Our own id of a run: says whether a run was created although its server did not answer."""
+REQUEST_SECONDS = "30"
+REFUSALS = ("BAD_REQUEST", "INVALID_PARAMETER_VALUE", "RESOURCE_ALREADY_EXISTS", "RESOURCE_DOES_NOT_EXIST")
+"""MLflow's error codes that time does not cure. Credentials and a full disk can be mended: not among them."""
+REFUSING_STATUS = (400, 404, 405, 409, 413, 414, 415, 422)
+"""The same for the transfer of files."""
+BUGS = (AssertionError, AttributeError, ImportError, LookupError, TypeError, ValueError)
+LARGEST_FLOAT = 1.7976931348623157e308
+"""What the databases of MLflow hold for infinity."""
+
+for name, level in {"mlflow": logging.WARNING, "alembic": logging.WARNING, "mlflow.store.db": logging.ERROR}.items():
+    logging.getLogger(name).setLevel(level)  # they narrate the set-up of the database, and its absence
+
+
+class MlflowServer:
+    """Implements ``pipeline.tracking.delivery.Server``.
+
+    Raises:
+        ConfigError: there is no such kind of tracking URI. Whether somebody answers there is not asked yet.
+    """
+
+    def __init__(self, settings: Settings) -> None:
+        # The outbox tries again, after it has compared: within the client a call could be done twice.
+        os.environ["MLFLOW_HTTP_REQUEST_MAX_RETRIES"] = "0"
+        os.environ.setdefault("MLFLOW_HTTP_REQUEST_TIMEOUT", REQUEST_SECONDS)
+        os.environ.setdefault("MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT", "true")
+        settings.store_root.mkdir(parents=True, exist_ok=True)
+        self._uri = settings.mlflow_uri
+        self.name = _without_credentials(settings.tracking_uri) or "mlflow.db in the store"
+        is_local = self._uri.startswith("sqlite:")
+        self._artifacts = (settings.store_root / "mlflow-artifacts").as_uri() if is_local else None
+        self._experiment_id = ""
+        self._client: MlflowClient | None = None
+        try:
+            if urlsplit(self._uri).scheme.partition("+")[0] in DATABASE_ENGINES:  # itself it may be away
+                make_url(self._uri).get_dialect().import_dbapi()
+            else:
+                self._client = MlflowClient(self._uri)
+        except (MlflowException, SQLAlchemyError, ImportError) as error:
+            raise ConfigError(
+                f"LLAVA_JP_TRACKING_URI={self.name} is no place for MLflow: {self._censored(error)}; use "
+                "http://host:port, a database such as sqlite:////path/mlflow.db whose driver is installed, "
+                "or unset the variable"
+            ) from error
+
+    def apply(self, operation: Operation, spool: Spool) -> None:
+        """Do what the operation says; after a failure nothing that was done is done again.
+
+        Raises:
+            UnreachableError, RefusedError: it was not done, or the answer is not known.
+        """
+        try:
+            client = self._connected()
+        except Exception as error:  # also what looks final: nothing was asked that could be refused
+            raise UnreachableError(self._censored(_root_of(error))) from error
+        try:
+            if operation.kind == "create":
+                self._create(client, operation, spool)
+            elif operation.run not in spool.runs:
+                raise RefusedError("its run could not be created")
+            else:
+                self._change(client, spool.runs[operation.run], operation, spool)
+        except RefusedError:
+            raise
+        except Exception as error:  # whatever libraries raise: what is not clearly for ever is tried again
+            if _is_for_ever(error):
+                raise RefusedError(self._censored(error)) from error
+            raise UnreachableError(self._censored(_root_of(error))) from error
+
+    def _connected(self) -> MlflowClient:
+        """The client, when the experiment of all runs is there."""
+        make_database(self._uri)
+        if self._client is None:
+            self._client = MlflowClient(self._uri)
+        if not self._experiment_id:
+            existing = self._client.get_experiment_by_name(MLFLOW_EXPERIMENT)
+            experiment_id = (
+                existing.experiment_id
+                if existing
+                else self._client.create_experiment(MLFLOW_EXPERIMENT, self._artifacts)
+            )
+            # Opens the UI in its view for training; without it MLflow 3 shows the one for LLM applications.
+            self._client.set_experiment_tag(experiment_id, "mlflow.experimentKind", "custom_model_development")
+            self._experiment_id = str(experiment_id)
+        return self._client
+
+    def _create(self, client: MlflowClient, operation: Operation, spool: Spool) -> None:
+        values = operation.values
+        if spool.is_doubtful:
+            found = client.search_runs([self._experiment_id], f"tags.`{OWN_ID_TAG}` = '{operation.run}'")
+            if found:
+                spool.runs[operation.run] = found[0].info.run_id
+                return
+        tags = {**values["tags"], OWN_ID_TAG: operation.run}
+        if parent := values.get("parent"):
+            tags["mlflow.parentRunId"] = spool.runs[parent]
+        run = client.create_run(self._experiment_id, operation.time, tags, values["name"])
+        spool.runs[operation.run] = run.info.run_id
+
+    def _change(self, client: MlflowClient, run_id: str, operation: Operation, spool: Spool) -> None:
+        values = operation.values
+        if operation.kind == "log":
+            metrics = [Metric(*row) for row in values.get("metrics", [])]
+            if spool.is_doubtful:
+                metrics = _not_yet_there(client, run_id, metrics)
+            params = [Param(key, value) for key, value in values.get("params", {}).items()]
+            client.log_batch(run_id, metrics, params, _tags(values.get("tags", {})))
+        elif operation.kind == "inputs":
+            client.log_inputs(run_id, [_dataset_input(dataset) for dataset in values["datasets"]])
+        elif operation.kind == "file":
+            client.log_artifact(run_id, str(spool.folder / values["file"]), values["folder"] or None)
+        elif operation.kind == "link":
+            self._link(client, run_id, operation)
+        elif operation.kind == "trace":
+            log_trace(self._uri, experiment_id=self._experiment_id, run_id=run_id, values=values)
+        elif operation.kind == "end":
+            client.set_terminated(run_id, values["status"], operation.time)
+        else:
+            raise LookupError(f"no operation is named {operation.kind!r}")
+
+    def _link(self, client: MlflowClient, run_id: str, operation: Operation) -> None:
+        """Tags that say which run made the artifact of a step: the last that was given it to do before this."""
+        role, fingerprint = operation.values["role"], operation.values["fingerprint"]
+        where = (
+            f"tags.fingerprint = '{fingerprint}' and tags.role = 'step' and attributes.start_time <= {operation.time}"
+        )
+        makers = client.search_runs([self._experiment_id], where, order_by=["attributes.start_time DESC"])
+        tags = {
+            f"{role}.fingerprint": fingerprint,
+            f"{role}.run_id": makers[0].info.run_id if makers else "unknown: made with another MLflow",
+            f"{role}.status": operation.values["status"],
+        }
+        client.log_batch(run_id, tags=_tags(tags))
+
+    def _censored(self, error: BaseException) -> str:
+        """The error's text; a password in the tracking URI is not for messages and files."""
+        text = f"{error}" or type(error).__name__
+        credentials = urlsplit(self._uri).netloc.rpartition("@")[0]
+        for secret in filter(None, (credentials, credentials.partition(":")[2], urlsplit(self._uri).query)):
+            text = text.replace(secret, "…")
+        return text[:500]
+
+
+def _not_yet_there(client: MlflowClient, run_id: str, metrics: Iterable[Metric]) -> list[Metric]:
+    """The points that are not in the run's history."""
+    metrics = list(metrics)
+    known = {
+        _identity(point)
+        for key in {metric.key for metric in metrics}
+        for point in client.get_metric_history(run_id, key)
+    }
+    return [metric for metric in metrics if _identity(metric) not in known]
+
+
+def _identity(metric: Metric) -> tuple[str, int, int, str]:
+    value = max(-LARGEST_FLOAT, min(float(metric.value), LARGEST_FLOAT)) if metric.value == metric.value else "nan"
+    return metric.key, metric.timestamp, metric.step, str(value)
+
+
+def _tags(tags: dict[str, str]) -> list[RunTag]:
+    return [RunTag(key, value) for key, value in tags.items()]
+
+
+def _dataset_input(dataset: dict[str, Any]) -> DatasetInput:
+    described = Dataset(
+        name=dataset["name"],
+        digest=dataset["digest"],
+        source_type="local",
+        source=json.dumps({"uri": dataset["uri"]}),
+        profile=json.dumps(dataset["profile"]),
+    )
+    return DatasetInput(described, [InputTag("mlflow.data.context", "input")])
+
+
+def _is_for_ever(error: Exception) -> bool:
+    if isinstance(error, MlflowException):
+        return error.error_code in REFUSALS
+    if isinstance(error, HTTPError) and error.response is not None:
+        return error.response.status_code in REFUSING_STATUS
+    return isinstance(error, BUGS) and not isinstance(error, OSError)
+
+
+def _root_of(error: BaseException) -> BaseException:
+    """What the libraries have wrapped: ``[Errno 111] Connection refused`` says more than a page of their names."""
+    while inner := error.__cause__ or error.__context__:
+        error = inner
+    return error
+
+
+def _without_credentials(uri: str) -> str:
+    credentials, sign, _ = urlsplit(uri).netloc.rpartition("@")
+    return uri.replace(credentials + sign, "", 1).partition("?")[0]

@@ -1,0 +1,187 @@
+"""Accepted conversations to token ids, many at a time: what fits, what is cut after an answer, what is left out."""
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from model.conversation.encode import IMAGE_TOKEN_ID, ConversationEncoder, Tokens
+from model.conversation.templates import Exchange, TemplateError, Written
+from pipeline.data.samples import Finding
+
+TOKEN_SCHEMA = pa.schema(
+    [
+        pa.field("sample_id", pa.string(), nullable=False),
+        pa.field("image_sha256", pa.string()),
+        pa.field("input_ids", pa.list_(pa.field("element", pa.int32(), nullable=False)), nullable=False),
+        # Ranges of the supervised tokens: start, end, start, end, ...
+        pa.field("supervised", pa.list_(pa.field("element", pa.int32(), nullable=False)), nullable=False),
+        # Tokens with the vision tokens in place of the image's placeholder.
+        pa.field("length", pa.int32(), nullable=False),
+    ]
+)
+
+SAMPLES_AT_ONCE = 2048
+"""Conversations that the tokenizer's threads share."""
+
+
+@dataclass(slots=True)
+class _Talk:
+    """A conversation on its way to tokens."""
+
+    sample_id: str
+    record_index: int
+    image: str | None
+    exchanges: list[Exchange]
+    num_kept: int
+    tokens: Tokens | None = None
+
+
+class SampleTokeniser:
+    """Tokenises the samples of a dataset for one training.
+
+    Args:
+        encoder: writes and tokenises conversations.
+        has_features: whether an image can be trained on, by its sha256.
+        max_length: longest sequence, vision tokens included, in tokens.
+        num_vision_tokens: tokens of one image.
+        lost_token_id: cut every conversation at ``max_length``, be it within an answer, and lose all tokens of this
+            id, as LLaVA-JP does with its tokenizer's unk, which it also pads with. None: keep answers whole.
+    """
+
+    def __init__(
+        self,
+        encoder: ConversationEncoder,
+        *,
+        has_features: Callable[[str], bool],
+        max_length: int,
+        num_vision_tokens: int,
+        lost_token_id: int | None = None,
+    ) -> None:
+        self._encoder = encoder
+        self._has_features = has_features
+        self._max_length = max_length
+        self._num_vision_tokens = num_vision_tokens
+        self._lost_token_id = lost_token_id
+
+    def tokenise(self, samples: pa.RecordBatch) -> tuple[pa.RecordBatch, list[Finding]]:
+        """What can be trained on, as a batch of ``TOKEN_SCHEMA``, and why the rest cannot; both in the given order.
+
+        ``samples`` has the columns sample_id, record_index, image_sha256 and turns of a dataset.
+        """
+        talks = _talks(samples)
+        findings: list[Finding] = []
+        waiting = [talk for talk in talks if self._is_ready(talk, findings)]
+        while waiting:
+            written = [(talk, text) for talk in waiting if (text := self._written(talk, findings)) is not None]
+            encoded = self._encoder.tokenise([text for _, text in written])
+            waiting = []
+            for (talk, _), tokens in zip(written, encoded, strict=True):
+                if self._is_cut(talk, tokens, findings):
+                    waiting.append(talk)
+        ready = [talk for talk in talks if talk.tokens is not None]
+        return self._table(ready), sorted(findings, key=lambda finding: finding.record_index)
+
+    def _is_ready(self, talk: _Talk, findings: list[Finding]) -> bool:
+        if talk.image is not None and not self._has_features(talk.image):
+            findings.append(_finding("no_features", talk, f"image {talk.image}"))
+            return False
+        return True
+
+    def _written(self, talk: _Talk, findings: list[Finding]) -> Written | None:
+        try:
+            return self._encoder.write(talk.exchanges[: talk.num_kept], has_image=talk.image is not None)
+        except TemplateError as error:
+            findings.append(_finding("not_in_template", talk, str(error)[:500]))
+            return None
+
+    def _is_cut(self, talk: _Talk, tokens: Tokens, findings: list[Finding]) -> bool:
+        """Whether fewer exchanges must be tried; otherwise the talk gets its tokens or a finding."""
+        if self._lost_token_id is not None:
+            tokens = self._cut_anywhere(talk, tokens, self._lost_token_id, findings)
+        length = self._length(tokens)
+        if length > self._max_length:
+            talk.num_kept = _num_that_fit(tokens, talk.num_kept, self._max_length - length + len(tokens.input_ids))
+            if not talk.num_kept:
+                evidence = f"{length} tokens up to the first answer's end, of {self._max_length}"
+                findings.append(_finding("too_long", talk, evidence))
+            return bool(talk.num_kept)
+        if not tokens.num_predicted:
+            findings.append(_finding("nothing_supervised", talk, talk.exchanges[0][1][:500]))
+            return False
+        talk.tokens = tokens
+        if talk.num_kept < len(talk.exchanges):
+            evidence = f"{talk.num_kept} of {len(talk.exchanges)} answers fit into {self._max_length} tokens"
+            findings.append(_finding("shortened", talk, evidence))
+        return False
+
+    def _cut_anywhere(self, talk: _Talk, tokens: Tokens, lost_token_id: int, findings: list[Finding]) -> Tokens:
+        """LLaVA-JP's collator cuts before the image is expanded, its model again afterwards."""
+        seen = tokens.cut(self._max_length).without(lost_token_id)
+        seen = seen.cut(self._max_length - self._length(seen) + len(seen.input_ids))
+        if len(seen.input_ids) < len(tokens.input_ids) and seen.num_predicted:
+            evidence = f"{len(seen.input_ids)} of {len(tokens.input_ids)} tokens are left"
+            findings.append(_finding("shortened", talk, evidence))
+        return seen
+
+    def _length(self, tokens: Tokens) -> int:
+        return len(tokens.input_ids) + (self._num_vision_tokens - 1 if IMAGE_TOKEN_ID in tokens.input_ids else 0)
+
+    def _table(self, talks: Sequence[_Talk]) -> pa.RecordBatch:
+        tokens = [talk.tokens for talk in talks if talk.tokens is not None]
+        columns = [
+            pa.array([talk.sample_id for talk in talks], pa.string()),
+            pa.array([talk.image for talk in talks], pa.string()),
+            _lists([row.input_ids for row in tokens]),
+            _lists([[place for span in row.supervised for place in span] for row in tokens]),
+            pa.array([self._length(row) for row in tokens], pa.int32()),
+        ]
+        return pa.record_batch(columns, schema=TOKEN_SCHEMA)
+
+
+def accepted_batches(samples_file: Path, accepted_file: Path) -> Iterator[pa.RecordBatch]:
+    """The accepted samples of a dataset in their order, ``SAMPLES_AT_ONCE`` of the dataset at a time."""
+    accepted = pq.read_table(accepted_file, columns=["sample_id"])["sample_id"].combine_chunks()
+    columns = ["sample_id", "record_index", "image_sha256", "turns"]
+    with pq.ParquetFile(samples_file) as file:
+        for batch in file.iter_batches(SAMPLES_AT_ONCE, columns=columns):
+            yield batch.filter(pc.is_in(batch.column("sample_id"), value_set=accepted))
+
+
+def _talks(samples: pa.RecordBatch) -> list[_Talk]:
+    turns = samples.column("turns")
+    texts = turns.flatten().field("text").to_pylist()
+    ends = np.cumsum(pc.list_value_length(turns).to_numpy(zero_copy_only=False)).tolist()
+    names, records, images = (
+        samples.column(name).to_pylist() for name in ("sample_id", "record_index", "image_sha256")
+    )
+    talks = []
+    start = 0
+    for name, record, image, end in zip(names, records, images, ends, strict=True):
+        exchanges = list(zip(texts[start:end:2], texts[start + 1 : end : 2], strict=True))
+        talks.append(_Talk(name, record, image, exchanges, len(exchanges)))
+        start = end
+    return talks
+
+
+def _num_that_fit(tokens: Tokens, num_kept: int, room: int) -> int:
+    """How many exchanges to try next: one more than the answers that end within the room, and fewer than now."""
+    if len(tokens.supervised) < num_kept:  # an answer of white space has no range
+        return num_kept - 1
+    return min(num_kept - 1, 1 + sum(end <= room for _, end in tokens.supervised))
+
+
+def _lists(rows: Sequence[Sequence[int]]) -> pa.ListArray:
+    offsets = np.cumsum([0, *map(len, rows)], dtype=np.int32)
+    values = np.fromiter((value for row in rows for value in row), dtype=np.int32, count=int(offsets[-1]))
+    return pa.ListArray.from_arrays(pa.array(offsets), pa.array(values), type=TOKEN_SCHEMA.field("input_ids").type)
+
+
+def _finding(check: str, talk: _Talk, evidence: str) -> Finding:
+    severity: Literal["reject", "warn"] = "warn" if check == "shortened" else "reject"
+    return Finding(check, evidence, talk.sample_id, talk.record_index, severity)

@@ -1,0 +1,171 @@
+"""Samples that are not trained on: their loss and the model's answers at intervals, so that a person sees it learn."""
+
+import hashlib
+import heapq
+import os
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow.parquet as pq
+import torch
+from deepspeed import comm as dist
+from numpy.typing import NDArray
+from transformers import PreTrainedTokenizerBase
+
+from model.config import GenerationConfig
+from model.conversation.encode import encode_prompt, end_token_id
+from model.vlm import VisionLanguageModel
+from pipeline.config.experiment import HeldOutConfig
+from pipeline.data.images import ImageReader, decode
+from pipeline.data.samples import IMAGE_TOKEN, exchanges_of
+from pipeline.store.artifacts import WORK_FOLDER, read_manifest
+from pipeline.training.batches import Feed, collate
+from pipeline.training.dataset import TrainingSample
+from pipeline.training.ranks import Ranks
+from pipeline.training.step import TrainingJob
+
+LEAST_TRAINED_ON = 100
+"""Training samples for each held-out one, at least: a small dataset is for training."""
+THUMBNAIL_PIXELS = 192
+
+
+def set_aside(subjects: Sequence[str], config: HeldOutConfig, *, seed: int) -> tuple[NDArray[np.int64], list[int]]:
+    """Which samples are trained on, and which are looked at, by their places among the ``subjects``.
+
+    Subjects (images) are drawn by seed and content, the same for any number of processes. All samples of a drawn one
+    leave the training, also those beyond ``num_samples``.
+    """
+    wanted = min(config.num_samples, len(subjects) // LEAST_TRAINED_ON)
+    places: dict[str, list[int]] = {}
+    for place, subject in enumerate(subjects if wanted else ()):
+        places.setdefault(subject, []).append(place)
+    left_out: list[int] = []
+    for subject in heapq.nsmallest(wanted, places, key=lambda name: hashlib.sha256(f"{seed}/{name}".encode()).digest()):
+        if len(left_out) < wanted:
+            left_out += places[subject]
+    return np.setdiff1d(np.arange(len(subjects)), left_out), left_out[:wanted]
+
+
+class HeldOutWatch:
+    """Looks at the held-out samples with the model as it is. All processes take part in the loss."""
+
+    def __init__(
+        self,
+        job: TrainingJob,
+        samples: Sequence[TrainingSample],
+        tokenizer: PreTrainedTokenizerBase,
+        feed: Feed,
+        ranks: Ranks,
+    ) -> None:
+        self._job = job
+        self._config = job.config.held_out
+        self._samples = samples
+        self._tokenizer = tokenizer
+        self._feed = feed
+        self._features = feed.features
+        self._ranks = ranks
+        self._questions = _questions(job.dataset / "samples.parquet", samples[: self._config.num_answers])
+
+    def is_due(self, optimizer_step: int, *, total: int) -> bool:
+        """Before the first optimizer step, at intervals, and after the last one."""
+        return bool(self._samples) and (optimizer_step % self._config.every == 0 or optimizer_step == total)
+
+    def look(self, engine: Any, optimizer_step: int) -> tuple[dict[str, float], list[dict[str, Any]], float]:
+        """The row of the loss, the rows of the answers (of rank 0), and the seconds that it took."""
+        started = time.monotonic()
+        with _evaluating(engine.module):
+            total, count = self._loss(engine)
+            answers = self._answers(engine.module) if self._takes_part_in_answers(engine) else []
+        row = {"optimizer_step": optimizer_step, "held_out_loss": total / count, "num_supervised_tokens": count}
+        rows = [{"optimizer_step": optimizer_step, **answer} for answer in answers]
+        return row, rows, time.monotonic() - started
+
+    def _loss(self, engine: Any) -> tuple[float, int]:
+        """Sum over the supervised tokens of all held-out samples, which the processes share, and their number."""
+        size, ranks = self._job.config.micro_batch_size, self._ranks
+        own = self._samples[ranks.rank :: ranks.num_processes]
+        sums = torch.zeros(2, dtype=torch.float64, device=ranks.device)
+        for start in range(0, -(-len(self._samples) // ranks.num_processes), size):  # the same number for each process
+            batch = collate(own[start : start + size], features=self._features)
+            (inputs,) = self._feed.inputs([batch])
+            sums += torch.tensor([float(engine(*inputs)), batch.num_supervised_tokens], device=ranks.device)
+        dist.all_reduce(sums)
+        return float(sums[0]), int(sums[1])
+
+    def _takes_part_in_answers(self, engine: Any) -> bool:
+        """Under ZeRO-3 every process holds a part of each weight, so all answer the same questions."""
+        return bool(self._questions) and (self._ranks.rank == 0 or engine.zero_optimization_stage() == 3)
+
+    def _answers(self, model: VisionLanguageModel) -> list[dict[str, Any]]:
+        tokenizer, template = self._tokenizer, self._job.config.template
+        prompts, features = [], []
+        for question in self._questions:
+            image = question["image_sha256"]
+            prompts.append(
+                encode_prompt(question["question"], has_image=image is not None, template=template, tokenizer=tokenizer)
+            )
+            loaded = None if image is None else self._features.load([image])
+            features.append(None if loaded is None else self._features.on_device(loaded, self._ranks.device)[0])
+        longest = max(map(len, prompts)) + self._features.num_vision_tokens
+        room = model.llm.config.max_position_embeddings - longest
+        pad = tokenizer.pad_token_id if tokenizer.pad_token_id is not None else tokenizer.eos_token_id
+        ids = model.generate(
+            prompts,
+            features,
+            GenerationConfig(max_new_tokens=max(1, min(self._config.max_new_tokens, room))),
+            eos_token_id=end_token_id(template, tokenizer),
+            pad_token_id=pad,
+        )
+        texts = tokenizer.batch_decode(ids, skip_special_tokens=True)
+        return [{**question, "answer": text.strip()} for question, text in zip(self._questions, texts, strict=True)]
+
+    def thumbnails(self) -> dict[str, Path]:
+        """A small PNG of each image that is asked about, in the stage's work folder."""
+        images = sorted({row["image_sha256"] for row in self._questions if row["image_sha256"] is not None})
+        folder = self._job.directory / WORK_FOLDER / "held_out"
+        folder.mkdir(exist_ok=True)
+        paths = {image: folder / f"{image}.png" for image in images}
+        if paths:
+            reader = ImageReader([read_manifest(self._job.dataset)])
+            for image, path in paths.items():
+                thumbnail = decode(reader.read(image))
+                thumbnail.thumbnail((THUMBNAIL_PIXELS, THUMBNAIL_PIXELS))
+                thumbnail.save(path.with_suffix(".tmp"), format="PNG")
+                os.replace(path.with_suffix(".tmp"), path)
+        return paths
+
+
+def _questions(samples_file: Path, samples: Sequence[TrainingSample]) -> list[dict[str, Any]]:
+    """The first exchange of each sample, as the dataset has it."""
+    if not samples:
+        return []
+    wanted = {sample.sample_id: sample for sample in samples}
+    columns = ["sample_id", "turns"]
+    rows = pq.read_table(samples_file, columns=columns, filters=[("sample_id", "in", list(wanted))]).to_pylist()
+    exchanges = {row["sample_id"]: exchanges_of(row["turns"])[0] for row in rows}
+    return [
+        {
+            "sample_id": name,
+            "image_sha256": sample.image_sha256,
+            "question": exchanges[name][0].replace(IMAGE_TOKEN, "").strip(),
+            "reference": exchanges[name][1],
+        }
+        for name, sample in wanted.items()
+    ]
+
+
+@contextmanager
+def _evaluating(model: torch.nn.Module) -> Iterator[None]:
+    """No dropout, no gradients; afterwards every part is in the mode it was in."""
+    modes = [(module, module.training) for module in model.modules()]
+    model.eval()
+    try:
+        with torch.no_grad():
+            yield
+    finally:
+        for module, is_training in modes:
+            module.training = is_training

@@ -1,0 +1,146 @@
+"""A vision model behind an endpoint, played by a local server."""
+
+import base64
+import io
+import json
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+import pytest
+from PIL import Image
+from pydantic import SecretStr, ValidationError
+
+from model.config import GENERATION_PRESETS, GenerationConfig
+from pipeline.config.measured import EndpointModel
+from pipeline.core.errors import ConfigError, EndpointError, TransientError
+from pipeline.core.retries import Patience
+from pipeline.core.settings import Settings
+from pipeline.evaluation.answers import Question, Unanswered
+from pipeline.evaluation.models.endpoint import EndpointAnswerer, endpoint_of, host_of
+from tests.support.judge_server import Act, completion, refused
+
+GREEDY = GENERATION_PRESETS["greedy-256"]
+KEY = "sk-secret"
+RED = Image.new("RGB", (3, 2), "red")
+QUESTIONS = [Question("1", "何色ですか。", RED), Question("2", "こんにちは。", None)]
+
+
+@contextmanager
+def serving(script: Callable[[str, int], Act]) -> Iterator[tuple[str, list[dict]]]:
+    """A server whose act depends on the question and on how often it was asked; gives its URL and what it was sent."""
+    sent, lock = [], threading.Lock()
+
+    class Handler(BaseHTTPRequestHandler):
+        protocol_version = "HTTP/1.1"
+
+        def do_POST(self):
+            payload = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+            text = payload["messages"][0]["content"][-1]["text"]
+            with lock:
+                count = sum(one["messages"][0]["content"][-1]["text"] == text for one in sent)
+                sent.append({**payload, "authorization": self.headers["Authorization"]})
+            act = script(text, count)
+            self.send_response(act.status)
+            self.send_header("Content-Type", "application/json")
+            self.send_header("Content-Length", str(len(act.body)))
+            self.end_headers()
+            self.wfile.write(act.body)
+
+        def log_message(self, *_):
+            pass
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    thread = threading.Thread(target=server.serve_forever, args=(0.01,))
+    thread.start()
+    try:
+        yield f"http://127.0.0.1:{server.server_address[1]}/v1", sent
+    finally:
+        server.shutdown()
+        thread.join()
+        server.server_close()
+
+
+def answerer(url: str, generation: GenerationConfig = GREEDY, **fields: object) -> EndpointAnswerer:
+    model = EndpointModel(kind="endpoint", model="vision-1", base_url=url, **fields)
+    patience = Patience(attempts=3, first_delay=0.001, timeout=5)
+    settings = Settings(LLAVA_JP_MODEL_API_KEY=SecretStr(KEY))
+    return EndpointAnswerer(model, generation, endpoint_of(model, settings, patience=patience))
+
+
+def test_the_image_is_sent_as_png_before_the_question_and_nothing_is_added():
+    with serving(lambda text, _: completion(f" {text} \n")) as (url, sent):
+        assert answerer(url).answer(QUESTIONS) == ["何色ですか。", "こんにちは。"]
+    first, second = sorted(sent, key=lambda payload: -len(payload["messages"][0]["content"]))
+    image, text = first["messages"][0]["content"]
+    assert text == {"type": "text", "text": "何色ですか。"}
+    head, _, data = image["image_url"]["url"].partition(",")
+    assert head == "data:image/png;base64"
+    assert Image.open(io.BytesIO(base64.b64decode(data))).tobytes() == RED.tobytes()
+    assert second["messages"] == [{"role": "user", "content": [{"type": "text", "text": "こんにちは。"}]}]
+    assert (first["model"], first["max_tokens"], first["temperature"]) == ("vision-1", 256, 0.0)
+    assert "seed" not in first
+    assert first["authorization"] == f"Bearer {KEY}"
+
+
+def test_sampling_is_seeded_and_a_model_may_want_other_names():
+    sampling = GENERATION_PRESETS["demo"]
+    with serving(lambda text, _: completion("赤")) as (url, sent):
+        answerer(url, sampling).answer(QUESTIONS[:1])
+        answerer(url, sends_temperature=False, max_tokens_name="max_completion_tokens").answer(QUESTIONS[:1])
+    drawn, other = sent
+    assert (drawn["temperature"], drawn["top_p"]) == (0.1, 1.0)
+    assert 0 <= drawn["seed"] < 2**31
+    assert "temperature" not in other
+    assert other["max_completion_tokens"] == 256
+
+
+def test_what_time_cures_is_waited_for_and_a_refusal_is_a_failed_item():
+    def script(text, count):
+        if text == "何色ですか。":
+            return refused(429, "rate_limit") if count == 0 else completion("赤")
+        return refused(400, "content_filter", "no such talk")
+
+    with serving(script) as (url, sent):
+        red, refusal = answerer(url).answer(QUESTIONS)
+    assert red == "赤"
+    assert refusal == Unanswered("the model refused: status 400, content_filter: no such talk")
+    assert len(sent) == 3
+
+
+def test_one_silent_question_fails_alone_and_a_silent_endpoint_stops():
+    def script(text, _):
+        return refused(503, "busy") if text == "何色ですか。" else completion("はい")
+
+    with serving(script) as (url, _):
+        silent, answer = answerer(url).answer(QUESTIONS)
+        assert answer == "はい"
+        assert "gave no reply in 3 attempts" in silent.reason
+        with pytest.raises(TransientError, match="gave no reply in 3 attempts"):
+            answerer(url).answer(QUESTIONS[:1])
+
+
+def test_a_wrong_key_stops_at_once_and_is_not_told():
+    with (
+        serving(lambda text, _: refused(401, "invalid", f"wrong {KEY}")) as (url, _),
+        pytest.raises(EndpointError, match=r"does not accept the key .* set LLAVA_JP_MODEL_API_KEY") as raised,
+    ):
+        answerer(url).answer(QUESTIONS)
+    assert KEY not in str(raised.value)
+
+
+@pytest.mark.parametrize("preset", ["sakana", "heron"])
+def test_settings_that_an_endpoint_does_not_know_are_refused(preset):
+    with pytest.raises(ConfigError, match="an endpoint has no "):
+        answerer("http://127.0.0.1:9/v1", GENERATION_PRESETS[preset])
+
+
+def test_the_host_is_told_and_never_a_password():
+    settings = Settings(LLAVA_JP_MODEL_BASE_URL="https://me:secret@models.example/v1")
+    assert host_of(EndpointModel(kind="endpoint", model="a"), settings) == "models.example"
+    assert host_of(EndpointModel(kind="endpoint", model="a", base_url="http://127.0.0.1:8000/v1"), settings) == (
+        "127.0.0.1:8000"
+    )
+    with pytest.raises(ValidationError, match="the URL holds a user or a password"):
+        EndpointModel(kind="endpoint", model="a", base_url="https://me:secret@models.example/v1")

@@ -1,0 +1,92 @@
+"""A conversation with a model: prompts with all that was said, text as it comes, an end at any time."""
+
+import pytest
+import torch
+from PIL import Image
+from transformers import AutoTokenizer
+
+from model.config import GenerationConfig
+from model.conversation.encode import IMAGE_TOKEN_ID, encode_conversation, encode_prompt
+from pipeline.release.chat import Chat, TooLongError, _Pieces
+from tests.support.shared_data import shared_data
+from tests.support.small_model import build_model
+
+IMAGE = Image.effect_noise((40, 30), 90).convert("RGB")
+QUESTION = "左上の図形は何色ですか。"
+
+
+def chat_with(image=IMAGE, **generation) -> Chat:
+    return Chat(build_model("gpt2"), image, GenerationConfig(**{"max_new_tokens": 8, **generation}))
+
+
+def test_the_pieces_are_the_answer_of_the_model():
+    chat = chat_with()
+    model = chat.model
+    prompt = encode_prompt(QUESTION, has_image=True, template="v1", tokenizer=model.tokenizer)
+    assert chat.prompt(QUESTION) == prompt
+    (ids,) = model.vlm.generate(
+        [prompt], [chat._features], chat.generation, eos_token_id=model.tokenizer.eos_token_id, pad_token_id=3
+    )
+    expected = model.tokenizer.decode(ids, skip_special_tokens=True)
+    pieces = list(chat.answer(QUESTION))
+    assert "".join(pieces) == expected
+    assert len(pieces) > 1
+    assert chat.history == [(QUESTION, expected.strip())]
+    assert "".join(chat_with(num_beams=2).answer(QUESTION))
+
+
+def test_a_second_question_continues_the_conversation():
+    chat = chat_with()
+    "".join(chat.answer(QUESTION))
+    prompt = chat.prompt("では、右下は？")
+    exchanges = [*chat.history, ("では、右下は？", "赤")]
+    whole = encode_conversation(exchanges, has_image=True, template="v1", tokenizer=chat.model.tokenizer)
+    assert whole.input_ids[: len(prompt)] == prompt
+    assert prompt.count(IMAGE_TOKEN_ID) == 1
+    assert prompt[: len(chat_with().prompt(QUESTION))] == chat_with().prompt(QUESTION)
+
+
+def test_text_alone_can_be_asked():
+    chat = chat_with(image=None)
+    assert IMAGE_TOKEN_ID not in chat.prompt(QUESTION)
+    assert "".join(chat.answer(QUESTION))
+
+
+def test_an_answer_that_is_stopped_is_not_remembered():
+    chat = chat_with(max_new_tokens=60)
+    pieces = chat.answer(QUESTION)
+    next(pieces)
+    pieces.close()
+    assert chat.history == []
+    assert "".join(chat.answer(QUESTION))
+
+
+def test_an_error_of_the_generation_reaches_the_one_who_asked(monkeypatch):
+    chat = chat_with()
+    monkeypatch.setattr(chat.model.vlm.llm, "generate", lambda **_: 1 / 0)
+    with pytest.raises(ZeroDivisionError):
+        list(chat.answer(QUESTION))
+
+
+def test_an_answer_takes_the_room_that_is_left_and_a_full_conversation_is_said():
+    chat = chat_with(max_new_tokens=1000)
+    length = len(chat.prompt(QUESTION)) - 1 + len(chat._features)
+    assert chat._room(chat.prompt(QUESTION)) == 128 - length
+    chat.history = [(QUESTION, "赤" * 200)]
+    with pytest.raises(TooLongError, match="tokens and the model takes 128; start a new conversation"):
+        list(chat.answer(QUESTION))
+
+
+def test_text_comes_when_its_characters_are_whole():
+    tokenizer = AutoTokenizer.from_pretrained(shared_data() / "llmjp_tokenizer")
+    text = "猫と𩸽の隣 a cat\nです。"
+    ids = tokenizer(text)["input_ids"][:-1]
+    pieces: list[str] = []
+    streamer = _Pieces(tokenizer, pieces.append)
+    streamer.put(torch.zeros(1, 0, dtype=torch.long))
+    for token in ids:
+        streamer.put(torch.tensor([token]))
+    streamer.end()
+    assert "".join(pieces) == tokenizer.decode(ids)
+    assert not any("\ufffd" in piece for piece in pieces)
+    assert len(pieces) > 5
