@@ -6,9 +6,8 @@ from flows.prepare_data import ROLES, PreparedData, prepare_data
 from flows.runtime.run import ExperimentRun, experiment_run
 from flows.runtime.tasks import show_table
 from pipeline.config.experiment import ExperimentConfig, ExperimentName
-from pipeline.features.cache import on_this_machine
 from pipeline.features.step import cache_features as cache_features_step
-from pipeline.features.step import calibrate_features, feature_counts, require_features
+from pipeline.features.step import calibrate_features, feature_counts, on_this_machine, require_features
 from pipeline.store.manifest import Manifest
 
 

@@ -14,7 +14,8 @@ import typer
 from flows.cli.terminal import console, narrated, size
 from pipeline.core.errors import ConfigError, DataError
 from pipeline.core.settings import load_settings
-from pipeline.evaluation.models.weights import ModelSource, find_model, open_model
+from pipeline.evaluation.models.weights import ModelSource, open_model
+from pipeline.planning.models import find_model
 from pipeline.store.artifacts import ArtifactStore
 
 if TYPE_CHECKING:

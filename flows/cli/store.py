@@ -6,11 +6,11 @@ import typer
 
 from flows.cli.terminal import console, narrated, size
 from pipeline.core.errors import StoreError
+from pipeline.core.files import files_below
 from pipeline.core.settings import load_settings
 from pipeline.features.shard_requests import STEP as SHARD_STEP
 from pipeline.store.artifacts import ArtifactStore, read_manifest
 from pipeline.store.manifest import MANIFEST_NAME
-from pipeline.store.verify import files_below
 
 if TYPE_CHECKING:
     from pipeline.store.manifest import Manifest

@@ -24,8 +24,10 @@ from pipeline.evaluation.judge.prompt import has_judged_benchmark
 from pipeline.evaluation.language_gate import require_language_gate
 from pipeline.evaluation.measure import ModelUnderTest, open_model_under_test
 from pipeline.evaluation.openai_client import Judge, judge_of
-from pipeline.features.cache import RunJob, on_this_machine
+from pipeline.features.cache import RunJob
+from pipeline.features.step import on_this_machine
 from pipeline.planning.measured import plan_evaluation, require_free_name, write_evaluation
+from pipeline.planning.models import find_model
 from pipeline.planning.plan import PlannedStep, plan_experiment, write_index
 from pipeline.store.artifacts import ArtifactStore
 from pipeline.store.manifest import Manifest
@@ -143,7 +145,7 @@ def evaluation_run(config: ModelEvaluation) -> Iterator[tuple[MeasuringRun, Mode
     judge = judge_of(settings) if has_judged_benchmark(config.evaluation) else None
     pin_datasets(published_among([one.source for one in config.evaluation.benchmarks]), root=store.root)
     require_language_gate(config.evaluation)
-    model = open_model_under_test(config.model, store=store)
+    model = open_model_under_test(config.model, find=partial(find_model, store=store))
     steps = plan_evaluation(config, model)
     num_done = sum(store.is_whole(step.request) for step in steps)
     log.info("%s: %d of %d steps are already done in %s", config.name, num_done, len(steps), store.root)

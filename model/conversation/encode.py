@@ -1,9 +1,9 @@
 """Conversations to token ids and label masks, turn by turn.
 
 The text of a conversation is put together with the character span of every answer known
-(``model.conversation.templates``), cut at the image, and each piece is tokenised whole. A token is supervised when it overlaps an answer's span. So the labels are
-never searched for afterwards, and the ids equal those of LLaVA-JP, whose tokenizer joins a space with the word that
-follows it.
+(``model.conversation.templates``), cut at the image, and each piece is tokenised whole. A token is supervised when it
+overlaps an answer's span. So the labels are never searched for afterwards, and the ids equal those of LLaVA-JP, whose
+tokenizer joins a space with the word that follows it.
 """
 
 from bisect import bisect_left, bisect_right

@@ -71,7 +71,7 @@ def save_model(
     folder.mkdir(parents=True, exist_ok=True)
     save_projector(model.vlm.projector.state_dict() if projector is None else projector, folder)
     model.vlm.llm.save_pretrained(folder / "llm", state_dict=llm)
-    model.vision.tower.vit.save_pretrained(folder / "vision_tower")
+    model.vision_tower.vit.save_pretrained(folder / "vision_tower")
     model.tokenizer.save_pretrained(folder / "tokenizer")
     text = json.dumps(model.config.model_dump(mode="json"), indent=2, ensure_ascii=False)
     (folder / "config.json").write_text(text, encoding="utf-8")

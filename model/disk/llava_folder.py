@@ -53,7 +53,7 @@ def write_llava(model: LoadedModel, folder: Path, *, dtype: Dtype) -> None:
 
 
 def _check_architecture(model: LoadedModel) -> None:
-    images, tower = model.config.images, model.vision.tower
+    images, tower = model.config.images, model.vision_tower
     problems = []
     if images.scales != (1.0,):
         problems.append(f"S2 with the scales {list(images.scales)}")
@@ -71,12 +71,12 @@ def _check_architecture(model: LoadedModel) -> None:
 
 def _strategy(model: LoadedModel) -> str:
     """Whether the class drops the tower's first token, as LLaVA-JP always does and a class token asks for."""
-    is_dropped = model.vision.tower.num_class_tokens or model.config.images.layout == "llava-jp-v1.1"
+    is_dropped = model.vision_tower.num_class_tokens or model.config.images.layout == "llava-jp-v1.1"
     return "default" if is_dropped else "full"
 
 
 def _processor(model: LoadedModel) -> LlavaProcessor:
-    tower = model.vision.tower
+    tower = model.vision_tower
     tokenizer = with_image_token(model.tokenizer)
     begin, end = ("", "") if model.config.template == "chat" else added_ends(tokenizer)
     tokenizer.backend_tokenizer.post_processor = NoProcessor([])
@@ -124,10 +124,10 @@ def _config(model: LoadedModel, processor: LlavaProcessor, dtype: Dtype) -> Llav
     text_config.vocab_size = max(text_config.vocab_size, processor.image_token_id + 1)
     text_config.tie_word_embeddings = False  # the class ties by a name that not every family has
     config = LlavaConfig(
-        vision_config=part_config(model.vision.tower.vit.config, dtype),
+        vision_config=part_config(model.vision_tower.vit.config, dtype),
         text_config=text_config,
         image_token_index=processor.image_token_id,
-        image_seq_length=model.vision.tower.num_tokens(model.config.images.layout),
+        image_seq_length=model.vision_tower.num_tokens(model.config.images.layout),
         projector_hidden_act="gelu",
         vision_feature_select_strategy=_strategy(model),
         vision_feature_layer=FEATURE_LAYER,
@@ -143,7 +143,7 @@ def _assembled(model: LoadedModel, config: LlavaConfig) -> PreTrainedModel:
     with torch.device("meta"):
         llava = LlavaForConditionalGeneration(config)
     layers = model.vlm.projector.layers
-    llava.model.vision_tower = model.vision.tower.vit
+    llava.model.vision_tower = model.vision_tower.vit
     llava.model.multi_modal_projector.linear_1 = layers[0]
     llava.model.multi_modal_projector.linear_2 = layers[2]
     llava.model.language_model = model.vlm.llm.base_model

@@ -3,7 +3,7 @@
 Such a folder is a causal LM with the vision tower and the projector among its weights:
 
     config.json        the LLM's config with ``mm_vision_tower``, ``scales`` and other ``mm_*`` fields
-    *.safetensors      ``transformer.*`` (or ``model.layers.*``), ``model.vision.tower.vision_tower.*``,
+    *.safetensors      ``transformer.*`` (or ``model.layers.*``), ``model.vision_tower.vision_tower.*``,
                        ``model.mm_projector.{0,2}.*``; one file, or several with an index
     tokenizer.json     and its companions
 
@@ -44,7 +44,7 @@ log = logging.getLogger(__name__)
 
 PICKLED_PROJECTOR = "mm_projector.bin"
 INDEX = "model.safetensors.index.json"
-TOWER_PREFIX = "model.vision.tower.vision_tower."
+TOWER_PREFIX = "model.vision_tower.vision_tower."
 PROJECTOR_MARK = "mm_projector."
 LLM_FAMILIES: Mapping[str, tuple[type[PreTrainedConfig], tuple[str, ...]]] = {
     "transformer.wte.weight": (GPT2Config, ("transformer.", "lm_head.")),

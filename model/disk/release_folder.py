@@ -124,7 +124,7 @@ def part_config(config: Any, dtype: Dtype) -> Any:
 
 
 def _config(model: LoadedModel, tokenizer: PreTrainedTokenizerBase, dtype: Dtype) -> LlavaJpConfig:
-    images, tower = model.config.images, model.vision.tower
+    images, tower = model.config.images, model.vision_tower
     config = LlavaJpConfig(
         vision_config=part_config(tower.vit.config, dtype),
         text_config=part_config(model.vlm.llm.config, dtype),
@@ -153,14 +153,14 @@ def _assembled(model: LoadedModel, config: LlavaJpConfig) -> PreTrainedModel:
     """The released class around the parts themselves; nothing is copied."""
     with torch.device("meta"):
         released = LlavaJpForConditionalGeneration(config)
-    released.vision_tower = model.vision.tower.vit
+    released.vision_tower = model.vision_tower.vit
     released.projector = model.vlm.projector.layers
     released.language_model = model.vlm.llm
     return released
 
 
 def _save_processor(model: LoadedModel, tokenizer: PreTrainedTokenizerBase, folder: Path) -> None:
-    images, tower = model.config.images, model.vision.tower
+    images, tower = model.config.images, model.vision_tower
     image_processor = LlavaJpImageProcessor(
         image_size=images.image_size,
         scales=images.scales,

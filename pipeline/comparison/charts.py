@@ -19,7 +19,7 @@ from matplotlib.figure import Figure
 from matplotlib.font_manager import findfont, get_font
 from matplotlib.projections.polar import PolarAxes
 
-from pipeline.store.artifacts import UNFINISHED_SUFFIX
+from pipeline.core.files import UNFINISHED_SUFFIX
 
 FONT = "DejaVu Sans"
 """The font that comes with matplotlib."""

@@ -9,8 +9,8 @@ from pathlib import Path
 
 from pipeline.config.benchmarks import ALL, KNOWN_BENCHMARKS
 from pipeline.core.errors import DataError
+from pipeline.core.files import write_text
 from pipeline.evaluation.rows import read_predictions
-from pipeline.store.artifacts import write_text
 from pipeline.store.manifest import Manifest
 
 

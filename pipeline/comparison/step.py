@@ -19,6 +19,7 @@ from pipeline.comparison.sample_sheet import SHEET_SCHEMA, SheetAnswer, SheetIte
 from pipeline.comparison.scores import COMPARISON_SCHEMA, ComparedExperiment, experiment_rows, score_chart
 from pipeline.config.benchmarks import OVERALL, label_of
 from pipeline.core.errors import ConfigError, DataError
+from pipeline.core.files import write_text
 from pipeline.core.parquet import write_rows
 from pipeline.data.images import ImageReader
 from pipeline.evaluation.intervals import paired_difference
@@ -26,7 +27,7 @@ from pipeline.evaluation.judge.differences import judged_differences
 from pipeline.evaluation.predict import STORED
 from pipeline.evaluation.rows import Prediction, read_predictions
 from pipeline.evaluation.scores import BREAKDOWNS, withheld_because
-from pipeline.store.artifacts import ArtifactStore, write_text
+from pipeline.store.artifacts import ArtifactStore
 from pipeline.store.manifest import Manifest, Request
 from pipeline.store.queries import item_groups
 

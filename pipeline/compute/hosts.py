@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from pipeline.core.errors import ConfigError
+from pipeline.core.settings import Settings
 
 LOOPBACK = ("localhost", "127.0.0.1", "::1")
 """Every machine's names for itself."""
@@ -23,6 +24,15 @@ class Host(NamedTuple):
         """Whether processes there are started without ssh."""
         own = socket.gethostname()
         return self.name in {*LOOPBACK, own, own.partition(".")[0], socket.getfqdn()}
+
+
+def training_hosts(settings: Settings) -> tuple[Host, ...]:
+    """The machines that train, with the number of processes on each.
+
+    Raises:
+        ConfigError: the host file cannot be read.
+    """
+    return read_host_file(settings.host_file) if settings.host_file else (Host("localhost", settings.num_processes),)
 
 
 def read_host_file(path: Path) -> tuple[Host, ...]:

@@ -1,5 +1,7 @@
 """One process of a job: ``python -m pipeline.compute.worker job.json``, started on every device by ``launch``.
 
+The job file names the module that does the work: its function ``work(job_file, supervisor)`` is called.
+
 By hand, for debugging: the same command with RANK=0 WORLD_SIZE=1 LOCAL_RANK=0 MASTER_ADDR=127.0.0.1 MASTER_PORT=29500.
 """
 
@@ -9,23 +11,20 @@ import os
 import signal
 import sys
 import threading
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from functools import partial
+from importlib import import_module
 from pathlib import Path
 
 import torch
 
-from pipeline.compute.launch import ERROR_MARK, EXIT_STOPPED, FOLLOWS_STDIN, WorkerEvent, say
+from pipeline.compute.launch import ERROR_MARK, EXIT_STOPPED, FOLLOWS_STDIN, say
 from pipeline.core.errors import PipelineError, StoppedError, StoreError, TransientError
-from pipeline.core.settings import load_settings
-from pipeline.training.checkpoints.resume import ConversionJob
-from pipeline.training.step import TrainingJob
 
 
 def main(job_file: Path) -> int:
     """Run the job; say in one line what stopped it."""
-    supervisor = _Supervisor(job_file)
+    supervisor = Supervisor(job_file)
     if FOLLOWS_STDIN in os.environ:
         supervisor.follow()
     try:
@@ -39,42 +38,11 @@ def main(job_file: Path) -> int:
     return 0
 
 
-def _run(job_file: Path, supervisor: "_Supervisor") -> None:
-    text = job_file.read_text(encoding="utf-8")
-    kind = json.loads(text)["kind"]
-    if kind == "train":
-        from pipeline.training.stopping import StopRequest
-
-        stop = StopRequest(seconds=load_settings().seconds_to_stop)
-        stop.listen()
-        supervisor.on_end = stop.ask
-        with _as_if_not_installed("mlflow", "boto3"):  # DeepSpeed's tuner and Accelerate's set-up load them: 1.6 s
-            from pipeline.training.loop import train  # DeepSpeed reads the environment when it is imported
-
-        train(TrainingJob.model_validate_json(text), stop)
-        return
-    if kind == "convert":
-        from pipeline.training.checkpoints.convert import convert
-
-        convert(ConversionJob.model_validate_json(text))
-    else:
-        from pipeline.features.run import do_job
-
-        rank, num_processes = int(os.environ["RANK"]), int(os.environ["WORLD_SIZE"])
-        num_decoders = load_settings().effective_num_decoders
-        do_job(job_file, rank=rank, num_processes=num_processes, num_decoders=num_decoders, tell=WorkerEvent.tell)
-
-
-@contextmanager
-def _as_if_not_installed(*names: str) -> Iterator[None]:
-    """Spare the enclosed imports packages that they load where they are there, and that a worker has no use for."""
-    hidden = [name for name in names if name not in sys.modules]
-    sys.modules.update(dict.fromkeys(hidden))  # type: ignore[arg-type]  # what makes an import fail
-    try:
-        yield
-    finally:
-        for name in hidden:
-            del sys.modules[name]
+def _run(job_file: Path, supervisor: "Supervisor") -> None:
+    entry = json.loads(job_file.read_text(encoding="utf-8"))["entry"]
+    if not entry.startswith("pipeline."):
+        raise ValueError(f"{job_file}: {entry!r} is no module of this project")
+    import_module(entry).work(job_file, supervisor)
 
 
 def explained(error: Exception, job_file: Path) -> dict[str, str]:
@@ -89,7 +57,7 @@ def explained(error: Exception, job_file: Path) -> dict[str, str]:
     return {"type": "", "message": f"{type(error).__name__}: {error}"}
 
 
-class _Supervisor:
+class Supervisor:
     """The process that started the job, as this one sees it: through standard input."""
 
     def __init__(self, job_file: Path) -> None:

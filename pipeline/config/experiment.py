@@ -27,7 +27,7 @@ from pipeline.config.datasets import LocalSource as LocalSource
 from pipeline.config.datasets import PublishedSource as PublishedSource
 from pipeline.config.datasets import ShapesJaSource as ShapesJaSource
 from pipeline.config.evaluation import EvaluationConfig
-from pipeline.core.errors import ConfigError
+from pipeline.core.errors import ConfigError, _short, explain
 
 TOKENIZER_FOLDER = Path(str(files("pipeline.config") / "tokenizers"))
 """Where the tokenizers lie that come with this project."""
@@ -222,20 +222,6 @@ def validate_experiment(values: Mapping[str, Any], *, source: str) -> Experiment
         return ExperimentConfig.model_validate(values)
     except ValidationError as error:
         raise ConfigError(explain(error, source)) from error
-
-
-def explain(error: ValidationError, source: str) -> str:
-    """All problems of a validation, one line each, with the value that was given."""
-    problems = [
-        f"  {'.'.join(map(str, item['loc'])) or 'experiment'}: {item['msg']} (got {_short(item['input'])})"
-        for item in error.errors()
-    ]
-    return "\n".join([f"{source} is not valid:", *problems])
-
-
-def _short(value: object) -> str:
-    text = repr(value)
-    return text if len(text) <= 80 else text[:79] + "…"
 
 
 def _read(name_or_path: str, *, extended_by: tuple[str, ...] = ()) -> dict[str, Any]:

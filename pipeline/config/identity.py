@@ -13,10 +13,9 @@ from pydantic import BaseModel
 
 from pipeline.config.experiment import PATH_FIELDS, TOKENIZER_FOLDER
 from pipeline.core.errors import DataError
+from pipeline.core.files import sha256_of_file
 from pipeline.core.settings import load_settings
-from pipeline.data.download.datasets import NOT_PINNED
-from pipeline.data.download.models import pinned_revision
-from pipeline.store.manifest import sha256_of_file
+from pipeline.store.lockfile import NOT_PINNED, pinned_revision
 
 
 def identity(section: BaseModel) -> dict[str, Any]:

@@ -1,5 +1,7 @@
 """The errors a user can act on. Each message says what is wrong, where, and what to do."""
 
+from pydantic import ValidationError
+
 
 class PipelineError(Exception):
     """Base of all errors that time does not cure: a retry would fail in the same way."""
@@ -39,3 +41,17 @@ class QueryError(PipelineError):
 
 class TransientError(Exception):
     """Something that time may cure, such as a busy device or a lost connection: worth a retry."""
+
+
+def explain(error: ValidationError, source: str) -> str:
+    """All problems of a validation, one line each, with the value that was given."""
+    problems = [
+        f"  {'.'.join(map(str, item['loc'])) or 'experiment'}: {item['msg']} (got {_short(item['input'])})"
+        for item in error.errors()
+    ]
+    return "\n".join([f"{source} is not valid:", *problems])
+
+
+def _short(value: object) -> str:
+    text = repr(value)
+    return text if len(text) <= 80 else text[:79] + "…"

@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from pipeline.store.artifacts import UNFINISHED_SUFFIX
+from pipeline.core.files import UNFINISHED_SUFFIX
 
 T = TypeVar("T")
 

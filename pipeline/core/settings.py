@@ -9,9 +9,7 @@ from pydantic import AliasChoices, Field, SecretStr, ValidationError, model_vali
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from model.config import AttentionName
-from pipeline.compute.hosts import Host, read_host_file
-from pipeline.config.experiment import explain
-from pipeline.core.errors import ConfigError
+from pipeline.core.errors import ConfigError, explain
 
 Offload = Literal["none", "optimizer", "all"]
 
@@ -102,23 +100,6 @@ class Settings(BaseSettings):
         return (
             self.num_decoders if self.num_decoders is not None else max(1, (os.cpu_count() or 1) // self.num_processes)
         )
-
-    @cached_property
-    def training_hosts(self) -> tuple[Host, ...]:
-        """The machines that train, with the number of processes on each.
-
-        Raises:
-            ConfigError: the host file cannot be read.
-        """
-        return read_host_file(self.host_file) if self.host_file else (Host("localhost", self.num_processes),)
-
-    @property
-    def effective_zero_stage(self) -> int:
-        """DeepSpeed's ZeRO stage; the least that the number of processes and the offloading need, unless it is set."""
-        if self.zero_stage is not None:
-            return self.zero_stage
-        is_alone = sum(host.num_slots for host in self.training_hosts) == 1
-        return {"none": 0 if is_alone else 2, "optimizer": 2, "all": 3}[self.offload]
 
     @model_validator(mode="after")
     def _offload_fits(self) -> "Settings":

@@ -24,7 +24,7 @@ from pipeline.data.translation_report import write_report
 from pipeline.store.artifacts import ArtifactStore
 from pipeline.store.manifest import Manifest, Request
 from pipeline.store.queries import findings_of
-from pipeline.store.sql_files import SqlFile, sql_files
+from pipeline.store.sql_files import SqlFile, check_macros, sql_files
 
 log = logging.getLogger(__name__)
 
@@ -52,7 +52,7 @@ def translation_request(config: TranslationConfig, *, dataset_fingerprint: str) 
                 name: {"severity": check.severity, "sha256": check.sha256} for name, check in _checks(config).items()
             },
             "tables": {name: views[name].sha256 for name in ("samples", "turns")},
-            "macros": {name: macro.sha256 for name, macro in sql_files("macros").items()},
+            "macros": {name: macro.sha256 for name, macro in check_macros().items()},
         },
         inputs={"dataset": dataset_fingerprint},
     )

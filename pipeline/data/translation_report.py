@@ -9,7 +9,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from pipeline.store.artifacts import write_text
+from pipeline.core.files import write_text
 from pipeline.store.manifest import Manifest
 from pipeline.store.sql_files import SqlFile
 

@@ -12,10 +12,11 @@ from typing import Protocol
 from PIL import Image
 
 from pipeline.core.errors import DataError
+from pipeline.core.files import write_text
 from pipeline.core.progress import Progress
 from pipeline.data.images import ImageReader, decode
 from pipeline.evaluation.rows import Item, Prediction
-from pipeline.store.artifacts import WORK_FOLDER, write_text
+from pipeline.store.artifacts import WORK_FOLDER
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,12 +12,12 @@ from typing import Any
 
 from pipeline.config.evaluation import EvaluationConfig
 from pipeline.core.errors import DataError, PipelineError, TransientError
+from pipeline.core.files import sha256_of_file
 from pipeline.core.retries import Patience
 from pipeline.core.settings import load_settings
 from pipeline.data.download.fetch import current_pin, fetch, source_folder
 from pipeline.data.download.registry import find_source
 from pipeline.store.lockfile import SourceLock
-from pipeline.store.manifest import sha256_of_file
 
 log = logging.getLogger(__name__)
 

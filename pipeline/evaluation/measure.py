@@ -20,7 +20,7 @@ from pipeline.core.errors import ConfigError
 from pipeline.core.settings import load_settings
 from pipeline.evaluation.answers import Answerer
 from pipeline.evaluation.models.presets import Preset, find_preset
-from pipeline.evaluation.models.weights import ON_THE_HUB, ModelSource, download_model, find_model
+from pipeline.evaluation.models.weights import ON_THE_HUB, ModelSource, download_model
 from pipeline.evaluation.predict import (
     all_items,
     benchmark_items,
@@ -112,8 +112,8 @@ def predict_with(
     )
 
 
-def open_model_under_test(config: ModelConfig, *, store: ArtifactStore) -> ModelUnderTest:
-    """Find a model; weights on the Hub are fetched, nothing is loaded.
+def open_model_under_test(config: ModelConfig, *, find: Callable[[str], ModelSource]) -> ModelUnderTest:
+    """Find a model; weights on the Hub are fetched, nothing is loaded. ``find`` looks a checkpoint up by its name.
 
     Raises:
         ConfigError: there is no such model, or it lacks something that is known now.
@@ -121,7 +121,7 @@ def open_model_under_test(config: ModelConfig, *, store: ArtifactStore) -> Model
     """
     match config:
         case CheckpointModel():
-            return _checkpoint(config, store)
+            return _checkpoint(config, find(config.name))
         case TransformersModel():
             return _transformers(config)
         case EndpointModel():
@@ -130,9 +130,7 @@ def open_model_under_test(config: ModelConfig, *, store: ArtifactStore) -> Model
             return _stored(config)
 
 
-def _checkpoint(config: CheckpointModel, store: ArtifactStore) -> ModelUnderTest:
-    source = find_model(config.name, store=store)
-
+def _checkpoint(config: CheckpointModel, source: ModelSource) -> ModelUnderTest:
     def load(benchmark: BenchmarkConfig, generation: GenerationConfig, dataset: Manifest) -> Answerer:
         from pipeline.evaluation.models.checkpoint import CheckpointAnswerer  # torch is loaded only when there is work
 

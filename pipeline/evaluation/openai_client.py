@@ -18,7 +18,7 @@ from urllib.parse import urlsplit
 
 from pipeline.core.errors import ConfigError, JudgeError, PipelineError, TransientError
 from pipeline.core.retries import Patience, TryAgainError, retry_after
-from pipeline.evaluation.judge.replies import Inquiry, Reply
+from pipeline.evaluation.inquiry import Inquiry, Reply
 
 if TYPE_CHECKING:
     import openai

@@ -1,23 +1,25 @@
 """Step: a model's answers to one benchmark. An item that fails is a row with its error."""
 
 import json
-from collections.abc import Callable, Mapping
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import pyarrow.parquet as pq
 
 from model.config import GenerationConfig
-from pipeline.config.benchmarks import select_items
+from pipeline.config.benchmarks import KNOWN_BENCHMARKS
 from pipeline.config.evaluation import BenchmarkConfig
 from pipeline.config.identity import identity
 from pipeline.core.errors import DataError
+from pipeline.core.files import write_text
 from pipeline.core.parquet import write_rows
 from pipeline.data.images import ImageReader
 from pipeline.data.items import ITEMS_FILE, item_rows
 from pipeline.evaluation.answers import Answerer, answer_items
 from pipeline.evaluation.rows import PREDICTION_SCHEMA, Item, Prediction
-from pipeline.store.artifacts import ArtifactStore, write_text
+from pipeline.store.artifacts import ArtifactStore
 from pipeline.store.manifest import Manifest, Request
 
 STORED = "stored"
@@ -155,3 +157,38 @@ def _line(answer: Prediction) -> str:
     line = {"question_id": answer.item_id, "text": answer.prediction or ""}
     line |= {} if answer.error is None else {"error": answer.error}
     return json.dumps(line, ensure_ascii=False) + "\n"
+
+
+def select_items(items: "Sequence[Item]", *, benchmark: str, protocol: str) -> "list[Item]":
+    """The items that a protocol asks, in the benchmark's order.
+
+    Raises:
+        DataError: they are not those of the published benchmark: another number of them, of images or of a category.
+    """
+    if benchmark not in KNOWN_BENCHMARKS:
+        return list(items)
+    wanted = KNOWN_BENCHMARKS[benchmark].protocols[protocol]
+    chosen = [item for item in items if item.question_index == 0] if wanted.is_first_only else list(items)
+    counts = dict(Counter(item.category for item in chosen))
+    images = len({item.image for item in chosen})
+    expected = _size(wanted.num_items, wanted.num_images, wanted.num_per_category)
+    found = _size(
+        len(chosen),
+        None if wanted.num_images is None else images,
+        None if wanted.num_per_category is None else {str(name): counts[name] for name in sorted(counts, key=str)},
+    )
+    if found != expected:
+        raise DataError(
+            f"{benchmark}/{protocol} has {expected}; the dataset has {found}. A mean over other questions is another "
+            "benchmark: give it another name, or repair the files"
+        )
+    return chosen
+
+
+def _size(num_items: int, num_images: int | None, num_per_category: Mapping[str, int] | None) -> str:
+    """What is counted of a benchmark, as text."""
+    parts = [f"{num_items} questions"] if num_images is None else [f"{num_items} questions on {num_images} images"]
+    parts += (
+        [] if num_per_category is None else [f"{number} {name}" for name, number in sorted(num_per_category.items())]
+    )
+    return ", ".join(parts)

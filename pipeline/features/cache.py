@@ -18,6 +18,7 @@ import pyarrow.parquet as pq
 from model.config import VisionTowerConfig
 from pipeline.config.experiment import FeatureConfig
 from pipeline.core.errors import DataError, StoreError
+from pipeline.core.files import write_text
 from pipeline.core.parquet import groups, write_rows
 from pipeline.data.images import ImageReader
 from pipeline.features.shard_requests import (
@@ -30,7 +31,7 @@ from pipeline.features.shard_requests import (
     shard_request,
     shards_of,
 )
-from pipeline.store.artifacts import WORK_FOLDER, ArtifactStore, write_text
+from pipeline.store.artifacts import WORK_FOLDER, ArtifactStore
 from pipeline.store.manifest import Manifest
 
 log = logging.getLogger(__name__)
@@ -57,14 +58,7 @@ SHARD_SCHEMA = pa.schema(
 )
 
 RunJob = Callable[[Path], None]
-"""Runs a job file to its end; see ``on_this_machine``."""
-
-
-def on_this_machine(job_file: Path) -> None:
-    """Run a job on the devices of this machine."""
-    from pipeline.features.run import run_feature_job  # torch is loaded only when there is work
-
-    run_feature_job(job_file)
+"""Runs a job file to its end; see ``pipeline.features.step.on_this_machine``."""
 
 
 def read_shards(path: Path) -> dict[str, tuple[str, ...]]:

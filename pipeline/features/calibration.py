@@ -39,6 +39,7 @@ CALIBRATION_SCHEMA = pa.schema(
 class CalibrationJob(Record):
     """Everything a worker needs, as a file."""
 
+    entry: Literal["pipeline.features.run"] = "pipeline.features.run"
     kind: Literal["calibrate"] = "calibrate"
     vision_tower: VisionTowerConfig
     features: FeatureConfig

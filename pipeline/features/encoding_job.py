@@ -42,6 +42,7 @@ Advance = Callable[[int, str], None]
 class EncodingJob(Record):
     """Everything a worker needs, as a file."""
 
+    entry: Literal["pipeline.features.run"] = "pipeline.features.run"
     kind: Literal["encode"] = "encode"
     vision_tower: VisionTowerConfig
     features: FeatureConfig

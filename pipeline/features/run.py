@@ -1,6 +1,7 @@
 """Runs the jobs of the feature steps: in a process for each device, or in this one where there is only a CPU."""
 
 import json
+import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -9,11 +10,12 @@ import torch
 
 from pipeline.compute.hosts import Host
 from pipeline.compute.launch import WorkerEvent, WorkersProgress, launch
+from pipeline.compute.worker import Supervisor
+from pipeline.core.files import write_text
 from pipeline.core.settings import load_settings
 from pipeline.features.cache import read_shards
 from pipeline.features.calibration import CalibrationJob, calibrate
 from pipeline.features.encoding_job import EncodingJob, encode_part
-from pipeline.store.artifacts import write_text
 
 FeatureJob = EncodingJob | CalibrationJob
 Tell = Callable[[WorkerEvent], None]
@@ -39,6 +41,13 @@ def run_feature_job(job_file: Path) -> None:
         do_job(job_file, rank=0, num_processes=1, num_decoders=num_decoders, tell=WorkersProgress().take)
     else:
         launch(job_file, hosts=(Host("localhost", num_processes),), master_port=settings.master_port)
+
+
+def work(job_file: Path, _supervisor: Supervisor) -> None:
+    """A worker process's part of a job."""
+    rank, num_processes = int(os.environ["RANK"]), int(os.environ["WORLD_SIZE"])
+    num_decoders = load_settings().effective_num_decoders
+    do_job(job_file, rank=rank, num_processes=num_processes, num_decoders=num_decoders, tell=WorkerEvent.tell)
 
 
 def do_job(job_file: Path, *, rank: int, num_processes: int, num_decoders: int, tell: Tell) -> None:

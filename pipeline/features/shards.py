@@ -23,11 +23,11 @@ import pyarrow.parquet as pq
 import torch
 import xxhash
 
+from pipeline.core.files import UNFINISHED_SUFFIX
 from pipeline.core.parquet import write_rows
 from pipeline.features.parquet_pages import RowPlace, row_places
 from pipeline.features.shard_index import FEATURES_FILE, INDEX_FILE, INDEX_SCHEMA
 from pipeline.features.storage import FeatureShape
-from pipeline.store.artifacts import UNFINISHED_SUFFIX
 
 ROWS_PER_GROUP = 64
 ZSTD_LEVEL = 1

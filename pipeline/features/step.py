@@ -17,12 +17,20 @@ from pipeline.config.experiment import FeatureConfig
 from pipeline.config.identity import identity
 from pipeline.core.disk import explaining_full_disk
 from pipeline.core.errors import DataError
-from pipeline.features.cache import Filling, RunJob, on_this_machine
-from pipeline.store.artifacts import WORK_FOLDER, ArtifactStore, write_text
+from pipeline.core.files import write_text
+from pipeline.features.cache import Filling, RunJob
+from pipeline.store.artifacts import WORK_FOLDER, ArtifactStore
 from pipeline.store.manifest import Manifest, Request
 
 VERSION = 2  # raise when the same request should give a different result
 CALIBRATION_VERSION = 1
+
+
+def on_this_machine(job_file: Path) -> None:
+    """Run a job on the devices of this machine."""
+    from pipeline.features.run import run_feature_job  # torch is loaded only when there is work
+
+    run_feature_job(job_file)
 
 
 def calibration_request(tower: VisionTowerConfig, config: FeatureConfig, *, dataset_fingerprint: str) -> Request:

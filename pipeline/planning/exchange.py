@@ -9,8 +9,9 @@ from pydantic import Field, ValidationError
 
 from pipeline.config.experiment import load_experiment
 from pipeline.core.errors import StoreError
+from pipeline.core.files import write_text
 from pipeline.planning.plan import plan_experiment, write_index
-from pipeline.store.artifacts import ArtifactStore, write_text
+from pipeline.store.artifacts import ArtifactStore
 from pipeline.store.manifest import Record
 from pipeline.store.remote.artifacts import RemoteArtifacts
 from pipeline.store.remote.pull import pull

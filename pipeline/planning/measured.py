@@ -8,13 +8,13 @@ from typing import Any
 from pydantic import ValidationError
 
 from pipeline.comparison.scores import ComparedExperiment
-from pipeline.config.experiment import explain
 from pipeline.config.measured import ModelEvaluation
-from pipeline.core.errors import ConfigError, StoreError
+from pipeline.core.errors import ConfigError, StoreError, explain
+from pipeline.core.files import write_text
 from pipeline.data.prepare import prepare_request
 from pipeline.evaluation.measure import ModelUnderTest
 from pipeline.planning.plan import PlannedStep, finished_evaluation, measuring_steps, write_steps
-from pipeline.store.artifacts import ArtifactStore, write_text
+from pipeline.store.artifacts import ArtifactStore
 
 FOLDER = "evaluations"
 

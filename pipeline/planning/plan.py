@@ -10,6 +10,7 @@ from pipeline.comparison.scores import ComparedExperiment
 from pipeline.config.evaluation import BenchmarkConfig, EvaluationConfig
 from pipeline.config.experiment import ExperimentConfig, LimitsConfig
 from pipeline.core.errors import ConfigError
+from pipeline.core.files import write_text
 from pipeline.data.contamination import contamination_request
 from pipeline.data.prepare import prepare_request
 from pipeline.data.translation_checks import translation_request
@@ -18,7 +19,7 @@ from pipeline.evaluation.judge.step import judge_request
 from pipeline.evaluation.predict import predictions_request
 from pipeline.evaluation.scores import score_request
 from pipeline.features.step import calibration_request, features_request
-from pipeline.store.artifacts import ArtifactStore, write_text
+from pipeline.store.artifacts import ArtifactStore
 from pipeline.store.manifest import Manifest, Request
 from pipeline.training.step import stage_request
 

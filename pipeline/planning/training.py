@@ -10,6 +10,7 @@ from transformers import AutoModelForCausalLM
 from model.config import Stage
 from pipeline.compute.flops import ModelSizes, Trained, Work, sizes_of, training_flops
 from pipeline.compute.gpus import Gpu
+from pipeline.compute.hosts import training_hosts
 from pipeline.compute.model_sizes import Tower, llm_architecture, tower_sizes
 from pipeline.config.experiment import ExperimentConfig, StageConfig
 from pipeline.core.progress import duration
@@ -68,7 +69,7 @@ def forecast(
         trained=trained,
         num_trained=num_trained,
         num_trained_embeddings=num_embeddings,
-        num_devices=sum(host.num_slots for host in settings.training_hosts),
+        num_devices=sum(host.num_slots for host in training_hosts(settings)),
         feature_bytes=0 if form == "live" else bytes_per_image(config.vision_tower, config.features, form=form),
         feature_numbers=num_vision * tower.width * len(config.features.scales),
         offload=settings.offload,

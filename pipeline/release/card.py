@@ -37,7 +37,7 @@ def model_card(
         dtype: number format of the weights.
         mlflow_run: id of the run that trained it.
     """
-    images, tower = model.config.images, model.vision.tower
+    images, tower = model.config.images, model.vision_tower
     is_s2 = len(images.scales) > 1
     scales = f", S2 {list(images.scales)}" if is_s2 else ""
     llm_config, tower_config = model.vlm.llm.config, tower.vit.config

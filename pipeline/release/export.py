@@ -11,10 +11,11 @@ from model.config import Dtype
 from model.disk.llava_folder import NotALlavaError, write_llava
 from model.disk.release_folder import write_release
 from pipeline.core.errors import ConfigError
+from pipeline.core.files import UNFINISHED_SUFFIX, write_text
 from pipeline.evaluation.models.weights import ModelSource, open_model
 from pipeline.release.card import ReleaseForm, model_card
 from pipeline.release.facts import model_facts
-from pipeline.store.artifacts import UNFINISHED_SUFFIX, ArtifactStore, write_text
+from pipeline.store.artifacts import ArtifactStore
 
 log = logging.getLogger(__name__)
 

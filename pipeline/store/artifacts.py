@@ -22,6 +22,7 @@ from typing import Any
 
 from pipeline.core.disk import explaining_full_disk
 from pipeline.core.errors import StoreError
+from pipeline.core.files import UNFINISHED_SUFFIX, files_below, flush, sha256_of_file, write_text
 from pipeline.store.manifest import (
     MANIFEST_NAME,
     ArtifactFile,
@@ -31,14 +32,11 @@ from pipeline.store.manifest import (
     git_commit,
     library_versions,
     parse_manifest,
-    sha256_of_file,
 )
-from pipeline.store.verify import files_below, problems_of
+from pipeline.store.verify import problems_of
 
 log = logging.getLogger(__name__)
 
-UNFINISHED_SUFFIX = ".tmp"
-"""Ending of a file that is being written; such a file is never published."""
 WORK_FOLDER = "work"
 """Folder of a partial directory for what only a restart needs (checkpoints, job files); never published."""
 
@@ -256,16 +254,6 @@ class ArtifactStore:
             ) from error
 
 
-def write_text(path: Path, text: str) -> None:
-    """Write a text file that appears under its name only when it is complete and on disk."""
-    unfinished = path.with_name(path.name + UNFINISHED_SUFFIX)
-    with unfinished.open("w", encoding="utf-8") as file:
-        file.write(text)
-        file.flush()
-        os.fsync(file.fileno())
-    os.replace(unfinished, path)
-
-
 def read_manifest(directory: Path) -> Manifest:
     """The manifest of a published artifact.
 
@@ -282,12 +270,3 @@ def read_manifest(directory: Path) -> Manifest:
             f"{path} is damaged: {error}. `llava-jp discard {directory.name}` forgets the artifact; "
             "the next run makes it again, or `llava-jp pull` brings a copy"
         ) from error
-
-
-def flush(path: Path) -> None:
-    """Ask the kernel to bring a file or a directory entry to the disk."""
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

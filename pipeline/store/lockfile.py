@@ -13,7 +13,7 @@ from pathlib import Path
 from pydantic import ValidationError
 
 from pipeline.core.errors import StoreError
-from pipeline.store.artifacts import write_text
+from pipeline.core.files import write_text
 from pipeline.store.manifest import Record
 
 LOCK_NAME = "sources.lock.json"
@@ -98,3 +98,13 @@ class SourceLock:
         with (self.path.parent / f".{LOCK_NAME}.guard").open("w") as guard:
             fcntl.flock(guard, fcntl.LOCK_EX)
             yield
+
+
+NOT_PINNED = "not pinned yet"
+"""The revision of a source that was never looked up; the fingerprint of what is made of it is not final."""
+
+
+def pinned_revision(id: str, *, root: Path) -> str | None:
+    """The commit that a model was pinned to by an earlier run, or None."""
+    locked = SourceLock(root).find(id)
+    return locked.revision if locked else None

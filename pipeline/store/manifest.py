@@ -137,12 +137,6 @@ def _sha256_of_json(value: Any) -> str:
     return hashlib.sha256(canonical.encode()).hexdigest()
 
 
-def sha256_of_file(path: Path) -> str:
-    """Hex sha256 of a file's content, read in blocks."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
-
-
 @cache
 def git_commit() -> str | None:
     """The commit this code runs from, with ``-dirty`` when it was edited; None outside a checkout."""

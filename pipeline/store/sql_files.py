@@ -11,7 +11,9 @@ from pathlib import Path
 from typing import Literal
 
 Folder = Literal[
-    "macros",
+    "macros/english",
+    "macros/japanese",
+    "macros/text",
     "macros/benchmarks",
     "views",
     "queries",
@@ -19,8 +21,9 @@ Folder = Literal[
     "checks/contamination",
     "checks/invariants",
 ]
-MACRO_FOLDERS: tuple[Folder, ...] = ("macros", "macros/benchmarks")
-"""Those of the translation checks and those of the benchmarks: a change of one does not make the other's step anew."""
+CHECK_MACROS: tuple[Folder, ...] = ("macros/english", "macros/japanese", "macros/text")
+"""Macros of the translation checks, by what they read. Those of the benchmarks lie apart: a change of one does not make
+the other's step anew."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,10 +74,16 @@ def sql_files(folder: Folder) -> Mapping[str, SqlFile]:
     }
 
 
+def check_macros() -> Mapping[str, SqlFile]:
+    """The macros of the translation checks by name, sorted."""
+    found = {name: macro for folder in CHECK_MACROS for name, macro in sql_files(folder).items()}
+    return dict(sorted(found.items()))
+
+
 def all_macros() -> Iterator[SqlFile]:
-    """Every macro, each after those that it uses."""
-    for folder in MACRO_FOLDERS:
-        yield from sql_files(folder).values()
+    """Every macro; those of the benchmarks, which use the others, last."""
+    yield from check_macros().values()
+    yield from sql_files("macros/benchmarks").values()
 
 
 def _sql_folder() -> Traversable:

@@ -1,15 +1,9 @@
 """Compares an artifact with its manifest, byte by byte."""
 
 from collections.abc import Callable
-from pathlib import Path
 
-from pipeline.store.manifest import MANIFEST_NAME, DamagedManifestError, Manifest, parse_manifest, sha256_of_file
-
-
-def files_below(directory: Path) -> dict[str, Path]:
-    """Every file by its name relative to the directory, with ``/``, sorted."""
-    paths = sorted(path for path in directory.rglob("*") if path.is_file())
-    return {path.relative_to(directory).as_posix(): path for path in paths}
+from pipeline.core.files import files_below, sha256_of_file
+from pipeline.store.manifest import MANIFEST_NAME, DamagedManifestError, Manifest, parse_manifest
 
 
 def problems_of(manifest: Manifest, *, is_published: Callable[[str], bool]) -> tuple[str, ...]:

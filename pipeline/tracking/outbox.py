@@ -23,7 +23,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from pipeline.store.artifacts import write_text
+from pipeline.core.files import write_text
 
 FOLDER = "mlflow-outbox"
 DONE_SUFFIX = ".done"

@@ -22,9 +22,10 @@ from model.config import Supervision, TemplateName
 from model.conversation.encode import ConversationEncoder, Encoded, Tokens
 from model.conversation.templates import TemplateError
 from pipeline.core.errors import ConfigError
+from pipeline.core.files import UNFINISHED_SUFFIX
 from pipeline.core.parquet import table_writer
 from pipeline.data.samples import FINDING_SCHEMA, Finding
-from pipeline.store.artifacts import UNFINISHED_SUFFIX, WORK_FOLDER
+from pipeline.store.artifacts import WORK_FOLDER
 from pipeline.training.feature_source import FeatureSource
 from pipeline.training.tokenise import TOKEN_SCHEMA, SampleTokeniser, accepted_batches
 

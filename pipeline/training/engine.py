@@ -20,10 +20,10 @@ from model.vlm import VisionLanguageModel
 from pipeline.config.experiment import StageConfig
 from pipeline.core.errors import ConfigError
 from pipeline.training.feature_source import FeatureSource
+from pipeline.training.job import TrainingJob
 from pipeline.training.optimizers import build_optimizer, cosine_with_warmup
 from pipeline.training.ranks import Ranks
 from pipeline.training.sampler import num_micro_batches
-from pipeline.training.step import TrainingJob
 
 
 def build_model(job: TrainingJob, tokenizer: PreTrainedTokenizerBase, features: FeatureSource) -> VisionLanguageModel:

@@ -16,7 +16,7 @@ from pipeline.features.cache import IMAGES_FILE
 from pipeline.features.reader import FeatureReader
 from pipeline.features.storage import unpack
 from pipeline.store.artifacts import read_manifest
-from pipeline.training.step import TrainingJob
+from pipeline.training.job import TrainingJob
 
 NO_IMAGES = torch.zeros(0, dtype=torch.uint8)
 """What a batch without images gives to ``on_device``."""

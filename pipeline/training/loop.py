@@ -18,18 +18,19 @@ from model.language_model import load_tokenizer
 from pipeline.compute.flops import sizes_of, trained_of, training_flops
 from pipeline.config.experiment import TOKENIZER_FOLDER
 from pipeline.core.errors import DataError
+from pipeline.core.files import write_text
 from pipeline.core.parquet import write_rows
-from pipeline.store.artifacts import WORK_FOLDER, write_text
+from pipeline.store.artifacts import WORK_FOLDER
 from pipeline.training.batches import Feed, batches_ahead
 from pipeline.training.checkpoints.save import TrainingProgress, resume, save_checkpoint
 from pipeline.training.dataset import TrainingSamples, load_samples
 from pipeline.training.engine import build_model, start_engine
 from pipeline.training.feature_source import open_features
+from pipeline.training.job import ANSWER_SCHEMA, HELD_OUT_SCHEMA, METRIC_SCHEMA, TrainingJob
 from pipeline.training.monitor import Watch
 from pipeline.training.optimizer_step import OptimizerStep, own_micro_batches
 from pipeline.training.publish import publish, summary_of
 from pipeline.training.sampler import global_batches
-from pipeline.training.step import ANSWER_SCHEMA, HELD_OUT_SCHEMA, METRIC_SCHEMA, TrainingJob
 from pipeline.training.stopping import StopRequest, stopped
 from pipeline.training.throughput import Reporter, waiting
 from pipeline.training.validation import HeldOutWatch, set_aside

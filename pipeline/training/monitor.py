@@ -13,10 +13,11 @@ from typing import Any
 
 from pipeline.compute.launch import WorkerEvent
 from pipeline.core.errors import TrainingError
-from pipeline.store.artifacts import WORK_FOLDER, write_text
+from pipeline.core.files import write_text
+from pipeline.store.artifacts import WORK_FOLDER
 from pipeline.training.checkpoints.folder import whole_checkpoints
 from pipeline.training.checkpoints.save import TrainingProgress
-from pipeline.training.step import TrainingJob
+from pipeline.training.job import TrainingJob
 from pipeline.training.validation import HeldOutWatch
 
 SPIKES_TABLE = "spikes"

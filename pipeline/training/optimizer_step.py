@@ -16,9 +16,9 @@ from pipeline.compute.flops import Work
 from pipeline.training.batches import Batch, Feed
 from pipeline.training.checkpoints.folder import checkpoint_folder
 from pipeline.training.engine import micro_batches_per_step
+from pipeline.training.job import TrainingJob
 from pipeline.training.monitor import require_finite
 from pipeline.training.sampler import Lengths, micro_batches
-from pipeline.training.step import TrainingJob
 from pipeline.training.throughput import Counts, counts_of
 
 

@@ -13,8 +13,8 @@ from model.vision.tower import build_vision_tower
 from model.vlm import VisionLanguageModel
 from pipeline.training.checkpoints.save import TrainingProgress
 from pipeline.training.dataset import TrainingSamples
+from pipeline.training.job import TrainingJob
 from pipeline.training.ranks import Ranks
-from pipeline.training.step import TrainingJob
 
 
 def publish(job: TrainingJob, model: VisionLanguageModel, tokenizer: PreTrainedTokenizerBase, ranks: Ranks) -> None:

@@ -8,7 +8,7 @@ import torch
 from torch import distributed
 
 from pipeline.core.errors import StoppedError
-from pipeline.training.step import TrainingJob
+from pipeline.training.job import TrainingJob
 
 STOP_SIGNALS = (signal.SIGTERM, signal.SIGUSR1)
 """What schedulers send before they take a machine away; Slurm's ``--signal=USR1@120`` among them."""

@@ -25,8 +25,8 @@ from pipeline.data.samples import IMAGE_TOKEN, exchanges_of
 from pipeline.store.artifacts import WORK_FOLDER, read_manifest
 from pipeline.training.batches import Feed, collate
 from pipeline.training.dataset import TrainingSample
+from pipeline.training.job import TrainingJob
 from pipeline.training.ranks import Ranks
-from pipeline.training.step import TrainingJob
 
 LEAST_TRAINED_ON = 100
 """Training samples for each held-out one, at least: a small dataset is for training."""

@@ -3,7 +3,7 @@
 import re
 from collections.abc import Iterable
 
-from pipeline.store.sql_files import sql_files
+from pipeline.store.sql_files import check_macros
 from tests.benchmarks.baseline_patterns import macro, pattern, patterns_inside
 
 ENGLISH = macro("english_number")
@@ -30,7 +30,7 @@ JAPANESE_UNITS = {"十": 10.0, "百": 100.0, "千": 1000.0, "万": 1e4, "億": 1
 
 def _words_of(macro: str) -> dict[int, re.Pattern[str]]:
     """``when 2 then regexp_matches(sentence, '…')`` of a macro, by number."""
-    body = re.sub(r"'\s*\|\|\s*'", "", sql_files("macros")[macro].text)
+    body = re.sub(r"'\s*\|\|\s*'", "", check_macros()[macro].text)
     found = re.findall(r"when (\d+) then regexp_matches\(\s*sentence,\s*'((?:[^']|'')*)'", body)
     return {int(number): pattern(text.replace("''", "'")) for number, text in found}
 

@@ -7,7 +7,7 @@ from functools import cache
 import duckdb
 import regex
 
-from pipeline.store.sql_files import sql_files
+from pipeline.store.sql_files import check_macros
 
 PROPERTY = re.compile(r"\\p\{(\w+)\}|\\x\{([0-9A-Fa-f]+)\}|\\.|\[|\]")
 
@@ -50,7 +50,7 @@ def pattern(text: str) -> re.Pattern[str]:
 @cache
 def _connection() -> duckdb.DuckDBPyConnection:
     connection = duckdb.connect()
-    for macro in sql_files("macros").values():
+    for macro in check_macros().values():
         connection.execute(macro.text)
     return connection
 
@@ -70,6 +70,6 @@ def macro(*names: str) -> re.Pattern[str]:
 
 def patterns_inside(name: str) -> list[str]:
     """The quoted texts of a macro with parameters, pieces that are put together with || joined."""
-    body = "\n".join(line for line in sql_files("macros")[name].text.splitlines() if not line.startswith("--"))
+    body = "\n".join(line for line in check_macros()[name].text.splitlines() if not line.startswith("--"))
     joined = re.sub(r"'\s*(?:--[^\n]*)?\s*\|\|\s*'", "", body)
     return [text.replace("''", "'") for text in re.findall(r"'((?:[^']|'')*)'", joined)]

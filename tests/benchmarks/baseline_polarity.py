@@ -3,7 +3,7 @@
 import re
 from collections.abc import Iterator
 
-from pipeline.store.queries import sql_files
+from pipeline.store.sql_files import check_macros
 from tests.benchmarks.baseline_patterns import macro, pattern, patterns_inside
 from tests.benchmarks.conversation import Conversation
 
@@ -21,7 +21,7 @@ JAPANESE_END, JAPANESE_WORD = (pattern(text) for text in patterns_inside("japane
 
 def _pairs() -> list[tuple[re.Pattern[str], ...]]:
     """Of each pair of opposites: two English patterns and four Japanese ones, in the order of ``are_opposites``."""
-    calls = sql_files("macros")["has_opposite"].text.split("are_opposites(")[1:]
+    calls = check_macros()["has_opposite"].text.split("are_opposites(")[1:]
     quoted = [re.findall(r"'((?:[^']|'')*)'", call) for call in calls]
     return [
         tuple(pattern(rf"(?i)\b(?:{text})" if place < 2 else text) for place, text in enumerate(one)) for one in quoted

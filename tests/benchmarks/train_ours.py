@@ -20,9 +20,9 @@ from pipeline.features.reader import FeatureReader
 from pipeline.training.batches import Feed, batches_ahead
 from pipeline.training.engine import start_engine
 from pipeline.training.feature_source import CachedFeatures
+from pipeline.training.job import TrainingJob
 from pipeline.training.optimizer_step import OptimizerStep, own_micro_batches
 from pipeline.training.ranks import Ranks
-from pipeline.training.step import TrainingJob
 from pipeline.training.throughput import waiting
 from tests.benchmarks.train_shapes import Samples, Shapes, stage_of
 
@@ -105,6 +105,7 @@ def _job(stage: Stage, config: StageConfig, features: Path) -> TrainingJob:
         zero_stage=1,  # what a training in bfloat16 has on one device
         checkpoint_every=10**9,
         keep_checkpoints=1,
+        seconds_to_stop=120.0,
         checkpoint=None,
         universal=None,
     )

@@ -1,8 +1,10 @@
 import pytest
 
-from pipeline.compute.hosts import Host, read_host_file
+from pipeline.compute.hosts import Host, read_host_file, training_hosts
+from pipeline.config.experiment import load_experiment
 from pipeline.core.errors import ConfigError
 from pipeline.core.settings import load_settings
+from pipeline.training.step import zero_stage_of
 
 
 def hosts(tmp_path, text):
@@ -67,14 +69,14 @@ def settings(monkeypatch, **values):
     ],
 )
 def test_the_zero_stage_is_the_least_that_the_other_settings_need(monkeypatch, values, zero_stage):
-    assert settings(monkeypatch, **values).effective_zero_stage == zero_stage
+    assert zero_stage_of(load_experiment("smoke").pretrain, settings(monkeypatch, **values)) == zero_stage
 
 
 def test_two_machines_of_one_process_each_are_two_processes(monkeypatch, tmp_path):
     (tmp_path / "hosts").write_text("node1 slots=1\nnode2 slots=1\n", encoding="utf-8")
     found = settings(monkeypatch, HOST_FILE=tmp_path / "hosts")
-    assert found.training_hosts == (Host("node1", 1), Host("node2", 1))
-    assert found.effective_zero_stage == 2
+    assert training_hosts(found) == (Host("node1", 1), Host("node2", 1))
+    assert zero_stage_of(load_experiment("smoke").pretrain, found) == 2
 
 
 @pytest.mark.parametrize(("offload", "least"), [("optimizer", 1), ("all", 3)])

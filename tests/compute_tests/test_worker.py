@@ -2,7 +2,7 @@ import sys
 
 import pytest
 
-from pipeline.compute.worker import _as_if_not_installed
+from pipeline.training.work import _as_if_not_installed
 
 
 def test_a_hidden_package_cannot_be_imported_and_can_afterwards(monkeypatch):

@@ -17,7 +17,7 @@ from pipeline.data.translation_report import report_of
 from pipeline.store.artifacts import ArtifactStore
 from pipeline.store.manifest import Manifest, Request
 from pipeline.store.queries import findings_of
-from pipeline.store.sql_files import sql_files
+from pipeline.store.sql_files import check_macros, sql_files
 from tests.support.shared_data import shared_data
 
 ENGLISH = "A dog is running in the park."
@@ -237,7 +237,7 @@ def test_the_request_names_the_checks_that_run_with_severity_and_content():
     checks = sql_files("checks/translation")
     assert set(request.config["checks"]) == set(checks) - {"empty_turn"}
     assert request.config["checks"]["untranslated"] == {"severity": "warn", "sha256": checks["untranslated"].sha256}
-    assert set(request.config["macros"]) == set(sql_files("macros"))
+    assert set(request.config["macros"]) == set(check_macros())
     assert request.inputs == {"dataset": "d"}
 
 

@@ -5,7 +5,6 @@ import pyarrow.parquet as pq
 import pytest
 
 from model.config import GenerationConfig
-from pipeline.config.benchmarks import select_items
 from pipeline.config.evaluation import BenchmarkConfig
 from pipeline.config.experiment import ShapesJaSource
 from pipeline.core.errors import DataError
@@ -13,7 +12,7 @@ from pipeline.core.parquet import write_rows
 from pipeline.data.images import IMAGE_SCHEMA, ImageReader
 from pipeline.data.items import ITEM_SCHEMA
 from pipeline.evaluation.answers import Question, Unanswered, answer_items, batches
-from pipeline.evaluation.predict import benchmark_items, write_predictions
+from pipeline.evaluation.predict import benchmark_items, select_items, write_predictions
 from pipeline.evaluation.rows import Item, read_predictions
 from pipeline.store.artifacts import ArtifactStore
 from pipeline.store.manifest import Request

@@ -9,8 +9,8 @@ from pipeline.config.evaluation import JudgeConfig
 from pipeline.core.errors import ConfigError, JudgeError, TransientError
 from pipeline.core.retries import Patience
 from pipeline.core.settings import Settings
+from pipeline.evaluation.inquiry import Inquiry
 from pipeline.evaluation.judge.headline import read_judge_scores
-from pipeline.evaluation.judge.replies import Inquiry
 from pipeline.evaluation.judge.rows import read_judgements
 from pipeline.evaluation.judge.step import judge
 from pipeline.evaluation.openai_client import Endpoint, OpenAiJudge, Spending, judge_of, most_tokens

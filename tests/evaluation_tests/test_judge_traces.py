@@ -5,7 +5,8 @@ from mlflow.tracking import MlflowClient
 
 from pipeline.config.experiment import load_experiment
 from pipeline.core.settings import Settings
-from pipeline.evaluation.judge.replies import Answered, Inquiry
+from pipeline.evaluation.inquiry import Inquiry
+from pipeline.evaluation.judge.replies import Answered
 from pipeline.evaluation.judge.rows import JudgedItem
 from pipeline.evaluation.judge.traces import trace_of
 from pipeline.tracking.tracker import Tracker

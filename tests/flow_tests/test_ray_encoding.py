@@ -22,9 +22,8 @@ from pipeline.config.experiment import ExperimentConfig, load_experiment
 from pipeline.core.errors import ConfigError, DataError, TransientError
 from pipeline.core.settings import load_settings
 from pipeline.data.prepare import prepare_dataset
-from pipeline.features.cache import on_this_machine
 from pipeline.features.ray_part import Part, run_part
-from pipeline.features.step import cache_features, calibrate_features
+from pipeline.features.step import cache_features, calibrate_features, on_this_machine
 from pipeline.store.artifacts import ArtifactStore
 from pipeline.store.manifest import Manifest
 from tests.support.commands import REPOSITORY, Commands, clean_environment, processes_with, wait_until

@@ -17,7 +17,7 @@ def answers(model) -> list[list[int]]:
     generator = torch.Generator().manual_seed(3)
     pixels = torch.randint(0, 256, (2, 3, 32, 32), dtype=torch.uint8, generator=generator)
     pixels[0] = 128
-    features = join_scales(model.vision.tower.encode(pixels, model.config.images))
+    features = join_scales(model.vision_tower.encode(pixels, model.config.images))
     prompts = [
         encode_prompt(QUESTION, has_image=has_image, template=model.config.template, tokenizer=model.tokenizer)
         for has_image in (True, True, False)
@@ -41,7 +41,7 @@ def test_every_weight_comes_back_to_the_bit_and_ready_to_answer(tmp_path):
     model = build_model("gpt2")
     save_model(model, tmp_path)
     loaded = load_model(tmp_path, device=torch.device("cpu"))
-    for part, other in ((model.vlm, loaded.vlm), (model.vision.tower, loaded.vision_tower)):
+    for part, other in ((model.vlm, loaded.vlm), (model.vision_tower, loaded.vision_tower)):
         state, other_state = part.state_dict(), other.state_dict()
         assert state.keys() == other_state.keys()
         assert all(torch.equal(state[name], other_state[name]) for name in state)

@@ -10,7 +10,7 @@ from transformers import AutoTokenizer, PreTrainedTokenizerFast
 
 from model.conversation.encode import IGNORED_LABEL, encode_conversation
 from model.conversation.templates import TemplateError
-from tests.model_tests import llava_jp_strings
+from tests.support import llava_jp_strings
 from tests.support.shared_data import shared_data
 
 EOD = "<EOD|LLM-jp>"

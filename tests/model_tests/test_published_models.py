@@ -22,7 +22,7 @@ def noise(side: int) -> torch.Tensor:
 
 @torch.no_grad()
 def our_logits(model, pixels) -> torch.Tensor:
-    features = join_scales(model.vision.tower.encode(pixels[None], model.config.images))
+    features = join_scales(model.vision_tower.encode(pixels[None], model.config.images))
     ids = expand_image(torch.tensor([*BEFORE, IMAGE_TOKEN_ID, *AFTER]), features.shape[1])
     return model.vlm.llm(inputs_embeds=model.vlm.embed(ids[None], features)).logits[0]
 
@@ -41,7 +41,7 @@ def test_v1_1_gives_the_logits_of_the_published_computation(tmp_path):
     assert model.config.images.image_size == 768
     assert model.config.images.scales == (1.0, 0.5)
     assert (model.config.images.layout, model.config.template) == ("llava-jp-v1.1", "v1")
-    assert model.vision.tower.num_tokens(model.config.images.layout) == 728
+    assert model.vision_tower.num_tokens(model.config.images.layout) == 728
     assert_same_logits(model, reference)
 
 
@@ -73,7 +73,7 @@ def test_a_tower_in_bfloat16_is_computed_in_float32(tmp_path):
     reference.tower.bfloat16().float()
     half = {name: tensor.bfloat16() for name, tensor in reference.weights().items() if ".vision_tower." in name}
     model = load_published(reference.write(tmp_path, **half), device=CPU)
-    assert model.vision.tower.dtype == torch.float32
+    assert model.vision_tower.dtype == torch.float32
     assert_same_logits(model, reference)
     assert load_published(tmp_path, device=CPU, vision_dtype="bfloat16").vision_tower.dtype == torch.bfloat16
 
@@ -187,7 +187,7 @@ def test_what_would_give_other_answers_is_refused(tmp_path, fields, message):
         ("transformer.ln_f.weight", "transformer.ln_f.weight is missing"),
         ("model.mm_projector.2.bias", "two linear layers have"),
         ("transformer.wte.weight", "no known LLM"),
-        ("model.vision.tower.vision_tower.vision_model.embeddings.patch_embedding.weight", "no vision tower"),
+        ("model.vision_tower.vision_tower.vision_model.embeddings.patch_embedding.weight", "no vision tower"),
     ],
 )
 def test_a_missing_weight_is_named(tmp_path, weight, message):

@@ -68,7 +68,7 @@ def released(tmp_path_factory, images):
         models[name] = build(source)
         write_release(models[name], folder / str(index), dtype="float32")
     write_release(models["gpt2, S2"], folder / "bfloat16", dtype="bfloat16")
-    script = Path(__file__).with_name("released_user.py")
+    script = Path(__file__).parents[1] / "support" / "released_user.py"
     folders = [*(str(folder / str(index)) for index in range(len(models))), str(folder / "bfloat16")]
     done = run_alone(script, str(images), *folders, site=small_site(folder / "site"), home=folder)
     assert done.returncode == 0, done.stderr
@@ -80,7 +80,7 @@ def released(tmp_path_factory, images):
 @torch.no_grad()
 def features_of(model, *files):
     pixels = torch.stack([pixels_of(Image.open(file), image_size=model.config.images.image_size) for file in files])
-    return join_scales(model.vision.tower.encode(pixels, model.config.images))
+    return join_scales(model.vision_tower.encode(pixels, model.config.images))
 
 
 def prompt_of(model, question, *, has_image=True):

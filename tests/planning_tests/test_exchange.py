@@ -5,8 +5,9 @@ import json
 import pytest
 
 from pipeline.core.errors import ConfigError, StoreError
+from pipeline.core.files import write_text
 from pipeline.planning.exchange import pull_named, push_named
-from pipeline.store.artifacts import ArtifactStore, write_text
+from pipeline.store.artifacts import ArtifactStore
 from pipeline.store.manifest import Request
 from pipeline.store.remote.storage import open_storage
 

@@ -1,6 +1,7 @@
 """From what a person types to an evaluation, its steps and its place in a comparison."""
 
 import json
+from functools import partial
 
 import pytest
 from typer.testing import CliRunner
@@ -22,6 +23,7 @@ from pipeline.planning.measured import (
     require_free_name,
     write_evaluation,
 )
+from pipeline.planning.models import find_model
 from pipeline.store.artifacts import ArtifactStore
 from tests.support.small_model import build_model
 
@@ -134,7 +136,7 @@ def test_stored_answers_are_for_the_benchmarks_that_are_asked(tmp_path):
 def addresses(config, store):
     return {
         step.role: step.fingerprint
-        for step in plan_evaluation(config, open_model_under_test(config.model, store=store))
+        for step in plan_evaluation(config, open_model_under_test(config.model, find=partial(find_model, store=store)))
     }
 
 
@@ -164,14 +166,16 @@ def test_remote_code_runs_only_when_it_is_asked_for(store, tmp_path):
     folder = config_folder(tmp_path, model_type="jsvlm")
     asked = model_of(str(folder), benchmarks=[], preset="japanese-stable-vlm")
     with pytest.raises(ConfigError, match="class is Python code that lies with its weights.*--trust-remote-code"):
-        open_model_under_test(asked, store=store)
+        open_model_under_test(asked, find=partial(find_model, store=store))
     with pytest.raises(ConfigError, match="no preset is named 'heron'; there are: japanese-stable-vlm"):
-        open_model_under_test(model_of(str(folder), benchmarks=[], preset="heron"), store=store)
+        open_model_under_test(
+            model_of(str(folder), benchmarks=[], preset="heron"), find=partial(find_model, store=store)
+        )
 
 
 def measure(config, store):
     """What the flow does, without Prefect."""
-    model = open_model_under_test(config.model, store=store)
+    model = open_model_under_test(config.model, find=partial(find_model, store=store))
     (benchmark,) = config.evaluation.benchmarks
     assert isinstance(benchmark.source, ShapesJaSource)
     dataset = prepare_dataset(benchmark.source, store=store)
@@ -204,7 +208,7 @@ def test_what_was_not_measured_is_said(store, checkpoint):
     config = evaluation(CheckpointModel(kind="checkpoint", name=str(checkpoint)), name="half")
     with pytest.raises(ConfigError, match="no model was measured under the name 'half' .* there are: none yet"):
         measured_model("half", store=store)
-    model = open_model_under_test(config.model, store=store)
+    model = open_model_under_test(config.model, find=partial(find_model, store=store))
     write_evaluation(config, plan_evaluation(config, model), store_root=store.root)
     with pytest.raises(
         ConfigError, match="half has not been evaluated on mine yet; `llava-jp eval --name half …` does"

@@ -6,7 +6,7 @@ import duckdb
 import pytest
 
 from pipeline.store.queries import READERS, connect
-from pipeline.store.sql_files import MACRO_FOLDERS, SqlFile, all_macros, parse_sql, sql_files
+from pipeline.store.sql_files import CHECK_MACROS, SqlFile, all_macros, parse_sql, sql_files
 from tests.support.small_store import build
 
 REPOSITORY = Path(__file__).resolve().parents[2]
@@ -88,7 +88,8 @@ def test_translation_checks_have_a_severity_and_the_columns_of_a_finding():
 
 def test_every_sql_file_is_in_a_folder_that_is_read():
     found = {path.relative_to(REPOSITORY / "sql").as_posix() for path in (REPOSITORY / "sql").rglob("*.sql")}
-    assert found == {f"{folder}/{name}.sql" for folder in (*MACRO_FOLDERS, *FOLDERS) for name in sql_files(folder)}
+    folders = (*CHECK_MACROS, "macros/benchmarks", *FOLDERS)
+    assert found == {f"{folder}/{name}.sql" for folder in folders for name in sql_files(folder)}
 
 
 @pytest.mark.parametrize("macro", [pytest.param(file, id=file.name) for file in all_macros()])

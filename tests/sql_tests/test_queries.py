@@ -333,8 +333,9 @@ def test_the_payload_of_features_is_in_no_view(root):
 def test_the_files_are_found_in_an_installed_wheel(tmp_path):
     package = tmp_path / "pipeline"
     package.mkdir()
-    for name in ("__init__.py", "errors.py", "queries.py", "sql_files.py"):
-        shutil.copy(REPOSITORY / "pipeline" / name, package)
+    for name in ("__init__.py", "core", "store"):
+        source = REPOSITORY / "pipeline" / name
+        (shutil.copytree if source.is_dir() else shutil.copy)(source, package / name)
     shutil.copytree(REPOSITORY / "sql", package / "_sql")
     imports = "from pipeline.store.queries import query_names; from pipeline.store.sql_files import sql_files"
     script = f"{imports}; print(*query_names(), *sql_files('views'))"

@@ -8,7 +8,8 @@ from concurrent.futures import ProcessPoolExecutor
 import pytest
 
 from pipeline.core.errors import StoreError
-from pipeline.store.artifacts import ArtifactStore, write_text
+from pipeline.core.files import write_text
+from pipeline.store.artifacts import ArtifactStore
 from pipeline.store.manifest import Request
 
 

@@ -11,7 +11,7 @@ import pyarrow as pa
 
 from pipeline.config.evaluation import JudgeConfig
 from pipeline.core.parquet import write_rows
-from pipeline.evaluation.judge.replies import Inquiry, Reply
+from pipeline.evaluation.inquiry import Inquiry, Reply
 from pipeline.evaluation.judge.step import judge
 from pipeline.evaluation.rows import PREDICTION_SCHEMA, Prediction
 from pipeline.store.artifacts import ArtifactStore

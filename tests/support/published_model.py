@@ -49,7 +49,7 @@ class Published:
         """All tensors under the published names."""
         llm = {name: tensor.clone() for name, tensor in self.llm.state_dict().items()}
         tower = {
-            f"model.vision.tower.vision_tower.vision_model.{name}": tensor.clone()
+            f"model.vision_tower.vision_tower.vision_model.{name}": tensor.clone()
             for name, tensor in self.tower.state_dict().items()
         }
         projector = {

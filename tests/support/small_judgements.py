@@ -10,8 +10,8 @@ import pyarrow.parquet as pq
 
 from pipeline.config.evaluation import JudgeConfig
 from pipeline.core.parquet import write_rows
+from pipeline.evaluation.inquiry import Reply
 from pipeline.evaluation.judge.aggregate import JUDGE_SCORE_SCHEMA, judge_score_rows
-from pipeline.evaluation.judge.replies import Reply
 from pipeline.evaluation.judge.rows import JUDGEMENT_SCHEMA, JudgedBy, JudgedItem, judgement_of
 from pipeline.evaluation.judge.step import judge_request
 from pipeline.store.artifacts import ArtifactStore

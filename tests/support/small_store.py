@@ -15,7 +15,7 @@ from pipeline.evaluation.rows import PREDICTION_SCHEMA
 from pipeline.evaluation.scores import SCORE_SCHEMA
 from pipeline.store.artifacts import ArtifactStore
 from pipeline.store.manifest import Manifest, Request
-from pipeline.training.step import ANSWER_SCHEMA, HELD_OUT_SCHEMA, METRIC_SCHEMA
+from pipeline.training.job import ANSWER_SCHEMA, HELD_OUT_SCHEMA, METRIC_SCHEMA
 from tests.support.small_cache import publish_features
 from tests.support.small_judgements import publish_judgements
 

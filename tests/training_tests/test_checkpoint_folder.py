@@ -17,7 +17,8 @@ from pipeline.training.checkpoints.folder import (
     whole_checkpoints,
 )
 from pipeline.training.checkpoints.resume import find_start
-from pipeline.training.step import TrainingJob, stage_request, train_stage
+from pipeline.training.job import TrainingJob
+from pipeline.training.step import stage_request, train_stage
 
 
 def checkpoint(directory, optimizer_step, *, num_processes=2, zero_stage=2, optimizer="adamw"):

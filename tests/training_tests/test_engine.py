@@ -11,8 +11,10 @@ from model.language_model import build_llm, load_tokenizer
 from model.vlm import lora_modules
 from pipeline.config.experiment import TOKENIZER_FOLDER, load_experiment
 from pipeline.core.errors import ConfigError
+from pipeline.core.settings import Settings
 from pipeline.training.engine import build_model
-from pipeline.training.step import TrainingJob, zero_stage_of
+from pipeline.training.job import TrainingJob
+from pipeline.training.step import zero_stage_of
 from tests.support.published_model import llama, published
 
 BUNDLED = BundledTokenizer(kind="bundled", name="shapes-ja")
@@ -129,7 +131,7 @@ def test_layers_that_the_llm_does_not_have_are_refused(small_llm):
 
 
 def test_bfloat16_needs_zero_1_for_gradients_that_are_added_in_float32():
-    settings = SimpleNamespace(effective_zero_stage=0)
+    settings = Settings()
     stage = load_experiment("smoke").pretrain
     assert zero_stage_of(stage, settings) == 0
     assert zero_stage_of(stage.model_copy(update={"precision": "bfloat16"}), settings) == 1

@@ -20,7 +20,7 @@ from pipeline.data.translation_checks import check_translations
 from pipeline.features.step import cache_features
 from pipeline.store.artifacts import WORK_FOLDER, ArtifactStore
 from pipeline.training.checkpoints.folder import checkpoint_folder, whole_checkpoints
-from pipeline.training.step import TrainingJob
+from pipeline.training.job import TrainingJob
 from tests.support.commands import REPOSITORY, clean_environment
 
 pytestmark = pytest.mark.slow
@@ -68,6 +68,7 @@ class Trainings:
             zero_stage=0,
             checkpoint_every=2,
             keep_checkpoints=2,
+            seconds_to_stop=120.0,
             checkpoint=None,
             universal=None,
         )

@@ -14,7 +14,7 @@ from pipeline.core.parquet import write_rows, write_table
 from pipeline.data.samples import FINDING_SCHEMA, Sample, Turn, sample_table
 from pipeline.training import tokenise as tokenisation
 from pipeline.training.dataset import TOKENS_FILE, load_samples
-from tests.model_tests import llava_jp_strings
+from tests.support import llava_jp_strings
 from tests.support.shared_data import shared_data
 
 IMAGE = "ab" * 32

@@ -22,11 +22,11 @@ from typing import Literal
 
 from pipeline.core.disk import explaining_full_disk
 from pipeline.core.errors import DataError
+from pipeline.core.files import sha256_of_file, write_text
 from pipeline.core.progress import Progress
 from pipeline.core.safe_paths import refuse_links, safe_parts
 from pipeline.data.download.archive_members import BLOCK_BYTES, Limits, Member, is_root, open_archive
-from pipeline.store.artifacts import write_text
-from pipeline.store.manifest import Record, sha256_of_file
+from pipeline.store.manifest import Record
 
 MARKER_FOLDER = ".unpacked"
 SECONDS_BETWEEN_REPORTS = 0.2

@@ -9,10 +9,7 @@ from pipeline.core.errors import DataError
 from pipeline.data.download.fetch import FetchedSource, current_pin, fetch, image_folder, pin_sources, source_folder
 from pipeline.data.download.plan import FetchPlan, fetch_plan, require_disk
 from pipeline.data.download.registry import DatasetFile, PublishedDataset, find_dataset, sources_of
-from pipeline.store.lockfile import SourceLock
-
-NOT_PINNED = "not pinned yet"
-"""The revision of a source that was never looked up; the fingerprint of what is made of it is not final."""
+from pipeline.store.lockfile import NOT_PINNED, SourceLock
 
 
 @dataclass(frozen=True, slots=True)

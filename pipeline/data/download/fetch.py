@@ -18,6 +18,7 @@ from pathlib import Path
 
 from pipeline.core.disk import explaining_full_disk, gigabytes
 from pipeline.core.errors import DataError
+from pipeline.core.files import sha256_of_file
 from pipeline.core.progress import BYTES, Progress
 from pipeline.core.retries import Patience
 from pipeline.core.safe_paths import safe_parts
@@ -28,7 +29,6 @@ from pipeline.data.download.http import PART_SUFFIX, Connection, RefusedError, d
 from pipeline.data.download.hub import auth_headers, explain_refusal, file_url, list_hub, matches, where
 from pipeline.data.download.registry import Source
 from pipeline.store.lockfile import LockedFile, LockedSource, SourceLock
-from pipeline.store.manifest import sha256_of_file
 
 log = logging.getLogger(__name__)
 

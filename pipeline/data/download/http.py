@@ -19,10 +19,9 @@ import httpx
 
 from pipeline.core.disk import gigabytes
 from pipeline.core.errors import DataError, TransientError
+from pipeline.core.files import sha256_of_file, write_text
 from pipeline.core.retries import Patience, TryAgainError, retry_after
-from pipeline.store.artifacts import write_text
 from pipeline.store.lockfile import LockedFile
-from pipeline.store.manifest import sha256_of_file
 
 log = logging.getLogger(__name__)
 for _library in ("httpx", "httpcore", "httpx2", "httpcore2", "huggingface_hub"):

@@ -10,7 +10,7 @@ from model.config import HubFolder
 from pipeline.config.experiment import ExperimentConfig, validate_experiment
 from pipeline.data.download.fetch import pin_sources
 from pipeline.data.download.registry import Source, SourceFile
-from pipeline.store.lockfile import SourceLock
+from pipeline.store.lockfile import pinned_revision
 
 
 def pin_models(config: ExperimentConfig, *, root: Path) -> ExperimentConfig:
@@ -35,12 +35,6 @@ def unpinned_models(config: ExperimentConfig, *, root: Path) -> tuple[str, ...]:
     """Names of the models that the next run will look up; fingerprints of what is made with them are not final."""
     names = {folder.id for folder in _hub_folders(config) if folder.revision is None}
     return tuple(sorted(name for name in names if pinned_revision(name, root=root) is None))
-
-
-def pinned_revision(id: str, *, root: Path) -> str | None:
-    """The commit that a model was pinned to by an earlier run, or None."""
-    locked = SourceLock(root).find(id)
-    return locked.revision if locked else None
 
 
 def _as_source(id: str) -> Source:

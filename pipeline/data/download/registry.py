@@ -14,8 +14,7 @@ import yaml
 from pydantic import Field, ValidationError, model_validator
 
 from model.config import Section
-from pipeline.config.experiment import explain
-from pipeline.core.errors import ConfigError
+from pipeline.core.errors import ConfigError, explain
 
 SOURCES_FILE = "sources.yaml"
 COMMIT_PATTERN = r"^[0-9a-f]{40}$"

@@ -13,9 +13,10 @@ from dataclasses import dataclass
 from pipeline.config.evaluation import JudgeConfig
 from pipeline.core.errors import JudgeError, TransientError
 from pipeline.core.progress import Progress
+from pipeline.evaluation.inquiry import Inquiry, Reply
 from pipeline.evaluation.judge.parse import parse_reply
 from pipeline.evaluation.judge.prompt import JudgePrompt
-from pipeline.evaluation.judge.replies import Answered, Inquiry, Reply, ReplyCache
+from pipeline.evaluation.judge.replies import Answered, ReplyCache
 from pipeline.evaluation.judge.rows import JudgedItem
 from pipeline.evaluation.openai_client import CeilingReachedError, Judge, most_tokens
 

@@ -18,8 +18,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from pipeline.config.datasets import PublishedSource
 from pipeline.config.evaluation import BenchmarkConfig, EvaluationConfig, JudgeConfig
-from pipeline.config.experiment import explain
-from pipeline.core.errors import DataError
+from pipeline.core.errors import DataError, explain
 from pipeline.evaluation.judge.rows import JudgedItem
 
 ProtocolName = Literal["heron-official"]

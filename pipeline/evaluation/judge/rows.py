@@ -9,8 +9,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from pipeline.core.errors import DataError
+from pipeline.evaluation.inquiry import Reply
 from pipeline.evaluation.judge.parse import ParsedReply, ReadStatus, parse_reply
-from pipeline.evaluation.judge.replies import Reply
 from pipeline.evaluation.rows import Prediction
 from pipeline.store.manifest import Manifest
 

@@ -18,7 +18,7 @@ from pipeline.core.errors import ConfigError, EndpointError, TransientError
 from pipeline.core.retries import Patience
 from pipeline.core.settings import Settings
 from pipeline.evaluation.answers import Question, Unanswered
-from pipeline.evaluation.judge.replies import Inquiry, Reply
+from pipeline.evaluation.inquiry import Inquiry, Reply
 from pipeline.evaluation.openai_client import OPENAI_URL, Endpoint, OpenAiJudge, Spending
 
 LARGEST_SEED = 2**31

@@ -9,7 +9,7 @@ from pydantic import ValidationError
 
 from model.config import HubFolder, LocalFolder
 from pipeline.config.benchmarks import KNOWN_BENCHMARKS
-from pipeline.config.experiment import ExperimentName, apply_override, explain, load_experiment
+from pipeline.config.experiment import ExperimentName, apply_override, load_experiment
 from pipeline.config.measured import (
     CheckpointModel,
     Dtype,
@@ -19,7 +19,7 @@ from pipeline.config.measured import (
     StoredModel,
     TransformersModel,
 )
-from pipeline.core.errors import ConfigError
+from pipeline.core.errors import ConfigError, explain
 from pipeline.evaluation.models.presets import preset_of
 from pipeline.evaluation.models.weights import DIGITS, ON_THE_HUB, download_model
 

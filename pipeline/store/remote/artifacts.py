@@ -12,8 +12,9 @@ from graphlib import CycleError, TopologicalSorter
 from pathlib import Path, PurePosixPath
 
 from pipeline.core.errors import DataError, StoreError
+from pipeline.core.files import UNFINISHED_SUFFIX
 from pipeline.core.safe_paths import safe_parts
-from pipeline.store.artifacts import UNFINISHED_SUFFIX, WORK_FOLDER
+from pipeline.store.artifacts import WORK_FOLDER
 from pipeline.store.manifest import MANIFEST_NAME, ArtifactFile, DamagedManifestError, Manifest, parse_manifest
 from pipeline.store.remote.storage import ObjectStorage
 

@@ -9,11 +9,12 @@ from pathlib import Path
 
 from pipeline.core.disk import explaining_full_disk, free_bytes, free_files, gigabytes
 from pipeline.core.errors import StoreError
+from pipeline.core.files import UNFINISHED_SUFFIX, sha256_of_file
 from pipeline.core.progress import BYTES, Progress
 from pipeline.core.safe_paths import place_of
 from pipeline.core.transfers import Transfers
-from pipeline.store.artifacts import UNFINISHED_SUFFIX, ArtifactStore
-from pipeline.store.manifest import ArtifactFile, Manifest, sha256_of_file
+from pipeline.store.artifacts import ArtifactStore
+from pipeline.store.manifest import ArtifactFile, Manifest
 from pipeline.store.remote.artifacts import RemoteArtifacts, with_parts
 from pipeline.store.remote.shipments import Moved, Shipment, moved_by, said
 from pipeline.store.remote.storage import ObjectStorage

@@ -7,10 +7,11 @@ from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 
 from pipeline.core.errors import StoreError
+from pipeline.core.files import UNFINISHED_SUFFIX, sha256_of_file
 from pipeline.core.progress import BYTES, Progress
 from pipeline.core.transfers import Transfers
-from pipeline.store.artifacts import UNFINISHED_SUFFIX, ArtifactStore
-from pipeline.store.manifest import MANIFEST_NAME, ArtifactFile, Manifest, sha256_of_file
+from pipeline.store.artifacts import ArtifactStore
+from pipeline.store.manifest import MANIFEST_NAME, ArtifactFile, Manifest
 from pipeline.store.remote.artifacts import NUM_LOOKS_AT_ONCE, RemoteArtifacts, with_parts
 from pipeline.store.remote.shipments import Moved, Shipment, moved_by, said
 from pipeline.store.remote.storage import ObjectStorage

@@ -19,7 +19,7 @@ import fsspec
 from fsspec.callbacks import Callback
 
 from pipeline.core.errors import ConfigError, PipelineError, StoreError, TransientError
-from pipeline.store.artifacts import UNFINISHED_SUFFIX
+from pipeline.core.files import UNFINISHED_SUFFIX
 
 PACKAGES = {"file": "fsspec", "gs": "gcsfs", "s3": "'llava-jp-pipeline[s3]'"}
 """What to install for a protocol."""

@@ -10,7 +10,7 @@ from pathlib import Path
 from mlflow.tracking import MlflowClient
 
 from pipeline.compute.devices import held_alone
-from pipeline.store.artifacts import UNFINISHED_SUFFIX
+from pipeline.core.files import UNFINISHED_SUFFIX
 
 SQLITE = "sqlite:///"
 

@@ -15,7 +15,7 @@ import torch
 from deepspeed import __version__ as deepspeed_version
 from deepspeed.checkpoint import ds_to_universal
 
-from pipeline.store.artifacts import UNFINISHED_SUFFIX, flush
+from pipeline.core.files import UNFINISHED_SUFFIX, flush
 from pipeline.training.checkpoints.folder import PROGRESS_NAME, read_record
 from pipeline.training.checkpoints.resume import ConversionJob
 from pipeline.training.checkpoints.zero0 import MODEL_STATES, MOMENTS, universal_state

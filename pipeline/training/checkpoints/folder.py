@@ -15,9 +15,9 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from pipeline.core.disk import gigabytes
-from pipeline.store.artifacts import UNFINISHED_SUFFIX, WORK_FOLDER, flush, write_text
+from pipeline.core.files import UNFINISHED_SUFFIX, files_below, flush, write_text
+from pipeline.store.artifacts import WORK_FOLDER
 from pipeline.store.manifest import Record
-from pipeline.store.verify import files_below
 
 log = logging.getLogger(__name__)
 

@@ -7,7 +7,7 @@ from typing import Literal
 from pipeline.compute.hosts import Host
 from pipeline.compute.launch import launch
 from pipeline.core.errors import ConfigError
-from pipeline.store.artifacts import write_text
+from pipeline.core.files import write_text
 from pipeline.store.manifest import Record
 from pipeline.training.checkpoints.folder import (
     UNIVERSAL_SUFFIX,
@@ -23,6 +23,7 @@ log = logging.getLogger(__name__)
 class ConversionJob(Record):
     """A checkpoint to write in its universal form; ``pipeline.compute.worker`` does it."""
 
+    entry: Literal["pipeline.training.work"] = "pipeline.training.work"
     kind: Literal["convert"] = "convert"
     checkpoint: Path
     target: Path

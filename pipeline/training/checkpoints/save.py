@@ -22,7 +22,7 @@ from deepspeed.utils.tensor_fragment import fragment_address
 
 from pipeline.core.disk import free_bytes, gigabytes
 from pipeline.core.errors import StoreError
-from pipeline.store.artifacts import UNFINISHED_SUFFIX, write_text
+from pipeline.core.files import UNFINISHED_SUFFIX, write_text
 from pipeline.training.checkpoints.folder import (
     PROGRESS_NAME,
     checkpoint_folder,
@@ -32,8 +32,8 @@ from pipeline.training.checkpoints.folder import (
     whole_checkpoints,
 )
 from pipeline.training.checkpoints.zero0 import load_unpartitioned, parameter_names
+from pipeline.training.job import TrainingJob
 from pipeline.training.ranks import Ranks
-from pipeline.training.step import TrainingJob
 
 
 @dataclass

@@ -1,0 +1,45 @@
+"""One request to a chat endpoint, and its reply."""
+
+import hashlib
+import json
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, Field
+
+
+class Inquiry(BaseModel):
+    """What a judge is asked. ``repeat`` and ``attempt`` are not sent: they tell equal inquiries apart."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    model: str
+    messages: tuple[dict[str, Any], ...]
+    """A content is a text, or parts with images in OpenAI's form."""
+    sampling: dict[str, float | int]
+    """Sent as they are: temperature, max_tokens."""
+    repeat: int = Field(ge=0)
+    attempt: int = Field(ge=0)
+
+    @property
+    def key(self) -> str:
+        """sha256 over everything."""
+        text = json.dumps(self.model_dump(mode="json"), sort_keys=True, ensure_ascii=False, separators=(",", ":"))
+        return hashlib.sha256(text.encode()).hexdigest()
+
+
+class Reply(BaseModel):
+    """What a judge replied to one inquiry."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    text: str | None
+    """None when it refused; ``refusal`` says why."""
+    refusal: str | None = None
+    served_model: str | None = None
+    """The model's name in the reply: what an alias stood for."""
+    finish_reason: str | None = None
+    input_tokens: int | None = None
+    output_tokens: int | None = None
+    started_at: float
+    """Seconds since the epoch."""
+    seconds: float

@@ -1,0 +1,76 @@
+"""What the processes of a training stage are told, and the tables that they write."""
+
+from pathlib import Path
+from typing import Literal
+
+import pyarrow as pa
+
+from model.config import AttentionName, ImageConfig, LlmConfig, Stage, VisionTowerConfig
+from pipeline.config.experiment import StageConfig
+from pipeline.core.settings import Offload
+from pipeline.store.manifest import Record
+
+METRIC_SCHEMA = pa.schema(
+    [
+        pa.field("optimizer_step", pa.int64(), nullable=False),
+        pa.field("loss", pa.float64(), nullable=False),
+        pa.field("learning_rate", pa.float64(), nullable=False),
+        pa.field("gradient_norm", pa.float64(), nullable=False),
+        pa.field("num_samples", pa.int64(), nullable=False),
+        pa.field("num_supervised_tokens", pa.int64(), nullable=False),
+        pa.field("num_tokens", pa.int64(), nullable=False),
+        pa.field("num_padded_tokens", pa.int64(), nullable=False),
+        pa.field("model_flops", pa.float64(), nullable=False),
+    ]
+)
+
+
+HELD_OUT_SCHEMA = pa.schema(
+    [
+        pa.field("optimizer_step", pa.int64(), nullable=False),
+        pa.field("held_out_loss", pa.float64(), nullable=False),
+        pa.field("num_supervised_tokens", pa.int64(), nullable=False),
+    ]
+)
+
+
+ANSWER_SCHEMA = pa.schema(
+    [
+        pa.field("optimizer_step", pa.int64(), nullable=False),
+        pa.field("sample_id", pa.string(), nullable=False),
+        pa.field("image_sha256", pa.string()),
+        pa.field("question", pa.string(), nullable=False),
+        pa.field("reference", pa.string(), nullable=False),
+        pa.field("answer", pa.string(), nullable=False),
+    ]
+)
+
+
+class TrainingJob(Record):
+    """Everything a worker needs, as a file: ``python -m pipeline.compute.worker job.json`` runs it by hand as well."""
+
+    entry: Literal["pipeline.training.work"] = "pipeline.training.work"
+    kind: Literal["train"] = "train"
+    stage: Stage
+    config: StageConfig
+    vision_tower: VisionTowerConfig
+    images: ImageConfig
+    llm: LlmConfig
+    dataset: Path
+    accepted: Path
+    features: Path
+    start: Path | None
+    """Artifact of the stage before, whose projector this one starts from."""
+    directory: Path
+    """The partial directory that the result is written to."""
+    zero_stage: int
+    offload: Offload = "none"
+    attention: AttentionName = "sdpa"
+    checkpoint_every: int
+    keep_checkpoints: int
+    seconds_to_stop: float
+    """Time to save when it is asked to stop."""
+    checkpoint: Path | None
+    """Of an earlier run; this one goes on from it."""
+    universal: Path | None
+    """Its universal form, where other processes made it."""
