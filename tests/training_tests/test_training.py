@@ -250,7 +250,7 @@ def test_several_processes_give_the_weights_of_one(models, name):
 def test_the_other_machine_was_reached_through_ssh_and_no_secret_was_on_its_command_line(models, two_machines):
     (line,) = two_machines.with_name("ssh.log").read_text(encoding="utf-8").splitlines()
     assert " 127.0.0.2 cd " in line
-    assert "far_worker.py" in line
+    assert "remote_worker.py" in line
     assert "LLAVA_JP_STORE" not in line
 
 
