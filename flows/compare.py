@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from prefect import flow
 
-from flows.runtime.run import prefect_tags, resolve
+from flows.runtime.run import Run, prefect_tags, resolve
 from flows.runtime.tasks import as_task, show_chart, show_table, show_text
 from pipeline.comparison.sample_sheet import sheet_table
 from pipeline.comparison.scores import ComparedExperiment
@@ -14,7 +14,7 @@ from pipeline.config.experiment import ExperimentConfig, ExperimentName
 from pipeline.config.measured import MeasuredModel
 from pipeline.core.settings import load_settings
 from pipeline.planning.measured import measured_model
-from pipeline.planning.plan import evaluated_experiment
+from pipeline.planning.plan import finished_evaluation, finished_experiment
 from pipeline.store.artifacts import ArtifactStore
 from pipeline.store.manifest import Manifest
 from pipeline.tracking.tracker import TrackedRun, Tracker
@@ -37,7 +37,7 @@ def compare_flow(
     store = ArtifactStore(settings.store_root)
     evaluated = [_evaluated(experiment, store) for experiment in experiments]
     with Tracker(settings).comparison_run([one.name for one in evaluated], tags=prefect_tags()) as tracked:
-        return compare(evaluated, tracked, store=store)
+        return _compare(evaluated, tracked, store=store)
 
 
 def _evaluated(
@@ -45,10 +45,19 @@ def _evaluated(
 ) -> ComparedExperiment:
     if isinstance(experiment, MeasuredModel):
         return measured_model(experiment.measured, store=store)
-    return evaluated_experiment(resolve(experiment), store=store)
+    return finished_experiment(resolve(experiment), store=store)
 
 
-def compare(evaluated: Sequence[ComparedExperiment], tracked: TrackedRun, *, store: ArtifactStore) -> Manifest:
+def compare(run: Run) -> Manifest | None:
+    """The scores of a run as they are shown: the comparison with nothing else; None without benchmarks."""
+    config = run.config
+    if not config.evaluation.benchmarks:
+        return None
+    evaluated = finished_evaluation(config.name, config.evaluation, config.limits, find=run.made.get, advice="")
+    return _compare([evaluated], run.tracked, store=run.store)
+
+
+def _compare(evaluated: Sequence[ComparedExperiment], tracked: TrackedRun, *, store: ArtifactStore) -> Manifest:
     """Make the comparison and show it in Prefect and MLflow."""
     comparison = as_task(compare_step, name="comparison")(evaluated, store=store)
     tracked.log_artifacts(comparison)

@@ -23,8 +23,8 @@ def run_experiment(experiment: ExperimentName | ExperimentConfig = ExperimentNam
         The scores as they are shown: the comparison with nothing else; None without benchmarks.
     """
     with experiment_run(experiment) as run:
-        data = prepare_data(run)
-        features = cache_features(run, data)
-        model = train(run, data, features)
-        evaluated = evaluate(run, data, model)
-        return compare([evaluated], run.tracked, store=run.store) if evaluated.scores else None
+        prepare_data(run)
+        cache_features(run)
+        train(run)
+        evaluate(run)
+        return compare(run)

@@ -3,14 +3,12 @@
 from prefect import flow
 
 from flows.cache_features import cache_features
-from flows.prepare_data import PreparedData, prepare_data
-from flows.runtime.run import ExperimentRun, experiment_run
-from model.config import Stage
+from flows.prepare_data import prepare_data
+from flows.runtime.run import Run, experiment_run
 from pipeline.config.experiment import ExperimentConfig, ExperimentName
 from pipeline.core.settings import load_settings
-from pipeline.store.manifest import Manifest
+from pipeline.planning.steps import Role
 from pipeline.tracking.mlflow.registry import register_model
-from pipeline.training.step import train_stage
 
 
 @flow(name="train")
@@ -21,29 +19,19 @@ def train_flow(experiment: ExperimentName | ExperimentConfig = ExperimentName.SM
         experiment: a file in pipeline/experiments, or a whole experiment.
     """
     with experiment_run(experiment) as run:
-        data = prepare_data(run)
-        train(run, data, cache_features(run, data))
+        prepare_data(run)
+        cache_features(run)
+        train(run)
 
 
-def register(run: ExperimentRun, model: Manifest) -> None:
-    """Enter a finetuned model in MLflow's registry, with the scores it has by now."""
+def train(run: Run) -> None:
+    """Both stages; the finetuned model is then a version in MLflow's registry."""
+    run.make("train")
+    register(run)
+
+
+def register(run: Run) -> None:
+    """Enter the model that a run has trained in MLflow's registry, with the scores it has by now."""
     config = run.config
-    register_model(load_settings(), experiment=config.name, description=config.description, model=model)
-
-
-def train(run: ExperimentRun, data: PreparedData, features: dict[str, Manifest]) -> Manifest:
-    """Both stages; returns the finetuned model, which is then a version in MLflow's registry."""
-    projector = _train_stage(run, "pretrain", data, {"features": features["pretrain"]})
-    model = _train_stage(run, "finetune", data, {"features": features["finetune"], "projector": projector})
-    register(run, model)
-    return model
-
-
-def _train_stage(run: ExperimentRun, stage: Stage, data: PreparedData, inputs: dict[str, Manifest]) -> Manifest:
-    config = run.config
-    stage_config = config.pretrain if stage == "pretrain" else config.finetune
-    inputs = {"dataset": data.datasets[stage], "accepted": data.accepted[stage], **inputs}
-    train_task = run.task(stage, train_stage, on_device=True)
-    return train_task(
-        stage, stage_config, config.llm, config.vision_tower, config.features, inputs=inputs, store=run.store
-    )
+    if model := run.made.get(Role("finetune")):
+        register_model(load_settings(), experiment=config.name, description=config.description, model=model)

@@ -58,13 +58,14 @@ def _parsed(part: str) -> tuple[int, int]:
 
 def _prepared_datasets(experiment: str, config: ExperimentConfig, store: ArtifactStore) -> dict[str, Manifest]:
     from pipeline.planning.plan import plan_experiment
+    from pipeline.planning.steps import Role
 
     if config.features.form == "live":
         raise ConfigError("features.form=live has no cache to encode")
-    steps = {step.role: step for step in plan_experiment(config)}
+    plan = plan_experiment(config)
     datasets = {}
     for role in ("pretrain", "finetune"):
-        manifest = store.find(steps[f"dataset/{role}"].request)
+        manifest = plan.find(Role("dataset", role), store)
         if manifest is None:
             raise ConfigError(
                 f"the dataset {role} of {config.name} is not in {store.root} yet; the deployment "

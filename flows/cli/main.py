@@ -89,9 +89,9 @@ def show(
         table.add_column(heading, justify="right" if heading in ("disk", "time", "memory") else "left")
     for step in plan_experiment(config):
         state = "done" if store.is_whole(step.request) else "to do"
-        cost = costs[step.role]
+        cost = costs[str(step.role)]
         mark = "" if state == "done" else "~"
-        table.add_row(step.role, step.fingerprint, state, *_cost_cells(cost, mark))
+        table.add_row(str(step.role), step.fingerprint, state, *_cost_cells(cost, mark))
     console.print(table)
     console.print(f"~ is estimated; {size(free_bytes(store.root))} free on the disk of the store")
     if unpinned := unpinned_models(config, root=store.root):

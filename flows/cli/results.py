@@ -24,13 +24,13 @@ def results(
     """Write an experiment's answers as llm-jp-eval-mm does, to be scored there: whole benchmarks only."""
     from pipeline.comparison.eval_mm import export_results
     from pipeline.planning.measured import measured_model
-    from pipeline.planning.plan import evaluated_experiment
+    from pipeline.planning.plan import finished_experiment
 
     config, store = compared(experiment, overrides or ()), ArtifactStore(load_settings().store_root)
     if isinstance(config, MeasuredModel):
         evaluated = measured_model(config.measured, store=store)
     else:
-        evaluated = evaluated_experiment(config, store=store)
+        evaluated = finished_experiment(config, store=store)
     refused = []
     for predictions in evaluated.predictions:
         try:

@@ -1,101 +1,118 @@
-"""A run of an experiment or an evaluation: what its steps share, and how each becomes a Prefect task in MLflow."""
+"""A run of an experiment or an evaluation: its plan, its steps as Prefect tasks, their runs in MLflow."""
 
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from functools import partial
-from typing import ParamSpec
+from itertools import groupby
 
 from prefect.context import get_run_context
 
-from flows.runtime.tasks import as_task, progress_on_the_run_page
+from flows.runtime.tasks import as_task, progress_on_the_run_page, show_table, show_text
 from pipeline.compute.devices import exclusive_devices
+from pipeline.config.evaluation import EvaluationConfig
 from pipeline.config.experiment import ExperimentConfig, ExperimentName, load_experiment
 from pipeline.config.measured import ModelEvaluation
 from pipeline.core.errors import ConfigError
 from pipeline.core.progress import listening
-from pipeline.core.settings import load_settings
+from pipeline.core.settings import Settings, load_settings
 from pipeline.data.download.datasets import pin_datasets, published_among, published_datasets
 from pipeline.data.download.models import pin_models
 from pipeline.evaluation.judge.prompt import has_judged_benchmark
 from pipeline.evaluation.language_gate import require_language_gate
-from pipeline.evaluation.measure import ModelUnderTest, open_model_under_test
-from pipeline.evaluation.openai_client import Judge, judge_of
+from pipeline.evaluation.measure import open_model_under_test
+from pipeline.evaluation.openai_client import judge_of
 from pipeline.features.cache import RunJob
 from pipeline.features.step import on_this_machine
-from pipeline.planning.measured import plan_evaluation, require_free_name, write_evaluation
+from pipeline.planning.measured import require_free_name, write_evaluation
 from pipeline.planning.models import find_model
-from pipeline.planning.plan import PlannedStep, plan_experiment, write_index
+from pipeline.planning.plan import plan_evaluation, plan_experiment, write_index
+from pipeline.planning.steps import Machine, Part, Plan, Role, Step
 from pipeline.store.artifacts import ArtifactStore
 from pipeline.store.manifest import Manifest
 from pipeline.tracking.tracker import TrackedExperiment, Tracker
 
 log = logging.getLogger(__name__)
 
-P = ParamSpec("P")
-
 RETRIES = 2
 """For what time may cure only; see ``flows.runtime.tasks.is_transient``."""
 
 
 @dataclass(frozen=True)
-class MeasuringRun:
-    """A run that measures: what its steps share."""
+class Run:
+    """One run of an experiment or an evaluation; its steps become Prefect tasks and runs of MLflow."""
 
     config: ExperimentConfig | ModelEvaluation
-    store: ArtifactStore
+    plan: Plan
+    machine: Machine
     tracked: TrackedExperiment
-    plan: Mapping[str, PlannedStep]
-    judge: Judge | None
-    """None when there is nothing to judge, or nobody to do it."""
+    made: dict[Role, Manifest] = field(default_factory=dict)
+    """The artifacts of the steps so far."""
 
-    def task(self, role: str, step: Callable[P, Manifest], *, on_device: bool = False) -> Callable[P, Manifest]:
-        """The step as a Prefect task named after its role, tracked in MLflow. Call it with the step's own arguments.
+    @property
+    def store(self) -> ArtifactStore:
+        return self.machine.store
 
-        A step whose artifact is in the store does no work; the MLflow run links to the run that made it.
+    def make(self, part: Part) -> None:
+        """Make the steps of a part that are not done yet, show what they report, and stop at a closed gate.
+
+        Raises:
+            DataError: a gate is closed; all steps of its kind are made and shown.
         """
-        request = self.plan[role].request
+        for _, steps in groupby((step for step in self.plan if step.part == part), key=lambda step: step.role.kind):
+            made = [step for step in steps if self._make(step)]
+            for step in made:
+                step.gate(self.made)
 
-        def work(*args: P.args, **kwargs: P.kwargs) -> Manifest:
-            if self.store.is_whole(request):
-                manifest = step(*args, **kwargs)
-                self.tracked.link(role, manifest, was_done=True)
-                return manifest
-            inputs = [value for value in _leaves([*args, *kwargs.values()]) if isinstance(value, Manifest)]
-            with ExitStack() as stack:
-                if on_device:
-                    stack.enter_context(exclusive_devices())
-                tracked = stack.enter_context(self.tracked.step(role, request, inputs))
-                stack.enter_context(listening(tracked.on_progress))
-                stack.enter_context(progress_on_the_run_page(role))
-                manifest = step(*args, **kwargs)
-                tracked.finish(manifest)
-            self.tracked.link(role, manifest, was_done=False)
+    def _make(self, step: Step) -> bool:
+        """Whether there is an artifact now: nobody may be there to make it."""
+        reason = step.skipped_because(self.machine)
+        if reason and not self.store.is_whole(step.request):
+            log.warning("%s", reason)
+            show_text(str(step.role), reason)
+            return False
+
+        def work() -> Manifest:
+            return self._tracked(step)
+
+        self.made[step.role] = as_task(work, name=str(step.role), retries=RETRIES)()
+        self._show(step)
+        return True
+
+    def _tracked(self, step: Step) -> Manifest:
+        """The artifact of a step. If it is in the store, the MLflow run links to the run that made it."""
+        role = str(step.role)
+        if self.store.is_whole(step.request):
+            manifest = step.make(self.made, self.machine)
+            self.tracked.link(role, manifest, was_done=True)
             return manifest
+        with ExitStack() as stack:
+            if step.uses_device(self.machine):
+                stack.enter_context(exclusive_devices())
+            inputs = [self.made[read] for read in step.reads]
+            tracked = stack.enter_context(self.tracked.step(role, step.request, inputs))
+            stack.enter_context(listening(tracked.on_progress))
+            stack.enter_context(progress_on_the_run_page(role))
+            manifest = step.make(self.made, self.machine)
+            tracked.finish(manifest, step.report({**self.made, step.role: manifest}).tables)
+        self.tracked.link(role, manifest, was_done=False)
+        return manifest
 
-        return as_task(work, name=role, retries=RETRIES)
-
-
-@dataclass(frozen=True)
-class ExperimentRun(MeasuringRun):
-    """One run of an experiment."""
-
-    config: ExperimentConfig
-    run_encoding: RunJob
-    """Runs the jobs of the feature steps: on this machine or on a Ray cluster."""
-
-
-def _leaves(values: object) -> Iterator[object]:
-    if isinstance(values, Mapping):
-        values = list(values.values())
-    if isinstance(values, list | tuple):
-        for value in values:
-            yield from _leaves(value)
-    else:
-        yield values
+    def _show(self, step: Step) -> None:
+        """The step's report in the log, on the run's page and on the parent run of MLflow."""
+        report = step.report(self.made)
+        if report.line:
+            log.info("%s", report.line)
+        if report.warning:
+            log.warning("%s: %s", self.config.name, report.warning)
+            show_text(f"{step.role}-withheld", report.warning)
+        for name, rows in report.tables.items():
+            show_table(f"{name}-{step.role.of}", rows, description=f"{self.config.name}: {name} of {step.role}")
+        self.tracked.log_parameters(report.parameters)
+        self.tracked.log_metrics(report.metrics)
 
 
 def resolve(experiment: ExperimentName | ExperimentConfig) -> ExperimentConfig:
@@ -104,7 +121,7 @@ def resolve(experiment: ExperimentName | ExperimentConfig) -> ExperimentConfig:
 
 
 @contextmanager
-def experiment_run(experiment: ExperimentName | ExperimentConfig) -> Iterator[ExperimentRun]:
+def experiment_run(experiment: ExperimentName | ExperimentConfig) -> Iterator[Run]:
     """Everything the steps of one run share; in MLflow it is the parent run.
 
     Raises:
@@ -113,45 +130,53 @@ def experiment_run(experiment: ExperimentName | ExperimentConfig) -> Iterator[Ex
     """
     settings = load_settings()
     config = pin_models(resolve(experiment), root=settings.store_root)
-    run_encoding = encoding_on(settings.ray_address)
-    judge = judge_of(settings) if has_judged_benchmark(config.evaluation) else None
+    machine = _machine(settings, config.evaluation)
     pin_datasets(published_datasets(config), root=settings.store_root)
-    require_language_gate(config.evaluation)
-    plan = {step.role: step for step in plan_experiment(config)}
-    store = ArtifactStore(settings.store_root)
-    num_done = sum(store.is_whole(step.request) for step in plan.values())
-    log.info("%s: %d of %d steps are already done in %s", config.name, num_done, len(plan), store.root)
-    if not all(store.is_whole(step.request) for role, step in plan.items() if role.startswith("features/")):
+    plan = plan_experiment(config)
+    if not all(machine.store.is_whole(step.request) for step in plan.of_kind("features")):
         from pipeline.planning.features import (
             require_space_for,  # torch is loaded only when there is something to encode
         )
 
-        require_space_for(config, store=store)
-    write_index(config, store_root=store.root)
-    with Tracker(settings).experiment_run(config, tags=prefect_tags()) as tracked:
-        yield ExperimentRun(config, store, tracked, plan, judge, run_encoding)
+        require_space_for(config, store=machine.store)
+    write_index(config.name, plan, store_root=machine.store.root)
+    with _running(config, plan, machine, settings) as run:
+        yield run
 
 
 @contextmanager
-def evaluation_run(config: ModelEvaluation) -> Iterator[tuple[MeasuringRun, ModelUnderTest]]:
-    """Everything the steps of one evaluation share, and the model, not opened yet; in MLflow it is the parent run.
+def evaluation_run(config: ModelEvaluation) -> Iterator[Run]:
+    """Everything the steps of one evaluation share; in MLflow it is the parent run. The model is not opened yet.
 
     Raises:
         ConfigError: a setting is wrong, or there is no such model; nothing was started.
     """
     settings = load_settings()
-    store = ArtifactStore(settings.store_root)
+    machine = _machine(settings, config.evaluation)
+    store = machine.store
     require_free_name(config, store_root=store.root)
-    judge = judge_of(settings) if has_judged_benchmark(config.evaluation) else None
     pin_datasets(published_among([one.source for one in config.evaluation.benchmarks]), root=store.root)
-    require_language_gate(config.evaluation)
-    model = open_model_under_test(config.model, find=partial(find_model, store=store))
-    steps = plan_evaluation(config, model)
-    num_done = sum(store.is_whole(step.request) for step in steps)
-    log.info("%s: %d of %d steps are already done in %s", config.name, num_done, len(steps), store.root)
-    write_evaluation(config, steps, store_root=store.root)
+    plan = plan_evaluation(config, open_model_under_test(config.model, find=partial(find_model, store=store)))
+    write_evaluation(config, plan, store_root=store.root)
+    with _running(config, plan, machine, settings) as run:
+        yield run
+
+
+def _machine(settings: Settings, evaluation: EvaluationConfig) -> Machine:
+    """What the steps need of this machine; what is missing for them is said now."""
+    judge = judge_of(settings) if has_judged_benchmark(evaluation) else None
+    require_language_gate(evaluation)
+    return Machine(ArtifactStore(settings.store_root), judge, encoding_on(settings.ray_address))
+
+
+@contextmanager
+def _running(
+    config: ExperimentConfig | ModelEvaluation, plan: Plan, machine: Machine, settings: Settings
+) -> Iterator[Run]:
+    store = machine.store
+    log.info("%s: %d of %d steps are already done in %s", config.name, plan.num_done(store), len(plan), store.root)
     with Tracker(settings).experiment_run(config, tags=prefect_tags()) as tracked:
-        yield MeasuringRun(config, store, tracked, {step.role: step for step in steps}, judge), model
+        yield Run(config, plan, replace(machine, log_trace=tracked.log_trace), tracked)
 
 
 def encoding_on(ray_address: str) -> RunJob:

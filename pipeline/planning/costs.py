@@ -22,7 +22,8 @@ from pipeline.data.records import read_records
 from pipeline.data.samples import Sample, normalise
 from pipeline.data.shapes_ja import generate_shapes
 from pipeline.features.sizes import EFFICIENCY, Cost, calibration_cost, encoding_flops, features_cost
-from pipeline.planning.plan import PlannedStep, plan_experiment
+from pipeline.planning.plan import plan_experiment
+from pipeline.planning.steps import Step
 from pipeline.planning.training import DataSize, StageForecast, forecast, model_sizes
 from pipeline.store.artifacts import ArtifactStore
 
@@ -72,7 +73,7 @@ class DatasetSize:
 
 def estimate(config: ExperimentConfig, *, store: ArtifactStore) -> dict[str, Cost]:
     """Cost of every step of an experiment by its role; what is done shows what it took."""
-    plan = {step.role: step for step in plan_experiment(config)}
+    plan = {str(step.role): step for step in plan_experiment(config)}
     tower = tower_sizes(config.vision_tower)
     sizes = training_data_sizes(config, store=store)
     trainings = training_forecasts(config, store=store)
@@ -103,12 +104,12 @@ def estimate(config: ExperimentConfig, *, store: ArtifactStore) -> dict[str, Cos
 
 def training_data_sizes(config: ExperimentConfig, *, store: ArtifactStore) -> dict[str, DatasetSize]:
     """The datasets of both stages, counted or estimated."""
-    plan = {step.role: step for step in plan_experiment(config)}
+    plan = {str(step.role): step for step in plan_experiment(config)}
     sources = {"pretrain": config.datasets.pretrain, "finetune": config.datasets.finetune}
     return {role: _count(source, plan[f"dataset/{role}"], store) for role, source in sources.items()}
 
 
-def _measured(step: PlannedStep, store: ArtifactStore) -> Cost | None:
+def _measured(step: Step, store: ArtifactStore) -> Cost | None:
     """What a finished step took; of features the shards count."""
     manifest = store.find(step.request)
     if manifest is None:
@@ -117,7 +118,7 @@ def _measured(step: PlannedStep, store: ArtifactStore) -> Cost | None:
     return Cost(num_bytes, manifest.duration_seconds, None)
 
 
-def _count(source: DatasetSource, step: PlannedStep, store: ArtifactStore) -> DatasetSize:
+def _count(source: DatasetSource, step: Step, store: ArtifactStore) -> DatasetSize:
     """From the artifact once there is one; before, from the records, or from the first of those to be generated."""
     if manifest := store.find(step.request):
         summary = manifest.summary

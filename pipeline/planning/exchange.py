@@ -56,7 +56,8 @@ def push_named(names: Sequence[str], *, store: ArtifactStore, storage: ObjectSto
         key = _key(name)
         path = folder / f"{key}.json"
         if not INDEX_NAME.fullmatch(path.name) or not path.exists():
-            write_index(load_experiment(name), store_root=store.root)
+            config = load_experiment(name)
+            write_index(config.name, plan_experiment(config), store_root=store.root)
         index = _parsed(path.read_bytes(), where=str(path), experiment=key)
         addresses += _of_index(index, lambda address: store.at(address) is not None, where=str(store.root))
         wanted.append(path)
@@ -113,7 +114,7 @@ def _index_of(name: str, storage: ObjectStorage) -> ExperimentIndex:
     if known is not None:
         return _parsed(known, where=storage.url_of(place), experiment=key)
     steps = (
-        IndexedStep(role=step.role, step=step.request.step, fingerprint=step.fingerprint)
+        IndexedStep(role=str(step.role), step=step.request.step, fingerprint=step.fingerprint)
         for step in plan_experiment(load_experiment(name))
     )
     return ExperimentIndex(experiment=key, steps=tuple(steps))

@@ -10,6 +10,7 @@ from pipeline.features.shard_requests import encoded_images, encoder_description
 from pipeline.features.sizes import STORED_FORMS, FormCost, form_costs, require_space
 from pipeline.planning.costs import training_data_sizes
 from pipeline.planning.plan import plan_experiment
+from pipeline.planning.steps import Role
 from pipeline.store.artifacts import ArtifactStore
 from pipeline.store.manifest import Manifest
 
@@ -79,17 +80,17 @@ def require_space_for(config: ExperimentConfig, *, store: ArtifactStore) -> None
 
 
 def _prepared(config: ExperimentConfig, store: ArtifactStore) -> list[Manifest] | None:
-    steps = {step.role: step for step in plan_experiment(config)}
-    found = [store.find(steps[f"dataset/{role}"].request) for role in ("pretrain", "finetune")]
+    plan = plan_experiment(config)
+    found = [plan.find(Role("dataset", stage), store) for stage in ("pretrain", "finetune")]
     return None if None in found else [manifest for manifest in found if manifest is not None]
 
 
 def _cached(config: ExperimentConfig, form: StoredForm, store: ArtifactStore) -> set[str]:
     """The images that have features of the experiment's encoder in one of the forms."""
     changed = config.model_copy(update={"features": config.features.model_copy(update={"form": form})})
-    steps = {step.role: step for step in plan_experiment(changed)}
-    calibration = store.find(steps["calibration"].request) if "calibration" in steps else None
-    if "calibration" in steps and calibration is None:
+    plan = plan_experiment(changed)
+    calibration = plan.find(Role("calibration"), store)
+    if Role("calibration") in plan and calibration is None:
         return set()
     encoder = encoder_description(changed.vision_tower, changed.features)
     return {key for shard in shards_of(store, encoder, calibration=calibration) for key in encoded_images(shard)}

@@ -1,7 +1,6 @@
 """The steps of a measured model, and where they are noted: ``evaluations/<name>.json`` in the store."""
 
 import json
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -11,31 +10,11 @@ from pipeline.comparison.scores import ComparedExperiment
 from pipeline.config.measured import ModelEvaluation
 from pipeline.core.errors import ConfigError, StoreError, explain
 from pipeline.core.files import write_text
-from pipeline.data.prepare import prepare_request
-from pipeline.evaluation.measure import ModelUnderTest
-from pipeline.planning.plan import PlannedStep, finished_evaluation, measuring_steps, write_steps
+from pipeline.planning.plan import finished_evaluation, write_index
+from pipeline.planning.steps import Plan
 from pipeline.store.artifacts import ArtifactStore
 
 FOLDER = "evaluations"
-
-
-def plan_evaluation(config: ModelEvaluation, model: ModelUnderTest) -> tuple[PlannedStep, ...]:
-    """All steps, each after its inputs.
-
-    Raises:
-        DataError: a path does not exist.
-    """
-    return tuple(_steps(config, model))
-
-
-def _steps(config: ModelEvaluation, model: ModelUnderTest) -> Iterator[PlannedStep]:
-    datasets = {benchmark.name: prepare_request(benchmark.source) for benchmark in config.evaluation.benchmarks}
-    for name, request in datasets.items():
-        yield PlannedStep(f"dataset/{name}", request)
-    yield from measuring_steps(
-        config.evaluation,
-        lambda benchmark, dataset: model.request(benchmark, config, dataset_fingerprint=dataset.fingerprint),
-    )
 
 
 def require_free_name(config: ModelEvaluation, *, store_root: Path) -> None:
@@ -48,12 +27,12 @@ def require_free_name(config: ModelEvaluation, *, store_root: Path) -> None:
         raise ConfigError(f"{config.name} is an experiment that was run in {store_root}; choose another name (--name)")
 
 
-def write_evaluation(config: ModelEvaluation, plan: tuple[PlannedStep, ...], *, store_root: Path) -> None:
+def write_evaluation(config: ModelEvaluation, plan: Plan, *, store_root: Path) -> None:
     """Note what was measured, for ``llava-jp compare`` and for queries."""
-    write_steps(config.name, plan, store_root=store_root)
+    write_index(config.name, plan, store_root=store_root)
     path = _file(config.name, store_root)
     path.parent.mkdir(parents=True, exist_ok=True)
-    steps = {step.role: step.request.address for step in plan}
+    steps = {str(step.role): step.request.address for step in plan}
     content = {"evaluation": config.model_dump(mode="json"), "steps": steps}
     write_text(path, json.dumps(content, ensure_ascii=False, indent=2))
 
@@ -79,7 +58,7 @@ def measured_model(name: str, *, store: ArtifactStore) -> ComparedExperiment:
         config.name,
         config.evaluation,
         config.limits,
-        find=lambda role: store.at(addresses[role]) if role in addresses else None,
+        find=lambda role: store.at(addresses[str(role)]) if str(role) in addresses else None,
         advice=f"`llava-jp eval --name {name} …` does it",
     )
 

@@ -5,6 +5,7 @@ from pathlib import Path
 from pipeline.config.experiment import ExperimentName, load_experiment
 from pipeline.core.errors import ConfigError
 from pipeline.evaluation.models.weights import DIGITS, MODEL_STEP, ON_THE_HUB, ModelSource, download_model
+from pipeline.planning.steps import Role
 from pipeline.store.artifacts import ArtifactStore
 from pipeline.store.manifest import Manifest
 
@@ -43,8 +44,7 @@ def _of_experiment(name: str, store: ArtifactStore) -> ModelSource:
     from pipeline.planning.plan import plan_experiment
 
     config = load_experiment(name)
-    plan = {step.role: step for step in plan_experiment(config)}
-    manifest = store.find(plan[MODEL_STEP].request)
+    manifest = plan_experiment(config).find(Role(MODEL_STEP), store)
     if manifest is None:
         raise ConfigError(f"{config.name} has not been trained yet in {store.root}; `llava-jp run {name}` does it")
     return ModelSource(config.name, manifest.directory, manifest)

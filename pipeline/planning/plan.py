@@ -1,150 +1,122 @@
-"""The steps of an experiment with their fingerprints, known before anything runs."""
+"""The graph of steps, written once: what an experiment or an evaluation consists of, with fingerprints, before it runs.
+
+A step is a function of ``pipeline.planning.entries`` and a line here. Flows, ``llava-jp show``, costs, MLflow and the
+tests ask the plan.
+"""
 
 import json
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
 from pipeline.comparison.judged import compared_scores
 from pipeline.comparison.scores import ComparedExperiment
 from pipeline.config.evaluation import BenchmarkConfig, EvaluationConfig
 from pipeline.config.experiment import ExperimentConfig, LimitsConfig
+from pipeline.config.measured import ModelEvaluation
 from pipeline.core.errors import ConfigError
 from pipeline.core.files import write_text
-from pipeline.data.contamination import contamination_request
-from pipeline.data.prepare import prepare_request
-from pipeline.data.translation_checks import translation_request
 from pipeline.evaluation.judge.prompt import is_judged
-from pipeline.evaluation.judge.step import judge_request
-from pipeline.evaluation.predict import predictions_request
-from pipeline.evaluation.scores import score_request
-from pipeline.features.step import calibration_request, features_request
+from pipeline.evaluation.measure import ModelUnderTest
+from pipeline.planning.entries.data import contamination, dataset, translation
+from pipeline.planning.entries.evaluation import judgements, measured_predictions, predictions, scores
+from pipeline.planning.entries.features import calibration, features
+from pipeline.planning.entries.training import training
+from pipeline.planning.steps import Plan, Role, Step
 from pipeline.store.artifacts import ArtifactStore
-from pipeline.store.manifest import Manifest, Request
-from pipeline.training.step import stage_request
+from pipeline.store.manifest import Manifest
 
 
-@dataclass(frozen=True, slots=True)
-class PlannedStep:
-    """A step in its role, such as ``dataset/pretrain`` or ``scores/shapes-ja``."""
-
-    role: str
-    request: Request
-
-    @property
-    def fingerprint(self) -> str:
-        return self.request.fingerprint
-
-
-def plan_experiment(config: ExperimentConfig) -> tuple[PlannedStep, ...]:
-    """All steps of an experiment, each after its inputs.
+def plan_experiment(config: ExperimentConfig) -> Plan:
+    """All steps of an experiment.
 
     Raises:
         DataError: a path of the experiment does not exist.
     """
-    return tuple(_steps(config))
+    return Plan(tuple(_experiment_steps(config)))
 
 
-def _steps(config: ExperimentConfig) -> Iterator[PlannedStep]:
-    sources = {"pretrain": config.datasets.pretrain, "finetune": config.datasets.finetune}
-    datasets = {role: prepare_request(source) for role, source in sources.items()}
-    accepted = {
-        role: translation_request(config.translation, dataset_fingerprint=request.fingerprint)
-        for role, request in datasets.items()
-    }
-    benchmarks = {benchmark.name: prepare_request(benchmark.source) for benchmark in config.evaluation.benchmarks}
-    for role, request in {**datasets, **benchmarks}.items():
-        yield PlannedStep(f"dataset/{role}", request)
-    for role, request in accepted.items():
-        yield PlannedStep(f"translation/{role}", request)
+def plan_evaluation(config: ModelEvaluation, model: ModelUnderTest) -> Plan:
+    """All steps of the evaluation of a model that no run has trained.
+
+    Raises:
+        DataError: a path does not exist.
+    """
+    return Plan(tuple(_evaluation_steps(config, model)))
+
+
+def _experiment_steps(config: ExperimentConfig) -> Iterator[Step]:
+    limits, evaluation = config.limits, config.evaluation
+    captions = dataset("pretrain", config.datasets.pretrain, is_benchmark=False)
+    conversations = dataset("finetune", config.datasets.finetune, is_benchmark=False)
+    benchmarks = _benchmarks(evaluation)
+    yield from (captions, conversations, *benchmarks.values())
+    accepted_captions = translation(config.translation, captions, limits=limits)
+    accepted_conversations = translation(config.translation, conversations, limits=limits)
+    yield from (accepted_captions, accepted_conversations)
     if benchmarks:
-        contamination = {
-            role: contamination_request(
-                config.contamination,
-                dataset=request.fingerprint,
-                accepted=accepted[role].fingerprint,
-                benchmarks={name: benchmark.fingerprint for name, benchmark in benchmarks.items()},
-            )
-            for role, request in datasets.items()
-        }
-        for role, request in contamination.items():
-            yield PlannedStep(f"contamination/{role}", request)
+        shared_captions = contamination(config.contamination, captions, accepted_captions, benchmarks)
+        shared_conversations = contamination(config.contamination, conversations, accepted_conversations, benchmarks)
+        yield from (shared_captions, shared_conversations)
         if config.contamination.exclude:
-            accepted = contamination
-    features = {}
-    for step in _feature_steps(config, datasets):
-        yield step
-        features[step.role.removeprefix("features/")] = step.fingerprint
-    inputs = {
-        role: {
-            "dataset": datasets[role].fingerprint,
-            "accepted": accepted[role].fingerprint,
-            "features": features[role],
-        }
-        for role in datasets
-    }
-    pretrain = stage_request("pretrain", config.pretrain, config.llm, inputs=inputs["pretrain"])
-    yield PlannedStep("pretrain", pretrain)
-    with_projector = {**inputs["finetune"], "projector": pretrain.fingerprint}
-    finetune = stage_request("finetune", config.finetune, config.llm, inputs=with_projector)
-    yield PlannedStep("finetune", finetune)
-    evaluation = config.evaluation
-    yield from measuring_steps(
-        evaluation,
-        lambda benchmark, dataset: predictions_request(
-            benchmark,
-            evaluation.generation_for(benchmark),
-            batch_size=evaluation.batch_size,
-            dataset_fingerprint=dataset.fingerprint,
-            model_fingerprint=finetune.fingerprint,
-        ),
+            accepted_captions, accepted_conversations = shared_captions, shared_conversations
+    scales = None
+    if config.features.form == "int8":
+        yield (scales := calibration(config.vision_tower, config.features, captions))
+    caption_features = features(config.vision_tower, config.features, captions, scales, limits=limits)
+    conversation_features = features(config.vision_tower, config.features, conversations, scales, limits=limits)
+    yield from (caption_features, conversation_features)
+    inputs = {"dataset": captions, "accepted": accepted_captions, "features": caption_features}
+    yield (projector := training("pretrain", config, inputs))
+    inputs = {"dataset": conversations, "accepted": accepted_conversations, "features": conversation_features}
+    yield (model := training("finetune", config, {**inputs, "projector": projector}))
+    yield from _measuring_steps(
+        config, benchmarks, lambda benchmark, items: predictions(evaluation, benchmark, items, model)
     )
 
 
-def _feature_steps(config: ExperimentConfig, datasets: Mapping[str, Request]) -> Iterator[PlannedStep]:
-    tower, calibration = config.vision_tower, None
-    if config.features.form == "int8":
-        calibrated = calibration_request(tower, config.features, dataset_fingerprint=datasets["pretrain"].fingerprint)
-        yield PlannedStep("calibration", calibrated)
-        calibration = calibrated.fingerprint
-    for role, dataset in datasets.items():
-        features = features_request(
-            tower, config.features, dataset_fingerprint=dataset.fingerprint, calibration_fingerprint=calibration
-        )
-        yield PlannedStep(f"features/{role}", features)
+def _evaluation_steps(config: ModelEvaluation, model: ModelUnderTest) -> Iterator[Step]:
+    benchmarks = _benchmarks(config.evaluation)
+    yield from benchmarks.values()
+    yield from _measuring_steps(
+        config, benchmarks, lambda benchmark, items: measured_predictions(model, config, benchmark, items)
+    )
 
 
-def measuring_steps(
-    evaluation: EvaluationConfig, answers: Callable[[BenchmarkConfig, Request], Request]
-) -> Iterator[PlannedStep]:
-    """Predictions, scores and judgements of every benchmark; ``answers`` says what is asked of a model."""
+def _benchmarks(evaluation: EvaluationConfig) -> dict[str, Step]:
+    """The items of every benchmark by its name; several protocols share them."""
+    return {one.name: dataset(one.name, one.source, is_benchmark=True) for one in evaluation.benchmarks}
+
+
+def _measuring_steps(
+    config: ExperimentConfig | ModelEvaluation,
+    benchmarks: Mapping[str, Step],
+    answers_of: Callable[[BenchmarkConfig, Step], Step],
+) -> Iterator[Step]:
+    """Answers and scores of every benchmark, then judgements: a judge may be away."""
+    evaluation, limits = config.evaluation, config.limits
+    answers = {}
     for benchmark in evaluation.benchmarks:
-        items = prepare_request(benchmark.source)
-        predictions = answers(benchmark, items)
-        yield PlannedStep(f"predictions/{benchmark.label}", predictions)
-        scores = score_request(benchmark, predictions_fingerprint=predictions.fingerprint)
-        yield PlannedStep(f"scores/{benchmark.label}", scores)
+        yield (answered := answers_of(benchmark, benchmarks[benchmark.name]))
+        yield scores(benchmark, answered, limits=limits)
+        answers[benchmark.label] = answered
+    for benchmark in evaluation.benchmarks:
         if is_judged(benchmark, evaluation.judge):
-            judgements = judge_request(
-                evaluation.judge,
-                dataset_fingerprint=items.fingerprint,
-                predictions_fingerprint=predictions.fingerprint,
-            )
-            yield PlannedStep(f"judgements/{benchmark.label}", judgements)
+            items, answered = benchmarks[benchmark.name], answers[benchmark.label]
+            yield judgements(evaluation.judge, benchmark, items, answered, name=config.name, limits=limits)
 
 
-def evaluated_experiment(config: ExperimentConfig, *, store: ArtifactStore) -> ComparedExperiment:
+def finished_experiment(config: ExperimentConfig, *, store: ArtifactStore) -> ComparedExperiment:
     """The finished evaluation of an experiment, for a comparison. A judge's opinion may be missing.
 
     Raises:
         ConfigError: some of it is still to do.
     """
-    plan = {step.role: step for step in plan_experiment(config)}
+    plan = plan_experiment(config)
     return finished_evaluation(
         config.name,
         config.evaluation,
         config.limits,
-        find=lambda role: store.find(plan[role].request) if role in plan else None,
+        find=lambda role: plan.find(role, store),
         advice=f"`llava-jp run {config.name}` does it",
     )
 
@@ -154,7 +126,7 @@ def finished_evaluation(
     evaluation: EvaluationConfig,
     limits: LimitsConfig,
     *,
-    find: Callable[[str], Manifest | None],
+    find: Callable[[Role], Manifest | None],
     advice: str,
 ) -> ComparedExperiment:
     """What was measured under a name; ``find`` gives the artifact of a role, ``advice`` says how to make it.
@@ -163,31 +135,26 @@ def finished_evaluation(
         ConfigError: some of it is still to do.
     """
 
-    def finished(role: str) -> Manifest:
+    def finished(role: Role) -> Manifest:
         if (manifest := find(role)) is None:
-            raise ConfigError(f"{name} has not been evaluated on {role.partition('/')[2]} yet; {advice}")
+            raise ConfigError(f"{name} has not been evaluated on {role.of} yet; {advice}")
         return manifest
 
     benchmarks = evaluation.benchmarks
-    judged = [find(f"judgements/{benchmark.label}") for benchmark in benchmarks]
+    judged = [find(Role("judgements", benchmark.label)) for benchmark in benchmarks]
     return ComparedExperiment(
         name,
-        tuple(finished(f"predictions/{benchmark.label}") for benchmark in benchmarks),
-        tuple(finished(f"scores/{benchmark.label}") for benchmark in benchmarks),
-        tuple(finished(f"dataset/{benchmark.name}") for benchmark in benchmarks),
+        tuple(finished(Role("predictions", benchmark.label)) for benchmark in benchmarks),
+        tuple(finished(Role("scores", benchmark.label)) for benchmark in benchmarks),
+        tuple(finished(Role("dataset", benchmark.name)) for benchmark in benchmarks),
         max_failed_items=limits.max_failed_items,
         other_scores=tuple(compared_scores(manifest, limits) for manifest in judged if manifest is not None),
     )
 
 
-def write_index(config: ExperimentConfig, *, store_root: Path) -> None:
-    """Note which artifacts belong to the experiment, for queries: ``experiments/<name>.json`` in the store."""
-    write_steps(config.name, plan_experiment(config), store_root=store_root)
-
-
-def write_steps(name: str, plan: Sequence[PlannedStep], *, store_root: Path) -> None:
-    """Note which artifacts belong together under a name."""
-    steps = [{"role": step.role, "step": step.request.step, "fingerprint": step.fingerprint} for step in plan]
+def write_index(name: str, plan: Plan, *, store_root: Path) -> None:
+    """Note which artifacts belong together under a name, for queries: ``experiments/<name>.json`` in the store."""
+    steps = [{"role": str(step.role), "step": step.request.step, "fingerprint": step.fingerprint} for step in plan]
     folder = store_root / "experiments"
     folder.mkdir(parents=True, exist_ok=True)
     write_text(folder / f"{name}.json", json.dumps({"experiment": name, "steps": steps}, indent=2))

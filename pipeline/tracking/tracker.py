@@ -17,9 +17,6 @@ from pipeline.config.measured import ModelEvaluation
 from pipeline.core.errors import TransientError
 from pipeline.core.progress import Event
 from pipeline.core.settings import Settings
-from pipeline.data.contamination import contamination_rows
-from pipeline.data.translation_report import report_of
-from pipeline.evaluation.rows import read_predictions
 from pipeline.store.manifest import MANIFEST_NAME, Manifest, Request, git_commit
 from pipeline.tracking.delivery import Delivery, UnreachableError, deliver_abandoned
 from pipeline.tracking.mlflow.server import MlflowServer
@@ -28,9 +25,6 @@ from pipeline.tracking.tables import read_table, table_of_rows
 
 MAX_PARAMETER_CHARACTERS = 6000
 MAX_ERROR_CHARACTERS = 5000
-ANSWERS_SHOWN = 200
-"""Answers in a run's table; all of them are in ``predictions.jsonl``."""
-ANSWER_COLUMNS = ("item_id", "category", "question", "reference", "prediction", "error")
 TABLES_SHOWN = 50
 """Tables that the UI lists for a run, the last ones: their names must fit a tag. All are among its files."""
 LOGGED_FILES = ("metrics.parquet", "predictions.jsonl", "radar.png", "samples.html", "report.md")
@@ -193,8 +187,8 @@ class TrackedRun:
 class TrackedStep(TrackedRun):
     """The child run of a step while it runs."""
 
-    def finish(self, manifest: Manifest) -> None:
-        """The manifest, its figures, and the files worth reading."""
+    def finish(self, manifest: Manifest, tables: Mapping[str, Sequence[Mapping[str, Any]]]) -> None:
+        """The manifest, its figures, the files worth reading, and tables of what people want to see."""
         figures = {key: value for key, value in flatten(manifest.summary).items() if isinstance(value, int | float)}
         if manifest.request.step == "scores":  # its means belong to the parent run, unless they are withheld
             figures = {key: value for key, value in figures.items() if key.startswith("num_")}
@@ -202,15 +196,8 @@ class TrackedStep(TrackedRun):
             figures | {"duration_seconds": manifest.duration_seconds, "artifact_bytes": manifest.num_bytes}
         )
         self.log_artifacts(manifest)
-        if manifest.request.step == "predictions":
-            answers = read_predictions(manifest)[:ANSWERS_SHOWN]
-            self._log_rows("answers.json", [{name: getattr(row, name) for name in ANSWER_COLUMNS} for row in answers])
-        if manifest.request.step == "translation":
-            checks, examples = report_of(manifest)
-            self._log_rows("translation_checks.json", checks)
-            self._log_rows("translation_examples.json", examples)
-        if manifest.request.step == "contamination":
-            self._log_rows("contamination.json", contamination_rows("training", manifest))
+        for name, rows in tables.items():
+            self._log_rows(f"{name}.json", rows)
 
 
 class TrackedExperiment(TrackedRun):

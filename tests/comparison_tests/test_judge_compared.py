@@ -119,8 +119,8 @@ def experiment_with(*benchmarks, **judge_) -> ExperimentConfig:
 
 def test_the_plan_of_an_experiment_has_the_judge_after_the_answers(tmp_path, monkeypatch):
     monkeypatch.setenv("LLAVA_JP_STORE", str(tmp_path))
-    plain = {step.role: step.fingerprint for step in plan_experiment(experiment_with({"name": BENCHMARK}))}
-    other = {step.role: step for step in plan_experiment(experiment_with({"name": BENCHMARK}, model="gpt-4o"))}
+    plain = {str(step.role): step.fingerprint for step in plan_experiment(experiment_with({"name": BENCHMARK}))}
+    other = {str(step.role): step for step in plan_experiment(experiment_with({"name": BENCHMARK}, model="gpt-4o"))}
     assert list(plain)[-3:] == [f"{step}/{BENCHMARK}/all" for step in ("predictions", "scores", "judgements")]
     changed = [role for role, fingerprint in plain.items() if other[role].fingerprint != fingerprint]
     assert changed == [f"judgements/{BENCHMARK}/all"]

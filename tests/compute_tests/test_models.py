@@ -36,7 +36,7 @@ def hub(monkeypatch):
 
 
 def fingerprint(config):
-    return {step.role: step.fingerprint for step in plan_experiment(config)}["pretrain"]
+    return {str(step.role): step.fingerprint for step in plan_experiment(config)}["pretrain"]
 
 
 def test_a_model_without_a_revision_gets_the_commit_that_the_hub_has_now_and_keeps_it(hub, root):

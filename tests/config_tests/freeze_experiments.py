@@ -15,7 +15,7 @@ PUBLISHED = ("demo-v1.0", "demo-v1.1")
 
 def fingerprints(name: str) -> dict[str, str]:
     """Fingerprint of every step of an experiment by its role."""
-    return {step.role: step.fingerprint for step in plan_experiment(load_experiment(name))}
+    return {str(step.role): step.fingerprint for step in plan_experiment(load_experiment(name))}
 
 
 def main() -> None:

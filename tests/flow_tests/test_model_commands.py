@@ -67,7 +67,7 @@ def trained(tmp_path_factory):
 
 
 def _run_of_smoke(store):
-    plan = {step.role: step.request for step in plan_experiment(load_experiment("smoke"))}
+    plan = {str(step.role): step.request for step in plan_experiment(load_experiment("smoke"))}
     interval = {"mean": 61.25, "low": 50.0, "high": 70.0, "num_items": 24}
     summaries = {
         "dataset/pretrain": {},

@@ -7,6 +7,7 @@ from typer.testing import CliRunner
 from flows.cli.main import app
 from pipeline.config.experiment import load_experiment
 from pipeline.planning.plan import plan_experiment, write_index
+from pipeline.planning.steps import Role
 from pipeline.store.artifacts import ArtifactStore
 from tests.support.commands import Commands, clean_environment
 from tests.support.object_server import KEY, SECRET, object_server
@@ -39,12 +40,12 @@ def store(tmp_path):
     store = ArtifactStore(tmp_path / "store")
     smoke = load_experiment("smoke")
     for step in plan_experiment(smoke):
-        if step.role.startswith("dataset/") and step.role != "dataset/finetune":
+        if step.role.kind == "dataset" and step.role.of != "finetune":
             store.produce(step.request, lambda directory: (directory / "a.bin").write_text("0123456789") and {})
-    request = plan_experiment(smoke)[0].request
+    request = plan_experiment(smoke)[Role("dataset", "pretrain")].request
     part = store.produce(request.model_copy(update={"step": "part"}), lambda directory: {})
     store.produce(request.model_copy(update={"step": "whole"}), lambda directory: {"parts": [part.address]})
-    write_index(smoke, store_root=store.root)
+    write_index(smoke.name, plan_experiment(smoke), store_root=store.root)
     return store
 
 

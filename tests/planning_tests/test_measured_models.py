@@ -19,11 +19,11 @@ from pipeline.evaluation.scores import score_predictions
 from pipeline.planning.measured import (
     measured_model,
     measured_models,
-    plan_evaluation,
     require_free_name,
     write_evaluation,
 )
 from pipeline.planning.models import find_model
+from pipeline.planning.plan import plan_evaluation
 from pipeline.store.artifacts import ArtifactStore
 from tests.support.small_model import build_model
 
@@ -135,7 +135,7 @@ def test_stored_answers_are_for_the_benchmarks_that_are_asked(tmp_path):
 
 def addresses(config, store):
     return {
-        step.role: step.fingerprint
+        str(step.role): step.fingerprint
         for step in plan_evaluation(config, open_model_under_test(config.model, find=partial(find_model, store=store)))
     }
 

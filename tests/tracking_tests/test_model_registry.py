@@ -72,7 +72,7 @@ def test_a_version_names_the_run_that_trained_it(settings):
         tracker.experiment_run(load_experiment("smoke"), tags={}) as run,
         run.step("finetune", model.request, []) as step,
     ):
-        step.finish(model)
+        step.finish(model, {})
     registered(settings, model)  # the server knows the run when it is over
     assert trained_by(settings, model) == step.run_id
     version = MlflowClient(settings.mlflow_uri).get_model_version("smoke", "1")

@@ -13,8 +13,8 @@ from pipeline.config.experiment import TranslationConfig, load_experiment
 from pipeline.core.errors import DataError
 from pipeline.core.progress import Event
 from pipeline.core.settings import Settings
-from pipeline.data.prepare import prepare_dataset
-from pipeline.data.translation_checks import check_translations
+from pipeline.planning.entries import data as entries
+from pipeline.planning.steps import Machine
 from pipeline.store.artifacts import ArtifactStore
 from pipeline.store.manifest import Request
 from pipeline.store.sql_files import sql_files
@@ -60,7 +60,7 @@ def test_a_step_that_was_already_done_is_linked_to_the_run_that_made_it(settings
     tracker, dataset = Tracker(settings), make(settings)
     with tracker.experiment_run(load_experiment("smoke"), tags={}) as first:
         with first.step("dataset/pretrain", dataset.request, []) as maker:
-            maker.finish(dataset)
+            maker.finish(dataset, {})
         first.link("dataset/pretrain", dataset, was_done=False)
     with tracker.experiment_run(load_experiment("smoke"), tags={}) as second:
         second.link("dataset/pretrain", dataset, was_done=True)
@@ -110,13 +110,16 @@ def test_checks_and_examples_beside_their_english_are_tables(settings):
     ]
     settings.store_root.mkdir()
     source = local_source(settings.store_root / "data", [{"id": "a", "conversations": conversation}], {})
-    checked = check_translations(TranslationConfig(), dataset=prepare_dataset(source, store=store), store=store)
+    conversations = entries.dataset("finetune", source, is_benchmark=False)
+    checks = entries.translation(TranslationConfig(), conversations, limits=load_experiment("smoke").limits)
+    made = {conversations.role: conversations.make({}, Machine(store))}
+    made[checks.role] = checks.make(made, Machine(store))
     tracker = Tracker(settings)
     with (
         tracker.experiment_run(load_experiment("smoke"), tags={}) as run,
-        run.step("translation/finetune", checked.request, []) as step,
+        run.step(str(checks.role), checks.request, []) as step,
     ):
-        step.finish(checked)
+        step.finish(made[checks.role], checks.report(made).tables)
     client = MlflowClient(settings.mlflow_uri)
     counts = {row["check"]: row["num_samples"] for row in table_of(client, step.run_id, "translation_checks.json")}
     assert counts["numbers_differ"] == 1
