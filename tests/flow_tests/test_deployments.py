@@ -91,10 +91,11 @@ def test_the_run_page_has_a_progress_bar_a_table_and_a_chart(server, completed):
     keys = {(artifact["type"], artifact["key"]) for artifact in artifacts}
     assert keys >= {
         ("progress", "predictions-shapes-ja-answer-questions"),
-        ("table", "samples"),
-        ("table", "translation-finetune"),
+        ("table", "samples-finetune"),
+        ("table", "translation-checks-finetune"),
         ("table", "translation-examples-finetune"),
-        ("table", "contamination"),
+        ("table", "contamination-finetune"),
+        ("table", "answers-shapes-ja"),
         ("table", "scores-shapes-ja"),
         ("table", "scores"),
         ("table", "sample-answers"),
