@@ -27,8 +27,8 @@ from pipeline.store.artifacts import ArtifactStore
 
 if TYPE_CHECKING:
     from pipeline.data.download.plan import FetchPlan
-    from pipeline.data.download.registry import Source
     from pipeline.features.sizes import Cost
+    from pipeline.store.sources import Source
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
 

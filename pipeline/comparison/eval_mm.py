@@ -7,7 +7,8 @@ there. The shape is that of its ``result_schema.py``, version 1.0.
 import json
 from pathlib import Path
 
-from pipeline.config.benchmarks import ALL, KNOWN_BENCHMARKS
+from pipeline.benchmarks.benchmark import ALL
+from pipeline.benchmarks.known import KNOWN_BENCHMARKS
 from pipeline.core.errors import DataError
 from pipeline.core.files import write_text
 from pipeline.evaluation.rows import read_predictions

@@ -1,7 +1,7 @@
 """A judge's numbers in the rows of a comparison. Its label is the protocol, so two judges never share a column."""
 
+from pipeline.benchmarks.known import OVERALL
 from pipeline.comparison.scores import OtherScores
-from pipeline.config.benchmarks import OVERALL
 from pipeline.config.experiment import LimitsConfig
 from pipeline.evaluation.judge.aggregate import AVERAGE_POOLED
 from pipeline.evaluation.judge.headline import read_judge_scores, withheld_because

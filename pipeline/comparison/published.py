@@ -9,7 +9,7 @@ import yaml
 from pydantic import Field, model_validator
 
 from model.config import Section
-from pipeline.config.benchmarks import OVERALL
+from pipeline.benchmarks.known import OVERALL
 
 PUBLISHED = "published"
 MEASURED = "measured here"

@@ -3,9 +3,9 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from pipeline.benchmarks.known import OVERALL
 from pipeline.comparison.charts import AXIS, EXPERIMENT, Chart, drawable
 from pipeline.comparison.published import article_rows, published_table, score_cell
-from pipeline.config.benchmarks import OVERALL
 from pipeline.evaluation.scores import BREAKDOWNS
 
 Row = Mapping[str, Any]

@@ -6,9 +6,9 @@ from typing import Any
 
 import pyarrow as pa
 
+from pipeline.benchmarks.known import OVERALL, label_of
 from pipeline.comparison.charts import Chart, drawable
 from pipeline.comparison.published import PUBLISHED, Column, Row, published_table
-from pipeline.config.benchmarks import OVERALL, label_of
 from pipeline.core.errors import ConfigError
 from pipeline.evaluation.scores import score_rows, withheld_because
 from pipeline.store.manifest import Manifest

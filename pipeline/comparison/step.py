@@ -12,12 +12,12 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from pipeline.benchmarks.known import OVERALL, label_of
 from pipeline.comparison.charts import draw
 from pipeline.comparison.published import article_rows
 from pipeline.comparison.report import KEY_COLUMNS, difference_rows, report, wide_table
 from pipeline.comparison.sample_sheet import SHEET_SCHEMA, SheetAnswer, SheetItem, choose, sample_sheet, sheet_rows
 from pipeline.comparison.scores import COMPARISON_SCHEMA, ComparedExperiment, experiment_rows, score_chart
-from pipeline.config.benchmarks import OVERALL, label_of
 from pipeline.core.errors import ConfigError, DataError
 from pipeline.core.files import write_text
 from pipeline.core.parquet import write_rows

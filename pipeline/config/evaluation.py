@@ -5,7 +5,8 @@ from typing import Annotated, Any, Literal
 from pydantic import BeforeValidator, ConfigDict, Field, model_validator
 
 from model.config import GENERATION_PRESETS, Generation, GenerationConfig, Section
-from pipeline.config.benchmarks import ALL, KNOWN_BENCHMARKS, MetricName, label_of
+from pipeline.benchmarks.benchmark import ALL, MetricName
+from pipeline.benchmarks.known import KNOWN_BENCHMARKS, label_of
 from pipeline.config.datasets import DatasetSource
 
 OLD_METRIC_NAMES = {"rouge_l": "rougeL"}

@@ -16,6 +16,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+from pipeline.benchmarks.benchmark import Pair
+from pipeline.benchmarks.known import KNOWN_BENCHMARKS
 from pipeline.config.experiment import DatasetSource, LocalSource, PublishedSource, ShapesJaSource
 from pipeline.config.identity import identity
 from pipeline.core.errors import DataError
@@ -23,7 +25,7 @@ from pipeline.core.parquet import ROWS_PER_GROUP, table_writer, write_rows
 from pipeline.core.progress import Progress
 from pipeline.core.settings import load_settings
 from pipeline.data.download.datasets import DatasetOnDisk, dataset_on_disk, revisions
-from pipeline.data.formats import BENCHMARKS, READERS, Pair, llava_records
+from pipeline.data.formats import READERS, llava_records
 from pipeline.data.image_table import embedded_part, inspect_images, join_parts
 from pipeline.data.images import IMAGE_SCHEMA, ImageRecord, inspect_bytes
 from pipeline.data.ingest import ingest
@@ -53,7 +55,7 @@ def prepare_request(source: DatasetSource) -> Request:
     config = identity(source)
     if isinstance(source, PublishedSource):
         config["revisions"] = revisions(source.name, root=load_settings().store_root)
-        if source.name in BENCHMARKS:
+        if source.name in KNOWN_BENCHMARKS:
             config["items_version"] = ITEMS_VERSION
     return Request(step="dataset", version=VERSION, config=config)
 
@@ -128,7 +130,7 @@ def _ingest(source: DatasetSource, files: DatasetOnDisk | None, work: Path) -> N
             english = (record for record, _ in llava_records(files.originals, files.images))
             originals = stack.enter_context(originals_on_disk(english, file=work / "originals.sqlite"))
         records = _keeping_images(read(files.annotations, files.images), work)
-        if files.name in BENCHMARKS:
+        if files.name in KNOWN_BENCHMARKS:
             records = keeping_details(records, work / DETAILS_FILE)
         ingest(enumerate(records), folder=work, default_source=files.name, originals=originals)
 

@@ -9,7 +9,7 @@ from typing import Any
 import pyarrow.parquet as pq
 
 from model.config import GenerationConfig
-from pipeline.config.benchmarks import KNOWN_BENCHMARKS
+from pipeline.benchmarks.known import KNOWN_BENCHMARKS
 from pipeline.config.evaluation import BenchmarkConfig
 from pipeline.config.identity import identity
 from pipeline.core.errors import DataError

@@ -14,7 +14,8 @@ from typing import Any
 
 import pyarrow as pa
 
-from pipeline.config.benchmarks import OVERALL, MetricName, label_of
+from pipeline.benchmarks.benchmark import MetricName
+from pipeline.benchmarks.known import OVERALL, label_of
 from pipeline.config.evaluation import BenchmarkConfig
 from pipeline.core.errors import DataError
 from pipeline.core.parquet import write_rows

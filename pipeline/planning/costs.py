@@ -12,13 +12,13 @@ from pathlib import Path
 from typing import Any
 
 from model.config import GenerationConfig, Stage
+from pipeline.benchmarks.known import KNOWN_BENCHMARKS
 from pipeline.compute.model_sizes import Tower, matrix_rate, tower_sizes
-from pipeline.config.benchmarks import KNOWN_BENCHMARKS
 from pipeline.config.evaluation import BenchmarkConfig
 from pipeline.config.experiment import DatasetSource, ExperimentConfig, PublishedSource, ShapesJaSource
+from pipeline.core.records import read_records
 from pipeline.core.settings import load_settings
 from pipeline.data.download.registry import find_dataset, find_source
-from pipeline.data.records import read_records
 from pipeline.data.samples import Sample, normalise
 from pipeline.data.shapes_ja import generate_shapes
 from pipeline.features.sizes import EFFICIENCY, Cost, calibration_cost, encoding_flops, features_cost

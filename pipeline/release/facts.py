@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from pipeline.config.benchmarks import OVERALL, label_of
+from pipeline.benchmarks.known import OVERALL, label_of
 from pipeline.evaluation.scores import VERSION as SCORES_VERSION
 from pipeline.evaluation.scores import score_rows, withheld_because
 from pipeline.store.artifacts import ArtifactStore

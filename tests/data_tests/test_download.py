@@ -19,8 +19,8 @@ from pipeline.core.progress import listening
 from pipeline.core.retries import Patience, retry_after
 from pipeline.data.download.fetch import fetch
 from pipeline.data.download.http import Connection, fetch_file
-from pipeline.data.download.registry import Source
 from pipeline.store.lockfile import LOCK_NAME, LockedFile, SourceLock
+from pipeline.store.sources import Source
 from tests.support.hub_server import HubServer, Trick, commit_of, running_hub
 
 LARGE = random.Random(0).randbytes(3_000_000)
@@ -207,7 +207,7 @@ KILLED = """
 import sys
 from pathlib import Path
 from pipeline.data.download.fetch import fetch
-from pipeline.data.download.registry import Source
+from pipeline.store.sources import Source
 fetch([Source.model_validate_json(sys.argv[1])], root=Path(sys.argv[2]))
 """
 

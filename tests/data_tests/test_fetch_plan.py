@@ -10,7 +10,8 @@ from pipeline.core.errors import StoreError
 from pipeline.core.retries import Patience
 from pipeline.data.download.fetch import fetch
 from pipeline.data.download.plan import COLUMNS, fetch_plan, require_disk
-from pipeline.data.download.registry import Source, find_source, sources_of
+from pipeline.data.download.registry import find_source, sources_of
+from pipeline.store.sources import Source
 from tests.support.hub_server import Trick, running_hub
 
 QUICK = Patience(attempts=2, timeout=5.0, sleep=lambda _seconds: None)

@@ -6,7 +6,7 @@ import pytest
 from pipeline.core.errors import DataError
 from pipeline.data.download.datasets import locate
 from pipeline.data.download.fetch import fetch
-from pipeline.data.download.registry import PublishedDataset, Source
+from pipeline.store.sources import PublishedDataset, Source
 from tests.support.hub_server import running_hub
 
 

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline.config.benchmarks import MetricName
+from pipeline.benchmarks.benchmark import MetricName
 from pipeline.config.evaluation import BenchmarkConfig
 from pipeline.config.experiment import ShapesJaSource
 from pipeline.core.errors import DataError

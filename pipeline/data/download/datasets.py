@@ -8,8 +8,9 @@ from pipeline.config.experiment import DatasetSource, ExperimentConfig, Publishe
 from pipeline.core.errors import DataError
 from pipeline.data.download.fetch import FetchedSource, current_pin, fetch, image_folder, pin_sources, source_folder
 from pipeline.data.download.plan import FetchPlan, fetch_plan, require_disk
-from pipeline.data.download.registry import DatasetFile, PublishedDataset, find_dataset, sources_of
+from pipeline.data.download.registry import find_dataset, sources_of
 from pipeline.store.lockfile import NOT_PINNED, SourceLock
+from pipeline.store.sources import DatasetFile, PublishedDataset
 
 
 @dataclass(frozen=True, slots=True)

@@ -27,8 +27,8 @@ from pipeline.data.download.archive_members import Limits
 from pipeline.data.download.archives import is_unpacked, unpack
 from pipeline.data.download.http import PART_SUFFIX, Connection, RefusedError, describe_url, fetch_file
 from pipeline.data.download.hub import auth_headers, explain_refusal, file_url, list_hub, matches, where
-from pipeline.data.download.registry import Source
 from pipeline.store.lockfile import LockedFile, LockedSource, SourceLock
+from pipeline.store.sources import Source
 
 log = logging.getLogger(__name__)
 

@@ -24,8 +24,9 @@ from pipeline.core.errors import ConfigError, DataError, PipelineError, Transien
 from pipeline.core.retries import Patience, retry_after
 from pipeline.core.safe_paths import safe_parts
 from pipeline.data.download.http import BUSY_STATUSES, RefusedError
-from pipeline.data.download.registry import SOURCES_FILE, Source
+from pipeline.data.download.registry import SOURCES_FILE
 from pipeline.store.lockfile import LOCK_NAME, LockedFile, LockedSource
+from pipeline.store.sources import Source
 
 log = logging.getLogger(__name__)
 

@@ -9,8 +9,8 @@ from pydantic import BaseModel
 from model.config import HubFolder
 from pipeline.config.experiment import ExperimentConfig, validate_experiment
 from pipeline.data.download.fetch import pin_sources
-from pipeline.data.download.registry import Source, SourceFile
 from pipeline.store.lockfile import pinned_revision
+from pipeline.store.sources import Source, SourceFile
 
 
 def pin_models(config: ExperimentConfig, *, root: Path) -> ExperimentConfig:

@@ -15,8 +15,8 @@ from pipeline.data.download.archives import read_marker
 from pipeline.data.download.fetch import current_pin, image_folder, is_there, look_up, part_bytes, source_folder
 from pipeline.data.download.http import Connection
 from pipeline.data.download.hub import page_of, token
-from pipeline.data.download.registry import Source
 from pipeline.store.lockfile import LockedSource, SourceLock
+from pipeline.store.sources import Source
 
 log = logging.getLogger(__name__)
 

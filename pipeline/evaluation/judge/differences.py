@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline.config.benchmarks import OVERALL
+from pipeline.benchmarks.known import OVERALL
 from pipeline.evaluation.intervals import NUM_FLIPS, NUM_RESAMPLES, TAILS, TOLERANCE, PairedDifference
 from pipeline.evaluation.judge.aggregate import AVERAGE_MACRO, AVERAGE_POOLED
 from pipeline.evaluation.judge.prompt import wording_of

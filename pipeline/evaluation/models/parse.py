@@ -8,7 +8,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from model.config import HubFolder, LocalFolder
-from pipeline.config.benchmarks import KNOWN_BENCHMARKS
+from pipeline.benchmarks.known import KNOWN_BENCHMARKS
 from pipeline.config.experiment import ExperimentName, apply_override, load_experiment
 from pipeline.config.measured import (
     CheckpointModel,

@@ -16,7 +16,7 @@ from mlflow.exceptions import MlflowException
 from mlflow.tracking import MlflowClient
 from sqlalchemy.exc import SQLAlchemyError
 
-from pipeline.config.benchmarks import OVERALL
+from pipeline.benchmarks.known import OVERALL
 from pipeline.core.settings import Settings
 from pipeline.release.facts import scores_of
 from pipeline.store.artifacts import ArtifactStore

@@ -4,9 +4,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from pipeline.core import records
 from pipeline.core.errors import DataError
-from pipeline.data import records
-from pipeline.data.records import read_records
+from pipeline.core.records import read_records
 from pipeline.data.samples import Sample, normalise
 
 RECORD = {

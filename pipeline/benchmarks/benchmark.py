@@ -1,0 +1,74 @@
+"""What a published benchmark is: its protocols and metrics, where its files are, and how they become records.
+
+A score without its protocol means nothing: the first question on each photo and all of them give numbers that differ by
+points, in either direction. So a protocol has a name, and the name goes with every number.
+"""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import pyarrow.parquet as pq
+
+from pipeline.store.sources import PublishedDataset, Source
+
+MetricName = Literal["exact_match", "rougeL", "rougeL_ja", "rougeL_nfkc"]
+
+ALL = "all"
+"""The protocol that asks every question; the only one of your own benchmarks."""
+
+Pair = tuple[Any, bytes | None]
+"""A record in LLaVA's form and, where the table holds it, the bytes of its image."""
+Reader = Callable[[Sequence[Path], Path], Iterator[Pair]]
+"""Takes the annotation files and the folder where image paths start."""
+
+ROWS_PER_BATCH = 64
+"""Of tables with images inside."""
+
+
+@dataclass(frozen=True, slots=True)
+class Protocol:
+    """Which questions are asked. ``num_items`` is exact: other items would be another benchmark."""
+
+    num_items: int
+    what: str
+    num_images: int | None = None
+    """None where the published table repeats an image under another name, so that it cannot be counted."""
+    is_first_only: bool = False
+    """Only the first question on each image."""
+    num_per_category: Mapping[str, int] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Benchmark:
+    """A published benchmark."""
+
+    protocols: Mapping[str, Protocol]
+    """By name; the first is the default one."""
+    metrics: tuple[MetricName, ...]
+    sources: tuple[Source, ...]
+    """What is fetched; the licence is shown before."""
+    dataset: PublishedDataset
+    """Which files of the sources hold the items. Its name is the benchmark's."""
+    read: Reader
+
+    @property
+    def name(self) -> str:
+        return self.dataset.name
+
+
+def table_rows(files: Sequence[Path]) -> Iterator[dict[str, Any]]:
+    """The rows of Parquet files, in order."""
+    for file in files:
+        for batch in pq.ParquetFile(file).iter_batches(batch_size=ROWS_PER_BATCH):
+            yield from batch.to_pylist()
+
+
+def talk(exchanges: Sequence[tuple[str, str]]) -> list[dict[str, str]]:
+    """Messages of a conversation on one image, which stands before the first question."""
+    messages = []
+    for index, (question, answer) in enumerate(exchanges):
+        messages.append({"from": "human", "value": f"<image>\n{question}" if index == 0 else question})
+        messages.append({"from": "gpt", "value": answer})
+    return messages
