@@ -1,6 +1,7 @@
 """The files of ``sql/`` and what their headers say: one statement each, with its parameters and columns."""
 
 import hashlib
+import json
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -47,8 +48,18 @@ class Column:
 
 
 @dataclass(frozen=True, slots=True)
+class Example:
+    """A conversation in which a translation check finds something, at ``turn_index``."""
+
+    turn_index: int | None
+    """None: in the conversation as a whole."""
+    turns: tuple[str | tuple[str, str], ...]
+    """User and assistant in turn: a text alone, or a text and its English original."""
+
+
+@dataclass(frozen=True, slots=True)
 class SqlFile:
-    """One statement and what its header says. ``severity`` is given for translation checks only."""
+    """One statement and what its header says. ``severity`` and ``examples`` are given for translation checks only."""
 
     name: str
     text: str
@@ -56,6 +67,7 @@ class SqlFile:
     severity: str | None
     parameters: tuple[Parameter, ...]
     columns: tuple[Column, ...]
+    examples: tuple[Example, ...] = ()
 
     @property
     def sha256(self) -> str:
@@ -94,24 +106,35 @@ def _sql_folder() -> Traversable:
 
 
 def parse_sql(name: str, text: str) -> SqlFile:
-    """Read a file's header: a sentence, ``severity: x``, parameter lines and column lines, with two spaces between."""
+    """Read a file's header: a sentence, ``severity: x``, parameter lines and column lines, with two spaces between.
+
+    An example is a line ``example: INDEX [TURN, …]`` in JSON, a turn being a text or ``[text, original]``.
+    """
     lines = []
     for line in text.splitlines():
         if not line.startswith("--"):
             break
         lines.append(line.removeprefix("--").strip())
-    description, severity, parameters, columns = [], None, [], []
+    description, severity, parameters, columns, examples = [], None, [], [], []
     for line in filter(None, lines):
         words = re.split(" {2,}", line)
         if line.startswith("severity: "):
             severity = line.removeprefix("severity: ")
+        elif line.startswith("example: "):
+            examples.append(_example(line.removeprefix("example: ")))
         elif line.startswith("$"):
             parameters.append(_parameter(*words))
         elif len(words) > 1:
             columns.append(Column(words[0], words[1] if len(words) == 3 else None, words[-1]))
         else:
             description.append(line)
-    return SqlFile(name, text, " ".join(description), severity, tuple(parameters), tuple(columns))
+    return SqlFile(name, text, " ".join(description), severity, tuple(parameters), tuple(columns), tuple(examples))
+
+
+def _example(text: str) -> Example:
+    index, _, turns = text.partition(" ")
+    read = (turn if isinstance(turn, str) else (turn[0], turn[1]) for turn in json.loads(turns))
+    return Example(json.loads(index), tuple(read))
 
 
 def _parameter(name: str, kind: str, meaning: str) -> Parameter:

@@ -1,6 +1,6 @@
 """Every translation check finds its planted examples, at their places, and none speaks about clean translations.
 
-Adding a check is adding its file and examples here: ``PLANTED`` must name every file of ``sql/checks/translation``.
+A check has examples in the header of its file, or here when they are many or made.
 """
 
 import json
@@ -307,11 +307,17 @@ def sample(sample_id: str, turns: Iterable[Turn], *, image: str | None = None, s
     }
 
 
+def examples_of(check: str) -> list[tuple[list[Turn], int | None]]:
+    """Those in the header of its file, and those that stand here."""
+    in_header = sql_files("checks/translation")[check].examples
+    return [(list(example.turns), example.turn_index) for example in in_header] + PLANTED.get(check, [])
+
+
 def planted_samples() -> list[dict]:
     rows = [
         sample(f"{check} {index}", turns, source=check)
-        for check, examples in PLANTED.items()
-        for index, (turns, _) in enumerate(examples)
+        for check in sql_files("checks/translation")
+        for index, (turns, _) in enumerate(examples_of(check))
     ]
     usual = f"<image>\n{SEEN}{WORD}"
     rows += [sample(f"usual {index}", [usual, "犬"]) for index in range(10)]
@@ -335,7 +341,7 @@ def places(check: str) -> set[tuple[str, int | None]]:
         return {("broken_alternation 0", 2), ("broken_alternation 1", 0)}
     if check in COPIES:
         return {(f"{check} {index}", None) for index in range(1 + COPIES.index(check))}
-    return {(f"{check} {index}", turn) for index, (_, turn) in enumerate(PLANTED[check])}
+    return {(f"{check} {index}", turn) for index, (_, turn) in enumerate(examples_of(check))}
 
 
 def findings(samples: list[dict], folder) -> dict[str, set[tuple[str, int | None]]]:
@@ -353,8 +359,10 @@ def found(tmp_path_factory):
     return findings(planted_samples(), tmp_path_factory.mktemp("planted"))
 
 
-def test_every_check_has_planted_examples():
-    assert set(PLANTED) | {"broken_alternation", *COPIES} == set(sql_files("checks/translation"))
+def test_every_check_has_examples():
+    checks = sql_files("checks/translation")
+    in_headers = {name for name, check in checks.items() if check.examples}
+    assert set(PLANTED) | {"broken_alternation", *COPIES} | in_headers == set(checks)
     assert all(PLANTED.values())
 
 
