@@ -7,7 +7,6 @@ import pytest
 from PIL import Image
 
 from model.config import GenerationConfig
-from model.conversation.templates import Exchange
 from pipeline.comparison.step import compare, score_table
 from pipeline.config.experiment import load_experiment
 from pipeline.evaluation.models.weights import open_model
@@ -74,4 +73,4 @@ def test_its_model_answers(store):
     image = Image.new("RGB", (768, 768), (200, 30, 30))
     chat = Chat(open_model(source.folder), image, GenerationConfig(max_new_tokens=4))
     answer = "".join(chat.answer("何色ですか？"))
-    assert chat.history == [Exchange("何色ですか？", answer)]
+    assert chat.history == [("何色ですか？", answer)]
