@@ -12,7 +12,7 @@ from pipeline.comparison.step import CHART, article_table, difference_table, has
 from pipeline.comparison.step import compare as compare_step
 from pipeline.config.experiment import ExperimentConfig, ExperimentName
 from pipeline.config.measured import MeasuredModel
-from pipeline.core.settings import load_settings
+from pipeline.core.settings import Settings, load_settings
 from pipeline.planning.measured import measured_model
 from pipeline.planning.plan import finished_evaluation, finished_experiment
 from pipeline.store.artifacts import ArtifactStore
@@ -35,17 +35,15 @@ def compare_flow(
     """
     settings = load_settings()
     store = ArtifactStore(settings.store_root)
-    evaluated = [_evaluated(experiment, store) for experiment in experiments]
+    evaluated = [_evaluated(experiment, settings) for experiment in experiments]
     with Tracker(settings).comparison_run([one.name for one in evaluated], tags=prefect_tags()) as tracked:
         return _compare(evaluated, tracked, store=store)
 
 
-def _evaluated(
-    experiment: ExperimentName | ExperimentConfig | MeasuredModel, store: ArtifactStore
-) -> ComparedExperiment:
+def _evaluated(experiment: ExperimentName | ExperimentConfig | MeasuredModel, settings: Settings) -> ComparedExperiment:
     if isinstance(experiment, MeasuredModel):
-        return measured_model(experiment.measured, store=store)
-    return finished_experiment(resolve(experiment), store=store)
+        return measured_model(experiment.measured, store=ArtifactStore(settings.store_root))
+    return finished_experiment(resolve(experiment), settings)
 
 
 def compare(run: Run) -> Manifest | None:

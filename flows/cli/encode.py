@@ -8,7 +8,7 @@ import typer
 from flows.cli.terminal import console, narrated
 from pipeline.config.experiment import ExperimentConfig, load_experiment
 from pipeline.core.errors import ConfigError
-from pipeline.core.settings import load_settings
+from pipeline.core.settings import Settings, load_settings
 from pipeline.data.download.models import pin_models
 from pipeline.store.artifacts import ArtifactStore
 from pipeline.store.manifest import Manifest
@@ -24,16 +24,19 @@ def encode(
     Start it on every machine with another part, then run the experiment: it finds all features cached.
     """
     number, num_parts = _parsed(part)
-    store = ArtifactStore(load_settings().store_root)
+    settings = load_settings()
+    store = ArtifactStore(settings.store_root)
     config = pin_models(load_experiment(experiment, overrides or ()), root=store.root)
-    datasets = _prepared_datasets(experiment, config, store)
-    from pipeline.features.step import calibrate_features, encode_share
+    datasets = _prepared_datasets(experiment, config, settings)
+    from pipeline.features.step import calibrate_features, encode_share, on_this_machine
+
+    run_job = on_this_machine(settings)
 
     with narrated():
         calibration = None
         if config.features.form == "int8":
             calibration = calibrate_features(
-                config.vision_tower, config.features, dataset=datasets["pretrain"], store=store
+                config.vision_tower, config.features, dataset=datasets["pretrain"], store=store, run_job=run_job
             )
         for role, dataset in datasets.items():
             num_own, num_all = encode_share(
@@ -44,6 +47,7 @@ def encode(
                 store=store,
                 part=number - 1,
                 num_parts=num_parts,
+                run_job=run_job,
             )
             console.print(f"{role}: {num_own} of {num_all} images without features were in part {part}")
 
@@ -56,13 +60,13 @@ def _parsed(part: str) -> tuple[int, int]:
     return number, num_parts
 
 
-def _prepared_datasets(experiment: str, config: ExperimentConfig, store: ArtifactStore) -> dict[str, Manifest]:
+def _prepared_datasets(experiment: str, config: ExperimentConfig, settings: Settings) -> dict[str, Manifest]:
     from pipeline.planning.plan import plan_experiment
     from pipeline.planning.steps import Role
 
     if config.features.form == "live":
         raise ConfigError("features.form=live has no cache to encode")
-    plan = plan_experiment(config)
+    plan, store = plan_experiment(config, settings), ArtifactStore(settings.store_root)
     datasets = {}
     for role in ("pretrain", "finetune"):
         manifest = plan.find(Role("dataset", role), store)

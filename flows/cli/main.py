@@ -79,15 +79,17 @@ def show(
 
     if gpu is not None:
         find_gpu(gpu)  # a misspelled name is said before pages of tables
-    store = ArtifactStore(load_settings().store_root)
+    settings = load_settings()
+    store = ArtifactStore(settings.store_root)
+    plan = plan_experiment(config, settings)
     published = published_datasets(config)
     download = plan_download(published, root=store.root)
-    costs = estimate(config, store=store)
+    costs = estimate(config, plan, settings)
     console.print(yaml.safe_dump(config.model_dump(mode="json"), allow_unicode=True, sort_keys=False), markup=False)
     table = Table(title=f"{config.name} in {store.root}", title_justify="left")
     for heading in ("step", "fingerprint", "state", "disk", "time", "memory"):
         table.add_column(heading, justify="right" if heading in ("disk", "time", "memory") else "left")
-    for step in plan_experiment(config):
+    for step in plan:
         state = "done" if store.is_whole(step.request) else "to do"
         cost = costs[str(step.role)]
         mark = "" if state == "done" else "~"
@@ -98,15 +100,15 @@ def show(
         console.print(
             f"the first run pins {', '.join(unpinned)} to a commit; fingerprints of steps with it are not final"
         )
-    features = plan_features(config, store=store)
+    features = plan_features(config, plan, store=store)
     print_records(features.rows(), title=features.note())
-    show_training(config, store=store, gpu=gpu)
+    show_training(config, plan, settings, gpu=gpu)
     if download:
         if not is_pinned(published, root=store.root):
             console.print("fingerprints of steps on sources that are not pinned yet are not final")
         _print_download(download)
         require_disk(download)
-    require_space_for(config, store=store)
+    require_space_for(config, plan, store=store)
 
 
 @app.command(name="fetch")
@@ -139,7 +141,7 @@ def run(experiments: Experiments, overrides: Overrides = None) -> None:
     from pipeline.planning.plan import plan_experiment
 
     for config in configs:
-        plan_experiment(config)  # a path that does not exist is said before anything starts
+        plan_experiment(config, load_settings())  # a path that does not exist is said before anything starts
     require_prefect()
     from flows.run_experiment import run_experiment
 

@@ -41,8 +41,8 @@ def export(
     dtype: Dtype = "bfloat16",
 ) -> None:
     """Write a model as a folder that Transformers loads: weights, processor, chat template, model card."""
-    store = ArtifactStore(load_settings().store_root)
-    source = find_model(model, store=store)
+    settings = load_settings()
+    store, source = ArtifactStore(settings.store_root), find_model(model, settings)
     with narrated():
         _export(source, folder, form=form, dtype=dtype, store=store)
     num_bytes = sum(path.stat().st_size for path in folder.iterdir())
@@ -60,8 +60,8 @@ def publish(
     from pipeline.release.hub import publish_folder, require_access
 
     require_access(repo)  # before gigabytes are written
-    store = ArtifactStore(load_settings().store_root)
-    source = find_model(model, store=store)
+    settings = load_settings()
+    store, source = ArtifactStore(settings.store_root), find_model(model, settings)
     store.root.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix=".publish-", dir=store.root) as parent, narrated():
         folder = Path(parent) / repo.rpartition("/")[2]
@@ -100,7 +100,7 @@ def chat(
     warnings.filterwarnings("ignore", module="transformers")
     decoded = _decoded(image)
     asked_once = None if question is None else _one_question(question)
-    source = find_model(model, store=ArtifactStore(load_settings().store_root))
+    source = find_model(model, load_settings())
     started = _start(source, decoded, max_new_tokens, num_beams, repetition_penalty)
     if asked_once is not None:
         _print_answer(started, asked_once)

@@ -26,11 +26,11 @@ def results(
     from pipeline.planning.measured import measured_model
     from pipeline.planning.plan import finished_experiment
 
-    config, store = compared(experiment, overrides or ()), ArtifactStore(load_settings().store_root)
+    config, settings = compared(experiment, overrides or ()), load_settings()
     if isinstance(config, MeasuredModel):
-        evaluated = measured_model(config.measured, store=store)
+        evaluated = measured_model(config.measured, store=ArtifactStore(settings.store_root))
     else:
-        evaluated = finished_experiment(config, store=store)
+        evaluated = finished_experiment(config, settings)
     refused = []
     for predictions in evaluated.predictions:
         try:

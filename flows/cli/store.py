@@ -78,9 +78,9 @@ def push(url: Url, names: Names = None) -> None:
     from pipeline.planning.exchange import push_named
     from pipeline.store.remote.storage import open_storage
 
-    storage, store = open_storage(url), ArtifactStore(load_settings().store_root)
+    storage = open_storage(url)
     with narrated():
-        moved = push_named(names or (), store=store, storage=storage)
+        moved = push_named(names or (), load_settings(), storage=storage)
     _print_moved("pushed", moved, already="there")
 
 
@@ -89,9 +89,9 @@ def pull(url: Url, names: Names = None) -> None:
     from pipeline.planning.exchange import pull_named
     from pipeline.store.remote.storage import open_storage
 
-    storage, store = open_storage(url), ArtifactStore(load_settings().store_root)
+    storage = open_storage(url)
     with narrated():
-        moved = pull_named(names or (), store=store, storage=storage)
+        moved = pull_named(names or (), load_settings(), storage=storage)
     _print_moved("pulled", moved, already="here")
 
 

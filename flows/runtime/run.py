@@ -26,7 +26,6 @@ from pipeline.evaluation.language_gate import require_language_gate
 from pipeline.evaluation.measure import open_model_under_test
 from pipeline.evaluation.openai_client import judge_of
 from pipeline.features.cache import RunJob
-from pipeline.features.step import on_this_machine
 from pipeline.planning.measured import require_free_name, write_evaluation
 from pipeline.planning.models import find_model
 from pipeline.planning.plan import plan_evaluation, plan_experiment, write_index
@@ -132,13 +131,13 @@ def experiment_run(experiment: ExperimentName | ExperimentConfig) -> Iterator[Ru
     config = pin_models(resolve(experiment), root=settings.store_root)
     machine = _machine(settings, config.evaluation)
     pin_datasets(published_datasets(config), root=settings.store_root)
-    plan = plan_experiment(config)
+    plan = plan_experiment(config, settings)
     if not all(machine.store.is_whole(step.request) for step in plan.of_kind("features")):
         from pipeline.planning.features import (
             require_space_for,  # torch is loaded only when there is something to encode
         )
 
-        require_space_for(config, store=machine.store)
+        require_space_for(config, plan, store=machine.store)
     write_index(config.name, plan, store_root=machine.store.root)
     with _running(config, plan, machine, settings) as run:
         yield run
@@ -156,7 +155,8 @@ def evaluation_run(config: ModelEvaluation) -> Iterator[Run]:
     store = machine.store
     require_free_name(config, store_root=store.root)
     pin_datasets(published_among([one.source for one in config.evaluation.benchmarks]), root=store.root)
-    plan = plan_evaluation(config, open_model_under_test(config.model, find=partial(find_model, store=store)))
+    model = open_model_under_test(config.model, find=partial(find_model, settings=settings), settings=settings)
+    plan = plan_evaluation(config, model, settings)
     write_evaluation(config, plan, store_root=store.root)
     with _running(config, plan, machine, settings) as run:
         yield run
@@ -165,8 +165,8 @@ def evaluation_run(config: ModelEvaluation) -> Iterator[Run]:
 def _machine(settings: Settings, evaluation: EvaluationConfig) -> Machine:
     """What the steps need of this machine; what is missing for them is said now."""
     judge = judge_of(settings) if has_judged_benchmark(evaluation) else None
-    require_language_gate(evaluation)
-    return Machine(ArtifactStore(settings.store_root), judge, encoding_on(settings.ray_address))
+    require_language_gate(evaluation, settings)
+    return Machine(ArtifactStore(settings.store_root), settings, judge, cluster_at(settings.ray_address))
 
 
 @contextmanager
@@ -179,14 +179,14 @@ def _running(
         yield Run(config, plan, replace(machine, log_trace=tracked.log_trace), tracked)
 
 
-def encoding_on(ray_address: str) -> RunJob:
-    """What runs the jobs of the feature steps.
+def cluster_at(ray_address: str) -> RunJob | None:
+    """What runs the jobs of the feature steps on a Ray cluster; None without an address.
 
     Raises:
         ConfigError: Ray is asked for and not installed.
     """
     if not ray_address:
-        return on_this_machine
+        return None
     try:
         from flows.runtime.ray import run_on_ray
     except ModuleNotFoundError as error:

@@ -31,7 +31,6 @@ from pipeline.compute.devices import descriptors_held, held_alone
 from pipeline.compute.hosts import Host
 from pipeline.core.errors import ConfigError, DataError, StoppedError, StoreError, TrainingError, TransientError
 from pipeline.core.progress import Progress
-from pipeline.core.settings import load_settings
 
 log = logging.getLogger(__name__)
 
@@ -115,13 +114,13 @@ def _figures(row: dict[str, float]) -> dict[str, float]:
     return {name: value for name, value in row.items() if name != "optimizer_step"}
 
 
-def launch(job: Path, *, hosts: Sequence[Host], master_port: int | None) -> None:
+def launch(job: Path, *, hosts: Sequence[Host], master_port: int | None, seconds_to_stop: float) -> None:
     """Run ``python -m pipeline.compute.worker JOB`` on every device and wait.
 
     Other machines need the same environment and the store under the same paths, and ssh without a password.
 
     Whatever interrupts this (Ctrl-C, a cancelled flow) asks the workers to save and leave, and waits for them; another
-    interruption kills them. Workers of an earlier launch that still save are waited for.
+    interruption, or ``seconds_to_stop``, kills them. Workers of an earlier launch that still save are waited for.
 
     Raises:
         PipelineError, TransientError: what the first worker said that stopped with one of these.
@@ -145,7 +144,7 @@ def launch(job: Path, *, hosts: Sequence[Host], master_port: int | None) -> None
                 said.take(line, log_file)
             code = workers.wait()
         except BaseException:
-            workers.stop(load_settings().seconds_to_stop)
+            workers.stop(seconds_to_stop)
             for line in workers.lines():
                 said.take(line, log_file)
             if stopped := _first_error(said.errors, StoppedError):

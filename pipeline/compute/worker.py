@@ -1,6 +1,6 @@
 """One process of a job: ``python -m pipeline.compute.worker job.json``, started on every device by ``launch``.
 
-The job file names the module that does the work: its function ``work(job_file, supervisor)`` is called.
+The job file names the module that does the work: its function ``work(job_file, supervisor, settings)`` is called.
 
 By hand, for debugging: the same command with RANK=0 WORLD_SIZE=1 LOCAL_RANK=0 MASTER_ADDR=127.0.0.1 MASTER_PORT=29500.
 """
@@ -20,6 +20,7 @@ import torch
 
 from pipeline.compute.launch import ERROR_MARK, EXIT_STOPPED, FOLLOWS_STDIN, say
 from pipeline.core.errors import PipelineError, StoppedError, StoreError, TransientError
+from pipeline.core.settings import load_settings
 
 
 def main(job_file: Path) -> int:
@@ -42,7 +43,7 @@ def _run(job_file: Path, supervisor: "Supervisor") -> None:
     entry = json.loads(job_file.read_text(encoding="utf-8"))["entry"]
     if not entry.startswith("pipeline."):
         raise ValueError(f"{job_file}: {entry!r} is no module of this project")
-    import_module(entry).work(job_file, supervisor)
+    import_module(entry).work(job_file, supervisor, load_settings())
 
 
 def explained(error: Exception, job_file: Path) -> dict[str, str]:

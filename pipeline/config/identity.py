@@ -14,57 +14,73 @@ from pydantic import BaseModel
 from pipeline.config.experiment import PATH_FIELDS, TOKENIZER_FOLDER
 from pipeline.core.errors import DataError
 from pipeline.core.files import sha256_of_file
-from pipeline.core.settings import load_settings
 from pipeline.store.lockfile import NOT_PINNED, pinned_revision
 
+DIGESTS_FILE = "file_digests.sqlite"
+LAST_CHARACTER = "\U0010ffff"
+"""No path goes on with a greater one."""
 
-def identity(section: BaseModel) -> dict[str, Any]:
-    """The section as JSON values in which every path is the sha256 of what lies there.
 
-    A model on the Hub without a revision has the one that it was pinned to, or none that is final.
+class Identities:
+    """What sections and paths are, by way of a store's record of files that were read before.
 
-    Raises:
-        DataError: a path does not exist.
+    A path is read once in the life of this object, and again in another one only when it has changed: unchanged files
+    (same size, time and inode, as git's index does it) are known from ``file_digests.sqlite``. Make one for each plan.
     """
-    resolved = _resolve(section.model_dump(mode="json"))
-    assert isinstance(resolved, dict)
-    return resolved
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+        self._digests: dict[Path, str] = {}
+
+    def of(self, section: BaseModel) -> dict[str, Any]:
+        """The section as JSON values in which every path is the sha256 of what lies there.
+
+        A model on the Hub without a revision has the one that it was pinned to, or none that is final.
+
+        Raises:
+            DataError: a path does not exist.
+        """
+        resolved = self._resolve(section.model_dump(mode="json"))
+        assert isinstance(resolved, dict)
+        return resolved
+
+    def _resolve(self, value: Any) -> Any:
+        if isinstance(value, dict):
+            if value.get("kind") == "bundled":
+                return {**value, "sha256": self.of_path(TOKENIZER_FOLDER / value["name"])}
+            if value.get("kind") == "hub" and value["revision"] is None:
+                return {**value, "revision": pinned_revision(value["id"], root=self.root) or NOT_PINNED}
+            is_local = value.get("kind") == "local"
+            return {
+                f"{key}_sha256" if is_local and key in PATH_FIELDS else key: self.of_path(Path(item))
+                if is_local and key in PATH_FIELDS
+                else self._resolve(item)
+                for key, item in value.items()
+                if item is not None or key not in PATH_FIELDS  # a path that is not given is no part of what is asked
+            }
+        return [self._resolve(item) for item in value] if isinstance(value, list) else value
+
+    def of_path(self, path: Path) -> str:
+        """sha256 of a file, or of the names and contents of all files below a folder.
+
+        Links count as what they lead to; a link to nothing, a pipe or a socket is no content.
+
+        Raises:
+            DataError: the path does not exist, or a file may not be read.
+        """
+        if path not in self._digests:
+            self._digests[path] = _content_digest(path, self.root / DIGESTS_FILE)
+        return self._digests[path]
 
 
-def _resolve(value: Any) -> Any:
-    if isinstance(value, dict):
-        if value.get("kind") == "bundled":
-            return {**value, "sha256": content_digest(TOKENIZER_FOLDER / value["name"])}
-        if value.get("kind") == "hub" and value["revision"] is None:
-            return {**value, "revision": pinned_revision(value["id"], root=load_settings().store_root) or NOT_PINNED}
-        is_local = value.get("kind") == "local"
-        return {
-            f"{key}_sha256" if is_local and key in PATH_FIELDS else key: content_digest(Path(item))
-            if is_local and key in PATH_FIELDS
-            else _resolve(item)
-            for key, item in value.items()
-            if item is not None or key not in PATH_FIELDS  # a path that is not given is no part of what is asked
-        }
-    return [_resolve(item) for item in value] if isinstance(value, list) else value
-
-
-def content_digest(path: Path) -> str:
-    """sha256 of a file, or of the names and contents of all files below a folder.
-
-    Unchanged files (same size, time and inode, as git's index does it) are not read again. Links count as what they
-    lead to; a link to nothing, a pipe or a socket is no content.
-
-    Raises:
-        DataError: the path does not exist, or a file may not be read.
-    """
+def _content_digest(path: Path, known: Path) -> str:
     if path.is_file():
-        return _digests([path])[0]
+        return _digests([path], path, known)[0]
     if not path.is_dir():
         raise DataError(f"{path} does not exist; check the paths of the experiment")
     found = sorted(_files_below(path))
-    lines = [
-        f"{file.relative_to(path).as_posix()}\0{digest}\n" for file, digest in zip(found, _digests(found), strict=True)
-    ]
+    digests = _digests(found, path, known)
+    lines = [f"{file.relative_to(path).as_posix()}\0{sha256}\n" for file, sha256 in zip(found, digests, strict=True)]
     return hashlib.sha256("".join(lines).encode("utf-8", "surrogateescape")).hexdigest()
 
 
@@ -79,18 +95,16 @@ def _files_below(path: Path) -> Iterator[Path]:
         yield from (file for name in names if (file := Path(folder) / name).is_file())
 
 
-def _digests(paths: list[Path]) -> list[str]:
-    """sha256 of each file, through a small database of what was read before."""
-    root = load_settings().store_root
-    root.mkdir(parents=True, exist_ok=True)
-    with closing(sqlite3.connect(root / "file_digests.sqlite", timeout=60)) as database, database:
+def _digests(paths: list[Path], root: Path, database_file: Path) -> list[str]:
+    """sha256 of each file below ``root``, through a small database of what was read before."""
+    database_file.parent.mkdir(parents=True, exist_ok=True)
+    with closing(sqlite3.connect(database_file, timeout=60)) as database, database:
         database.execute("create table if not exists digests (key text primary key, sha256 text not null)")
         keys = [_stat_key(path) for path in paths]
-        known: dict[str, str] = {}
-        for key in keys:
-            row = database.execute("select sha256 from digests where key = ?", (key,)).fetchone()
-            if row:
-                known[key] = row[0]
+        below = (str(root), f"{root}{LAST_CHARACTER}")
+        known: dict[str, str] = dict(
+            database.execute("select key, sha256 from digests where key >= ? and key < ?", below).fetchall()
+        )
         unknown = {key: path for key, path in zip(keys, paths, strict=True) if key not in known}
         with ThreadPoolExecutor() as pool:
             new = dict(zip(unknown, pool.map(_sha256, unknown.values()), strict=True))

@@ -19,11 +19,10 @@ import pyarrow.parquet as pq
 from pipeline.benchmarks.benchmark import Pair
 from pipeline.benchmarks.known import KNOWN_BENCHMARKS
 from pipeline.config.experiment import DatasetSource, LocalSource, PublishedSource, ShapesJaSource
-from pipeline.config.identity import identity
+from pipeline.config.identity import Identities
 from pipeline.core.errors import DataError
 from pipeline.core.parquet import ROWS_PER_GROUP, table_writer, write_rows
 from pipeline.core.progress import Progress
-from pipeline.core.settings import load_settings
 from pipeline.data.download.datasets import DatasetOnDisk, dataset_on_disk, revisions
 from pipeline.data.formats import READERS, llava_records
 from pipeline.data.image_table import embedded_part, inspect_images, join_parts
@@ -44,7 +43,7 @@ DETAILS_FILE = "details.json"
 """What a benchmark's records say beyond training records, while the dataset is made."""
 
 
-def prepare_request(source: DatasetSource) -> Request:
+def prepare_request(source: DatasetSource, identities: Identities) -> Request:
     """What ``prepare_dataset`` is asked to make. A published dataset is named by the revisions of its sources.
 
     Raises:
@@ -52,9 +51,9 @@ def prepare_request(source: DatasetSource) -> Request:
     """
     if isinstance(source, LocalSource):
         _require_files(source)
-    config = identity(source)
+    config = identities.of(source)
     if isinstance(source, PublishedSource):
-        config["revisions"] = revisions(source.name, root=load_settings().store_root)
+        config["revisions"] = revisions(source.name, root=identities.root)
         if source.name in KNOWN_BENCHMARKS:
             config["items_version"] = ITEMS_VERSION
     return Request(step="dataset", version=VERSION, config=config)
@@ -73,7 +72,9 @@ def prepare_dataset(source: DatasetSource, *, store: ArtifactStore) -> Manifest:
 
     Of a published benchmark also ``items.parquet``, and the files that the registry says to keep.
     """
-    return store.produce(prepare_request(source), lambda directory: _prepare(source, directory, store.root))
+    return store.produce(
+        prepare_request(source, Identities(store.root)), lambda directory: _prepare(source, directory, store.root)
+    )
 
 
 def require_complete(dataset: Manifest, *, name: str) -> None:

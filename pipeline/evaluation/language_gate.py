@@ -14,7 +14,7 @@ from pipeline.config.evaluation import EvaluationConfig
 from pipeline.core.errors import DataError, PipelineError, TransientError
 from pipeline.core.files import sha256_of_file
 from pipeline.core.retries import Patience
-from pipeline.core.settings import load_settings
+from pipeline.core.settings import Settings
 from pipeline.data.download.fetch import current_pin, fetch, source_folder
 from pipeline.data.download.registry import find_source
 from pipeline.store.lockfile import SourceLock
@@ -56,28 +56,40 @@ class LanguageGate:
         return probability >= THRESHOLD
 
 
-def require_language_gate(evaluation: EvaluationConfig) -> None:
+def require_language_gate(evaluation: EvaluationConfig, settings: Settings) -> None:
     """Fetch the model file before the steps are planned, if a metric needs it and it is not there.
 
     Without a network the run goes on without ``rougeL_ja``, and the log says so.
     """
-    if not any(METRIC in benchmark.metrics for benchmark in evaluation.benchmarks) or language_gate():
+    if not _is_needed(evaluation) or language_gate(settings):
         return
     source = find_source(SOURCE)
     log.info("fetching %s for %s: %s, %s", source.name, METRIC, source.what, source.licence)
     try:
-        fetch([source], root=load_settings().store_root, patience=PATIENCE)
+        fetch([source], root=settings.store_root, patience=PATIENCE)
     except (TransientError, PipelineError) as error:
         log.warning("%s is not computed: %s. %s", METRIC, error, HOW_TO_GET_IT)
 
 
-def language_gate() -> LanguageGate | None:
+def gate_for(evaluation: EvaluationConfig, settings: Settings) -> LanguageGate | None:
+    """The gate, if a metric of an evaluation needs it and it is there.
+
+    Raises:
+        DataError: the settings name a file that does not exist.
+    """
+    return language_gate(settings) if _is_needed(evaluation) else None
+
+
+def _is_needed(evaluation: EvaluationConfig) -> bool:
+    return any(METRIC in benchmark.metrics for benchmark in evaluation.benchmarks)
+
+
+def language_gate(settings: Settings) -> LanguageGate | None:
     """The gate with the file that the settings name, else with the one in the store; None where neither is there.
 
     Raises:
         DataError: the settings name a file that does not exist.
     """
-    settings = load_settings()
     if (named := settings.language_model) is not None:
         if not named.is_file():
             raise DataError(f"LLAVA_JP_LANGUAGE_MODEL={named} does not exist; it must be fastText's lid.176.ftz")

@@ -7,7 +7,7 @@ from typing import Any
 
 from model.config import GenerationConfig, HubFolder
 from pipeline.config.evaluation import BenchmarkConfig
-from pipeline.config.identity import content_digest, identity
+from pipeline.config.identity import Identities
 from pipeline.config.measured import (
     CheckpointModel,
     EndpointModel,
@@ -17,7 +17,7 @@ from pipeline.config.measured import (
     TransformersModel,
 )
 from pipeline.core.errors import ConfigError
-from pipeline.core.settings import load_settings
+from pipeline.core.settings import Settings
 from pipeline.evaluation.answers import Answerer
 from pipeline.evaluation.models.presets import Preset, find_preset
 from pipeline.evaluation.models.weights import ON_THE_HUB, ModelSource, download_model
@@ -57,7 +57,9 @@ class ModelUnderTest:
         """Whether it runs on this machine."""
         return isinstance(self.config, CheckpointModel | TransformersModel)
 
-    def request(self, benchmark: BenchmarkConfig, config: ModelEvaluation, *, dataset_fingerprint: str) -> Request:
+    def request(
+        self, benchmark: BenchmarkConfig, config: ModelEvaluation, identities: Identities, *, dataset_fingerprint: str
+    ) -> Request:
         """What is asked for: this model's answers to one benchmark."""
         evaluation = config.evaluation
         generation = evaluation.generation_for(benchmark)
@@ -69,16 +71,16 @@ class ModelUnderTest:
                 dataset_fingerprint=dataset_fingerprint,
                 model_fingerprint=self.manifest.fingerprint,
             )
-        asked: dict[str, Any] = {"model": self._identity(benchmark)}
+        asked: dict[str, Any] = {"model": self._identity(benchmark, identities)}
         if not isinstance(self.config, StoredModel):
-            asked["generation"] = identity(generation)
+            asked["generation"] = generation.model_dump(mode="json")
         if self.is_on_device:
             asked["batch_size"] = evaluation.batch_size
         return measured_request(benchmark, asked=asked, dataset_fingerprint=dataset_fingerprint)
 
-    def _identity(self, benchmark: BenchmarkConfig) -> Mapping[str, Any]:
+    def _identity(self, benchmark: BenchmarkConfig, identities: Identities) -> Mapping[str, Any]:
         if isinstance(self.config, StoredModel):
-            return {"kind": "stored", "sha256": content_digest(self.config.files[benchmark.name])}
+            return {"kind": "stored", "sha256": identities.of_path(self.config.files[benchmark.name])}
         return self.identity
 
 
@@ -97,7 +99,7 @@ def predict_with(
         DataError: the dataset is not the benchmark, or stored answers are not answers to it.
         EndpointError, TransientError: the endpoint does not answer; what it answered is kept.
     """
-    request = model.request(benchmark, config, dataset_fingerprint=dataset.fingerprint)
+    request = model.request(benchmark, config, Identities(store.root), dataset_fingerprint=dataset.fingerprint)
     generation = config.evaluation.generation_for(benchmark)
     return store.produce(
         request,
@@ -112,49 +114,52 @@ def predict_with(
     )
 
 
-def open_model_under_test(config: ModelConfig, *, find: Callable[[str], ModelSource]) -> ModelUnderTest:
+def open_model_under_test(
+    config: ModelConfig, *, find: Callable[[str], ModelSource], settings: Settings
+) -> ModelUnderTest:
     """Find a model; weights on the Hub are fetched, nothing is loaded. ``find`` looks a checkpoint up by its name.
 
     Raises:
         ConfigError: there is no such model, or it lacks something that is known now.
         TransientError: the Hub does not answer.
     """
+    identities = Identities(settings.store_root)
     match config:
         case CheckpointModel():
-            return _checkpoint(config, find(config.name))
+            return _checkpoint(config, find(config.name), identities)
         case TransformersModel():
-            return _transformers(config)
+            return _transformers(config, identities)
         case EndpointModel():
-            return _endpoint(config)
+            return _endpoint(config, settings)
         case StoredModel():
             return _stored(config)
 
 
-def _checkpoint(config: CheckpointModel, source: ModelSource) -> ModelUnderTest:
+def _checkpoint(config: CheckpointModel, source: ModelSource, identities: Identities) -> ModelUnderTest:
     def load(benchmark: BenchmarkConfig, generation: GenerationConfig, dataset: Manifest) -> Answerer:
         from pipeline.evaluation.models.checkpoint import CheckpointAnswerer  # torch is loaded only when there is work
 
         return CheckpointAnswerer(source.folder, generation)
 
-    return ModelUnderTest(config, _identity_of(source), load, manifest=source.manifest)
+    return ModelUnderTest(config, _identity_of(source, identities), load, manifest=source.manifest)
 
 
-def _identity_of(source: ModelSource) -> Mapping[str, Any]:
+def _identity_of(source: ModelSource, identities: Identities) -> Mapping[str, Any]:
     if source.manifest is not None:
         return {"kind": "checkpoint", "fingerprint": source.manifest.fingerprint}
     if (found := ON_THE_HUB.fullmatch(source.name)) and found["revision"]:
         return {"kind": "checkpoint", "id": found["id"], "revision": source.folder.name}
-    return {"kind": "checkpoint", "sha256": content_digest(source.folder)}
+    return {"kind": "checkpoint", "sha256": identities.of_path(source.folder)}
 
 
-def _transformers(config: TransformersModel) -> ModelUnderTest:
+def _transformers(config: TransformersModel, identities: Identities) -> ModelUnderTest:
     preset = find_preset(config.preset) if config.preset else None
     if preset and preset.needs_remote_code and not config.trust_remote_code:
         raise ConfigError(
             f"{config.preset} is a model whose class is Python code that lies with its weights. Such code can do "
             "anything to this machine: read it, then pass --trust-remote-code"
         )
-    folder, where = _weights(config)
+    folder, where = _weights(config, identities)
 
     def load(benchmark: BenchmarkConfig, generation: GenerationConfig, dataset: Manifest) -> Answerer:
         from pipeline.evaluation.models.transformers import TransformersAnswerer
@@ -166,14 +171,14 @@ def _transformers(config: TransformersModel) -> ModelUnderTest:
     return ModelUnderTest(config, {**where, "dtype": config.dtype, "prompt": _prompt_of(preset)}, load)
 
 
-def _weights(config: TransformersModel) -> tuple[Path, dict[str, Any]]:
+def _weights(config: TransformersModel, identities: Identities) -> tuple[Path, dict[str, Any]]:
     """The folder, and what lies there: a commit of a repository, or bytes."""
     patterns = PLAIN_FILES + (CODE_FILES if config.trust_remote_code else ())
     if isinstance(config.weights, HubFolder):
         folder = download_model(config.weights.id, revision=config.weights.revision or "main", patterns=patterns)
         return folder, {"kind": "transformers", "id": config.weights.id, "revision": folder.name}
     folder = config.weights.folder
-    return folder, {"kind": "transformers", "sha256": content_digest(folder)}
+    return folder, {"kind": "transformers", "sha256": identities.of_path(folder)}
 
 
 def _prompt_of(preset: Preset | None) -> Mapping[str, Any] | None:
@@ -181,10 +186,9 @@ def _prompt_of(preset: Preset | None) -> Mapping[str, Any] | None:
     return None if preset is None else preset.model_dump(include={"prompt", "add_special_tokens", "end_strings"})
 
 
-def _endpoint(config: EndpointModel) -> ModelUnderTest:
+def _endpoint(config: EndpointModel, settings: Settings) -> ModelUnderTest:
     from pipeline.evaluation.models.endpoint import EndpointAnswerer, endpoint_of, host_of
 
-    settings = load_settings()
     endpoint = endpoint_of(config, settings)
 
     def load(benchmark: BenchmarkConfig, generation: GenerationConfig, dataset: Manifest) -> Answerer:

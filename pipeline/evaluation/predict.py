@@ -11,7 +11,6 @@ import pyarrow.parquet as pq
 from model.config import GenerationConfig
 from pipeline.benchmarks.known import KNOWN_BENCHMARKS
 from pipeline.config.evaluation import BenchmarkConfig
-from pipeline.config.identity import identity
 from pipeline.core.errors import DataError
 from pipeline.core.files import write_text
 from pipeline.core.parquet import write_rows
@@ -43,7 +42,7 @@ def predictions_request(
         config={
             "benchmark": benchmark.name,
             "protocol": benchmark.protocol,
-            "generation": identity(generation),
+            "generation": generation.model_dump(mode="json"),
             "batch_size": batch_size,
         },
         inputs={"dataset": dataset_fingerprint, "model": model_fingerprint},

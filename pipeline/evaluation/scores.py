@@ -21,7 +21,7 @@ from pipeline.core.errors import DataError
 from pipeline.core.parquet import write_rows
 from pipeline.core.progress import Progress
 from pipeline.evaluation.intervals import mean_interval
-from pipeline.evaluation.language_gate import HOW_TO_GET_IT, METRIC, LanguageGate, language_gate
+from pipeline.evaluation.language_gate import HOW_TO_GET_IT, METRIC, LanguageGate
 from pipeline.evaluation.rouge import rouge_l
 from pipeline.evaluation.rows import Prediction, read_predictions
 from pipeline.store.artifacts import ArtifactStore
@@ -80,26 +80,29 @@ def metric_functions(metrics: Sequence[MetricName], gate: LanguageGate | None) -
     return {name: known[name] for name in metrics if name in known}
 
 
-def score_request(benchmark: BenchmarkConfig, *, predictions_fingerprint: str) -> Request:
+def score_request(benchmark: BenchmarkConfig, gate: LanguageGate | None, *, predictions_fingerprint: str) -> Request:
     """What ``score_predictions`` is asked to make: with the language gate if it is there, else without."""
     config: dict[str, Any] = {
         "metrics": list(benchmark.metrics),
         "groups": {name: macro.sha256 for name, macro in sql_files("macros/benchmarks").items()},
     }
     if METRIC in benchmark.metrics:
-        gate = language_gate()
         config["language_model"] = None if gate is None else gate.sha256
     return Request(step="scores", version=VERSION, config=config, inputs={"predictions": predictions_fingerprint})
 
 
-def score_predictions(benchmark: BenchmarkConfig, *, predictions: Manifest, store: ArtifactStore) -> Manifest:
+def score_predictions(
+    benchmark: BenchmarkConfig, *, predictions: Manifest, store: ArtifactStore, gate: LanguageGate | None = None
+) -> Manifest:
     """Write ``scores.parquet``; the summary has the mean of every metric, overall and by group.
+
+    Without the ``gate`` ``rougeL_ja`` is not computed.
 
     Raises:
         DataError: no item has a prediction, or the predictions are not those of this benchmark.
     """
-    request = score_request(benchmark, predictions_fingerprint=predictions.fingerprint)
-    return store.produce(request, lambda directory: _score(benchmark, predictions, directory))
+    request = score_request(benchmark, gate, predictions_fingerprint=predictions.fingerprint)
+    return store.produce(request, lambda directory: _score(benchmark, gate, predictions, directory))
 
 
 def withheld_because(scores: Manifest, *, max_failed_items: int) -> str | None:
@@ -135,10 +138,12 @@ def score_rows(scores: Manifest) -> list[dict[str, Any]]:
     ]
 
 
-def _score(benchmark: BenchmarkConfig, predictions: Manifest, directory: Path) -> dict[str, Any]:
+def _score(
+    benchmark: BenchmarkConfig, gate: LanguageGate | None, predictions: Manifest, directory: Path
+) -> dict[str, Any]:
     items = read_predictions(predictions)
     _check(items, benchmark, predictions)
-    metrics = metric_functions(benchmark.metrics, language_gate() if METRIC in benchmark.metrics else None)
+    metrics = metric_functions(benchmark.metrics, gate)
     not_computed = [name for name in benchmark.metrics if name not in metrics]
     if not_computed:
         log.warning(

@@ -17,6 +17,7 @@ import pyarrow.parquet as pq
 
 from model.config import VisionTowerConfig
 from pipeline.config.experiment import FeatureConfig
+from pipeline.config.identity import Identities
 from pipeline.core.errors import DataError, StoreError
 from pipeline.core.files import write_text
 from pipeline.core.parquet import groups, write_rows
@@ -86,7 +87,7 @@ class Filling:
         self._calibration = calibration
         self._store = store
         self._run_job = run_job
-        self._encoder = encoder_description(tower, config)
+        self._encoder = encoder_description(tower, config, Identities(store.root))
 
     def fill(self, dataset: Manifest, directory: Path) -> dict[str, Any]:
         """Encode what is missing; write which shard holds which image. Returns the manifest's summary."""

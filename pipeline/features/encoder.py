@@ -18,7 +18,6 @@ from torch.utils.data import DataLoader, Dataset
 from model.config import ImageConfig
 from model.vision.tower import VisionTower, pixels_of
 from pipeline.core.errors import ConfigError, DataError
-from pipeline.core.settings import load_settings
 from pipeline.data.images import ImageReader, decode
 from pipeline.features.shards import EncodedImages, FailedImage
 from pipeline.features.storage import FeatureShape, pack
@@ -85,14 +84,18 @@ class BatchesOfShards(Dataset[DecodedImages]):
         return DecodedImages(shard, tuple(keys), tuple(sizes), stacked, tuple(failures))
 
 
-def decoded_batches(batches: BatchesOfShards, *, image_size: int, num_decoders: int) -> Iterator[DecodedImages]:
+def decoded_batches(
+    batches: BatchesOfShards, *, image_size: int, num_decoders: int, num_processes: int = 1
+) -> Iterator[DecodedImages]:
     """The batches in order, decoded ahead by ``num_decoders`` processes; by none: in this thread, one at a time.
+
+    ``num_processes`` are those of this machine that decode at once, each with so many of its own.
 
     Raises:
         ConfigError: the processes cannot hand over so many images.
     """
     if num_decoders:
-        num_ahead = min(len(batches), num_decoders * BATCHES_AHEAD) * load_settings().num_processes
+        num_ahead = min(len(batches), num_decoders * BATCHES_AHEAD) * num_processes
         _require_shared_memory(num_ahead * IMAGES_PER_BATCH * 3 * image_size**2)
     loader = DataLoader(
         batches,

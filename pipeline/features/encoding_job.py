@@ -57,7 +57,14 @@ class EncodingJob(Record):
     store: Path
 
 
-def encode_part(job: EncodingJob, shards: Sequence[Sequence[str]], *, num_decoders: int, advance: Advance) -> None:
+def encode_part(
+    job: EncodingJob,
+    shards: Sequence[Sequence[str]],
+    *,
+    num_decoders: int,
+    num_processes: int = 1,
+    advance: Advance,
+) -> None:
     """Encode some shards of a job, given by their images. A shard that another process has made is left alone."""
     store = ArtifactStore(job.store)
     calibration = read_manifest(job.calibration) if job.calibration else None
@@ -90,7 +97,9 @@ def encode_part(job: EncodingJob, shards: Sequence[Sequence[str]], *, num_decode
 
     meter, unreadable, told = _Meter(), _Unreadable(), 0
     with ShardWriters(write) as writers:
-        decoded = decoded_batches(batches, image_size=job.features.image_size, num_decoders=num_decoders)
+        decoded = decoded_batches(
+            batches, image_size=job.features.image_size, num_decoders=num_decoders, num_processes=num_processes
+        )
         for batch in meter.waiting_for(decoded):
             advance(told, meter.note(writers))
             unreadable.count(batch)

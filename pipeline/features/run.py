@@ -12,7 +12,7 @@ from pipeline.compute.hosts import Host
 from pipeline.compute.launch import WorkerEvent, WorkersProgress, launch
 from pipeline.compute.worker import Supervisor
 from pipeline.core.files import write_text
-from pipeline.core.settings import load_settings
+from pipeline.core.settings import Settings
 from pipeline.features.cache import read_shards
 from pipeline.features.calibration import CalibrationJob, calibrate
 from pipeline.features.encoding_job import EncodingJob, encode_part
@@ -28,25 +28,29 @@ def read_job(job_file: Path) -> FeatureJob:
     return job_class.model_validate_json(text)
 
 
-def run_feature_job(job_file: Path) -> None:
-    """Run a job to its end on all devices of this machine.
+def run_feature_job(job_file: Path, *, settings: Settings) -> None:
+    """Run a job to its end on the devices of this machine.
 
     Raises:
         PipelineError, TransientError: what stopped it; finished shards are kept.
     """
-    settings = load_settings()
     num_processes = 1 if isinstance(read_job(job_file), CalibrationJob) else settings.num_processes
     if num_processes == 1 and not torch.cuda.is_available():
         num_decoders = settings.num_decoders or 0
         do_job(job_file, rank=0, num_processes=1, num_decoders=num_decoders, tell=WorkersProgress().take)
     else:
-        launch(job_file, hosts=(Host("localhost", num_processes),), master_port=settings.master_port)
+        launch(
+            job_file,
+            hosts=(Host("localhost", num_processes),),
+            master_port=settings.master_port,
+            seconds_to_stop=settings.seconds_to_stop,
+        )
 
 
-def work(job_file: Path, _supervisor: Supervisor) -> None:
+def work(job_file: Path, _supervisor: Supervisor, settings: Settings) -> None:
     """A worker process's part of a job."""
     rank, num_processes = int(os.environ["RANK"]), int(os.environ["WORLD_SIZE"])
-    num_decoders = load_settings().effective_num_decoders
+    num_decoders = settings.effective_num_decoders
     do_job(job_file, rank=rank, num_processes=num_processes, num_decoders=num_decoders, tell=WorkerEvent.tell)
 
 
@@ -63,6 +67,7 @@ def do_job(job_file: Path, *, rank: int, num_processes: int, num_decoders: int, 
             job,
             shards[rank::num_processes],
             num_decoders=num_decoders,
+            num_processes=num_processes,
             advance=lambda count, note: tell(WorkerEvent("encode images", 0, count, total, "images", note)),
         )
 

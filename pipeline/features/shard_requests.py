@@ -10,7 +10,7 @@ from typing import Any
 
 from model.config import VisionTowerConfig
 from pipeline.config.experiment import FeatureConfig
-from pipeline.config.identity import identity
+from pipeline.config.identity import Identities
 from pipeline.core.errors import StoreError
 from pipeline.features.shard_index import INDEX_FILE, read_rows
 from pipeline.store.artifacts import ArtifactStore
@@ -20,10 +20,10 @@ STEP = "feature_shard"
 VERSION = 1  # raise when the same request should give a different result
 
 
-def encoder_description(tower: VisionTowerConfig, config: FeatureConfig) -> dict[str, Any]:
+def encoder_description(tower: VisionTowerConfig, config: FeatureConfig, identities: Identities) -> dict[str, Any]:
     """Everything that decides what an image's features are; ``images_per_shard`` does not."""
     return {
-        "vision_tower": identity(tower),
+        "vision_tower": identities.of(tower),
         "feature_layer": -2,
         "preprocessing": "RGB, upright, Pillow bicubic to a square, normalised as the tower was trained",
         "image_size": config.image_size,

@@ -14,10 +14,11 @@ from typing import Any
 
 from model.config import VisionTowerConfig
 from pipeline.config.experiment import FeatureConfig
-from pipeline.config.identity import identity
+from pipeline.config.identity import Identities
 from pipeline.core.disk import explaining_full_disk
 from pipeline.core.errors import DataError
 from pipeline.core.files import write_text
+from pipeline.core.settings import Settings
 from pipeline.features.cache import Filling, RunJob
 from pipeline.store.artifacts import WORK_FOLDER, ArtifactStore
 from pipeline.store.manifest import Manifest, Request
@@ -26,20 +27,26 @@ VERSION = 2  # raise when the same request should give a different result
 CALIBRATION_VERSION = 1
 
 
-def on_this_machine(job_file: Path) -> None:
-    """Run a job on the devices of this machine."""
-    from pipeline.features.run import run_feature_job  # torch is loaded only when there is work
+def on_this_machine(settings: Settings) -> RunJob:
+    """What runs a job on the devices of this machine."""
 
-    run_feature_job(job_file)
+    def run(job_file: Path) -> None:
+        from pipeline.features.run import run_feature_job  # torch is loaded only when there is work
+
+        run_feature_job(job_file, settings=settings)
+
+    return run
 
 
-def calibration_request(tower: VisionTowerConfig, config: FeatureConfig, *, dataset_fingerprint: str) -> Request:
+def calibration_request(
+    tower: VisionTowerConfig, config: FeatureConfig, identities: Identities, *, dataset_fingerprint: str
+) -> Request:
     """What ``calibrate_features`` is asked to make."""
     images = {"image_size": config.image_size, "scales": list(config.scales), "layout": config.layout}
     return Request(
         step="feature_calibration",
         version=CALIBRATION_VERSION,
-        config={"vision_tower": identity(tower), "images": images},
+        config={"vision_tower": identities.of(tower), "images": images},
         inputs={"dataset": dataset_fingerprint},
     )
 
@@ -50,7 +57,7 @@ def calibrate_features(
     *,
     dataset: Manifest,
     store: ArtifactStore,
-    run_job: RunJob = on_this_machine,
+    run_job: RunJob,
 ) -> Manifest:
     """Measure the RMS of every channel on some images of a dataset; see ``pipeline.features.calibration``."""
 
@@ -70,17 +77,23 @@ def calibrate_features(
         summary: dict[str, Any] = json.loads((folder / "summary.json").read_text(encoding="utf-8"))
         return summary
 
-    return store.produce(calibration_request(tower, config, dataset_fingerprint=dataset.fingerprint), work)
+    request = calibration_request(tower, config, Identities(store.root), dataset_fingerprint=dataset.fingerprint)
+    return store.produce(request, work)
 
 
 def features_request(
-    tower: VisionTowerConfig, config: FeatureConfig, *, dataset_fingerprint: str, calibration_fingerprint: str | None
+    tower: VisionTowerConfig,
+    config: FeatureConfig,
+    identities: Identities,
+    *,
+    dataset_fingerprint: str,
+    calibration_fingerprint: str | None,
 ) -> Request:
     """What ``cache_features`` is asked to make."""
     inputs = {"dataset": dataset_fingerprint}
     if calibration_fingerprint is not None:
         inputs["calibration"] = calibration_fingerprint
-    sections = {"vision_tower": identity(tower), "features": identity(config)}
+    sections = {"vision_tower": identities.of(tower), "features": identities.of(config)}
     return Request(step="features", version=VERSION, config=sections, inputs=inputs)
 
 
@@ -91,7 +104,7 @@ def cache_features(
     dataset: Manifest,
     calibration: Manifest | None = None,
     store: ArtifactStore,
-    run_job: RunJob = on_this_machine,
+    run_job: RunJob,
 ) -> Manifest:
     """Encode the images of a dataset that have no features yet. Finished shards of an interrupted call are kept.
 
@@ -104,6 +117,7 @@ def cache_features(
     request = features_request(
         tower,
         config,
+        Identities(store.root),
         dataset_fingerprint=dataset.fingerprint,
         calibration_fingerprint=calibration.fingerprint if calibration else None,
     )
@@ -124,7 +138,7 @@ def encode_share(
     store: ArtifactStore,
     part: int,
     num_parts: int,
-    run_job: RunJob = on_this_machine,
+    run_job: RunJob,
 ) -> tuple[int, int]:
     """Encode one of ``num_parts`` parts of what a dataset lacks, while other machines encode the others.
 

@@ -17,13 +17,12 @@ from pipeline.compute.model_sizes import Tower, matrix_rate, tower_sizes
 from pipeline.config.evaluation import BenchmarkConfig
 from pipeline.config.experiment import DatasetSource, ExperimentConfig, PublishedSource, ShapesJaSource
 from pipeline.core.records import read_records
-from pipeline.core.settings import load_settings
+from pipeline.core.settings import Settings
 from pipeline.data.download.registry import find_dataset, find_source
 from pipeline.data.samples import Sample, normalise
 from pipeline.data.shapes_ja import generate_shapes
 from pipeline.features.sizes import EFFICIENCY, Cost, calibration_cost, encoding_flops, features_cost
-from pipeline.planning.plan import plan_experiment
-from pipeline.planning.steps import Step
+from pipeline.planning.steps import Plan, Role, Step
 from pipeline.planning.training import DataSize, StageForecast, forecast, model_sizes
 from pipeline.store.artifacts import ArtifactStore
 
@@ -57,6 +56,10 @@ CHARACTERS_PER_TOKEN = 1.5
 """Japanese text, with the tokenizers in use; for estimates only."""
 
 
+UNKNOWN = Cost(0, 0.0, None)
+"""Of a kind of step that nobody has an estimate for."""
+
+
 @dataclass(frozen=True, slots=True)
 class DatasetSize:
     """What a dataset holds, or will."""
@@ -71,12 +74,12 @@ class DatasetSize:
         return int(self.num_samples * num_vision_tokens + self.num_characters / CHARACTERS_PER_TOKEN)
 
 
-def estimate(config: ExperimentConfig, *, store: ArtifactStore) -> dict[str, Cost]:
+def estimate(config: ExperimentConfig, steps: Plan, settings: Settings) -> dict[str, Cost]:
     """Cost of every step of an experiment by its role; what is done shows what it took."""
-    plan = {str(step.role): step for step in plan_experiment(config)}
+    plan, store = {str(step.role): step for step in steps}, ArtifactStore(settings.store_root)
     tower = tower_sizes(config.vision_tower)
-    sizes = training_data_sizes(config, store=store)
-    trainings = training_forecasts(config, store=store)
+    sizes = training_data_sizes(config, steps, store=store)
+    trainings = training_forecasts(config, sizes, settings)
     llm_parameters = trainings[0].request.sizes.num_llm
     tower_bytes = tower.num_parameters * (4 if config.vision_tower.dtype == "float32" else 2)
     costs = {"calibration": calibration_cost(config.vision_tower, config.features, sizes["pretrain"].num_images)}
@@ -99,14 +102,13 @@ def estimate(config: ExperimentConfig, *, store: ArtifactStore) -> dict[str, Cos
         costs[f"judgements/{benchmark.label}"] = Cost(
             num_judgements * BYTES_PER_JUDGEMENT, num_judgements * SECONDS_PER_JUDGEMENT, 0
         )
-    return {role: _measured(step, store) or costs[role] for role, step in plan.items()}
+    return {role: _measured(step, store) or costs.get(role, UNKNOWN) for role, step in plan.items()}
 
 
-def training_data_sizes(config: ExperimentConfig, *, store: ArtifactStore) -> dict[str, DatasetSize]:
+def training_data_sizes(config: ExperimentConfig, plan: Plan, *, store: ArtifactStore) -> dict[str, DatasetSize]:
     """The datasets of both stages, counted or estimated."""
-    plan = {str(step.role): step for step in plan_experiment(config)}
     sources = {"pretrain": config.datasets.pretrain, "finetune": config.datasets.finetune}
-    return {role: _count(source, plan[f"dataset/{role}"], store) for role, source in sources.items()}
+    return {role: _count(source, plan[Role("dataset", role)], store) for role, source in sources.items()}
 
 
 def _measured(step: Step, store: ArtifactStore) -> Cost | None:
@@ -211,9 +213,10 @@ def _predictions_cost(
     return Cost(items.num_samples * BYTES_PER_ROW, flops / (matrix_rate() * EFFICIENCY), memory)
 
 
-def training_forecasts(config: ExperimentConfig, *, store: ArtifactStore) -> tuple[StageForecast, StageForecast]:
-    """What the two stages will compute and hold in memory, with the settings of this process."""
-    settings, data = load_settings(), training_data_sizes(config, store=store)
+def training_forecasts(
+    config: ExperimentConfig, data: Mapping[str, DatasetSize], settings: Settings
+) -> tuple[StageForecast, StageForecast]:
+    """What the two stages will compute and hold in memory."""
     sizes = model_sizes(config, tower_sizes(config.vision_tower))
 
     def of(stage: Stage) -> StageForecast:

@@ -10,6 +10,7 @@ from pydantic import Field, ValidationError
 from pipeline.config.experiment import load_experiment
 from pipeline.core.errors import StoreError
 from pipeline.core.files import write_text
+from pipeline.core.settings import Settings
 from pipeline.planning.plan import plan_experiment, write_index
 from pipeline.store.artifacts import ArtifactStore
 from pipeline.store.manifest import Record
@@ -40,7 +41,7 @@ class ExperimentIndex(Record):
     steps: tuple[IndexedStep, ...]
 
 
-def push_named(names: Sequence[str], *, store: ArtifactStore, storage: ObjectStorage) -> Moved:
+def push_named(names: Sequence[str], settings: Settings, *, storage: ObjectStorage) -> Moved:
     """Push the artifacts of experiments and fingerprints; without names, the whole store.
 
     Raises:
@@ -48,6 +49,7 @@ def push_named(names: Sequence[str], *, store: ArtifactStore, storage: ObjectSto
         StoreError: nothing of a name is in the store, or something is damaged.
         TransientError: the storage does not answer.
     """
+    store = ArtifactStore(settings.store_root)
     folder = store.root / INDEX_FOLDER
     digits, experiments = _sorted_out(names)
     addresses = [store.by_fingerprint(name).address for name in digits]
@@ -57,7 +59,7 @@ def push_named(names: Sequence[str], *, store: ArtifactStore, storage: ObjectSto
         path = folder / f"{key}.json"
         if not INDEX_NAME.fullmatch(path.name) or not path.exists():
             config = load_experiment(name)
-            write_index(config.name, plan_experiment(config), store_root=store.root)
+            write_index(config.name, plan_experiment(config, settings), store_root=store.root)
         index = _parsed(path.read_bytes(), where=str(path), experiment=key)
         addresses += _of_index(index, lambda address: store.at(address) is not None, where=str(store.root))
         wanted.append(path)
@@ -70,7 +72,7 @@ def push_named(names: Sequence[str], *, store: ArtifactStore, storage: ObjectSto
     return moved
 
 
-def pull_named(names: Sequence[str], *, store: ArtifactStore, storage: ObjectStorage) -> Moved:
+def pull_named(names: Sequence[str], settings: Settings, *, storage: ObjectStorage) -> Moved:
     """Pull the artifacts of experiments and fingerprints; without names, everything that is in the storage.
 
     Raises:
@@ -79,11 +81,12 @@ def pull_named(names: Sequence[str], *, store: ArtifactStore, storage: ObjectSto
         StoreError: nothing of a name is in the storage, something is damaged, or the disk cannot hold it.
         TransientError: the storage does not answer.
     """
+    store = ArtifactStore(settings.store_root)
     digits, experiments = _sorted_out(names)
     remote = RemoteArtifacts(storage)
     listed = remote.addresses() if digits or not names else ()
     addresses = [_matching(name, listed, where=str(storage.url)) for name in digits]
-    indexes = [_index_of(name, storage) for name in experiments]
+    indexes = [_index_of(name, storage, settings) for name in experiments]
     for index in indexes:
         addresses += _of_index(index, remote.is_complete, where=str(storage.url))
     if not names:
@@ -106,7 +109,7 @@ def _key(name: str) -> str:
     return load_experiment(name).name if name.endswith((".yaml", ".yml")) else name
 
 
-def _index_of(name: str, storage: ObjectStorage) -> ExperimentIndex:
+def _index_of(name: str, storage: ObjectStorage, settings: Settings) -> ExperimentIndex:
     """What its last run made, as the storage knows it; of an experiment it does not know, what a run would make."""
     key = _key(name)
     place = f"{INDEX_FOLDER}/{key}.json"
@@ -115,7 +118,7 @@ def _index_of(name: str, storage: ObjectStorage) -> ExperimentIndex:
         return _parsed(known, where=storage.url_of(place), experiment=key)
     steps = (
         IndexedStep(role=str(step.role), step=step.request.step, fingerprint=step.fingerprint)
-        for step in plan_experiment(load_experiment(name))
+        for step in plan_experiment(load_experiment(name), settings)
     )
     return ExperimentIndex(experiment=key, steps=tuple(steps))
 

@@ -3,14 +3,15 @@
 from dataclasses import dataclass
 
 from pipeline.config.experiment import ExperimentConfig, StoredForm
+from pipeline.config.identity import Identities
 from pipeline.core.disk import gigabytes
 from pipeline.core.progress import duration
 from pipeline.data.images import ImageReader
 from pipeline.features.shard_requests import encoded_images, encoder_description, shards_of
 from pipeline.features.sizes import STORED_FORMS, FormCost, form_costs, require_space
+from pipeline.features.step import calibration_request
 from pipeline.planning.costs import training_data_sizes
-from pipeline.planning.plan import plan_experiment
-from pipeline.planning.steps import Role
+from pipeline.planning.steps import Plan, Role
 from pipeline.store.artifacts import ArtifactStore
 from pipeline.store.manifest import Manifest
 
@@ -45,23 +46,23 @@ class FeaturePlan:
         return f"features of {about}{self.num_images} images, {self.num_cached} of them cached"
 
 
-def plan_features(config: ExperimentConfig, *, store: ArtifactStore) -> FeaturePlan:
+def plan_features(config: ExperimentConfig, plan: Plan, *, store: ArtifactStore) -> FeaturePlan:
     """Count the images and those that have no features yet."""
-    datasets = _prepared(config, store)
+    datasets = _prepared(plan, store)
     num_cached: dict[str, int] = {}
     if datasets is not None:
         images = set(ImageReader(datasets).usable())
         num_images = len(images)
-        num_cached = {form: len(images & _cached(config, form, store)) for form in STORED_FORMS}
+        num_cached = {form: len(images & _cached(config, form, plan, store)) for form in STORED_FORMS}
     else:
-        sizes = training_data_sizes(config, store=store)
+        sizes = training_data_sizes(config, plan, store=store)
         num_images = sum(size.num_images for size in sizes.values())
     costs = form_costs(config.vision_tower, config.features, num_images=num_images, num_cached=num_cached)
     form = config.features.form
     return FeaturePlan(num_images, num_cached.get(form, 0), datasets is not None, form, tuple(costs))
 
 
-def require_space_for(config: ExperimentConfig, *, store: ArtifactStore) -> None:
+def require_space_for(config: ExperimentConfig, plan: Plan, *, store: ArtifactStore) -> None:
     """Stop before a run whose features the disk cannot hold.
 
     Raises:
@@ -69,28 +70,29 @@ def require_space_for(config: ExperimentConfig, *, store: ArtifactStore) -> None
         ConfigError: a scale is not a multiple of the tower's tiles.
     """
     form = config.features.form
-    datasets = _prepared(config, store)
+    datasets = _prepared(plan, store)
     if form == "live":
         return
     if datasets is not None:
-        num_images = len(set(ImageReader(datasets).usable()) - _cached(config, form, store))
+        num_images = len(set(ImageReader(datasets).usable()) - _cached(config, form, plan, store))
     else:
-        num_images = sum(size.num_images for size in training_data_sizes(config, store=store).values())
+        num_images = sum(size.num_images for size in training_data_sizes(config, plan, store=store).values())
     require_space(config.vision_tower, config.features, num_images=num_images, root=store.root)
 
 
-def _prepared(config: ExperimentConfig, store: ArtifactStore) -> list[Manifest] | None:
-    plan = plan_experiment(config)
+def _prepared(plan: Plan, store: ArtifactStore) -> list[Manifest] | None:
     found = [plan.find(Role("dataset", stage), store) for stage in ("pretrain", "finetune")]
     return None if None in found else [manifest for manifest in found if manifest is not None]
 
 
-def _cached(config: ExperimentConfig, form: StoredForm, store: ArtifactStore) -> set[str]:
+def _cached(config: ExperimentConfig, form: StoredForm, plan: Plan, store: ArtifactStore) -> set[str]:
     """The images that have features of the experiment's encoder in one of the forms."""
     changed = config.model_copy(update={"features": config.features.model_copy(update={"form": form})})
-    plan = plan_experiment(changed)
-    calibration = plan.find(Role("calibration"), store)
-    if Role("calibration") in plan and calibration is None:
-        return set()
-    encoder = encoder_description(changed.vision_tower, changed.features)
+    calibration = None
+    if form == "int8":
+        identities, dataset = Identities(store.root), plan[Role("dataset", "pretrain")].fingerprint
+        request = calibration_request(changed.vision_tower, changed.features, identities, dataset_fingerprint=dataset)
+        if (calibration := store.find(request)) is None:
+            return set()
+    encoder = encoder_description(changed.vision_tower, changed.features, Identities(store.root))
     return {key for shard in shards_of(store, encoder, calibration=calibration) for key in encoded_images(shard)}

@@ -4,30 +4,32 @@ from pathlib import Path
 
 from pipeline.config.experiment import ExperimentName, load_experiment
 from pipeline.core.errors import ConfigError
+from pipeline.core.settings import Settings
 from pipeline.evaluation.models.weights import DIGITS, MODEL_STEP, ON_THE_HUB, ModelSource, download_model
 from pipeline.planning.steps import Role
 from pipeline.store.artifacts import ArtifactStore
 from pipeline.store.manifest import Manifest
 
 
-def find_model(name: str, *, store: ArtifactStore) -> ModelSource:
+def find_model(name: str, settings: Settings) -> ModelSource:
     """The model of this name.
 
     Args:
         name: an experiment or a ``.yaml`` file, first digits of a fingerprint, a folder, or ``owner/name@revision``.
-        store: where experiments and fingerprints are looked up.
+        settings: say in which store experiments and fingerprints are looked up.
 
     Raises:
         ConfigError: it is none of them, was not trained yet, or the Hub does not have it.
         StoreError: the digits match no artifact or several.
         TransientError: the Hub does not answer.
     """
+    store = ArtifactStore(settings.store_root)
     if (Path(name) / "config.json").is_file():
         return _in_folder(name, store)
     if Path(name).is_dir() and name not in set(ExperimentName):
         raise ConfigError(f"folder {name} holds no model: it has no config.json")
     if name in set(ExperimentName) or name.endswith((".yaml", ".yml")):
-        return _of_experiment(name, store)
+        return _of_experiment(name, settings)
     if DIGITS.fullmatch(name):
         return _of_artifact(store.by_fingerprint(name))
     if found := ON_THE_HUB.fullmatch(name):
@@ -40,11 +42,12 @@ def find_model(name: str, *, store: ArtifactStore) -> ModelSource:
     )
 
 
-def _of_experiment(name: str, store: ArtifactStore) -> ModelSource:
+def _of_experiment(name: str, settings: Settings) -> ModelSource:
     from pipeline.planning.plan import plan_experiment
 
     config = load_experiment(name)
-    manifest = plan_experiment(config).find(Role(MODEL_STEP), store)
+    store = ArtifactStore(settings.store_root)
+    manifest = plan_experiment(config, settings).find(Role(MODEL_STEP), store)
     if manifest is None:
         raise ConfigError(f"{config.name} has not been trained yet in {store.root}; `llava-jp run {name}` does it")
     return ModelSource(config.name, manifest.directory, manifest)

@@ -6,16 +6,20 @@ tests ask the plan.
 
 import json
 from collections.abc import Callable, Iterator, Mapping
+from functools import partial
 from pathlib import Path
 
 from pipeline.comparison.judged import compared_scores
 from pipeline.comparison.scores import ComparedExperiment
 from pipeline.config.evaluation import BenchmarkConfig, EvaluationConfig
 from pipeline.config.experiment import ExperimentConfig, LimitsConfig
+from pipeline.config.identity import Identities
 from pipeline.config.measured import ModelEvaluation
 from pipeline.core.errors import ConfigError
 from pipeline.core.files import write_text
+from pipeline.core.settings import Settings
 from pipeline.evaluation.judge.prompt import is_judged
+from pipeline.evaluation.language_gate import LanguageGate, gate_for
 from pipeline.evaluation.measure import ModelUnderTest
 from pipeline.planning.entries.data import contamination, dataset, translation
 from pipeline.planning.entries.evaluation import judgements, measured_predictions, predictions, scores
@@ -26,29 +30,33 @@ from pipeline.store.artifacts import ArtifactStore
 from pipeline.store.manifest import Manifest
 
 
-def plan_experiment(config: ExperimentConfig) -> Plan:
-    """All steps of an experiment.
+def plan_experiment(config: ExperimentConfig, settings: Settings) -> Plan:
+    """All steps of an experiment; of the settings only what decides fingerprints: pins and the language model.
 
     Raises:
         DataError: a path of the experiment does not exist.
     """
-    return Plan(tuple(_experiment_steps(config)))
+    return Plan(
+        tuple(_experiment_steps(config, Identities(settings.store_root), gate_for(config.evaluation, settings)))
+    )
 
 
-def plan_evaluation(config: ModelEvaluation, model: ModelUnderTest) -> Plan:
+def plan_evaluation(config: ModelEvaluation, model: ModelUnderTest, settings: Settings) -> Plan:
     """All steps of the evaluation of a model that no run has trained.
 
     Raises:
         DataError: a path does not exist.
     """
-    return Plan(tuple(_evaluation_steps(config, model)))
+    return Plan(
+        tuple(_evaluation_steps(config, model, Identities(settings.store_root), gate_for(config.evaluation, settings)))
+    )
 
 
-def _experiment_steps(config: ExperimentConfig) -> Iterator[Step]:
+def _experiment_steps(config: ExperimentConfig, identities: Identities, gate: LanguageGate | None) -> Iterator[Step]:
     limits, evaluation = config.limits, config.evaluation
-    captions = dataset("pretrain", config.datasets.pretrain, is_benchmark=False)
-    conversations = dataset("finetune", config.datasets.finetune, is_benchmark=False)
-    benchmarks = _benchmarks(evaluation)
+    captions = dataset("pretrain", config.datasets.pretrain, is_benchmark=False, identities=identities)
+    conversations = dataset("finetune", config.datasets.finetune, is_benchmark=False, identities=identities)
+    benchmarks = _benchmarks(evaluation, identities)
     yield from (captions, conversations, *benchmarks.values())
     accepted_captions = translation(config.translation, captions, limits=limits)
     accepted_conversations = translation(config.translation, conversations, limits=limits)
@@ -61,35 +69,44 @@ def _experiment_steps(config: ExperimentConfig) -> Iterator[Step]:
             accepted_captions, accepted_conversations = shared_captions, shared_conversations
     scales = None
     if config.features.form == "int8":
-        yield (scales := calibration(config.vision_tower, config.features, captions))
-    caption_features = features(config.vision_tower, config.features, captions, scales, limits=limits)
-    conversation_features = features(config.vision_tower, config.features, conversations, scales, limits=limits)
+        yield (scales := calibration(config.vision_tower, config.features, captions, identities=identities))
+    encode = partial(features, config.vision_tower, config.features, limits=limits, identities=identities)
+    caption_features, conversation_features = encode(captions, scales), encode(conversations, scales)
     yield from (caption_features, conversation_features)
     inputs = {"dataset": captions, "accepted": accepted_captions, "features": caption_features}
-    yield (projector := training("pretrain", config, inputs))
+    yield (projector := training("pretrain", config, inputs, identities=identities))
     inputs = {"dataset": conversations, "accepted": accepted_conversations, "features": conversation_features}
-    yield (model := training("finetune", config, {**inputs, "projector": projector}))
+    yield (model := training("finetune", config, {**inputs, "projector": projector}, identities=identities))
     yield from _measuring_steps(
-        config, benchmarks, lambda benchmark, items: predictions(evaluation, benchmark, items, model)
+        config, benchmarks, gate, lambda benchmark, items: predictions(evaluation, benchmark, items, model)
     )
 
 
-def _evaluation_steps(config: ModelEvaluation, model: ModelUnderTest) -> Iterator[Step]:
-    benchmarks = _benchmarks(config.evaluation)
+def _evaluation_steps(
+    config: ModelEvaluation, model: ModelUnderTest, identities: Identities, gate: LanguageGate | None
+) -> Iterator[Step]:
+    benchmarks = _benchmarks(config.evaluation, identities)
     yield from benchmarks.values()
     yield from _measuring_steps(
-        config, benchmarks, lambda benchmark, items: measured_predictions(model, config, benchmark, items)
+        config,
+        benchmarks,
+        gate,
+        lambda benchmark, items: measured_predictions(model, config, benchmark, items, identities=identities),
     )
 
 
-def _benchmarks(evaluation: EvaluationConfig) -> dict[str, Step]:
+def _benchmarks(evaluation: EvaluationConfig, identities: Identities) -> dict[str, Step]:
     """The items of every benchmark by its name; several protocols share them."""
-    return {one.name: dataset(one.name, one.source, is_benchmark=True) for one in evaluation.benchmarks}
+    return {
+        one.name: dataset(one.name, one.source, is_benchmark=True, identities=identities)
+        for one in evaluation.benchmarks
+    }
 
 
 def _measuring_steps(
     config: ExperimentConfig | ModelEvaluation,
     benchmarks: Mapping[str, Step],
+    gate: LanguageGate | None,
     answers_of: Callable[[BenchmarkConfig, Step], Step],
 ) -> Iterator[Step]:
     """Answers and scores of every benchmark, then judgements: a judge may be away."""
@@ -97,7 +114,7 @@ def _measuring_steps(
     answers = {}
     for benchmark in evaluation.benchmarks:
         yield (answered := answers_of(benchmark, benchmarks[benchmark.name]))
-        yield scores(benchmark, answered, limits=limits)
+        yield scores(benchmark, answered, limits=limits, gate=gate)
         answers[benchmark.label] = answered
     for benchmark in evaluation.benchmarks:
         if is_judged(benchmark, evaluation.judge):
@@ -105,13 +122,13 @@ def _measuring_steps(
             yield judgements(evaluation.judge, benchmark, items, answered, name=config.name, limits=limits)
 
 
-def finished_experiment(config: ExperimentConfig, *, store: ArtifactStore) -> ComparedExperiment:
+def finished_experiment(config: ExperimentConfig, settings: Settings) -> ComparedExperiment:
     """The finished evaluation of an experiment, for a comparison. A judge's opinion may be missing.
 
     Raises:
         ConfigError: some of it is still to do.
     """
-    plan = plan_experiment(config)
+    plan, store = plan_experiment(config, settings), ArtifactStore(settings.store_root)
     return finished_evaluation(
         config.name,
         config.evaluation,

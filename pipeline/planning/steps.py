@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal, NamedTuple
 
+from pipeline.core.settings import Settings
 from pipeline.evaluation.openai_client import Judge
 from pipeline.features.cache import RunJob
 from pipeline.features.step import on_this_machine
@@ -36,12 +37,18 @@ class Machine:
     """What steps need beside their sections and inputs."""
 
     store: ArtifactStore
+    settings: Settings
     judge: Judge | None = None
     """None when there is nothing to judge, or nobody to do it."""
-    run_encoding: RunJob = on_this_machine
-    """Runs the jobs of the feature steps: on this machine or on a Ray cluster."""
+    cluster: RunJob | None = None
+    """Runs the jobs of the feature steps on a Ray cluster; None: the devices of this machine do."""
     log_trace: Callable[[Mapping[str, Any]], None] = lambda _: None
     """Takes every call of a judge."""
+
+    @property
+    def run_encoding(self) -> RunJob:
+        """Runs the jobs of the feature steps."""
+        return self.cluster or on_this_machine(self.settings)
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,6 @@ from model.config import ImageConfig
 from model.vision.s2 import join_scales
 from model.vision.tower import VisionTower, build_vision_tower, pixels_of
 from pipeline.core.errors import DataError
-from pipeline.core.settings import load_settings
 from pipeline.data.images import ImageReader, decode
 from pipeline.features.cache import IMAGES_FILE
 from pipeline.features.reader import FeatureReader
@@ -95,8 +94,7 @@ def open_features(job: TrainingJob, device: torch.device) -> FeatureSource:
     """The features that a training job names."""
     manifest = read_manifest(job.features)
     if manifest.summary["form"] != "live":
-        settings = load_settings()
-        reader = FeatureReader(job.features, check=settings.check_features, num_threads=settings.num_readers)
+        reader = FeatureReader(job.features, check=job.check_features, num_threads=job.num_readers)
         return CachedFeatures(reader, device)
     keys = pq.read_table(manifest.path(IMAGES_FILE), columns=["image_sha256"])["image_sha256"].to_pylist()
     tower = build_vision_tower(job.vision_tower).to(device)

@@ -68,6 +68,8 @@ class TrainingJob(Record):
     attention: AttentionName = "sdpa"
     checkpoint_every: int
     keep_checkpoints: int
+    check_features: Literal["first", "always", "never"] = "first"
+    num_readers: int = 4
     seconds_to_stop: float
     """Time to save when it is asked to stop."""
     checkpoint: Path | None

@@ -10,9 +10,9 @@ from model.config import ImageConfig, LlmConfig, Stage, VisionTowerConfig
 from pipeline.compute.hosts import training_hosts
 from pipeline.compute.launch import launch
 from pipeline.config.experiment import StageConfig
-from pipeline.config.identity import identity
+from pipeline.config.identity import Identities
 from pipeline.core.files import write_text
-from pipeline.core.settings import Settings, load_settings
+from pipeline.core.settings import Settings
 from pipeline.store.artifacts import WORK_FOLDER, ArtifactStore
 from pipeline.store.manifest import Manifest, Request
 from pipeline.training.checkpoints.resume import find_start
@@ -23,12 +23,14 @@ log = logging.getLogger(__name__)
 VERSION = 1  # raise when the same request should give a different result
 
 
-def stage_request(stage: Stage, config: StageConfig, llm: LlmConfig, *, inputs: Mapping[str, str]) -> Request:
+def stage_request(
+    stage: Stage, config: StageConfig, llm: LlmConfig, identities: Identities, *, inputs: Mapping[str, str]
+) -> Request:
     """What ``train_stage`` is asked to make.
 
     ``inputs``: fingerprints of dataset, accepted, features and, in finetuning, projector.
     """
-    described = {"stage": identity(config), "llm": identity(llm)}
+    described = {"stage": identities.of(config), "llm": identities.of(llm)}
     return Request(step=stage, version=VERSION, config=described, inputs=dict(inputs))
 
 
@@ -52,16 +54,16 @@ def train_stage(
     *,
     inputs: Mapping[str, Manifest],
     store: ArtifactStore,
+    settings: Settings,
 ) -> Manifest:
     """Train the projector (``pretrain``: ``projector.safetensors``) or projector and LLM (``finetune``: a folder).
 
     ``vision_tower`` and ``images`` are those of the features; they are part of the features' fingerprint.
     """
     fingerprints = {role: manifest.fingerprint for role, manifest in inputs.items()}
-    request = stage_request(stage, config, llm, inputs=fingerprints)
+    request = stage_request(stage, config, llm, Identities(store.root), inputs=fingerprints)
 
     def work(directory: Path) -> dict[str, Any]:
-        settings = load_settings()
         folder = directory / WORK_FOLDER
         folder.mkdir(exist_ok=True)
         hosts = training_hosts(settings)
@@ -85,12 +87,19 @@ def train_stage(
             attention=settings.attention,
             checkpoint_every=settings.checkpoint_every,
             keep_checkpoints=settings.keep_checkpoints,
+            check_features=settings.check_features,
+            num_readers=settings.num_readers,
             seconds_to_stop=settings.seconds_to_stop,
             checkpoint=checkpoint,
             universal=universal,
         )
         write_text(folder / "job.json", job.model_dump_json(indent=2))
-        launch(folder / "job.json", hosts=hosts, master_port=settings.master_port)
+        launch(
+            folder / "job.json",
+            hosts=hosts,
+            master_port=settings.master_port,
+            seconds_to_stop=settings.seconds_to_stop,
+        )
         summary: dict[str, Any] = json.loads((folder / "summary.json").read_text(encoding="utf-8"))
         return summary
 

@@ -7,12 +7,13 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from pipeline.compute.worker import Supervisor
+from pipeline.core.settings import Settings
 from pipeline.training.checkpoints.resume import ConversionJob
 from pipeline.training.job import TrainingJob
 from pipeline.training.stopping import StopRequest
 
 
-def work(job_file: Path, supervisor: Supervisor) -> None:
+def work(job_file: Path, supervisor: Supervisor, _settings: Settings) -> None:
     """Train, or convert a checkpoint."""
     text = job_file.read_text(encoding="utf-8")
     if json.loads(text)["kind"] == "convert":

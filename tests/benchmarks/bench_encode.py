@@ -32,12 +32,12 @@ from model.vision.tower import FEATURE_LAYER, VisionTower, build_vision_tower, p
 from pipeline.compute.model_sizes import tower_sizes
 from pipeline.config.experiment import FeatureConfig, LocalSource
 from pipeline.core.progress import listening
-from pipeline.core.settings import load_settings
+from pipeline.core.settings import Settings, load_settings
 from pipeline.data.images import decode
 from pipeline.data.prepare import prepare_dataset
 from pipeline.features.encoder import IMAGES_PER_BATCH
 from pipeline.features.sizes import encoding_flops
-from pipeline.features.step import cache_features
+from pipeline.features.step import cache_features, on_this_machine
 from pipeline.store.artifacts import ArtifactStore
 from tests.benchmarks.machine import machine_line
 
@@ -210,7 +210,7 @@ def _ours(tower: VisionTowerConfig, config: FeatureConfig, contents: Sequence[by
     dataset = prepare_dataset(source, store=store)
     seen: list[tuple[float, int]] = []
     with listening(lambda event: seen.append((time.perf_counter(), event.done))):
-        cache_features(tower, config, dataset=dataset, store=store)
+        cache_features(tower, config, dataset=dataset, store=store, run_job=on_this_machine(Settings()))
     started, num_before = next(one for one in seen if one[1])
     return (len(contents) - num_before) / (time.perf_counter() - started)
 

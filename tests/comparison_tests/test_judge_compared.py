@@ -6,6 +6,7 @@ from pipeline.comparison.scores import COMPARISON_SCHEMA, ComparedExperiment, ex
 from pipeline.comparison.step import DIFFERENCE_SCHEMA, comparison_request, judged_rows
 from pipeline.config.evaluation import BenchmarkConfig, JudgeConfig
 from pipeline.config.experiment import ExperimentConfig, LimitsConfig, load_experiment
+from pipeline.core.settings import load_settings
 from pipeline.evaluation.judge.differences import judged_differences
 from pipeline.evaluation.judge.prompt import is_judged
 from pipeline.evaluation.judge.step import judge
@@ -119,8 +120,14 @@ def experiment_with(*benchmarks, **judge_) -> ExperimentConfig:
 
 def test_the_plan_of_an_experiment_has_the_judge_after_the_answers(tmp_path, monkeypatch):
     monkeypatch.setenv("LLAVA_JP_STORE", str(tmp_path))
-    plain = {str(step.role): step.fingerprint for step in plan_experiment(experiment_with({"name": BENCHMARK}))}
-    other = {str(step.role): step for step in plan_experiment(experiment_with({"name": BENCHMARK}, model="gpt-4o"))}
+    plain = {
+        str(step.role): step.fingerprint
+        for step in plan_experiment(experiment_with({"name": BENCHMARK}), load_settings())
+    }
+    other = {
+        str(step.role): step
+        for step in plan_experiment(experiment_with({"name": BENCHMARK}, model="gpt-4o"), load_settings())
+    }
     assert list(plain)[-3:] == [f"{step}/{BENCHMARK}/all" for step in ("predictions", "scores", "judgements")]
     changed = [role for role, fingerprint in plain.items() if other[role].fingerprint != fingerprint]
     assert changed == [f"judgements/{BENCHMARK}/all"]

@@ -19,7 +19,7 @@ def test_a_port_in_use_is_explained_before_anything_starts(tmp_path):
         holder.listen()
         port = holder.getsockname()[1]
         with pytest.raises(ConfigError) as caught:
-            launch(tmp_path / "job.json", hosts=[Host("localhost", 1)], master_port=port)
+            launch(tmp_path / "job.json", hosts=[Host("localhost", 1)], master_port=port, seconds_to_stop=120)
     assert str(caught.value) == (
         f"port {port} (LLAVA_JP_MASTER_PORT) cannot be used: Address already in use; "
         "unset the variable to use any free port, or stop the program that holds it"
@@ -30,7 +30,7 @@ def test_a_port_in_use_is_explained_before_anything_starts(tmp_path):
 def test_workers_that_die_show_the_end_of_what_they_said(tmp_path):
     # There is no job file: the worker's traceback is all there is to go by.
     with pytest.raises(RuntimeError, match=r"(?s)the workers of .*job\.json stopped with code \d+:.*job\.json"):
-        launch(tmp_path / "job.json", hosts=[Host("localhost", 1)], master_port=None)
+        launch(tmp_path / "job.json", hosts=[Host("localhost", 1)], master_port=None, seconds_to_stop=120)
     assert "job.json" in (tmp_path / "worker.log").read_text(encoding="utf-8")
 
 
@@ -41,7 +41,7 @@ def test_a_worker_that_fails_takes_the_others_with_it(tmp_path, monkeypatch):
     monkeypatch.syspath_prepend(tmp_path)
     started = time.monotonic()
     with pytest.raises(RuntimeError, match=r"(?s)job\.json stopped with code -15.*No such file or directory"):
-        launch(tmp_path / "job.json", hosts=[Host("localhost", 2)], master_port=None)
+        launch(tmp_path / "job.json", hosts=[Host("localhost", 2)], master_port=None, seconds_to_stop=120)
     assert time.monotonic() - started < 300
 
 
@@ -61,7 +61,7 @@ def test_lines_of_two_workers_do_not_run_into_each_other(tmp_path, monkeypatch, 
     (tmp_path / "sitecustomize.py").write_text(TALKATIVE, encoding="utf-8")
     monkeypatch.syspath_prepend(tmp_path)
     monkeypatch.setenv("PYTHONUNBUFFERED", "1")
-    launch(tmp_path / "job.json", hosts=[Host("localhost", 2)], master_port=None)
+    launch(tmp_path / "job.json", hosts=[Host("localhost", 2)], master_port=None, seconds_to_stop=120)
     assert "encode images: 400 images in " in caplog.text
 
 
@@ -134,16 +134,15 @@ def interrupt(_event):
 
 def test_an_interrupted_launch_asks_its_workers_to_save_and_says_that_they_have(leaving, caplog):
     with pytest.raises(KeyboardInterrupt), listening(interrupt):
-        launch(leaving, hosts=[Host("localhost", 2)], master_port=None)
+        launch(leaving, hosts=[Host("localhost", 2)], master_port=None, seconds_to_stop=120)
     assert caplog.messages == ["saved at optimizer step 7"]
 
 
 def test_a_worker_that_does_not_leave_in_time_is_killed(leaving, monkeypatch, caplog):
     monkeypatch.setenv("STUBBORN", "0")
-    monkeypatch.setenv("LLAVA_JP_SECONDS_TO_STOP", "0.5")
     started = time.monotonic()
     with pytest.raises(KeyboardInterrupt), listening(interrupt):
-        launch(leaving, hosts=[Host("localhost", 1)], master_port=None)
+        launch(leaving, hosts=[Host("localhost", 1)], master_port=None, seconds_to_stop=0.5)
     assert 0.5 < time.monotonic() - started < 60
     assert caplog.messages == []
 
@@ -151,7 +150,7 @@ def test_a_worker_that_does_not_leave_in_time_is_killed(leaving, monkeypatch, ca
 def test_workers_that_were_asked_by_somebody_else_end_the_launch_with_what_they_saved(leaving, monkeypatch):
     monkeypatch.setenv("ASKED", "1")
     with pytest.raises(StoppedError, match="^saved at optimizer step 7$"):
-        launch(leaving, hosts=[Host("localhost", 2)], master_port=None)
+        launch(leaving, hosts=[Host("localhost", 2)], master_port=None, seconds_to_stop=120)
 
 
 def test_a_launch_waits_for_workers_of_an_earlier_one_that_still_hold_the_job(tmp_path, caplog):
@@ -159,7 +158,7 @@ def test_a_launch_waits_for_workers_of_an_earlier_one_that_still_hold_the_job(tm
     with held_alone(tmp_path / "workers.lock", "not yet"):
         (worker_of_an_earlier_run := subprocess.Popen(["sleep", "2"], pass_fds=descriptors_held()))
     with pytest.raises(RuntimeError, match="job.json stopped with code"):
-        launch(tmp_path / "job.json", hosts=[Host("localhost", 1)], master_port=None)
+        launch(tmp_path / "job.json", hosts=[Host("localhost", 1)], master_port=None, seconds_to_stop=120)
     assert worker_of_an_earlier_run.poll() == 0
     assert "processes of an earlier run of this job still save" in caplog.text
 
@@ -195,7 +194,7 @@ def test_a_far_worker_gets_settings_and_secrets_unseen_and_is_asked_to_stop_when
     monkeypatch.setenv("HF_TOKEN", "hidden")
     hosts = [Host("localhost", 1), Host("127.0.0.2", 1)]
     with pytest.raises(RuntimeError, match="stopped with code 1"):
-        launch(tmp_path / "job.json", hosts=hosts, master_port=None)
+        launch(tmp_path / "job.json", hosts=hosts, master_port=None, seconds_to_stop=120)
     log = (tmp_path / "worker.log").read_text(encoding="utf-8")
     assert "rank 0 has failed" in log
     assert "asked to stop with INFO True" in log
@@ -208,11 +207,13 @@ def test_a_machine_that_cannot_be_reached_is_shown(tmp_path, monkeypatch):
     monkeypatch.syspath_prepend(tmp_path)
     started = time.monotonic()
     with pytest.raises(RuntimeError, match="ssh: Could not resolve hostname node9"):
-        launch(tmp_path / "job.json", hosts=[Host("localhost", 1), Host("node9", 1)], master_port=None)
+        launch(
+            tmp_path / "job.json", hosts=[Host("localhost", 1), Host("node9", 1)], master_port=None, seconds_to_stop=120
+        )
     assert time.monotonic() - started < 300
 
 
 def test_other_machines_without_ssh_are_refused_before_anything_starts(tmp_path, monkeypatch):
     monkeypatch.setenv("PATH", str(tmp_path))
     with pytest.raises(ConfigError, match="the host file names other machines, and there is no ssh here to reach them"):
-        launch(tmp_path / "job.json", hosts=[Host("node9", 1)], master_port=None)
+        launch(tmp_path / "job.json", hosts=[Host("node9", 1)], master_port=None, seconds_to_stop=120)

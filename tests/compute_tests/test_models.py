@@ -9,11 +9,11 @@ from pipeline.compute.model_sizes import tower_sizes
 from pipeline.config.architectures import known_architectures
 from pipeline.config.experiment import ExperimentName, load_experiment
 from pipeline.core.errors import DataError
+from pipeline.core.settings import Settings, load_settings
 from pipeline.data.download.models import pin_models, unpinned_models
 from pipeline.planning.costs import estimate
 from pipeline.planning.plan import plan_experiment
 from pipeline.planning.training import model_sizes
-from pipeline.store.artifacts import ArtifactStore
 from tests.support.hub_server import commit_of, running_hub
 
 UNPINNED = [
@@ -36,7 +36,7 @@ def hub(monkeypatch):
 
 
 def fingerprint(config):
-    return {str(step.role): step.fingerprint for step in plan_experiment(config)}["pretrain"]
+    return {str(step.role): step.fingerprint for step in plan_experiment(config, load_settings())}["pretrain"]
 
 
 def test_a_model_without_a_revision_gets_the_commit_that_the_hub_has_now_and_keeps_it(hub, root):
@@ -77,7 +77,8 @@ REAL = [name for name in ExperimentName if name.startswith("llava-jp-")]
 @pytest.mark.parametrize("name", REAL)
 def test_every_real_experiment_is_planned_without_a_network(root, monkeypatch, name):
     monkeypatch.setenv("HF_ENDPOINT", "http://127.0.0.1:9")
-    costs = estimate(load_experiment(name), store=ArtifactStore(root))
+    config, settings = load_experiment(name), Settings(store=root)
+    costs = estimate(config, plan_experiment(config, settings), settings)
     assert costs["finetune"].num_bytes > 1e9
     assert costs["features/pretrain"].seconds > 0
 

@@ -7,6 +7,7 @@ import json
 from pathlib import Path
 
 from pipeline.config.experiment import load_experiment
+from pipeline.core.settings import load_settings
 from pipeline.planning.plan import plan_experiment
 
 FROZEN = Path(__file__).with_name("frozen_experiments.json")
@@ -15,7 +16,7 @@ PUBLISHED = ("demo-v1.0", "demo-v1.1")
 
 def fingerprints(name: str) -> dict[str, str]:
     """Fingerprint of every step of an experiment by its role."""
-    return {str(step.role): step.fingerprint for step in plan_experiment(load_experiment(name))}
+    return {str(step.role): step.fingerprint for step in plan_experiment(load_experiment(name), load_settings())}
 
 
 def main() -> None:

@@ -10,6 +10,7 @@ from model.config import GENERATION_PRESETS, GenerationConfig
 from pipeline.config.evaluation import EvaluationConfig
 from pipeline.config.experiment import ExperimentName, PublishedSource, load_experiment
 from pipeline.core.errors import ConfigError
+from pipeline.core.settings import load_settings
 from pipeline.planning.plan import plan_experiment
 from tests.config_tests.freeze_experiments import FROZEN, fingerprints
 
@@ -283,7 +284,10 @@ def test_a_published_experiment_still_asks_for_the_same_artifacts(name):
 
 def test_a_field_of_a_stage_changes_that_stage_and_what_follows_from_it():
     before, after = (
-        {str(step.role): step.fingerprint for step in plan_experiment(load_experiment("smoke", overrides))}
+        {
+            str(step.role): step.fingerprint
+            for step in plan_experiment(load_experiment("smoke", overrides), load_settings())
+        }
         for overrides in ([], ["finetune.learning_rate=1.0e-4"])
     )
     assert {role for role in before if before[role] != after[role]} == {
@@ -295,7 +299,7 @@ def test_a_field_of_a_stage_changes_that_stage_and_what_follows_from_it():
 
 def test_a_name_and_a_description_and_a_limit_change_no_step():
     changed = ["name=other", "description=other", "limits.max_rejected_fraction=1.0"]
-    plans = [plan_experiment(load_experiment("smoke", overrides)) for overrides in ([], changed)]
+    plans = [plan_experiment(load_experiment("smoke", overrides), load_settings()) for overrides in ([], changed)]
     before, after = ([(step.role, step.request) for step in plan] for plan in plans)
     assert before == after
 

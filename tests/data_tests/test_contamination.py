@@ -8,6 +8,7 @@ from PIL import Image
 
 from pipeline.config.experiment import ContaminationConfig, ShapesJaSource, TranslationConfig, load_experiment
 from pipeline.core.errors import DataError
+from pipeline.core.settings import load_settings
 from pipeline.data.contamination import (
     contamination_line,
     contamination_request,
@@ -202,7 +203,7 @@ def test_excluding_changes_what_training_reads_and_nothing_before_it():
     plans = {}
     for exclude in ("false", "true"):
         config = load_experiment("smoke", [f"contamination.exclude={exclude}"])
-        plans[exclude] = {str(step.role): step for step in plan_experiment(config)}
+        plans[exclude] = {str(step.role): step for step in plan_experiment(config, load_settings())}
     changed = {role for role in plans["true"] if plans["true"][role].fingerprint != plans["false"][role].fingerprint}
     assert changed == {"pretrain", "finetune", "predictions/shapes-ja", "scores/shapes-ja"}
     assert plans["true"]["pretrain"].request.inputs["accepted"] == plans["true"]["contamination/pretrain"].fingerprint

@@ -4,6 +4,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from pipeline.config.experiment import LocalSource, ShapesJaSource
+from pipeline.config.identity import Identities
 from pipeline.core.errors import DataError
 from pipeline.data import image_table
 from pipeline.data import prepare as preparation
@@ -188,7 +189,8 @@ def test_english_beside_the_japanese_is_not_replaced(tmp_path, store):
 def test_other_originals_make_another_dataset(tmp_path, store):
     requests = [
         prepare_request(
-            with_originals(tmp_path / name, [talk("1", None)], [talk("1", None, text, "b")], {})
+            with_originals(tmp_path / name, [talk("1", None)], [talk("1", None, text, "b")], {}),
+            Identities(store.root),
         ).fingerprint
         for name, text in (("one", "a"), ("two", "a"), ("three", "c"))
     ]
@@ -232,10 +234,15 @@ def test_a_dataset_without_records_is_a_dataset(tmp_path, store):
 
 def test_the_same_files_elsewhere_are_the_same_dataset(tmp_path, store):
     requests = [
-        prepare_request(local_source(tmp_path / name, [talk("1", "a.png")], {"a.png": picture(1)})) for name in "ab"
+        prepare_request(
+            local_source(tmp_path / name, [talk("1", "a.png")], {"a.png": picture(1)}), Identities(store.root)
+        )
+        for name in "ab"
     ]
     assert requests[0].fingerprint == requests[1].fingerprint
-    changed = prepare_request(local_source(tmp_path / "b", [talk("1", "a.png")], {"a.png": picture(99)}))
+    changed = prepare_request(
+        local_source(tmp_path / "b", [talk("1", "a.png")], {"a.png": picture(99)}), Identities(store.root)
+    )
     assert changed.fingerprint != requests[0].fingerprint
 
 
@@ -265,6 +272,6 @@ def test_a_whole_benchmark_is_accepted(tmp_path, store):
 def test_images_that_are_no_folder_are_refused_before_anything_runs(tmp_path, store):
     source = local_source(tmp_path, [], {})
     with pytest.raises(DataError, match=r"images: .*records\.json is not a folder"):
-        prepare_request(source.model_copy(update={"images": source.annotations}))
+        prepare_request(source.model_copy(update={"images": source.annotations}), Identities(store.root))
     with pytest.raises(DataError, match=r"images is not a file of records"):
-        prepare_request(source.model_copy(update={"annotations": source.images}))
+        prepare_request(source.model_copy(update={"annotations": source.images}), Identities(store.root))

@@ -12,8 +12,10 @@ from typer.testing import CliRunner
 
 from flows.cli.main import app
 from pipeline.config.experiment import PublishedSource, load_experiment
+from pipeline.config.identity import Identities
 from pipeline.core.errors import ConfigError, DataError, StoreError
 from pipeline.core.retries import Patience
+from pipeline.core.settings import load_settings
 from pipeline.data.download import fetch as download
 from pipeline.data.download import plan as fetch_plan
 from pipeline.data.download import registry as sources
@@ -122,17 +124,17 @@ def test_a_training_set_comes_with_its_images_and_its_english(hub, store):
 
 def test_a_published_dataset_is_named_by_the_revisions_of_its_sources(hub, store):
     source = PublishedSource(kind="published", name="llava-pretrain-ja")
-    before = prepare_request(source)
+    before = prepare_request(source, Identities(store.root))
     assert set(before.config["revisions"].values()) == {"not pinned yet"}
     pin_datasets(["llava-pretrain-ja"], root=store.root)
     assert not (store.root / "sources").exists()
-    after = prepare_request(source)
+    after = prepare_request(source, Identities(store.root))
     assert after.config["revisions"] == revisions("llava-pretrain-ja", root=store.root)
     assert "not pinned yet" not in after.config["revisions"].values()
     assert after.fingerprint != before.fingerprint
     hub.add("datasets/team/captions", {"ja.jsonl": b""}, commit="second")
     pin_datasets(["llava-pretrain-ja"], root=store.root)
-    assert prepare_request(source).fingerprint == after.fingerprint
+    assert prepare_request(source, Identities(store.root)).fingerprint == after.fingerprint
 
 
 def test_pinning_twice_asks_nobody(hub, store):
@@ -245,13 +247,13 @@ def test_an_experiment_names_its_published_datasets_once(hub, tmp_path):
     config = load_experiment("smoke", overrides)
     assert published_datasets(config) == ("llava-pretrain-ja",)
     assert published_datasets(load_experiment("smoke")) == ()
-    assert "dataset/pretrain" in [str(step.role) for step in plan_experiment(config)]
+    assert "dataset/pretrain" in [str(step.role) for step in plan_experiment(config, load_settings())]
     assert plan_download((), root=tmp_path) is None
 
 
 def test_an_unknown_published_dataset_lists_the_known_ones(hub, store):
     with pytest.raises(ConfigError, match="no published dataset is named 'heron'; there are: ja-vg-vqa-500, "):
-        plan_experiment(load_experiment("smoke", ["datasets.pretrain={kind: published, name: heron}"]))
+        plan_experiment(load_experiment("smoke", ["datasets.pretrain={kind: published, name: heron}"]), load_settings())
 
 
 def test_stair_captions_are_one_record_each(tmp_path):

@@ -3,6 +3,7 @@
 import pytest
 
 from pipeline.config.experiment import load_experiment
+from pipeline.core.settings import load_settings
 from pipeline.planning.plan import plan_experiment
 from pipeline.planning.steps import Role
 from tests.support.pages import files_of
@@ -28,8 +29,8 @@ def changed(plan, other) -> list[str]:
 
 
 def test_an_experiment_is_one_file_and_shares_what_it_does_not_change(load):
-    plan = plan_experiment(load("my-experiment"))
-    different = changed(plan, plan_experiment(load_experiment("llava-jp-v1.1")))
+    plan = plan_experiment(load("my-experiment"), load_settings())
+    different = changed(plan, plan_experiment(load_experiment("llava-jp-v1.1"), load_settings()))
     assert different[:2] == ["pretrain", "finetune"]
     assert "features/pretrain" not in different
 
@@ -37,7 +38,10 @@ def test_an_experiment_is_one_file_and_shares_what_it_does_not_change(load):
 def test_another_llm_shares_the_features(load):
     config = load("my-llm")
     assert config.llm.weights.id == "llm-jp/llm-jp-3-3.7b"
-    plan, other = plan_experiment(config), plan_experiment(load_experiment("llava-jp-v1.1"))
+    plan, other = (
+        plan_experiment(config, load_settings()),
+        plan_experiment(load_experiment("llava-jp-v1.1"), load_settings()),
+    )
     features = Role("features", "finetune")
     assert plan[features].fingerprint == other[features].fingerprint
     assert plan[Role("pretrain")].fingerprint != other[Role("pretrain")].fingerprint

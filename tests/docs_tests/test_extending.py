@@ -13,6 +13,7 @@ from pipeline.benchmarks import known
 from pipeline.config.evaluation import BenchmarkConfig
 from pipeline.config.experiment import load_experiment
 from pipeline.core.parquet import write_rows
+from pipeline.core.settings import Settings, load_settings
 from pipeline.data.samples import SAMPLE_SCHEMA
 from pipeline.planning.entries import data as entries
 from pipeline.planning.plan import plan_experiment
@@ -52,7 +53,7 @@ def plan_with_lengths(added, monkeypatch):
     exec(FILES["pipeline/planning/entries/data.py"], namespace)
 
     def plan(config):
-        steps = plan_experiment(config)
+        steps = plan_experiment(config, load_settings())
         captions, conversations = (steps[Role("dataset", stage)] for stage in ("pretrain", "finetune"))
         (line,) = [text for text in blocks_of(PAGE) if text.startswith("    yield from")]
         names = {"answer_lengths": namespace["answer_lengths"], "captions": captions, "conversations": conversations}
@@ -67,7 +68,10 @@ def test_a_step_is_one_function_and_one_entry(plan_with_lengths, tmp_path):
     captions = local_source(tmp_path / "data", records, {"a.png": picture(10)})
     config = load_experiment("smoke")
     config = config.model_copy(update={"datasets": config.datasets.model_copy(update={"pretrain": captions})})
-    plan, machine = plan_with_lengths(config), Machine(ArtifactStore(tmp_path / "store"))
+    plan, machine = (
+        plan_with_lengths(config),
+        Machine(ArtifactStore(tmp_path / "store"), Settings(store=tmp_path / "store")),
+    )
     dataset, lengths = plan[Role("dataset", "pretrain")], plan[Role("answer_lengths", "pretrain")]
     made = {dataset.role: dataset.make({}, machine)}
     made[lengths.role] = lengths.make(made, machine)

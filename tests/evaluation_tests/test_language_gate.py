@@ -5,6 +5,7 @@ import pytest
 
 from pipeline.config.evaluation import EvaluationConfig
 from pipeline.core.errors import DataError, TransientError
+from pipeline.core.settings import load_settings
 from pipeline.data.download.registry import known_sources
 from pipeline.evaluation import language_gate as gate_module
 from pipeline.evaluation.language_gate import LanguageGate, language_gate, require_language_gate
@@ -40,15 +41,15 @@ def test_the_models_checksum_is_that_of_the_registry(lid_176):
 
 
 def test_the_model_is_that_of_the_settings(lid_176, monkeypatch):
-    assert language_gate() is None
+    assert language_gate(load_settings()) is None
     monkeypatch.setenv("LLAVA_JP_LANGUAGE_MODEL", str(lid_176))
-    assert language_gate().file == lid_176
+    assert language_gate(load_settings()).file == lid_176
 
 
 def test_a_model_that_is_not_there_is_an_error(monkeypatch):
     monkeypatch.setenv("LLAVA_JP_LANGUAGE_MODEL", "/nowhere/lid.176.ftz")
     with pytest.raises(DataError, match=re.escape("LLAVA_JP_LANGUAGE_MODEL=/nowhere/lid.176.ftz does not exist")):
-        language_gate()
+        language_gate(load_settings())
 
 
 def test_a_file_that_is_no_model_is_an_error(tmp_path):
@@ -66,7 +67,7 @@ def test_without_a_network_the_run_goes_on_and_says_what_is_missing(monkeypatch,
 
     monkeypatch.setattr(gate_module, "fetch", no_network)
     with caplog.at_level(logging.INFO):
-        require_language_gate(EVALUATION)
+        require_language_gate(EVALUATION, load_settings())
     assert "fetching lid-176 for rougeL_ja" in caplog.text
     assert "CC BY-SA 3.0" in caplog.text
     assert "rougeL_ja is not computed: dl.fbaipublicfiles.com does not answer. `llava-jp fetch lid-176`" in caplog.text
@@ -74,6 +75,6 @@ def test_without_a_network_the_run_goes_on_and_says_what_is_missing(monkeypatch,
 
 def test_nothing_is_fetched_where_no_metric_needs_it(monkeypatch):
     monkeypatch.setattr(gate_module, "fetch", None)
-    require_language_gate(EvaluationConfig())
+    require_language_gate(EvaluationConfig(), load_settings())
     heron = EvaluationConfig.model_validate({"benchmarks": [{"name": "japanese-heron-bench"}]})
-    require_language_gate(heron)
+    require_language_gate(heron, load_settings())

@@ -49,9 +49,9 @@ def publish(store: ArtifactStore, *items: Prediction):
     return store.produce(Request(step="predictions", version=1, config={}), work)
 
 
-def score(tmp_path, *items: Prediction, of: BenchmarkConfig | None = None):
+def score(tmp_path, *items: Prediction, of: BenchmarkConfig | None = None, gate: LanguageGate | None = None):
     store = ArtifactStore(tmp_path)
-    return score_predictions(of or benchmark(), predictions=publish(store, *items), store=store)
+    return score_predictions(of or benchmark(), predictions=publish(store, *items), store=store, gate=gate)
 
 
 @pytest.mark.parametrize(
@@ -150,7 +150,7 @@ def test_the_predictions_of_another_benchmark_are_refused(tmp_path):
 
 
 def test_the_request_follows_from_metrics_and_predictions_only():
-    request = score_request(benchmark("rougeL"), predictions_fingerprint="0123456789abcdef")
+    request = score_request(benchmark("rougeL"), None, predictions_fingerprint="0123456789abcdef")
     groups = {name: macro.sha256 for name, macro in sql_files("macros/benchmarks").items()}
     assert (request.step, request.config) == ("scores", {"metrics": ["rougeL"], "groups": groups})
     assert request.inputs == {"predictions": "0123456789abcdef"}
@@ -208,22 +208,21 @@ def test_without_its_language_model_the_gated_metric_is_not_computed_and_says_so
 
 def test_the_language_model_decides_what_a_gated_score_is(tmp_path, monkeypatch, lid_176):
     monkeypatch.setenv("LLAVA_JP_STORE", str(tmp_path))
-    without = score_request(benchmark("rougeL_ja"), predictions_fingerprint="0123456789abcdef")
-    monkeypatch.setenv("LLAVA_JP_LANGUAGE_MODEL", str(lid_176))
-    with_model = score_request(benchmark("rougeL_ja"), predictions_fingerprint="0123456789abcdef")
+    without = score_request(benchmark("rougeL_ja"), None, predictions_fingerprint="0123456789abcdef")
+    gate = LanguageGate(lid_176)
+    with_model = score_request(benchmark("rougeL_ja"), gate, predictions_fingerprint="0123456789abcdef")
     assert without.config["language_model"] is None
     assert with_model.config["language_model"].startswith("8f3472cf")
 
 
-def test_an_english_answer_to_a_japanese_reference_counts_as_empty(tmp_path, monkeypatch, lid_176):
-    monkeypatch.setenv("LLAVA_JP_LANGUAGE_MODEL", str(lid_176))
+def test_an_english_answer_to_a_japanese_reference_counts_as_empty(tmp_path, lid_176):
     reference = "この写真は 2014 NHK Trophy で撮影されました。"
     items = [
         answered("1", "This photo was taken at 2014 NHK Trophy in Japan", reference=reference),
         answered("2", reference, reference=reference),
         answered("3", "A red bus", reference="A red bus"),
     ]
-    manifest = score(tmp_path, *items, of=benchmark("rougeL", "rougeL_ja"))
+    manifest = score(tmp_path, *items, of=benchmark("rougeL", "rougeL_ja"), gate=LanguageGate(lid_176))
     values = {
         (row["metric"], row["item_id"]): row["value"]
         for row in pq.read_table(manifest.path("scores.parquet")).to_pylist()

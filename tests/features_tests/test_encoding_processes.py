@@ -10,9 +10,10 @@ from PIL import Image
 
 from model.config import RandomVisionTower, VisionTowerConfig
 from pipeline.config.experiment import FeatureConfig, LocalSource
+from pipeline.core.settings import Settings
 from pipeline.data.prepare import prepare_dataset
 from pipeline.features.reader import FeatureReader
-from pipeline.features.step import cache_features
+from pipeline.features.step import cache_features, on_this_machine
 from pipeline.store.artifacts import ArtifactStore
 from tests.support.commands import Commands, clean_environment, training_processes, wait_until
 
@@ -45,7 +46,7 @@ def encode(folder, root):
     store = ArtifactStore(root)
     source = LocalSource(kind="local", annotations=folder / "records.json", images=folder / "images")
     dataset = prepare_dataset(source, store=store)
-    return cache_features(TOWER, CONFIG, dataset=dataset, store=store)
+    return cache_features(TOWER, CONFIG, dataset=dataset, store=store, run_job=on_this_machine(Settings()))
 
 
 @pytest.fixture

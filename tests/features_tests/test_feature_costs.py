@@ -4,10 +4,12 @@ from model.config import RandomVisionTower, VisionTowerConfig
 from pipeline.compute.model_sizes import tower_sizes
 from pipeline.config.experiment import FeatureConfig, load_experiment
 from pipeline.core.errors import ConfigError, StoreError
+from pipeline.core.settings import Settings
 from pipeline.data.prepare import prepare_dataset
 from pipeline.features.sizes import bytes_per_image, encoding_flops, form_costs, require_space
-from pipeline.features.step import cache_features
+from pipeline.features.step import cache_features, on_this_machine
 from pipeline.planning.features import plan_features, require_space_for
+from pipeline.planning.plan import plan_experiment
 from pipeline.store.artifacts import ArtifactStore
 
 SO400M = VisionTowerConfig(
@@ -59,13 +61,19 @@ def test_features_that_do_not_fit_are_refused_with_what_is_needed_and_free(tmp_p
     require_space(SO400M, V1_1.model_copy(update={"form": "int8"}), num_images=558_128, root=tmp_path)
 
 
+def planned(config, store):
+    return plan_experiment(config, Settings(store=store.root))
+
+
 def test_the_plan_counts_each_image_once_and_leaves_out_what_is_cached(store):
     config = load_experiment("smoke")
-    before = plan_features(config, store=store)
+    before = plan_features(config, planned(config, store), store=store)
     assert before.note() == "features of about 64 images, 0 of them cached"
     datasets = [prepare_dataset(source, store=store) for source in (config.datasets.pretrain, config.datasets.finetune)]
-    cache_features(config.vision_tower, config.features, dataset=datasets[1], store=store)
-    plan = plan_features(config, store=store)
+    cache_features(
+        config.vision_tower, config.features, dataset=datasets[1], store=store, run_job=on_this_machine(Settings())
+    )
+    plan = plan_features(config, planned(config, store), store=store)
     assert plan.note() == "features of 64 images, 16 of them cached"
     chosen, compressed, _, live = plan.rows()
     assert (compressed["images to encode"], live["images to encode"]) == (64, 64)  # exact is all that is cached
@@ -84,13 +92,14 @@ def test_images_that_do_not_divide_into_tiles_are_refused_for_any_tower(tmp_path
     with pytest.raises(
         ConfigError, match=r"scale 1.0 gives 100 pixels, which is not a multiple of the vision tower's 56"
     ):
-        plan_features(local, store=store)
+        plan_features(local, planned(local, store), store=store)
 
 
 def test_a_plan_that_does_not_fit_is_refused(store, monkeypatch):
     config = load_experiment("smoke")
-    require_space_for(config, store=store)
+    require_space_for(config, planned(config, store), store=store)
     monkeypatch.setattr("pipeline.features.sizes.free_bytes", lambda path: 1000)
     with pytest.raises(StoreError, match=r"the features of 64 images take 524.3 kB as exact; .* has 1.0 kB free"):
-        require_space_for(config, store=store)
-    require_space_for(load_experiment("smoke", ["features.form=live"]), store=store)
+        require_space_for(config, planned(config, store), store=store)
+    live = load_experiment("smoke", ["features.form=live"])
+    require_space_for(live, planned(live, store), store=store)

@@ -10,13 +10,14 @@ from model.config import RandomVisionTower, VisionTowerConfig
 from model.vision.tower import build_vision_tower, pixels_of
 from pipeline.config.experiment import FeatureConfig
 from pipeline.core.errors import DataError, StoreError, TransientError
+from pipeline.core.settings import Settings
 from pipeline.data.images import ImageReader, decode
 from pipeline.data.prepare import prepare_dataset
 from pipeline.features.calibration import read_calibration
 from pipeline.features.encoder import Encoder, default_device, encode_pixels, feature_shape
 from pipeline.features.reader import FeatureReader, shard_advice
 from pipeline.features.run import do_job
-from pipeline.features.step import cache_features, calibrate_features, encode_share, require_features
+from pipeline.features.step import cache_features, calibrate_features, encode_share, on_this_machine, require_features
 from pipeline.store.artifacts import ArtifactStore
 from tests.support.small_data import local_source, picture, sha256_of, talk
 
@@ -54,8 +55,12 @@ def cached(data, store, *, dtype="float32", **changes):
     config = CONFIG.model_copy(update=changes)
     calibration = None
     if config.form == "int8":
-        calibration = calibrate_features(tower(dtype), config, dataset=data, store=store)
-    return cache_features(tower(dtype), config, dataset=data, calibration=calibration, store=store)
+        calibration = calibrate_features(
+            tower(dtype), config, dataset=data, store=store, run_job=on_this_machine(Settings())
+        )
+    return cache_features(
+        tower(dtype), config, dataset=data, calibration=calibration, store=store, run_job=on_this_machine(Settings())
+    )
 
 
 def shard_folders(store) -> list:
@@ -109,7 +114,7 @@ def test_int8_features_are_within_half_a_step_of_the_live_ones(tmp_path, store):
 
 def test_the_calibration_is_the_root_mean_square_of_every_channel(tmp_path, store):
     data = dataset(tmp_path, store, 1, 2, 3)
-    calibration = calibrate_features(tower(), CONFIG, dataset=data, store=store)
+    calibration = calibrate_features(tower(), CONFIG, dataset=data, store=store, run_job=on_this_machine(Settings()))
     features = torch.stack(list(live_features(data).values()))
     assert torch.allclose(read_calibration(calibration.directory), features.square().mean(dim=(0, 2)).sqrt(), rtol=1e-5)
     assert calibration.summary == {"num_images": 3, "num_channels": 32}
@@ -373,7 +378,9 @@ def test_every_byte_of_a_shard_is_covered(tmp_path, store):
 
 def share(data, store, part, num_parts=3, **changes):
     config = CONFIG.model_copy(update=changes)
-    return encode_share(tower(), config, dataset=data, store=store, part=part, num_parts=num_parts)
+    return encode_share(
+        tower(), config, dataset=data, store=store, run_job=on_this_machine(Settings()), part=part, num_parts=num_parts
+    )
 
 
 def test_machines_encode_disjoint_parts_and_the_step_finds_all_of_them_cached(tmp_path, store):
@@ -491,7 +498,7 @@ def test_features_that_are_not_numbers_stop_the_run(tmp_path, store, monkeypatch
 
 def test_a_channel_that_is_quiet_in_the_calibration_gets_a_hundredth_of_the_median(tmp_path, store):
     data = dataset(tmp_path, store, 1, 2, 3)
-    calibration = calibrate_features(tower(), CONFIG, dataset=data, store=store)
+    calibration = calibrate_features(tower(), CONFIG, dataset=data, store=store, run_job=on_this_machine(Settings()))
     rms = read_calibration(calibration.directory)
     measured = torch.stack(list(live_features(data).values())).square().mean(dim=(0, 2)).sqrt()
     floor = 0.01 * measured.median(dim=1, keepdim=True).values

@@ -14,6 +14,7 @@ from flows.cli.models import printable
 from model.config import GenerationConfig
 from model.disk.checkpoint import save_model
 from pipeline.config.experiment import load_experiment
+from pipeline.core.settings import load_settings
 from pipeline.evaluation.models.weights import open_model
 from pipeline.planning.plan import plan_experiment
 from pipeline.release.chat import Chat
@@ -67,7 +68,7 @@ def trained(tmp_path_factory):
 
 
 def _run_of_smoke(store):
-    plan = {str(step.role): step.request for step in plan_experiment(load_experiment("smoke"))}
+    plan = {str(step.role): step.request for step in plan_experiment(load_experiment("smoke"), load_settings())}
     interval = {"mean": 61.25, "low": 50.0, "high": 70.0, "num_items": 24}
     summaries = {
         "dataset/pretrain": {},

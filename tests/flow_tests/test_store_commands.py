@@ -6,6 +6,7 @@ from typer.testing import CliRunner
 
 from flows.cli.main import app
 from pipeline.config.experiment import load_experiment
+from pipeline.core.settings import load_settings
 from pipeline.planning.plan import plan_experiment, write_index
 from pipeline.planning.steps import Role
 from pipeline.store.artifacts import ArtifactStore
@@ -39,13 +40,13 @@ def store(tmp_path):
     """A store with two of the steps of ``smoke``, and an artifact of nobody with a part."""
     store = ArtifactStore(tmp_path / "store")
     smoke = load_experiment("smoke")
-    for step in plan_experiment(smoke):
+    for step in plan_experiment(smoke, load_settings()):
         if step.role.kind == "dataset" and step.role.of != "finetune":
             store.produce(step.request, lambda directory: (directory / "a.bin").write_text("0123456789") and {})
-    request = plan_experiment(smoke)[Role("dataset", "pretrain")].request
+    request = plan_experiment(smoke, load_settings())[Role("dataset", "pretrain")].request
     part = store.produce(request.model_copy(update={"step": "part"}), lambda directory: {})
     store.produce(request.model_copy(update={"step": "whole"}), lambda directory: {"parts": [part.address]})
-    write_index(smoke.name, plan_experiment(smoke), store_root=store.root)
+    write_index(smoke.name, plan_experiment(smoke, load_settings()), store_root=store.root)
     return store
 
 

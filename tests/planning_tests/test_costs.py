@@ -7,10 +7,17 @@ from model.vision.tower import build_vision_tower
 from pipeline.compute.model_sizes import tower_sizes
 from pipeline.config.experiment import TOKENIZER_FOLDER, load_experiment
 from pipeline.core.errors import ConfigError
+from pipeline.core.settings import Settings
 from pipeline.data.prepare import prepare_dataset
 from pipeline.planning.costs import estimate
+from pipeline.planning.plan import plan_experiment
 from pipeline.planning.training import model_sizes
 from pipeline.store.artifacts import ArtifactStore
+
+
+def estimated(config, store):
+    settings = Settings(store=store.root)
+    return estimate(config, plan_experiment(config, settings), settings)
 
 
 @pytest.fixture
@@ -31,27 +38,27 @@ def test_the_parameters_of_a_tower_and_an_llm_are_counted_without_building_them(
 
 
 def test_the_bytes_of_the_features_are_images_times_scales_tokens_channels_and_four(store):
-    costs = estimate(load_experiment("demo-v1.1"), store=store)
+    costs = estimated(load_experiment("demo-v1.1"), store)
     assert costs["features/pretrain"].num_bytes == 1000 * 2 * 4 * 256 * 4
     assert costs["features/finetune"].num_bytes == 6000 * 2 * 4 * 256 * 4
 
 
 def test_every_step_has_an_estimate(store):
-    costs = estimate(load_experiment("smoke"), store=store)
+    costs = estimated(load_experiment("smoke"), store)
     assert len(costs) == 13
     assert all(cost.num_bytes > 0 and cost.seconds > 0 for cost in costs.values())
 
 
 def test_a_judged_benchmark_has_an_estimate_for_its_judge(store):
     overrides = ["evaluation.benchmarks=[{name: japanese-heron-bench}]", "evaluation.judge.repeats=2"]
-    cost = estimate(load_experiment("smoke", overrides), store=store)["judgements/japanese-heron-bench/all"]
+    cost = estimated(load_experiment("smoke", overrides), store)["judgements/japanese-heron-bench/all"]
     assert (cost.num_bytes, cost.seconds) == (206_000, 309)
 
 
 def test_a_finished_step_shows_what_it_took(store):
     config = load_experiment("smoke")
     made = prepare_dataset(config.datasets.pretrain, store=store)
-    cost = estimate(config, store=store)["dataset/pretrain"]
+    cost = estimated(config, store)["dataset/pretrain"]
     assert (cost.num_bytes, cost.seconds) == (made.num_bytes, made.duration_seconds)
 
 

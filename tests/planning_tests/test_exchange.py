@@ -6,6 +6,7 @@ import pytest
 
 from pipeline.core.errors import ConfigError, StoreError
 from pipeline.core.files import write_text
+from pipeline.core.settings import Settings
 from pipeline.planning.exchange import pull_named, push_named
 from pipeline.store.artifacts import ArtifactStore
 from pipeline.store.manifest import Request
@@ -38,9 +39,9 @@ def store_with(root, experiment: str, *labels: str) -> ArtifactStore:
 def test_a_name_means_what_the_experiments_last_run_made(tmp_path, share):
     here = store_with(tmp_path / "here", "mine", "one", "two")
     here.produce(Request(step="dataset", version=1, config={"label": "of another"}), lambda directory: {})
-    assert push_named(["mine"], store=here, storage=share).num_artifacts == 2
+    assert push_named(["mine"], Settings(store=here.root), storage=share).num_artifacts == 2
     elsewhere = ArtifactStore(tmp_path / "elsewhere")
-    assert pull_named(["mine"], store=elsewhere, storage=share).num_artifacts == 2
+    assert pull_named(["mine"], Settings(store=elsewhere.root), storage=share).num_artifacts == 2
     assert len(list(elsewhere.manifests())) == 2
     index = json.loads((elsewhere.root / "experiments" / "mine.json").read_text(encoding="utf-8"))
     assert index == json.loads((here.root / "experiments" / "mine.json").read_text(encoding="utf-8"))
@@ -51,7 +52,7 @@ def test_a_name_that_nobody_knows_is_said(tmp_path, share, name):
     here = store_with(tmp_path / "here", "mine", "one")
     for command in (push_named, pull_named):
         with pytest.raises(ConfigError, match="no experiment is named"):
-            command([name], store=here, storage=share)
+            command([name], Settings(store=here.root), storage=share)
 
 
 @pytest.mark.parametrize(
@@ -61,4 +62,4 @@ def test_an_index_that_leads_out_of_the_store_is_refused(tmp_path, share, step):
     text = json.dumps({"experiment": "mine", "steps": [{"role": "dataset/one", **step}]})
     share.write("experiments/mine.json", text.encode())
     with pytest.raises(StoreError, match="experiments/mine.json is not the index of an experiment; remove it"):
-        pull_named(["mine"], store=ArtifactStore(tmp_path / "here"), storage=share)
+        pull_named(["mine"], Settings(store=tmp_path / "here"), storage=share)

@@ -11,6 +11,7 @@ from model.disk.checkpoint import save_model
 from pipeline.config.experiment import ShapesJaSource
 from pipeline.config.measured import CheckpointModel, EndpointModel, StoredModel, TransformersModel
 from pipeline.core.errors import ConfigError
+from pipeline.core.settings import Settings, load_settings
 from pipeline.data.prepare import prepare_dataset
 from pipeline.evaluation.measure import open_model_under_test, predict_with
 from pipeline.evaluation.models.parse import benchmarks_of, default_name, evaluation_of, model_of
@@ -136,7 +137,15 @@ def test_stored_answers_are_for_the_benchmarks_that_are_asked(tmp_path):
 def addresses(config, store):
     return {
         str(step.role): step.fingerprint
-        for step in plan_evaluation(config, open_model_under_test(config.model, find=partial(find_model, store=store)))
+        for step in plan_evaluation(
+            config,
+            open_model_under_test(
+                config.model,
+                find=partial(find_model, settings=Settings(store=store.root)),
+                settings=Settings(store=store.root),
+            ),
+            load_settings(),
+        )
     }
 
 
@@ -166,20 +175,26 @@ def test_remote_code_runs_only_when_it_is_asked_for(store, tmp_path):
     folder = config_folder(tmp_path, model_type="jsvlm")
     asked = model_of(str(folder), benchmarks=[], preset="japanese-stable-vlm")
     with pytest.raises(ConfigError, match="class is Python code that lies with its weights.*--trust-remote-code"):
-        open_model_under_test(asked, find=partial(find_model, store=store))
+        open_model_under_test(
+            asked, find=partial(find_model, settings=Settings(store=store.root)), settings=Settings(store=store.root)
+        )
     with pytest.raises(ConfigError, match="no preset is named 'heron'; there are: japanese-stable-vlm"):
         open_model_under_test(
-            model_of(str(folder), benchmarks=[], preset="heron"), find=partial(find_model, store=store)
+            model_of(str(folder), benchmarks=[], preset="heron"),
+            find=partial(find_model, settings=Settings(store=store.root)),
+            settings=Settings(store=store.root),
         )
 
 
 def measure(config, store):
     """What the flow does, without Prefect."""
-    model = open_model_under_test(config.model, find=partial(find_model, store=store))
+    model = open_model_under_test(
+        config.model, find=partial(find_model, settings=Settings(store=store.root)), settings=Settings(store=store.root)
+    )
     (benchmark,) = config.evaluation.benchmarks
     assert isinstance(benchmark.source, ShapesJaSource)
     dataset = prepare_dataset(benchmark.source, store=store)
-    write_evaluation(config, plan_evaluation(config, model), store_root=store.root)
+    write_evaluation(config, plan_evaluation(config, model, load_settings()), store_root=store.root)
     predictions = predict_with(model, config, benchmark, dataset=dataset, store=store)
     score_predictions(benchmark, predictions=predictions, store=store)
     return predictions
@@ -208,8 +223,10 @@ def test_what_was_not_measured_is_said(store, checkpoint):
     config = evaluation(CheckpointModel(kind="checkpoint", name=str(checkpoint)), name="half")
     with pytest.raises(ConfigError, match="no model was measured under the name 'half' .* there are: none yet"):
         measured_model("half", store=store)
-    model = open_model_under_test(config.model, find=partial(find_model, store=store))
-    write_evaluation(config, plan_evaluation(config, model), store_root=store.root)
+    model = open_model_under_test(
+        config.model, find=partial(find_model, settings=Settings(store=store.root)), settings=Settings(store=store.root)
+    )
+    write_evaluation(config, plan_evaluation(config, model, load_settings()), store_root=store.root)
     with pytest.raises(
         ConfigError, match="half has not been evaluated on mine yet; `llava-jp eval --name half …` does"
     ):

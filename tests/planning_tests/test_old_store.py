@@ -9,6 +9,7 @@ from PIL import Image
 from model.config import GenerationConfig
 from pipeline.comparison.step import compare, score_table
 from pipeline.config.experiment import load_experiment
+from pipeline.core.settings import Settings, load_settings
 from pipeline.evaluation.models.weights import open_model
 from pipeline.planning.models import find_model
 from pipeline.planning.plan import finished_experiment, plan_experiment, write_index
@@ -35,7 +36,7 @@ def store(tmp_path_factory):
 
 
 def test_every_step_is_done(config, store):
-    plan = plan_experiment(config)
+    plan = plan_experiment(config, load_settings())
     assert {str(step.role): store.is_whole(step.request) for step in plan} == {str(step.role): True for step in plan}
     assert len(plan) == 13
 
@@ -48,8 +49,8 @@ def test_every_artifact_is_whole_to_the_byte(store):
 
 def test_the_steps_are_made_by_nobody_again(config, store):
     """Step functions make of manifests the requests that the plan makes of sections; reports and gates read them."""
-    made, machine = {}, Machine(store)
-    for step in plan_experiment(config):
+    made, machine = {}, Machine(store, Settings(store=store.root))
+    for step in plan_experiment(config, load_settings()):
         made[step.role] = step.make(made, machine)
         assert made[step.role].fingerprint == step.fingerprint
         step.report(made)
@@ -57,19 +58,19 @@ def test_the_steps_are_made_by_nobody_again(config, store):
 
 
 def test_queries_answer(config, store):
-    write_index(config.name, plan_experiment(config), store_root=store.root)
+    write_index(config.name, plan_experiment(config, load_settings()), store_root=store.root)
     rows = run_query("scores_by_category", store_root=store.root, parameters={}).rows
     assert len(rows) == 10
 
 
 def test_its_evaluation_is_compared(config, store):
-    comparison = compare([finished_experiment(config, store=store)], store=store)
+    comparison = compare([finished_experiment(config, Settings(store=store.root))], store=store)
     metrics = {(row["metric"], row["group"]) for row in score_table(comparison)}
     assert {("exact_match", "overall"), ("rougeL", "colour")} <= metrics
 
 
 def test_its_model_answers(store):
-    source = find_model(str(next((store.root / "artifacts" / "finetune").iterdir()).name), store=store)
+    source = find_model(str(next((store.root / "artifacts" / "finetune").iterdir()).name), Settings(store=store.root))
     image = Image.new("RGB", (768, 768), (200, 30, 30))
     chat = Chat(open_model(source.folder), image, GenerationConfig(max_new_tokens=4))
     answer = "".join(chat.answer("何色ですか？"))

@@ -6,7 +6,9 @@ import pytest
 import torch
 
 from pipeline.config.experiment import load_experiment
+from pipeline.config.identity import Identities
 from pipeline.core.errors import ConfigError
+from pipeline.core.settings import load_settings
 from pipeline.store.artifacts import WORK_FOLDER, ArtifactStore
 from pipeline.training.checkpoints.folder import (
     checkpoint_folder,
@@ -136,7 +138,9 @@ def test_a_stage_in_bfloat16_on_one_device_goes_on_with_its_own_eight_bit_moment
     store = ArtifactStore(tmp_path)
     roles = ("dataset", "accepted", "features")
     inputs = {role: SimpleNamespace(fingerprint=role, directory=tmp_path / role) for role in roles}
-    request = stage_request("finetune", config.finetune, config.llm, inputs={role: role for role in roles})
+    request = stage_request(
+        "finetune", config.finetune, config.llm, Identities(store.root), inputs={role: role for role in roles}
+    )
     made = {"num_processes": 1, "zero_stage": 1, "optimizer": "adamw-8bit"}
     path = checkpoint(store.partial_directory(request), 500, **made)
 
@@ -147,5 +151,12 @@ def test_a_stage_in_bfloat16_on_one_device_goes_on_with_its_own_eight_bit_moment
 
     monkeypatch.setattr("pipeline.training.step.launch", launched)
     train_stage(
-        "finetune", config.finetune, config.llm, config.vision_tower, config.features, inputs=inputs, store=store
+        "finetune",
+        config.finetune,
+        config.llm,
+        config.vision_tower,
+        config.features,
+        inputs=inputs,
+        store=store,
+        settings=load_settings(),
     )

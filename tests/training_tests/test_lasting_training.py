@@ -15,9 +15,10 @@ from PIL import Image
 from safetensors.torch import load_file
 
 from pipeline.config.experiment import HeldOutConfig, ShapesJaSource, load_experiment
+from pipeline.core.settings import Settings
 from pipeline.data.prepare import prepare_dataset
 from pipeline.data.translation_checks import check_translations
-from pipeline.features.step import cache_features
+from pipeline.features.step import cache_features, on_this_machine
 from pipeline.store.artifacts import WORK_FOLDER, ArtifactStore
 from pipeline.training.checkpoints.folder import checkpoint_folder, whole_checkpoints
 from pipeline.training.job import TrainingJob
@@ -45,7 +46,9 @@ class Trainings:
         self.inputs = {
             "dataset": dataset.directory,
             "accepted": check_translations(config.translation, dataset=dataset, store=store).directory,
-            "features": cache_features(config.vision_tower, config.features, dataset=dataset, store=store).directory,
+            "features": cache_features(
+                config.vision_tower, config.features, dataset=dataset, store=store, run_job=on_this_machine(Settings())
+            ).directory,
         }
         self.config = config
 

@@ -26,6 +26,7 @@ from model.projector import Projector
 from model.vlm import VisionLanguageModel
 from pipeline.config.experiment import TOKENIZER_FOLDER, LocalSource, load_experiment
 from pipeline.core.errors import ConfigError, TrainingError
+from pipeline.core.settings import load_settings
 from pipeline.data.prepare import prepare_dataset
 from pipeline.data.translation_checks import check_translations
 from pipeline.features.reader import FeatureReader
@@ -141,6 +142,7 @@ class Stages:
             self.config.features,
             inputs=inputs,
             store=store,
+            settings=load_settings(),
         )
 
     def finetuned(self, name, **changes):

@@ -9,6 +9,7 @@ from pipeline.config.experiment import (
     LimitsConfig,
     TranslationConfig,
 )
+from pipeline.config.identity import Identities
 from pipeline.data.contamination import (
     contamination_line,
     contamination_request,
@@ -23,7 +24,7 @@ from pipeline.planning.steps import Machine, Made, Report, Role, Step
 from pipeline.store.manifest import Manifest
 
 
-def dataset(name: str, source: DatasetSource, *, is_benchmark: bool) -> Step:
+def dataset(name: str, source: DatasetSource, *, is_benchmark: bool, identities: Identities) -> Step:
     """A training dataset or a benchmark's items in one form."""
     role = Role("dataset", name)
 
@@ -34,7 +35,7 @@ def dataset(name: str, source: DatasetSource, *, is_benchmark: bool) -> Step:
     return Step(
         role,
         "prepare_data",
-        prepare_request(source),
+        prepare_request(source, identities),
         lambda _, machine: prepare_dataset(source, store=machine.store),
         fetches=(source.name,) if isinstance(source, PublishedSource) else (),
         gate=gate,

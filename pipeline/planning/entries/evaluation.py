@@ -6,6 +6,7 @@ from pipeline.config.evaluation import BenchmarkConfig, EvaluationConfig, JudgeC
 from pipeline.config.experiment import (
     LimitsConfig,
 )
+from pipeline.config.identity import Identities
 from pipeline.config.measured import ModelEvaluation
 from pipeline.evaluation.judge.headline import judge_metrics, shown_judge_scores
 from pipeline.evaluation.judge.headline import withheld_because as judgements_withheld_because
@@ -13,6 +14,7 @@ from pipeline.evaluation.judge.replies import Answered
 from pipeline.evaluation.judge.rows import JudgedItem
 from pipeline.evaluation.judge.step import judge, judge_request
 from pipeline.evaluation.judge.traces import trace_of
+from pipeline.evaluation.language_gate import LanguageGate
 from pipeline.evaluation.measure import ModelUnderTest, predict_with
 from pipeline.evaluation.predict import predict, predictions_request
 from pipeline.evaluation.rows import read_predictions
@@ -67,14 +69,19 @@ def predictions(evaluation: EvaluationConfig, benchmark: BenchmarkConfig, datase
 
 
 def measured_predictions(
-    model: ModelUnderTest, evaluation: ModelEvaluation, benchmark: BenchmarkConfig, dataset: Step
+    model: ModelUnderTest,
+    evaluation: ModelEvaluation,
+    benchmark: BenchmarkConfig,
+    dataset: Step,
+    *,
+    identities: Identities,
 ) -> Step:
     """The answers of a model that no run has trained."""
     role = Role("predictions", benchmark.label)
     return Step(
         role,
         "evaluate",
-        model.request(benchmark, evaluation, dataset_fingerprint=dataset.fingerprint),
+        model.request(benchmark, evaluation, identities, dataset_fingerprint=dataset.fingerprint),
         lambda made, machine: predict_with(
             model, evaluation, benchmark, dataset=made[dataset.role], store=machine.store
         ),
@@ -84,7 +91,7 @@ def measured_predictions(
     )
 
 
-def scores(benchmark: BenchmarkConfig, predictions: Step, *, limits: LimitsConfig) -> Step:
+def scores(benchmark: BenchmarkConfig, predictions: Step, *, limits: LimitsConfig, gate: LanguageGate | None) -> Step:
     """How good the answers are; withheld when too many items have none."""
     role = Role("scores", benchmark.label)
 
@@ -96,8 +103,10 @@ def scores(benchmark: BenchmarkConfig, predictions: Step, *, limits: LimitsConfi
     return Step(
         role,
         "evaluate",
-        score_request(benchmark, predictions_fingerprint=predictions.fingerprint),
-        lambda made, machine: score_predictions(benchmark, predictions=made[predictions.role], store=machine.store),
+        score_request(benchmark, gate, predictions_fingerprint=predictions.fingerprint),
+        lambda made, machine: score_predictions(
+            benchmark, predictions=made[predictions.role], store=machine.store, gate=gate
+        ),
         reads=(predictions.role,),
         report=report,
     )

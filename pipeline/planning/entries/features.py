@@ -5,25 +5,25 @@ from pipeline.config.experiment import (
     FeatureConfig,
     LimitsConfig,
 )
+from pipeline.config.identity import Identities
 from pipeline.features.step import (
     cache_features,
     calibrate_features,
     calibration_request,
     feature_counts,
     features_request,
-    on_this_machine,
     require_features,
 )
 from pipeline.planning.steps import Machine, Made, Report, Role, Step
 from pipeline.store.manifest import Manifest
 
 
-def calibration(tower: VisionTowerConfig, config: FeatureConfig, dataset: Step) -> Step:
+def calibration(tower: VisionTowerConfig, config: FeatureConfig, dataset: Step, *, identities: Identities) -> Step:
     """The scales of int8 features."""
     return Step(
         Role("calibration"),
         "cache_features",
-        calibration_request(tower, config, dataset_fingerprint=dataset.fingerprint),
+        calibration_request(tower, config, identities, dataset_fingerprint=dataset.fingerprint),
         lambda made, machine: calibrate_features(
             tower, config, dataset=made[dataset.role], store=machine.store, run_job=machine.run_encoding
         ),
@@ -33,7 +33,13 @@ def calibration(tower: VisionTowerConfig, config: FeatureConfig, dataset: Step) 
 
 
 def features(
-    tower: VisionTowerConfig, config: FeatureConfig, dataset: Step, calibration: Step | None, *, limits: LimitsConfig
+    tower: VisionTowerConfig,
+    config: FeatureConfig,
+    dataset: Step,
+    calibration: Step | None,
+    *,
+    limits: LimitsConfig,
+    identities: Identities,
 ) -> Step:
     """The vision tower's features of every image of a dataset."""
     stage = dataset.role.of
@@ -53,6 +59,7 @@ def features(
     request = features_request(
         tower,
         config,
+        identities,
         dataset_fingerprint=dataset.fingerprint,
         calibration_fingerprint=calibration.fingerprint if calibration else None,
     )
@@ -70,4 +77,4 @@ def features(
 
 
 def _encodes_here(machine: Machine) -> bool:
-    return machine.run_encoding is on_this_machine
+    return machine.cluster is None

@@ -50,7 +50,7 @@ def find_start(directory: Path, *, num_processes: int, zero_stage: int) -> tuple
         )
         job_file = directory / "work" / "convert.json"
         write_text(job_file, ConversionJob(checkpoint=checkpoint, target=universal).model_dump_json(indent=2))
-        launch(job_file, hosts=(Host("localhost", 1),), master_port=None)
+        launch(job_file, hosts=(Host("localhost", 1),), master_port=None, seconds_to_stop=0)
     return checkpoint, universal
 
 
