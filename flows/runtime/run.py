@@ -89,8 +89,7 @@ class Run:
             self.tracked.link(role, manifest, was_done=True)
             return manifest
         with ExitStack() as stack:
-            if step.uses_device(self.machine):
-                stack.enter_context(exclusive_devices())
+            stack.enter_context(exclusive_devices(step.num_devices(self.machine), store_root=self.store.root))
             inputs = [self.made[read] for read in step.reads]
             tracked = stack.enter_context(self.tracked.step(role, step.request, inputs))
             stack.enter_context(listening(tracked.on_progress))
