@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 from prefect import flow
 
+from flows.runtime.logs import set_log_levels
 from flows.runtime.run import Run, prefect_tags, resolve
 from flows.runtime.tasks import as_task, show_chart, show_table, show_text
 from pipeline.comparison.sample_sheet import sheet_table
@@ -33,6 +34,7 @@ def compare_flow(
         experiments: files in pipeline/experiments, whole experiments, or {measured: NAME} for a model that was measured
             under a name; the first is the one others are measured by.
     """
+    set_log_levels()
     settings = load_settings()
     store = ArtifactStore(settings.store_root)
     evaluated = [_evaluated(experiment, settings) for experiment in experiments]
