@@ -8,7 +8,7 @@ export PREFECT_HOME ?= $(CURDIR)/.prefect
 export LLAVA_JP_STORE ?= $(CURDIR)/store
 export BENCH_EXTRA := import tomllib; print(*tomllib.load(open("pyproject.toml", "rb"))["project"]["optional-dependencies"]["bench"])
 
-.PHONY: help demo test test-all test-gpu bench-data bench-encode bench-cache bench-train bench-eval lint constraints clean
+.PHONY: help demo test test-all test-gpu bench-data bench-encode bench-cache bench-train bench-eval lint deployments constraints clean
 
 help:  ## what there is
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 16
@@ -68,6 +68,9 @@ lint: .venv/installed  ## format and check
 	@$(BIN)/ruff format .
 	@$(BIN)/ruff check --fix .
 	@$(BIN)/mypy
+
+deployments: .venv/installed  ## write the experiments of pipeline/experiments into prefect.yaml
+	@$(BIN)/python -m flows.runtime.deployments
 
 constraints: .venv/installed  ## pin what is installed now
 	@$(BIN)/python -m pip freeze --all --exclude-editable | grep -viE '^(nvidia|triton|cuda|pip=|wheel=)' | sed 's/+cpu$$//' > constraints.txt

@@ -5,14 +5,14 @@ from prefect import flow
 from flows.prepare_data import ROLES, PreparedData, prepare_data
 from flows.runtime.run import ExperimentRun, experiment_run
 from flows.runtime.tasks import show_table
-from pipeline.config.experiment import ExperimentConfig, ExperimentName
+from pipeline.config.experiment import SMOKE, ExperimentConfig, ExperimentName
 from pipeline.features.step import cache_features as cache_features_step
 from pipeline.features.step import calibrate_features, feature_counts, on_this_machine, require_features
 from pipeline.store.manifest import Manifest
 
 
 @flow(name="cache-features")
-def cache_features_flow(experiment: ExperimentName | ExperimentConfig = ExperimentName.SMOKE) -> None:
+def cache_features_flow(experiment: ExperimentName | ExperimentConfig = SMOKE) -> None:
     """Encode the images of an experiment.
 
     Args:

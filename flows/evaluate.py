@@ -13,7 +13,7 @@ from flows.train import register, train
 from pipeline.comparison.judged import compared_scores
 from pipeline.comparison.scores import ComparedExperiment, OtherScores
 from pipeline.config.evaluation import BenchmarkConfig
-from pipeline.config.experiment import ExperimentConfig, ExperimentName
+from pipeline.config.experiment import SMOKE, ExperimentConfig, ExperimentName
 from pipeline.evaluation.judge.headline import judge_metrics, shown_judge_scores
 from pipeline.evaluation.judge.headline import withheld_because as judgements_withheld_because
 from pipeline.evaluation.judge.prompt import is_judged
@@ -29,7 +29,7 @@ log = logging.getLogger(__name__)
 
 
 @flow(name="evaluate")
-def evaluate_flow(experiment: ExperimentName | ExperimentConfig = ExperimentName.SMOKE) -> None:
+def evaluate_flow(experiment: ExperimentName | ExperimentConfig = SMOKE) -> None:
     """Measure the model of an experiment; earlier steps that are missing run first.
 
     Args:

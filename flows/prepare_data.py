@@ -8,7 +8,7 @@ from prefect import flow
 
 from flows.runtime.run import ExperimentRun, MeasuringRun, experiment_run
 from flows.runtime.tasks import as_task, show_table
-from pipeline.config.experiment import DatasetSource, ExperimentConfig, ExperimentName, PublishedSource
+from pipeline.config.experiment import SMOKE, DatasetSource, ExperimentConfig, ExperimentName, PublishedSource
 from pipeline.data.contamination import (
     contamination_line,
     contamination_rows,
@@ -38,7 +38,7 @@ class PreparedData:
 
 
 @flow(name="prepare-data")
-def prepare_data_flow(experiment: ExperimentName | ExperimentConfig = ExperimentName.SMOKE) -> None:
+def prepare_data_flow(experiment: ExperimentName | ExperimentConfig = SMOKE) -> None:
     """Make the datasets of an experiment ready and check their translations.
 
     Args:

@@ -6,7 +6,7 @@ from flows.cache_features import cache_features
 from flows.prepare_data import PreparedData, prepare_data
 from flows.runtime.run import ExperimentRun, experiment_run
 from model.config import Stage
-from pipeline.config.experiment import ExperimentConfig, ExperimentName
+from pipeline.config.experiment import SMOKE, ExperimentConfig, ExperimentName
 from pipeline.core.settings import load_settings
 from pipeline.store.manifest import Manifest
 from pipeline.tracking.mlflow.registry import register_model
@@ -14,7 +14,7 @@ from pipeline.training.step import train_stage
 
 
 @flow(name="train")
-def train_flow(experiment: ExperimentName | ExperimentConfig = ExperimentName.SMOKE) -> None:
+def train_flow(experiment: ExperimentName | ExperimentConfig = SMOKE) -> None:
     """Train the model of an experiment; earlier steps that are missing run first.
 
     Args:
