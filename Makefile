@@ -64,10 +64,12 @@ bench-cache: .venv-bench/installed  ## the feature cache against pread and other
 		|| { echo "$$package: not installed"; failed=yes; }; \
 	done; test -n "$$failed" || touch $@
 
-lint: .venv/installed  ## format and check
+lint: .venv/installed  ## format and check: style, types, imports, dependencies
 	@$(BIN)/ruff format .
 	@$(BIN)/ruff check --fix .
 	@$(BIN)/mypy
+	@$(BIN)/lint-imports
+	@$(BIN)/deptry .
 
 deployments: .venv/installed  ## write the experiments of pipeline/experiments into prefect.yaml
 	@$(BIN)/python -m flows.runtime.deployments
