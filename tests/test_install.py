@@ -25,7 +25,7 @@ exit ${UV_STATUS:-0}
 
 @pytest.fixture
 def install(tmp_path):
-    """Runs ``tools/install.sh`` with a Python, and a uv where it is asked for, that write down what they are called with."""
+    """Runs ``tools/install.sh`` with a Python, and a uv where it is asked for, that write down their arguments."""
     (tmp_path / "bin").mkdir()
     environment = {
         **{name: value for name, value in os.environ.items() if not name.startswith(("UV_", "PIP_", "SSL_"))},
