@@ -24,8 +24,8 @@ from pipeline.tracking.tracker import TrackedRun, Tracker
 @flow(name="compare")
 def compare_flow(
     experiments: tuple[ExperimentName | ExperimentConfig | MeasuredModel, ...] = (
-        ExperimentName.DEMO_V1_0,
-        ExperimentName.DEMO_V1_1,
+        ExperimentName("demo-v1.0"),
+        ExperimentName("demo-v1.1"),
     ),
 ) -> Manifest:
     """Compare experiments that have been run and models that have been measured.

@@ -50,6 +50,14 @@ def test_the_types_are_right():
     call("mypy")
 
 
+def test_what_is_imported_is_declared_and_what_is_declared_is_used():
+    call("deptry", ".")
+
+
+def test_what_the_tests_import_is_declared():
+    call("deptry", ".", "--exclude", r"^\.venv", "--ignore", "DEP002,DEP004")
+
+
 @pytest.mark.parametrize("path", SOURCES, ids=lambda path: str(path.relative_to(REPOSITORY)))
 def test_a_source_file_says_what_it_is_for_and_is_short(path):
     text = path.read_text(encoding="utf-8")
