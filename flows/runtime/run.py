@@ -19,6 +19,7 @@ from pipeline.core.errors import ConfigError
 from pipeline.core.progress import listening
 from pipeline.core.settings import load_settings
 from pipeline.data.download.datasets import pin_datasets, published_among, published_datasets
+from pipeline.data.download.hub_datasets import hub_datasets, pin_hub_datasets
 from pipeline.data.download.models import pin_models
 from pipeline.evaluation.judge.prompt import has_judged_benchmark
 from pipeline.evaluation.language_gate import require_language_gate
@@ -116,6 +117,7 @@ def experiment_run(experiment: ExperimentName | ExperimentConfig) -> Iterator[Ex
     run_encoding = encoding_on(settings.ray_address)
     judge = judge_of(settings) if has_judged_benchmark(config.evaluation) else None
     pin_datasets(published_datasets(config), root=settings.store_root)
+    pin_hub_datasets(hub_datasets(config.evaluation, config.datasets), root=settings.store_root)
     require_language_gate(config.evaluation)
     plan = {step.role: step for step in plan_experiment(config)}
     store = ArtifactStore(settings.store_root)
@@ -144,6 +146,7 @@ def evaluation_run(config: ModelEvaluation) -> Iterator[tuple[MeasuringRun, Mode
     require_free_name(config, store_root=store.root)
     judge = judge_of(settings) if has_judged_benchmark(config.evaluation) else None
     pin_datasets(published_among([one.source for one in config.evaluation.benchmarks]), root=store.root)
+    pin_hub_datasets(hub_datasets(config.evaluation), root=store.root)
     require_language_gate(config.evaluation)
     model = open_model_under_test(config.model, find=partial(find_model, store=store))
     steps = plan_evaluation(config, model)

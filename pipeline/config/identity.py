@@ -1,5 +1,6 @@
 """What a config section means, independent of where its files lie: paths are replaced by digests of their content."""
 
+import glob
 import hashlib
 import os
 import sqlite3
@@ -15,7 +16,7 @@ from pipeline.config.experiment import PATH_FIELDS, TOKENIZER_FOLDER
 from pipeline.core.errors import DataError
 from pipeline.core.files import sha256_of_file
 from pipeline.core.settings import load_settings
-from pipeline.store.lockfile import NOT_PINNED, pinned_revision
+from pipeline.store.lockfile import NOT_PINNED, dataset_pin, pinned_revision
 
 
 def identity(section: BaseModel) -> dict[str, Any]:
@@ -37,6 +38,8 @@ def _resolve(value: Any) -> Any:
             return {**value, "sha256": content_digest(TOKENIZER_FOLDER / value["name"])}
         if value.get("kind") == "hub" and value["revision"] is None:
             return {**value, "revision": pinned_revision(value["id"], root=load_settings().store_root) or NOT_PINNED}
+        if value.get("kind") == "dataset":
+            return _hf_dataset(value)
         is_local = value.get("kind") == "local"
         return {
             f"{key}_sha256" if is_local and key in PATH_FIELDS else key: content_digest(Path(item))
@@ -46,6 +49,37 @@ def _resolve(value: Any) -> Any:
             if item is not None or key not in PATH_FIELDS  # a path that is not given is no part of what is asked
         }
     return [_resolve(item) for item in value] if isinstance(value, list) else value
+
+
+def _hf_dataset(value: dict[str, Any]) -> dict[str, Any]:
+    """Files by their content, a repository by its commit; what is not given is no part of what is asked."""
+    resolved = {key: item for key, item in value.items() if item is not None and key not in ("path", "images")}
+    resolved["columns"] = {field: column for field, column in value["columns"].items() if column is not None}
+    if value["images"] is not None:
+        resolved["images_sha256"] = content_digest(Path(value["images"]))
+    if Path(value["path"]).is_absolute():
+        return {**resolved, "path_sha256": pattern_digest(value["path"])}
+    pinned = pinned_revision(dataset_pin(value["path"]), root=load_settings().store_root)
+    return {**resolved, "path": value["path"], "revision": value["revision"] or pinned or NOT_PINNED}
+
+
+def pattern_digest(pattern: str) -> str:
+    """``content_digest`` of a file or a folder, or of the names and contents of all files that a pattern means.
+
+    Raises:
+        DataError: there are none.
+    """
+    path = Path(pattern)
+    if path.exists() or not glob.has_magic(pattern):
+        return content_digest(path)
+    if not (found := files_of_pattern(pattern)):
+        raise DataError(f"no file is called {pattern}; check the paths of the experiment")
+    return _joint_digest([file.name for file in found], found)
+
+
+def files_of_pattern(pattern: str) -> list[Path]:
+    """The files that a pattern means, sorted."""
+    return sorted(path for name in glob.glob(pattern, recursive=True) if (path := Path(name)).is_file())
 
 
 def content_digest(path: Path) -> str:
@@ -62,9 +96,11 @@ def content_digest(path: Path) -> str:
     if not path.is_dir():
         raise DataError(f"{path} does not exist; check the paths of the experiment")
     found = sorted(_files_below(path))
-    lines = [
-        f"{file.relative_to(path).as_posix()}\0{digest}\n" for file, digest in zip(found, _digests(found), strict=True)
-    ]
+    return _joint_digest([file.relative_to(path).as_posix() for file in found], found)
+
+
+def _joint_digest(names: list[str], files: list[Path]) -> str:
+    lines = [f"{name}\0{digest}\n" for name, digest in zip(names, _digests(files), strict=True)]
     return hashlib.sha256("".join(lines).encode("utf-8", "surrogateescape")).hexdigest()
 
 

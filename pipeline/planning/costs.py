@@ -15,9 +15,10 @@ from model.config import GenerationConfig, Stage
 from pipeline.compute.model_sizes import Tower, matrix_rate, tower_sizes
 from pipeline.config.benchmarks import KNOWN_BENCHMARKS
 from pipeline.config.evaluation import BenchmarkConfig
-from pipeline.config.experiment import DatasetSource, ExperimentConfig, PublishedSource, ShapesJaSource
+from pipeline.config.experiment import DatasetSource, ExperimentConfig, HfDatasetSource, PublishedSource, ShapesJaSource
 from pipeline.core.settings import load_settings
 from pipeline.data.download.registry import find_dataset, find_source
+from pipeline.data.hf_datasets.sizes import expected_size
 from pipeline.data.records import read_records
 from pipeline.data.samples import Sample, normalise
 from pipeline.data.shapes_ja import generate_shapes
@@ -133,6 +134,9 @@ def _count(source: DatasetSource, step: PlannedStep, store: ArtifactStore) -> Da
         )
     if isinstance(source, PublishedSource):
         return _published(source.name)
+    if isinstance(source, HfDatasetSource):
+        size = expected_size(source, root=store.root)
+        return DatasetSize(size.num_rows, size.num_rows, size.num_characters, size.num_bytes)
     return _first_records(source.annotations)
 
 
