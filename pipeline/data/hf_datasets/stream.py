@@ -15,11 +15,17 @@ import datasets
 import pyarrow as pa
 from datasets.download.streaming_download_manager import StreamingDownloadManager
 from datasets.exceptions import DatasetsError
-from huggingface_hub.errors import HfHubHTTPError, HTTPError, OfflineModeIsEnabled  # type: ignore[attr-defined]
+from huggingface_hub.errors import (  # type: ignore[attr-defined]
+    HfHubHTTPError,
+    HTTPError,
+    LocalEntryNotFoundError,
+    OfflineModeIsEnabled,
+)
 
 from pipeline.config.datasets import HfDatasetSource
 from pipeline.config.identity import files_of_pattern
 from pipeline.core.errors import ConfigError, DataError, TransientError
+from pipeline.data.download.http import BUSY_STATUSES
 from pipeline.data.download.hub import token
 from pipeline.data.hf_datasets.columns import require_columns
 from pipeline.data.hf_datasets.members import Members, fields_of
@@ -34,6 +40,19 @@ FORMATS: Mapping[str, str] = {
 """What Datasets calls the format of a file with this ending."""
 ROWS_PER_READ = 64
 """Of Parquet: rows of images that are in memory at once, where the file's own groups are larger."""
+
+READ_ERRORS = (
+    DatasetsError,
+    HTTPError,
+    HfHubHTTPError,
+    pa.ArrowException,
+    TarError,
+    OSError,
+    EOFError,
+    ValueError,
+    RuntimeError,
+)
+"""What Datasets and those below it raise for files that cannot be read, and for a Hub that does not answer."""
 
 State = Mapping[str, Any]
 """Where in the files a stream is; plain JSON."""
@@ -112,11 +131,14 @@ def _of_one_kind(files: Sequence[Path], source: HfDatasetSource) -> tuple[str, l
 
 def _resolved(source: HfDatasetSource, cache: Path, *, revision: str | None, inside: str) -> tuple[str, list[str]]:
     """What the names of the files, or the card beside them, say that a split consists of."""
-    configs = datasets.get_dataset_config_names(source.path, revision=revision, download_config=_download())
+    place = (
+        f"hf://datasets/{source.path}" if source.is_on_hub else source.path
+    )  # else a folder of that name comes first
+    configs = datasets.get_dataset_config_names(place, revision=revision, download_config=_download())
     if source.name is not None or "default" not in configs:
         _require(source.name, configs, what="name", source=source)
     builder = datasets.load_dataset_builder(
-        source.path, source.name, revision=revision, cache_dir=str(cache), download_config=_download()
+        place, source.name, revision=revision, cache_dir=str(cache), download_config=_download()
     )
     kind = type(builder).__module__.rpartition(".")[2]
     if kind not in FORMATS.values():
@@ -151,15 +173,33 @@ def explained(source: HfDatasetSource) -> Iterator[None]:
     """What Datasets raises, as errors that say what to do."""
     try:
         yield
-    except (OfflineModeIsEnabled, ConnectionError, HTTPError, HfHubHTTPError, TimeoutError) as error:
-        if datasets.config.HF_HUB_OFFLINE:
-            raise DataError(
-                f"{source.path} is read from the Hub while it is prepared, and HF_HUB_OFFLINE is set: "
-                "unset it, or fetch the repository and give its folder as path"
-            ) from error
-        raise TransientError(f"{source.path} cannot be read from the Hub now: {_first_line(error)}") from error
-    except (DatasetsError, pa.ArrowException, TarError, OSError, EOFError, ValueError, RuntimeError) as error:
-        raise DataError(f"{source.path} cannot be read: {_first_line(error)}") from error
+    except READ_ERRORS as error:
+        raise _explanation(source, error) from error
+
+
+def _explanation(source: HfDatasetSource, error: BaseException) -> DataError | TransientError:
+    if not (source.is_on_hub and any(map(_is_of_the_connection, _chain(error)))):
+        return DataError(f"{source.path} cannot be read: {_first_line(error)}")
+    if datasets.config.HF_HUB_OFFLINE:
+        return DataError(
+            f"{source.path} is read from the Hub while it is prepared, and HF_HUB_OFFLINE is set: "
+            "unset it, or fetch the repository and give its folder as path"
+        )
+    return TransientError(f"{source.path} cannot be read from the Hub now: {_first_line(error)}")
+
+
+def _chain(error: BaseException | None) -> Iterator[BaseException]:
+    while error is not None:
+        yield error
+        error = error.__cause__ or error.__context__
+
+
+def _is_of_the_connection(error: BaseException) -> bool:
+    if isinstance(error, HfHubHTTPError):
+        return error.response.status_code in BUSY_STATUSES
+    return isinstance(
+        error, HTTPError | ConnectionError | TimeoutError | OfflineModeIsEnabled | LocalEntryNotFoundError
+    )
 
 
 def _first_line(error: BaseException) -> str:
