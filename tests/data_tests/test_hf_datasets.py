@@ -8,11 +8,14 @@ import sys
 import pyarrow.parquet as pq
 import pytest
 
+from pipeline.config.experiment import load_experiment
 from pipeline.core.errors import ConfigError, DataError
 from pipeline.data import prepare
 from pipeline.data.hf_datasets import parts
 from pipeline.data.images import ImageReader
-from pipeline.data.prepare import prepare_dataset, prepare_request
+from pipeline.data.prepare import prepare_dataset, prepare_request, require_complete
+from pipeline.planning.costs import training_data_sizes
+from pipeline.planning.plan import plan_experiment
 from pipeline.store.artifacts import ArtifactStore
 from tests.support.small_data import local_source, picture, sha256_of, talk
 from tests.support.small_tables import json_bytes, parquet_bytes, rows_with_images, source_at, tar_bytes
@@ -215,6 +218,29 @@ def test_rows_may_name_files_of_a_folder(tmp_path, store):
     assert table(dataset, "samples") == table(prepare_dataset(as_json, store=store), "samples")
     alone = prepare_dataset(source_at(tmp_path / "rows.jsonl"), store=store)
     assert {row["check"] for row in table(alone, "findings")} >= {"image_missing"}
+
+
+def test_questions_of_a_table_are_the_items_of_a_benchmark_and_keep_their_category(tmp_path, store):
+    rows = [
+        {"image": {"bytes": picture(1), "path": "1.png"}, "question": "何色。", "answer": "赤。", "category": category}
+        for category in ("conv", "detail")
+    ]
+    (tmp_path / "rows.parquet").write_bytes(parquet_bytes(rows))
+    source = source_at(tmp_path / "rows.parquet", QUESTIONS)
+    benchmark = {"name": "mine", "source": source.model_dump(mode="json"), "metrics": ["rougeL"]}
+    config = load_experiment("smoke", [f"evaluation.benchmarks={json.dumps([benchmark])}"])
+    plan = {step.role: step.request for step in plan_experiment(config)}
+    dataset = prepare_dataset(config.evaluation.benchmarks[0].source, store=store)
+    assert store.find(plan["dataset/mine"]) == dataset
+    require_complete(dataset, name="mine")
+    assert [row["category"] for row in table(dataset, "samples")] == ["conv", "detail"]
+
+
+def test_the_size_of_a_table_is_known_before_it_is_prepared(tmp_path, store):
+    (tmp_path / "rows.parquet").write_bytes(parquet_bytes(rows_with_images(RECORDS, IMAGES)))
+    source = source_at(tmp_path / "rows.parquet").model_dump(mode="json", exclude_none=True)
+    config = load_experiment("smoke", [f"datasets.pretrain={json.dumps(source)}"])
+    assert training_data_sizes(config, store=store)["pretrain"].num_samples == len(RECORDS)
 
 
 def test_a_column_that_does_not_exist_is_said_with_those_that_do_and_the_likely_one(tmp_path, store):

@@ -3,7 +3,7 @@ import pyarrow.parquet as pq
 import pytest
 from huggingface_hub import HfFileSystem
 
-from pipeline.config.experiment import load_experiment
+from pipeline.config.experiment import ExperimentName, load_experiment
 from pipeline.core.errors import ConfigError, DataError, TransientError
 from pipeline.data.download.hub_datasets import hub_datasets, pin_hub_datasets, unpinned_datasets
 from pipeline.data.hf_datasets.sizes import expected_size
@@ -184,3 +184,9 @@ def test_an_experiment_names_its_datasets_on_the_hub_and_its_files_start_at_its_
     assert config.datasets.pretrain.path == str(tmp_path / "rows.parquet")
     assert [source.path for source in hub_datasets(config.evaluation, config.datasets)] == ["team/talks"]
     assert hub_datasets(config.evaluation) == ()
+
+
+@pytest.mark.parametrize("name", list(ExperimentName))
+def test_a_published_experiment_pins_its_datasets_itself(name):
+    config = load_experiment(name)
+    assert hub_datasets(config.evaluation, config.datasets) == ()
