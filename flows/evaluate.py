@@ -14,7 +14,7 @@ from pipeline.comparison.judged import compared_scores
 from pipeline.comparison.scores import ComparedExperiment, OtherScores
 from pipeline.config.evaluation import BenchmarkConfig
 from pipeline.config.experiment import ExperimentConfig, ExperimentName
-from pipeline.evaluation.judge.headline import judge_metrics, shown_judge_scores
+from pipeline.evaluation.judge.headline import JudgementsSummary, judge_metrics, shown_judge_scores
 from pipeline.evaluation.judge.headline import withheld_because as judgements_withheld_because
 from pipeline.evaluation.judge.prompt import is_judged
 from pipeline.evaluation.judge.replies import Answered
@@ -135,12 +135,11 @@ def judge_answers(
 
 
 def _show_judgements(run: MeasuringRun, role: str, judgements: Manifest) -> None:
-    summary, limits = judgements.summary, run.config.limits
-    names = ("label", "judge_model", "prompt_sha256")
-    run.tracked.log_parameters({role: {name: summary[name] for name in names}})
+    summary, limits = JudgementsSummary.of(judgements), run.config.limits
+    run.tracked.log_parameters({role: summary.model_dump(include={"label", "judge_model", "prompt_sha256"})})
     run.tracked.log_metrics(judge_metrics(judgements, limits))
     if reason := judgements_withheld_because(judgements, limits):
         log.warning("%s: %s", run.config.name, reason)
         show_text(f"{role}-withheld", reason)
     rows = shown_judge_scores(judgements, limits)
-    show_table(role, rows, description=f"{run.config.name}: {summary['benchmark']}, {summary['label']}")
+    show_table(role, rows, description=f"{run.config.name}: {summary.benchmark}, {summary.label}")

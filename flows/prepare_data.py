@@ -18,7 +18,7 @@ from pipeline.data.contamination import (
 from pipeline.data.download.datasets import fetch_datasets, plan_download
 from pipeline.data.prepare import prepare_dataset, require_complete
 from pipeline.data.translation_checks import check_translations, require_acceptable
-from pipeline.data.translation_report import counts_line, report_of
+from pipeline.data.translation_report import AcceptedSummary, counts_line, report_of
 from pipeline.store.manifest import Manifest
 
 log = logging.getLogger(__name__)
@@ -136,4 +136,4 @@ def _find_contamination(
 
 def _counts(role: str, dataset: Manifest, accepted: Manifest) -> dict[str, object]:
     prepared = {key: value for key, value in dataset.summary.items() if key.startswith("num_")}
-    return {"dataset": role, **prepared, "num_accepted": accepted.summary["num_accepted"]}
+    return {"dataset": role, **prepared, "num_accepted": AcceptedSummary.of(accepted).num_accepted}

@@ -1,10 +1,8 @@
 """Step: one training stage. The work runs in worker processes, one per device."""
 
-import json
 import logging
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 from model.config import ImageConfig, LlmConfig, Stage, VisionTowerConfig
 from pipeline.compute.hosts import training_hosts
@@ -16,7 +14,7 @@ from pipeline.core.settings import Settings, load_settings
 from pipeline.store.artifacts import WORK_FOLDER, ArtifactStore
 from pipeline.store.manifest import Manifest, Request
 from pipeline.training.checkpoints.resume import find_start
-from pipeline.training.job import TrainingJob
+from pipeline.training.job import StageSummary, TrainingJob
 
 log = logging.getLogger(__name__)
 
@@ -60,7 +58,7 @@ def train_stage(
     fingerprints = {role: manifest.fingerprint for role, manifest in inputs.items()}
     request = stage_request(stage, config, llm, inputs=fingerprints)
 
-    def work(directory: Path) -> dict[str, Any]:
+    def work(directory: Path) -> StageSummary:
         settings = load_settings()
         folder = directory / WORK_FOLDER
         folder.mkdir(exist_ok=True)
@@ -91,7 +89,6 @@ def train_stage(
         )
         write_text(folder / "job.json", job.model_dump_json(indent=2))
         launch(folder / "job.json", hosts=hosts, master_port=settings.master_port)
-        summary: dict[str, Any] = json.loads((folder / "summary.json").read_text(encoding="utf-8"))
-        return summary
+        return StageSummary.model_validate_json((folder / "summary.json").read_text(encoding="utf-8"))
 
     return store.produce(request, work)
