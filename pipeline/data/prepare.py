@@ -207,9 +207,9 @@ def _linked(samples: pa.Table, images: pa.Table) -> tuple[pa.Table, pa.Table]:
     rows = [
         Finding(
             f"image_{image['status']}",
-            f"{sample['image']}: {image['reason']}",
             sample["sample_id"],
             sample["record_index"],
+            f"{sample['image']}: {image['reason']}",
         ).row()
         for sample, image in zip(rejected.to_pylist(), images.take(place.filter(is_bad)).to_pylist(), strict=True)
     ]
