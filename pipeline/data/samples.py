@@ -10,6 +10,7 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import accumulate
+from operator import attrgetter
 from typing import Annotated, Any, Literal
 
 import pyarrow as pa
@@ -88,11 +89,11 @@ def sample_table(samples: Sequence[Sample]) -> pa.Table:
     ends = accumulate((len(sample.turns) for sample in samples), initial=0)
     turns = [turn for sample in samples for turn in sample.turns]
     columns: dict[str, Any] = {
-        column.name: pa.array([getattr(sample, column.name) for sample in samples], type=column.type)
+        column.name: pa.array(list(map(attrgetter(column.name), samples)), type=column.type)
         for column in SAMPLE_SCHEMA
         if column.name != "turns"
     }
-    fields = [pa.array([getattr(turn, field.name) for turn in turns], type=field.type) for field in TURN_TYPE]
+    fields = [pa.array(list(map(attrgetter(field.name), turns)), type=field.type) for field in TURN_TYPE]
     columns["turns"] = pa.ListArray.from_arrays(
         pa.array(ends, type=pa.int32()),
         pa.StructArray.from_arrays(fields, fields=list(TURN_TYPE)),
