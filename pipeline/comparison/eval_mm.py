@@ -11,6 +11,7 @@ from pipeline.benchmarks.benchmark import ALL
 from pipeline.benchmarks.known import KNOWN_BENCHMARKS
 from pipeline.core.errors import DataError
 from pipeline.core.files import write_text
+from pipeline.evaluation.predict import PredictionsSummary
 from pipeline.evaluation.rows import read_predictions
 from pipeline.store.manifest import Manifest
 
@@ -24,7 +25,8 @@ def export_results(predictions: Manifest, *, model: str, folder: Path) -> Path:
         DataError: the harness has no such task, or it asks more questions than this protocol.
     """
     rows = read_predictions(predictions)
-    benchmark, protocol = predictions.summary["benchmark"], predictions.summary["protocol"]
+    summary = PredictionsSummary.of(predictions)
+    benchmark, protocol = summary.benchmark, summary.protocol
     if benchmark not in KNOWN_BENCHMARKS:
         raise DataError(
             f"llm-jp-eval-mm has no task {benchmark!r}; of the benchmarks here it has {', '.join(KNOWN_BENCHMARKS)}"

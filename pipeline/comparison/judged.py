@@ -4,7 +4,7 @@ from pipeline.benchmarks.known import OVERALL
 from pipeline.comparison.scores import OtherScores
 from pipeline.config.experiment import LimitsConfig
 from pipeline.evaluation.judge.aggregate import AVERAGE_POOLED
-from pipeline.evaluation.judge.headline import read_judge_scores, withheld_because
+from pipeline.evaluation.judge.headline import JudgementsSummary, read_judge_scores, withheld_because
 from pipeline.store.manifest import Manifest
 
 
@@ -40,7 +40,7 @@ def compared_scores(judgements: Manifest, limits: LimitsConfig) -> OtherScores:
 
 
 def _note(judgements: Manifest) -> str:
-    summary = judgements.summary
-    times = f"{summary['num_repeats']} times" if summary["num_repeats"] > 1 else "once"
-    failed = f"; {summary['num_failed']} judgements failed and are in no mean" if summary["num_failed"] else ""
-    return f"{summary['benchmark']} was judged {times} by {summary['judge_model']} as {summary['label']}{failed}"
+    summary = JudgementsSummary.of(judgements)
+    times = f"{summary.num_repeats} times" if summary.num_repeats > 1 else "once"
+    failed = f"; {summary.num_failed} judgements failed and are in no mean" if summary.num_failed else ""
+    return f"{summary.benchmark} was judged {times} by {summary.judge_model} as {summary.label}{failed}"

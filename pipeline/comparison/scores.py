@@ -10,7 +10,7 @@ from pipeline.benchmarks.known import OVERALL, label_of
 from pipeline.comparison.charts import Chart, drawable
 from pipeline.comparison.published import PUBLISHED, Column, Row, published_table
 from pipeline.core.errors import ConfigError
-from pipeline.evaluation.scores import score_rows, withheld_because
+from pipeline.evaluation.scores import ScoresSummary, score_rows, withheld_because
 from pipeline.store.manifest import Manifest
 
 FEWEST_ARTICLE_AXES = 3
@@ -74,7 +74,7 @@ def experiment_rows(experiment: ComparedExperiment) -> list[dict[str, Any]]:
     rows = []
     for scores in experiment.scores:
         is_withheld = withheld_because(scores, max_failed_items=experiment.max_failed_items) is not None
-        names = {"benchmark": scores.summary["benchmark"], "protocol": scores.summary["protocol"]}
+        names = ScoresSummary.of(scores).model_dump(include={"benchmark", "protocol"})
         rows += [{**names, **row, "is_withheld": is_withheld} for row in score_rows(scores)]
     rows += [dict(row) for other in experiment.other_scores for row in other.rows]
     hidden = {"mean": None, "low": None, "high": None}

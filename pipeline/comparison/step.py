@@ -24,11 +24,11 @@ from pipeline.core.parquet import write_rows
 from pipeline.data.images import ImageReader
 from pipeline.evaluation.intervals import paired_difference
 from pipeline.evaluation.judge.differences import judged_differences
-from pipeline.evaluation.predict import STORED
+from pipeline.evaluation.predict import STORED, PredictionsSummary
 from pipeline.evaluation.rows import Prediction, read_predictions
-from pipeline.evaluation.scores import BREAKDOWNS, withheld_because
+from pipeline.evaluation.scores import BREAKDOWNS, ScoresSummary, withheld_because
 from pipeline.store.artifacts import ArtifactStore
-from pipeline.store.manifest import Manifest, Request
+from pipeline.store.manifest import Manifest, Request, Summary
 from pipeline.store.queries import item_groups
 
 VERSION = 2  # raise when the same request should give a different result
@@ -54,6 +54,16 @@ DIFFERENCE_SCHEMA = pa.schema(
         pa.field("num_clusters", pa.int64(), nullable=False),
     ]
 )
+
+
+class ComparisonSummary(Summary):
+    """What was compared on what."""
+
+    experiments: tuple[str, ...]
+    benchmarks: tuple[str, ...]
+    num_items: int
+    num_sample_answers: int
+    num_differences: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,8 +108,8 @@ def comparison_request(experiments: Sequence[ComparedExperiment]) -> Request:
 def _inputs(experiments: Sequence[ComparedExperiment]) -> Iterable[tuple[str, str]]:
     for experiment in experiments:
         for scores in experiment.scores:
-            label = f"{scores.summary['benchmark']}/{scores.summary['protocol']}"
-            yield f"{experiment.name}/{label}/scores", scores.fingerprint
+            summary = ScoresSummary.of(scores)
+            yield f"{experiment.name}/{summary.benchmark}/{summary.protocol}/scores", scores.fingerprint
         for number, other in enumerate(experiment.other_scores):
             kind = "withheld" if other.is_withheld else "other"
             yield f"{experiment.name}/{kind}/{number}", other.source.fingerprint
@@ -142,7 +152,7 @@ def _rows(manifest: Manifest, name: str) -> list[dict[str, Any]]:
     return rows
 
 
-def _compare(experiments: Sequence[ComparedExperiment], directory: Path) -> dict[str, Any]:
+def _compare(experiments: Sequence[ComparedExperiment], directory: Path) -> ComparisonSummary:
     names = [experiment.name for experiment in experiments]
     scores = [row for experiment in experiments for row in experiment_rows(experiment)]
     chart = score_chart(scores, experiments=names)
@@ -161,35 +171,34 @@ def _compare(experiments: Sequence[ComparedExperiment], directory: Path) -> dict
     write_text(directory / "samples.html", sample_sheet(chosen, images=images, num_all_items=len(items)))
     notes = [note for experiment in experiments for note in _notes(experiment)]
     write_text(directory / "report.md", report(scores, differences, experiments=names, chart=chart, notes=notes))
-    return {
-        "experiments": names,
-        "benchmarks": list(dict.fromkeys(one.label for one in answers)),
-        "num_items": len(items),
-        "num_sample_answers": len(chosen),
-        "num_differences": len(differences),
-    }
+    return ComparisonSummary(
+        experiments=tuple(names),
+        benchmarks=tuple(dict.fromkeys(one.label for one in answers)),
+        num_items=len(items),
+        num_sample_answers=len(chosen),
+        num_differences=len(differences),
+    )
 
 
 def _notes(experiment: ComparedExperiment) -> Iterable[str]:
     """What a reader of an experiment's numbers must know: how answers were made, what is withheld or left out."""
     generated: dict[str, list[str]] = {}
     for predictions in experiment.predictions:
-        if generation := predictions.summary.get("generation"):
-            label = label_of(predictions.summary["benchmark"], predictions.summary["protocol"])
-            generated.setdefault(generation, []).append(label)
+        summary = PredictionsSummary.of(predictions)
+        generated.setdefault(summary.generation, []).append(summary.label)
     for generation, labels in generated.items():
         if generation == STORED:
             yield f"{experiment.name}: the answers to {', '.join(labels)} were made elsewhere and read from a file."
         else:
             yield f"{experiment.name} answers {', '.join(labels)} with generation settings {generation}."
     for scores in experiment.scores:
-        label = label_of(scores.summary["benchmark"], scores.summary["protocol"])
+        scored = ScoresSummary.of(scores)
         if reason := withheld_because(scores, max_failed_items=experiment.max_failed_items):
             yield f"{experiment.name}: {reason}."
-        elif number := scores.summary["num_failed"]:
-            yield f"{experiment.name} failed on {number} items of {label}; they are in no mean."
-        for metric in scores.summary["not_computed"]:
-            yield f"{experiment.name} on {label}: {metric} is not computed, its language model was not there."
+        elif scored.num_failed:
+            yield f"{experiment.name} failed on {scored.num_failed} items of {scored.label}; they are in no mean."
+        for metric in scored.not_computed:
+            yield f"{experiment.name} on {scored.label}: {metric} is not computed, its language model was not there."
     for other in experiment.other_scores:
         yield f"{experiment.name}: {other.note}."
 
@@ -198,17 +207,16 @@ def _answers(experiment: ComparedExperiment) -> Iterable[Answers]:
     by_fingerprint = {predictions.fingerprint: predictions for predictions in experiment.predictions}
     for scores in experiment.scores:
         wanted = scores.request.inputs["predictions"]
-        benchmark, protocol = scores.summary["benchmark"], scores.summary["protocol"]
+        summary = ScoresSummary.of(scores)
         if wanted not in by_fingerprint:
             raise DataError(
-                f"{experiment.name}: the scores of {label_of(benchmark, protocol)} belong to predictions {wanted}, "
-                "not given here"
+                f"{experiment.name}: the scores of {summary.label} belong to predictions {wanted}, not given here"
             )
-        values: dict[str, dict[str, float]] = {metric: {} for metric in scores.summary["metrics"]}
+        values: dict[str, dict[str, float]] = {metric: {} for metric in summary.metrics}
         for row in pq.read_table(scores.path("scores.parquet"), columns=["metric", "item_id", "value"]).to_pylist():
             values[row["metric"]][row["item_id"]] = row["value"]
         items = {item.item_id: item for item in read_predictions(by_fingerprint[wanted])}
-        yield Answers(experiment.name, benchmark, protocol, items, _groups(items), values)
+        yield Answers(experiment.name, summary.benchmark, summary.protocol, items, _groups(items), values)
 
 
 def _groups(items: Mapping[str, Prediction]) -> dict[str, dict[str, str | None]]:

@@ -15,6 +15,7 @@ import pyarrow.parquet as pq
 from pipeline.config.experiment import ContaminationConfig
 from pipeline.core.errors import DataError
 from pipeline.core.parquet import write_table
+from pipeline.data.translation_report import AcceptedSummary
 from pipeline.store.artifacts import ArtifactStore
 from pipeline.store.manifest import Manifest, Request
 from pipeline.store.queries import contaminated_images
@@ -31,6 +32,15 @@ CONTAMINATION_SCHEMA = pa.schema(
         pa.field("distance", pa.int64()),
     ]
 )
+
+
+class ContaminationSummary(AcceptedSummary):
+    """How many training images and samples are those of a benchmark."""
+
+    num_contaminated: int
+    num_images_by_benchmark: dict[str, dict[str, int]]
+    """By the way that they were matched, and ``any``."""
+    num_samples_by_benchmark: dict[str, int]
 
 
 def contamination_request(
@@ -72,18 +82,19 @@ def find_contamination(
 
 def contamination_rows(role: str, found: Manifest) -> list[dict[str, Any]]:
     """One row per benchmark, for a table."""
+    summary = ContaminationSummary.of(found)
     return [
-        {"dataset": role, "benchmark": name, **counts, "num_samples": found.summary["num_samples_by_benchmark"][name]}
-        for name, counts in found.summary["num_images_by_benchmark"].items()
+        {"dataset": role, "benchmark": name, **counts, "num_samples": summary.num_samples_by_benchmark[name]}
+        for name, counts in summary.num_images_by_benchmark.items()
     ]
 
 
 def contamination_line(found: Manifest, *, is_excluded: bool) -> str:
     """How much of the training is on benchmark images, in one line."""
-    counts = [f"{images['any']} in {name}" for name, images in found.summary["num_images_by_benchmark"].items()]
+    summary = ContaminationSummary.of(found)
+    counts = [f"{images['any']} in {name}" for name, images in summary.num_images_by_benchmark.items()]
     what = "left out of the training" if is_excluded else "kept; contamination.exclude leaves them out"
-    num_samples = found.summary["num_contaminated"]
-    fate = f"; {num_samples} samples on them are {what}" if num_samples else ""
+    fate = f"; {summary.num_contaminated} samples on them are {what}" if summary.num_contaminated else ""
     return f"training images that are benchmark images: {', '.join(counts)}{fate}"
 
 
@@ -94,9 +105,10 @@ def require_uncontaminated(found: Mapping[str, Manifest]) -> None:
         DataError: every accepted sample of a dataset is on a benchmark image.
     """
     for role, manifest in found.items():
-        if not manifest.summary["num_accepted"]:
+        summary = ContaminationSummary.of(manifest)
+        if not summary.num_accepted:
             raise DataError(
-                f"dataset {role}: all {manifest.summary['num_contaminated']} accepted samples are on images of the "
+                f"dataset {role}: all {summary.num_contaminated} accepted samples are on images of the "
                 "benchmarks, and contamination.exclude leaves them out, so none is left. "
                 "`llava-jp query contaminated_images` shows them. Train on other images, or keep them"
             )
@@ -108,7 +120,7 @@ def _find(
     accepted: Manifest,
     benchmarks: Mapping[str, Manifest],
     directory: Path,
-) -> dict[str, Any]:
+) -> ContaminationSummary:
     tables = [CONTAMINATION_SCHEMA.empty_table()]
     directories = {name: manifest.directory for name, manifest in benchmarks.items()}
     for check, matches in contaminated_images(dataset.directory, directories, max_distance=config.max_distance):
@@ -126,13 +138,13 @@ def _find(
     kept = samples.filter(pc.invert(is_contaminated)).select(["sample_id"])
     write_table(directory / "contamination.parquet", found)
     write_table(directory / "accepted.parquet", kept.cast(ids.schema))
-    return {
-        "num_samples": len(samples),
-        "num_contaminated": len(samples) - len(kept),
-        "num_accepted": len(kept),
-        "num_images_by_benchmark": {name: _num_images(found, name) for name in benchmarks},
-        "num_samples_by_benchmark": {name: _num_samples(found, name, samples) for name in benchmarks},
-    }
+    return ContaminationSummary(
+        num_samples=len(samples),
+        num_contaminated=len(samples) - len(kept),
+        num_accepted=len(kept),
+        num_images_by_benchmark={name: _num_images(found, name) for name in benchmarks},
+        num_samples_by_benchmark={name: _num_samples(found, name, samples) for name in benchmarks},
+    )
 
 
 def _num_images(found: pa.Table, benchmark: str) -> dict[str, int]:

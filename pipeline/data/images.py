@@ -14,7 +14,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path, PurePosixPath
-from typing import Any
+from typing import Annotated, Any
 
 import numpy as np
 import numpy.typing as npt
@@ -23,6 +23,7 @@ import pyarrow.parquet as pq
 from PIL import ExifTags, Image, UnidentifiedImageError
 
 from pipeline.core.errors import DataError, TransientError
+from pipeline.core.tables import row_of, schema_of
 from pipeline.store.manifest import Manifest
 
 MAX_PIXELS = 178_956_970
@@ -30,21 +31,7 @@ MAX_PIXELS = 178_956_970
 MAX_FILE_BYTES = 1 << 30
 """A larger file is not read."""
 
-IMAGE_SCHEMA = pa.schema(
-    [
-        pa.field("image", pa.string(), nullable=False),
-        pa.field("image_sha256", pa.string()),
-        pa.field("perceptual_hash", pa.int64()),
-        pa.field("thumbnail", pa.list_(pa.uint8())),
-        pa.field("file", pa.string()),
-        pa.field("bytes", pa.binary()),
-        pa.field("format", pa.string()),
-        pa.field("width", pa.int32()),
-        pa.field("height", pa.int32()),
-        pa.field("status", pa.string(), nullable=False),
-        pa.field("reason", pa.string()),
-    ]
-)
+Content = bytes
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,18 +41,21 @@ class ImageRecord:
     image: str
     image_sha256: str | None = None
     perceptual_hash: int | None = None
-    thumbnail: list[int] | None = None
+    thumbnail: Annotated[list[int], pa.list_(pa.uint8())] | None = None
     file: str | None = None
-    content: bytes | None = None
+    bytes: Content | None = None
     format: str | None = None
-    width: int | None = None
-    height: int | None = None
+    width: Annotated[int, pa.int32()] | None = None
+    height: Annotated[int, pa.int32()] | None = None
     status: str = "ok"
     reason: str | None = None
 
     def row(self) -> dict[str, Any]:
         """The row of ``IMAGE_SCHEMA``."""
-        return {name: self.content if name == "bytes" else getattr(self, name) for name in IMAGE_SCHEMA.names}
+        return row_of(self)
+
+
+IMAGE_SCHEMA = schema_of(ImageRecord)
 
 
 def inspect_file(image: str, *, folder: Path) -> ImageRecord:
@@ -85,7 +75,7 @@ def inspect_file(image: str, *, folder: Path) -> ImageRecord:
         return ImageRecord(image, file=str(path), status="missing", reason=f"{path}: {error.strerror}")
     except ValueError as error:  # a NUL in the name
         return ImageRecord(image, status="missing", reason=f"{image!r}: {error}")
-    return replace(inspect_bytes(image, content), file=str(path), content=None)
+    return replace(inspect_bytes(image, content), file=str(path), bytes=None)
 
 
 def inspect_bytes(image: str, content: bytes) -> ImageRecord:

@@ -40,7 +40,7 @@ def ingest(
                     findings.append(result)
                 for check, evidence in (("id_repeated", renamed_from), ("original_has_other_turns", problem)):
                     if evidence:
-                        findings.append(Finding(check, evidence, result.sample_id, index, severity="warn"))
+                        findings.append(Finding(check, result.sample_id, index, evidence, severity="warn"))
             sample_file.write_table(sample_table(samples))
             rows = [finding.row() for finding in findings]
             finding_file.write_table(pa.Table.from_pylist(rows, schema=FINDING_SCHEMA))

@@ -35,7 +35,7 @@ from pipeline.data.samples import FINDING_SCHEMA, SAMPLE_SCHEMA, Finding
 from pipeline.data.shapes_ja import generate_shapes
 from pipeline.data.source_texts import originals_on_disk
 from pipeline.store.artifacts import WORK_FOLDER, ArtifactStore
-from pipeline.store.manifest import Manifest, Request
+from pipeline.store.manifest import Manifest, Request, Summary
 
 log = logging.getLogger(__name__)
 
@@ -43,6 +43,20 @@ VERSION = 2  # raise when the same request should give a different result
 
 DETAILS_FILE = "details.json"
 """What a benchmark's records say beyond training records, while the dataset is made."""
+
+
+class DatasetSummary(Summary):
+    """What became of the records of a dataset."""
+
+    source: str
+    num_records: int
+    num_rejected: int
+    num_images: int
+    num_samples: int
+    num_text_only: int
+    num_with_original: int
+    num_turns: int
+    num_characters: int
 
 
 def prepare_request(source: DatasetSource, identities: Identities) -> Request:
@@ -87,14 +101,15 @@ def require_complete(dataset: Manifest, *, name: str) -> None:
     Raises:
         DataError: some of its items were rejected.
     """
-    if rejected := dataset.summary["num_rejected"]:
+    summary = DatasetSummary.of(dataset)
+    if summary.num_rejected:
         raise DataError(
-            f"benchmark {name}: {rejected} of {dataset.summary['num_records']} items cannot be used; "
+            f"benchmark {name}: {summary.num_rejected} of {summary.num_records} items cannot be used; "
             f"`llava-jp query finding_examples` says why. Repair the files and run again"
         )
 
 
-def _prepare(source: DatasetSource, directory: Path, root: Path) -> dict[str, Any]:
+def _prepare(source: DatasetSource, directory: Path, root: Path) -> DatasetSummary:
     """Records first, then their images, then both together; each part is found again after a kill."""
     work = directory / WORK_FOLDER
     work.mkdir(exist_ok=True)
@@ -111,7 +126,7 @@ def _prepare(source: DatasetSource, directory: Path, root: Path) -> dict[str, An
         write_items(directory, details_file=work / DETAILS_FILE)
     for file in files.kept if files else ():
         shutil.copyfile(file, directory / file.name)
-    return {"source": source.kind, **counts}
+    return DatasetSummary(source=source.kind, **counts)
 
 
 def _files(source: DatasetSource, root: Path) -> DatasetOnDisk | None:
@@ -205,9 +220,9 @@ def _linked(samples: pa.Table, images: pa.Table) -> tuple[pa.Table, pa.Table]:
     rows = [
         Finding(
             f"image_{image['status']}",
-            f"{sample['image']}: {image['reason']}",
             sample["sample_id"],
             sample["record_index"],
+            f"{sample['image']}: {image['reason']}",
         ).row()
         for sample, image in zip(rejected.to_pylist(), images.take(place.filter(is_bad)).to_pylist(), strict=True)
     ]

@@ -8,19 +8,20 @@ beside the English ``value``, which then is the turn's original; ``image`` may b
 import json
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import accumulate
-from types import MappingProxyType
-from typing import Any, Literal
+from operator import attrgetter
+from typing import Annotated, Any, Literal
 
 import pyarrow as pa
+
+from pipeline.core.tables import NULLABLE, row_of, schema_of, struct_of
 
 IMAGE_TOKEN = "<image>"
 """The placeholder of the image in a turn's text."""
 
 TEXT_ONLY = "text-only"
 """The source of a sample without an image."""
-NO_HASHES: Mapping[str, str] = MappingProxyType({})
 
 Role = Literal["user", "assistant"]
 ROLES: Mapping[str, Role] = {
@@ -32,37 +33,6 @@ ROLES: Mapping[str, Role] = {
     "システム": "assistant",
 }
 
-TURN_TYPE = pa.struct(
-    [
-        pa.field("role", pa.string(), nullable=False),
-        pa.field("text", pa.string(), nullable=False),
-        pa.field("original", pa.string()),
-    ]
-)
-SAMPLE_SCHEMA = pa.schema(
-    [
-        pa.field("sample_id", pa.string(), nullable=False),
-        pa.field("record_index", pa.int64(), nullable=False),
-        pa.field("source", pa.string(), nullable=False),
-        pa.field("image", pa.string()),
-        pa.field("image_sha256", pa.string()),
-        pa.field("coco_id", pa.int64()),
-        pa.field("visual_genome_id", pa.int64()),
-        pa.field("category", pa.string()),
-        pa.field("turns", pa.list_(pa.field("element", TURN_TYPE, nullable=False)), nullable=False),
-    ]
-)
-FINDING_SCHEMA = pa.schema(
-    [
-        pa.field("check", pa.string(), nullable=False),
-        pa.field("severity", pa.string(), nullable=False),
-        pa.field("sample_id", pa.string()),
-        pa.field("record_index", pa.int64()),
-        pa.field("turn_index", pa.int64()),
-        pa.field("evidence", pa.string(), nullable=False),
-    ]
-)
-
 
 @dataclass(frozen=True, slots=True)
 class Turn:
@@ -73,46 +43,57 @@ class Turn:
     original: str | None = None
 
 
+TURN_TYPE = struct_of(Turn)
+
+
 @dataclass(frozen=True, slots=True)
 class Sample:
-    """One training record. ``image`` is the path in the record, None for a text-only conversation."""
+    """One row of ``samples.parquet``. ``image`` is the path in the record, None for a text-only conversation."""
 
     sample_id: str
     record_index: int
     source: str
     image: str | None
+    image_sha256: str | None = field(default=None, kw_only=True)
+    """None also until the samples are linked to their images."""
+    coco_id: int | None = field(default=None, kw_only=True)
+    visual_genome_id: int | None = field(default=None, kw_only=True)
     category: str | None
-    turns: tuple[Turn, ...]
-    coco_id: int | None = None
-    visual_genome_id: int | None = None
+    turns: Annotated[tuple[Turn, ...], pa.list_(pa.field("element", TURN_TYPE, nullable=False))]
+
+
+SAMPLE_SCHEMA = schema_of(Sample)
 
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """One problem; ``severity`` is ``reject`` or ``warn``."""
+    """One row of ``findings.parquet``."""
 
     check: str
-    evidence: str
+    severity: Literal["reject", "warn"] = field(default="reject", kw_only=True)
     sample_id: str | None
-    record_index: int
-    severity: Literal["reject", "warn"] = "reject"
-    turn_index: int | None = None
+    record_index: Annotated[int, NULLABLE]
+    turn_index: int | None = field(default=None, kw_only=True)
+    evidence: str
 
     def row(self) -> dict[str, Any]:
         """The row of ``FINDING_SCHEMA``."""
-        return {name: getattr(self, name) for name in FINDING_SCHEMA.names}
+        return row_of(self)
 
 
-def sample_table(samples: Sequence[Sample], *, image_sha256s: Mapping[str, str] = NO_HASHES) -> pa.Table:
-    """Rows of ``SAMPLE_SCHEMA``; ``image_sha256s`` gives the hash of an image by its path."""
+FINDING_SCHEMA = schema_of(Finding)
+
+
+def sample_table(samples: Sequence[Sample]) -> pa.Table:
+    """Rows of ``SAMPLE_SCHEMA``."""
     ends = accumulate((len(sample.turns) for sample in samples), initial=0)
     turns = [turn for sample in samples for turn in sample.turns]
     columns: dict[str, Any] = {
-        name: pa.array([getattr(sample, name) for sample in samples], type=SAMPLE_SCHEMA.field(name).type)
-        for name in ("sample_id", "record_index", "source", "image", "coco_id", "visual_genome_id", "category")
+        column.name: pa.array(list(map(attrgetter(column.name), samples)), type=column.type)
+        for column in SAMPLE_SCHEMA
+        if column.name != "turns"
     }
-    columns["image_sha256"] = pa.array([image_sha256s.get(sample.image or "") for sample in samples], type=pa.string())
-    fields = [pa.array([getattr(turn, field.name) for turn in turns], type=field.type) for field in TURN_TYPE]
+    fields = [pa.array(list(map(attrgetter(field.name), turns)), type=field.type) for field in TURN_TYPE]
     columns["turns"] = pa.ListArray.from_arrays(
         pa.array(ends, type=pa.int32()),
         pa.StructArray.from_arrays(fields, fields=list(TURN_TYPE)),
@@ -135,19 +116,19 @@ def normalise(record: Any, *, record_index: int, default_source: str = "local") 
     except UnicodeEncodeError as error:  # JSON can spell half of a surrogate pair; Parquet cannot hold it
         around = error.object[max(0, error.start - 20) : error.end + 20]
         is_id_text = not any("\ud800" <= character <= "\udfff" for character in result.sample_id or "")
-        return Finding("text_not_unicode", ascii(around), result.sample_id if is_id_text else None, record_index)
+        return Finding("text_not_unicode", result.sample_id if is_id_text else None, record_index, ascii(around))
     return result
 
 
 def _normalised(record: Any, record_index: int, default_source: str) -> Sample | Finding:
     if isinstance(record, json.JSONDecodeError):
-        return Finding("record_not_json", str(record), None, record_index)
+        return Finding("record_not_json", None, record_index, str(record))
     if not isinstance(record, dict):
-        return Finding("record_not_an_object", f"a {type(record).__name__}", None, record_index)
+        return Finding("record_not_an_object", None, record_index, f"a {type(record).__name__}")
     sample_id = str(record["id"]) if record.get("id") not in (None, "") else f"record-{record_index:08d}"
 
     def reject(check: str, evidence: object) -> Finding:
-        return Finding(check, str(evidence)[:500], sample_id, record_index)
+        return Finding(check, sample_id, record_index, str(evidence)[:500])
 
     image = record.get("image")
     if isinstance(image, list):
@@ -171,8 +152,8 @@ def _normalised(record: Any, record_index: int, default_source: str) -> Sample |
         image,
         None if category is None else str(category),
         turns,
-        _given_id(record.get("coco_id")) or (coco_id(image) if image else None),
-        _given_id(record.get("visual_genome_id")) or (visual_genome_id(image) if image else None),
+        coco_id=_given_id(record.get("coco_id")) or (coco_id(image) if image else None),
+        visual_genome_id=_given_id(record.get("visual_genome_id")) or (visual_genome_id(image) if image else None),
     )
 
 

@@ -9,7 +9,6 @@ from collections import Counter
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -19,8 +18,9 @@ from pipeline.config.experiment import TranslationConfig
 from pipeline.core.errors import ConfigError, DataError
 from pipeline.core.parquet import write_table
 from pipeline.core.progress import Progress
+from pipeline.data.prepare import DatasetSummary
 from pipeline.data.samples import FINDING_SCHEMA
-from pipeline.data.translation_report import write_report
+from pipeline.data.translation_report import CheckCount, TranslationSummary, write_report
 from pipeline.store.artifacts import ArtifactStore
 from pipeline.store.manifest import Manifest, Request
 from pipeline.store.queries import findings_of
@@ -70,10 +70,11 @@ def require_acceptable(dataset: Manifest, checked: Manifest, *, name: str, max_r
     Raises:
         DataError: the fraction is above the limit, or no sample is left; ``name`` says of which dataset.
     """
-    num_records, num_accepted = dataset.summary["num_records"], checked.summary["num_accepted"]
+    prepared, found = DatasetSummary.of(dataset), TranslationSummary.of(checked)
+    num_records, num_accepted = prepared.num_records, found.num_accepted
     if not num_records:
         raise DataError(f"dataset {name} ({dataset.fingerprint}) holds no records; check the path of its annotations")
-    num_rejected = dataset.summary["num_rejected"] + checked.summary["num_rejected"]
+    num_rejected = prepared.num_rejected + found.num_rejected
     if num_accepted and num_rejected / num_records <= max_rejected_fraction:
         return
     fraction = f"{100 * num_rejected / num_records:.1f}%"
@@ -102,7 +103,7 @@ def _checks(config: TranslationConfig) -> Mapping[str, SqlFile]:
     }
 
 
-def _check(checks: Mapping[str, SqlFile], dataset: Manifest, directory: Path) -> dict[str, Any]:
+def _check(checks: Mapping[str, SqlFile], dataset: Manifest, directory: Path) -> TranslationSummary:
     samples = pq.read_table(dataset.path("samples.parquet"), columns=["sample_id", "record_index"])
     progress = Progress("check translations", total=len(checks), unit="checks")
     tables = [FINDING_SCHEMA.empty_table()]
@@ -110,7 +111,7 @@ def _check(checks: Mapping[str, SqlFile], dataset: Manifest, directory: Path) ->
     for check, found in findings_of(checks.values(), samples=dataset.path("samples.parquet")):
         tables.append(_findings(check, found, samples))
         num_samples = pc.count_distinct(found["sample_id"]).as_py()
-        findings_by_check[check.name] = {"severity": check.severity, "num_samples": num_samples}
+        findings_by_check[check.name] = CheckCount(severity=str(check.severity), num_samples=num_samples)
         progress.advance(note=check.name)
     progress.finish()
     findings = pa.concat_tables(tables)
@@ -119,12 +120,12 @@ def _check(checks: Mapping[str, SqlFile], dataset: Manifest, directory: Path) ->
     write_table(directory / "findings.parquet", findings)
     write_table(directory / "accepted.parquet", accepted.cast(ACCEPTED_SCHEMA))
     write_report(directory / "report.json", checks, findings, dataset)
-    return {
-        "num_samples": len(samples),
-        "num_accepted": len(accepted),
-        "num_rejected": len(samples) - len(accepted),
-        "findings_by_check": findings_by_check,
-    }
+    return TranslationSummary(
+        num_samples=len(samples),
+        num_accepted=len(accepted),
+        num_rejected=len(samples) - len(accepted),
+        findings_by_check=findings_by_check,
+    )
 
 
 def _findings(check: SqlFile, found: pa.Table, samples: pa.Table) -> pa.Table:
@@ -146,7 +147,5 @@ def _rejecting_checks(dataset: Manifest, checked: Manifest) -> Counter[str]:
     """Samples that each rejecting check found, those of reading the dataset included."""
     read = pq.read_table(dataset.path("findings.parquet"), columns=["check"], filters=[("severity", "=", "reject")])
     counts = Counter(read["check"].to_pylist())
-    for check, found in checked.summary["findings_by_check"].items():
-        if found["severity"] == "reject" and found["num_samples"]:
-            counts[check] += found["num_samples"]
+    counts.update(TranslationSummary.of(checked).num_samples_by_check("reject"))
     return counts

@@ -10,7 +10,8 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from pipeline.core.files import write_text
-from pipeline.store.manifest import Manifest
+from pipeline.data.prepare import DatasetSummary
+from pipeline.store.manifest import Manifest, Summary
 from pipeline.store.sql_files import SqlFile
 
 EXAMPLES_PER_CHECK = 3
@@ -19,11 +20,37 @@ MAX_TEXT_LENGTH = 300
 """Characters of an example's texts."""
 
 
+class AcceptedSummary(Summary):
+    """What every step says that leaves out samples."""
+
+    num_samples: int
+    num_accepted: int
+
+
+class CheckCount(Summary):
+    """What one check found."""
+
+    severity: str
+    num_samples: int
+
+
+class TranslationSummary(AcceptedSummary):
+    """What the translation checks found in a dataset."""
+
+    num_rejected: int
+    findings_by_check: dict[str, CheckCount]
+
+    def num_samples_by_check(self, severity: str) -> dict[str, int]:
+        """Samples that the checks of a severity found, of those that found any."""
+        found = self.findings_by_check.items()
+        return {name: one.num_samples for name, one in found if one.severity == severity and one.num_samples}
+
+
 def write_report(path: Path, checks: Mapping[str, SqlFile], findings: pa.Table, dataset: Manifest) -> None:
     """Write the counts and examples of every check as JSON; records that could not be read come first."""
     read = pq.read_table(dataset.path("findings.parquet"))
     read_checks = sorted({(row["check"], row["severity"]) for row in read.select(["check", "severity"]).to_pylist()})
-    num_records = dataset.summary["num_records"]
+    num_records = DatasetSummary.of(dataset).num_records
     rows = [_row("reading", name, severity, read, num_records) for name, severity in read_checks]
     rows += [_row("translation", name, str(check.severity), findings, num_records) for name, check in checks.items()]
     chosen = [example for name in checks for example in _first(findings, name)]
@@ -40,16 +67,15 @@ def report_of(checked: Manifest) -> tuple[list[dict[str, Any]], list[dict[str, A
 
 def counts_line(dataset: Manifest, checked: Manifest) -> str:
     """What became of the records of a dataset, in one line; the checks that rejected the most are named."""
-    summary, total = checked.summary, dataset.summary["num_records"]
-    unreadable, rejected = dataset.summary["num_rejected"], summary["num_rejected"]
-    found = [(counts["num_samples"], name, counts["severity"]) for name, counts in summary["findings_by_check"].items()]
-    worst = [f"{name} {num}" for num, name, severity in sorted(found, reverse=True) if num and severity == "reject"]
+    prepared, found = DatasetSummary.of(dataset), TranslationSummary.of(checked)
+    rejecting = sorted(((num, name) for name, num in found.num_samples_by_check("reject").items()), reverse=True)
+    worst = [f"{name} {num}" for num, name in rejecting]
     why = f" ({', '.join(worst[:CHECKS_NAMED])})" if worst else ""
-    num_warnings = sum(num for num, _, severity in found if severity == "warn")
+    num_warnings = sum(found.num_samples_by_check("warn").values())
     return (
-        f"{total} records: {summary['num_accepted']} accepted, {unreadable} could not be used, "
-        f"{rejected} rejected by checks{why}, {num_warnings} findings that only warn; "
-        f"{dataset.summary['num_with_original']} with their English original"
+        f"{prepared.num_records} records: {found.num_accepted} accepted, {prepared.num_rejected} could not be used, "
+        f"{found.num_rejected} rejected by checks{why}, {num_warnings} findings that only warn; "
+        f"{prepared.num_with_original} with their English original"
     )
 
 

@@ -9,7 +9,7 @@ from typing import Any
 import pyarrow.parquet as pq
 
 from model.config import GenerationConfig
-from pipeline.benchmarks.known import KNOWN_BENCHMARKS
+from pipeline.benchmarks.known import KNOWN_BENCHMARKS, label_of
 from pipeline.config.evaluation import BenchmarkConfig
 from pipeline.core.errors import DataError
 from pipeline.core.files import write_text
@@ -19,12 +19,27 @@ from pipeline.data.items import ITEMS_FILE, item_rows
 from pipeline.evaluation.answers import Answerer, answer_items
 from pipeline.evaluation.rows import PREDICTION_SCHEMA, Item, Prediction
 from pipeline.store.artifacts import ArtifactStore
-from pipeline.store.manifest import Manifest, Request
+from pipeline.store.manifest import Manifest, Request, Summary
 
 STORED = "stored"
 """In place of generation settings: how the answers were made is not known here."""
 
 VERSION = 2  # raise when the same request should give a different result
+
+
+class PredictionsSummary(Summary):
+    """How many items of a benchmark were answered, and how."""
+
+    benchmark: str
+    protocol: str
+    generation: str
+    """Name of the generation settings, or ``STORED``."""
+    num_items: int
+    num_failed: int
+
+    @property
+    def label(self) -> str:
+        return label_of(self.benchmark, self.protocol)
 
 
 def predictions_request(
@@ -98,7 +113,7 @@ def write_predictions(
     batch_size: int,
     generation: GenerationConfig | None,
     directory: Path,
-) -> dict[str, Any]:
+) -> PredictionsSummary:
     """Ask a model all items of a benchmark; the files of a ``predictions`` artifact and its summary.
 
     Args:
@@ -116,13 +131,13 @@ def write_predictions(
     answers = answer_items(load(), items, images=ImageReader([dataset]), batch_size=batch_size, directory=directory)
     write_rows(directory / "predictions.parquet", (answer.row() for answer in answers), schema=PREDICTION_SCHEMA)
     write_text(directory / "predictions.jsonl", "".join(map(_line, answers)))
-    return {
-        "benchmark": benchmark.name,
-        "protocol": benchmark.protocol,
-        "generation": STORED if generation is None else generation.preset,
-        "num_items": len(answers),
-        "num_failed": sum(answer.error is not None for answer in answers),
-    }
+    return PredictionsSummary(
+        benchmark=benchmark.name,
+        protocol=benchmark.protocol,
+        generation=STORED if generation is None else generation.preset,
+        num_items=len(answers),
+        num_failed=sum(answer.error is not None for answer in answers),
+    )
 
 
 def benchmark_items(benchmark: BenchmarkConfig, dataset: Manifest) -> list[Item]:

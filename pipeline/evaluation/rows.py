@@ -1,27 +1,12 @@
 """The rows of ``predictions.parquet``: one model's answers to the items of one benchmark."""
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
-import pyarrow as pa
 import pyarrow.parquet as pq
 
+from pipeline.core.tables import row_of, schema_of
 from pipeline.store.manifest import Manifest
-
-PREDICTION_SCHEMA = pa.schema(
-    [
-        pa.field("benchmark", pa.string(), nullable=False),
-        pa.field("protocol", pa.string(), nullable=False),
-        pa.field("item_id", pa.string(), nullable=False),
-        pa.field("category", pa.string()),
-        pa.field("image_category", pa.string()),
-        pa.field("question", pa.string(), nullable=False),
-        pa.field("reference", pa.string(), nullable=False),
-        pa.field("prediction", pa.string()),
-        pa.field("image_sha256", pa.string()),
-        pa.field("error", pa.string()),
-    ]
-)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,15 +45,15 @@ class Prediction:
     """The answer to one item, or the ``error`` that says why there is none. An empty answer is an answer."""
 
     benchmark: str
+    protocol: str = field(default="all", kw_only=True)
     item_id: str
     category: str | None
+    image_category: str | None = field(default=None, kw_only=True)
     question: str
     reference: str
     prediction: str | None
     image_sha256: str | None
     error: str | None = None
-    protocol: str = "all"
-    image_category: str | None = None
 
     def __post_init__(self) -> None:
         if (self.prediction is None) == (self.error is None):
@@ -77,7 +62,10 @@ class Prediction:
 
     def row(self) -> dict[str, Any]:
         """The row of ``PREDICTION_SCHEMA``."""
-        return {name: getattr(self, name) for name in PREDICTION_SCHEMA.names}
+        return row_of(self)
+
+
+PREDICTION_SCHEMA = schema_of(Prediction)
 
 
 def read_predictions(manifest: Manifest) -> tuple[Prediction, ...]:

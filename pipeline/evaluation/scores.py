@@ -20,12 +20,12 @@ from pipeline.config.evaluation import BenchmarkConfig
 from pipeline.core.errors import DataError
 from pipeline.core.parquet import write_rows
 from pipeline.core.progress import Progress
-from pipeline.evaluation.intervals import mean_interval
+from pipeline.evaluation.intervals import MeanInterval, mean_interval
 from pipeline.evaluation.language_gate import HOW_TO_GET_IT, METRIC, LanguageGate
 from pipeline.evaluation.rouge import rouge_l
 from pipeline.evaluation.rows import Prediction, read_predictions
 from pipeline.store.artifacts import ArtifactStore
-from pipeline.store.manifest import Manifest, Request
+from pipeline.store.manifest import Manifest, Request, Summary
 from pipeline.store.queries import item_groups
 from pipeline.store.sql_files import sql_files
 
@@ -50,6 +50,25 @@ SCORE_SCHEMA = pa.schema(
         pa.field("value", pa.float64(), nullable=False),
     ]
 )
+
+Means = dict[str, dict[str, MeanInterval]]
+"""By breakdown and group; of all items under ``OVERALL`` twice."""
+
+
+class ScoresSummary(Summary):
+    """The means of every metric over the items of a benchmark that have an answer."""
+
+    benchmark: str
+    protocol: str
+    num_items: int
+    num_failed: int
+    metrics: dict[str, Means]
+    not_computed: tuple[str, ...]
+
+    @property
+    def label(self) -> str:
+        return label_of(self.benchmark, self.protocol)
+
 
 Metric = Callable[[str, str], float]
 """Reference and prediction to 0..100."""
@@ -107,20 +126,21 @@ def score_predictions(
 
 def withheld_because(scores: Manifest, *, max_failed_items: int) -> str | None:
     """Why the means of a benchmark are not to be shown as its numbers; None when they are."""
-    summary = scores.summary
-    num_failed = summary["num_failed"]
+    summary = ScoresSummary.of(scores)
+    num_failed = summary.num_failed
     if num_failed <= max_failed_items:
         return None
     return (
-        f"{label_of(summary['benchmark'], summary['protocol'])}: {num_failed} of {summary['num_items']} items have no "
-        "answer, so its numbers are withheld. `llava-jp query failed_items` says why; "
+        f"{summary.label}: {num_failed} of {summary.num_items} items have no answer, so its "
+        "numbers are withheld. `llava-jp query failed_items` says why; "
         f"limits.max_failed_items={num_failed} shows the means over the others"
     )
 
 
 def headline_metrics(scores: Manifest) -> dict[str, float]:
     """Means by ``benchmark/protocol/metric`` and, for a group, ``.../breakdown/group``, for the comparison of runs."""
-    benchmark = f"{scores.summary['benchmark']}/{scores.summary['protocol']}"
+    summary = ScoresSummary.of(scores)
+    benchmark = f"{summary.benchmark}/{summary.protocol}"
     return {
         f"{benchmark}/{row['metric']}"
         + ("" if row["group"] == OVERALL else f"/{row['breakdown']}/{row['group']}"): row["mean"]
@@ -131,8 +151,8 @@ def headline_metrics(scores: Manifest) -> dict[str, float]:
 def score_rows(scores: Manifest) -> list[dict[str, Any]]:
     """One row for every metric and group, ``overall`` first: mean, 95 % interval, number of items."""
     return [
-        {"metric": metric, "breakdown": breakdown, "group": group, **interval}
-        for metric, means in scores.summary["metrics"].items()
+        {"metric": metric, "breakdown": breakdown, "group": group, **asdict(interval)}
+        for metric, means in ScoresSummary.of(scores).metrics.items()
         for breakdown, groups in means.items()
         for group, interval in groups.items()
     ]
@@ -140,7 +160,7 @@ def score_rows(scores: Manifest) -> list[dict[str, Any]]:
 
 def _score(
     benchmark: BenchmarkConfig, gate: LanguageGate | None, predictions: Manifest, directory: Path
-) -> dict[str, Any]:
+) -> ScoresSummary:
     items = read_predictions(predictions)
     _check(items, benchmark, predictions)
     metrics = metric_functions(benchmark.metrics, gate)
@@ -151,14 +171,14 @@ def _score(
         )
     rows = _rows([item for item in items if item.error is None], metrics, name=benchmark.label)
     write_rows(directory / "scores.parquet", rows, schema=SCORE_SCHEMA)
-    return {
-        "benchmark": benchmark.name,
-        "protocol": benchmark.protocol,
-        "num_items": len(items),
-        "num_failed": sum(item.error is not None for item in items),
-        "metrics": {metric: _means([row for row in rows if row["metric"] == metric]) for metric in metrics},
-        "not_computed": not_computed,
-    }
+    return ScoresSummary(
+        benchmark=benchmark.name,
+        protocol=benchmark.protocol,
+        num_items=len(items),
+        num_failed=sum(item.error is not None for item in items),
+        metrics={metric: _means([row for row in rows if row["metric"] == metric]) for metric in metrics},
+        not_computed=tuple(not_computed),
+    )
 
 
 def _check(items: Sequence[Prediction], benchmark: BenchmarkConfig, predictions: Manifest) -> None:
@@ -191,8 +211,8 @@ def _rows(items: Sequence[Prediction], metrics: Mapping[MetricName, Metric], *, 
     return rows
 
 
-def _means(rows: Sequence[Mapping[str, Any]]) -> dict[str, dict[str, Any]]:
-    """Means of one metric by breakdown and group: of all rows first.."""
+def _means(rows: Sequence[Mapping[str, Any]]) -> Means:
+    """Means of one metric by breakdown and group: of all rows first."""
     means = {OVERALL: {OVERALL: _interval(rows)}}
     for breakdown in BREAKDOWNS:
         groups: dict[str, list[Mapping[str, Any]]] = {}
@@ -204,6 +224,6 @@ def _means(rows: Sequence[Mapping[str, Any]]) -> dict[str, dict[str, Any]]:
     return means
 
 
-def _interval(rows: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+def _interval(rows: Sequence[Mapping[str, Any]]) -> MeanInterval:
     """Questions on one image are drawn together."""
-    return asdict(mean_interval([row["value"] for row in rows], clusters=[row["image_sha256"] for row in rows]))
+    return mean_interval([row["value"] for row in rows], clusters=[row["image_sha256"] for row in rows])

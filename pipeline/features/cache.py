@@ -32,6 +32,7 @@ from pipeline.features.shard_requests import (
     shard_request,
     shards_of,
 )
+from pipeline.features.summaries import FeaturesSummary, ShardSummary
 from pipeline.store.artifacts import WORK_FOLDER, ArtifactStore
 from pipeline.store.manifest import Manifest
 
@@ -40,7 +41,7 @@ log = logging.getLogger(__name__)
 IMAGES_FILE = "images.parquet"
 SHARDS_FILE = "shards.parquet"
 
-IMAGE_SCHEMA = pa.schema(
+CACHED_IMAGE_SCHEMA = pa.schema(
     [
         pa.field("image_sha256", pa.string(), nullable=False),
         pa.field("shard", pa.string()),
@@ -57,6 +58,7 @@ SHARD_SCHEMA = pa.schema(
         pa.field("image_sha256", pa.string(), nullable=False),
     ]
 )
+
 
 RunJob = Callable[[Path], None]
 """Runs a job file to its end; see ``pipeline.features.step.on_this_machine``."""
@@ -89,7 +91,7 @@ class Filling:
         self._run_job = run_job
         self._encoder = encoder_description(tower, config, Identities(store.root))
 
-    def fill(self, dataset: Manifest, directory: Path) -> dict[str, Any]:
+    def fill(self, dataset: Manifest, directory: Path) -> FeaturesSummary:
         """Encode what is missing; write which shard holds which image. Returns the manifest's summary."""
         wanted = ImageReader([dataset]).usable()
         if self._config.form == "live":
@@ -213,7 +215,7 @@ class Filling:
         """The shards that are not there yet. One of whose images none could be read is forgotten and tried again."""
         published = {shard.fingerprint: shard for shard in self._shards()}
         for shard in planned:
-            if shard in published and not published[shard].summary["num_images"]:
+            if shard in published and not ShardSummary.of(published[shard]).num_images:
                 self._store.discard(published.pop(shard))
         return {shard for shard in planned if shard not in published}
 
@@ -224,28 +226,27 @@ class Filling:
         rows = zip(table["image_sha256"].to_pylist(), table["status"].to_pylist(), strict=True)
         return all((key in encoded) == (status == "ok") for key, status in rows)
 
-    def _write(self, rows: Sequence[Mapping[str, Any]], shards: Sequence[str], directory: Path) -> dict[str, Any]:
-        write_rows(directory / IMAGES_FILE, rows, schema=IMAGE_SCHEMA)
+    def _write(self, rows: Sequence[Mapping[str, Any]], shards: Sequence[str], directory: Path) -> FeaturesSummary:
+        write_rows(directory / IMAGES_FILE, rows, schema=CACHED_IMAGE_SCHEMA)
         published = {manifest.fingerprint: manifest for manifest in self._shards()}
-        manifests = [published[shard] for shard in shards]
-        listed = ((shard, listed_images(shard)) for shard in manifests)
+        summaries = {shard: ShardSummary.of(published[shard]) for shard in shards}
         known = (
-            {"shard": shard.fingerprint, "dataset": shard.summary["dataset"], "image_sha256": key}
-            for shard, keys in listed
-            for key in keys
+            {"shard": shard, "dataset": summary.dataset, "image_sha256": key}
+            for shard, summary in summaries.items()
+            for key in listed_images(published[shard])
         )
         write_rows(directory / SHARDS_FILE, known, schema=SHARD_SCHEMA)
         num_failed = sum(row["status"] == "failed" for row in rows)
-        return {
-            "form": self._config.form,
-            "encoder": encoder_fingerprint(self._encoder),
-            "num_images": len(rows) - num_failed,
-            "num_failed": num_failed,
-            "num_not_finite": sum(shard.summary["num_not_finite"] for shard in manifests),
-            "num_shards": len(shards),
-            "payload_bytes": sum(shard.summary["payload_bytes"] for shard in manifests),
-            "parts": [f"{STEP}/{shard}" for shard in shards],
-        }
+        return FeaturesSummary(
+            form=self._config.form,
+            encoder=encoder_fingerprint(self._encoder),
+            num_images=len(rows) - num_failed,
+            num_failed=num_failed,
+            num_not_finite=sum(summary.num_not_finite for summary in summaries.values()),
+            num_shards=len(shards),
+            payload_bytes=sum(summary.payload_bytes for summary in summaries.values()),
+            parts=tuple(f"{STEP}/{shard}" for shard in shards),
+        )
 
 
 def _counts(wanted: Sequence[str], missing: Sequence[str]) -> tuple[int, int, int]:

@@ -5,7 +5,7 @@ is part of the fingerprint of every shard made with it.
 """
 
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -18,6 +18,7 @@ from pipeline.core.errors import DataError
 from pipeline.core.parquet import write_rows
 from pipeline.data.images import ImageReader
 from pipeline.features.encoder import BatchesOfShards, decoded_batches, default_device
+from pipeline.features.summaries import CalibrationSummary
 from pipeline.store.artifacts import read_manifest
 from pipeline.store.manifest import Record
 
@@ -48,8 +49,8 @@ class CalibrationJob(Record):
     """The partial directory that the result is written to."""
 
 
-def calibrate(job: CalibrationJob, *, num_decoders: int) -> dict[str, Any]:
-    """Write ``channel_rms.parquet``; returns counts.
+def calibrate(job: CalibrationJob, *, num_decoders: int) -> CalibrationSummary:
+    """Write ``channel_rms.parquet``.
 
     Raises:
         DataError: no image could be decoded, or the features are not finite.
@@ -80,7 +81,7 @@ def calibrate(job: CalibrationJob, *, num_decoders: int) -> dict[str, Any]:
         for channel, value in enumerate(scale)
     ]
     write_rows(job.directory / CALIBRATION_FILE, rows, schema=CALIBRATION_SCHEMA)
-    return {"num_images": num_images, "num_channels": len(rows)}
+    return CalibrationSummary(num_images=num_images, num_channels=len(rows))
 
 
 def read_calibration(directory: Path) -> torch.Tensor:

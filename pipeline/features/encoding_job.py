@@ -29,6 +29,7 @@ from pipeline.features.encoder import (
 from pipeline.features.shard_requests import encoder_fingerprint, shard_request
 from pipeline.features.shard_writers import Encoded, ShardWriters
 from pipeline.features.shards import EncodedImages, write_shard
+from pipeline.features.summaries import ShardSummary
 from pipeline.store.artifacts import ArtifactStore, read_manifest
 from pipeline.store.manifest import Record
 
@@ -82,7 +83,7 @@ def encode_part(
     )
 
     def write(number: int, encoded: Iterator[EncodedImages]) -> None:
-        def work(directory: Path) -> dict[str, Any]:
+        def work(directory: Path) -> ShardSummary:
             rms = encoder.channel_rms_SV
             counts = write_shard(
                 directory,
@@ -91,7 +92,7 @@ def encode_part(
                 encoder=job.encoder,
                 channel_rms_SV=None if rms is None else rms.cpu(),
             )
-            return {**counts, **encoder.shape.to_json(), "dataset": job.dataset.name}
+            return ShardSummary(**counts.model_dump(), **encoder.shape.to_json(), dataset=job.dataset.name)
 
         store.produce(requests[todo[number]], work)
 

@@ -18,6 +18,7 @@ from pipeline.core.errors import DataError
 from pipeline.core.settings import load_settings
 from pipeline.features.cache import IMAGES_FILE
 from pipeline.features.reader import FeatureReader
+from pipeline.features.summaries import FeaturesSummary
 from pipeline.store.artifacts import ArtifactStore
 from pipeline.store.manifest import Manifest
 
@@ -39,7 +40,7 @@ class _Place:
     @property
     def encoder(self) -> tuple[str, str | None]:
         """What encoded the image: the encoder's short name, and the calibration of int8."""
-        return self.features.summary["encoder"], self.features.request.inputs.get("calibration")
+        return FeaturesSummary.of(self.features).encoder, self.features.request.inputs.get("calibration")
 
     def described(self) -> str:
         config, tower = (self.features.request.config[name] for name in ("features", "vision_tower"))

@@ -59,7 +59,8 @@ def do_job(job_file: Path, *, rank: int, num_processes: int, num_decoders: int, 
     job = read_job(job_file)
     with one_thread_on_a_cpu():
         if isinstance(job, CalibrationJob):
-            write_text(job_file.parent / "summary.json", json.dumps(calibrate(job, num_decoders=num_decoders)))
+            summary = calibrate(job, num_decoders=num_decoders)
+            write_text(job_file.parent / "summary.json", summary.model_dump_json())
             return
         shards = list(read_shards(job.shards).values())
         total = job.num_images

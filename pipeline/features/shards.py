@@ -28,6 +28,7 @@ from pipeline.core.parquet import write_rows
 from pipeline.features.parquet_pages import RowPlace, row_places
 from pipeline.features.shard_index import FEATURES_FILE, INDEX_FILE, INDEX_SCHEMA
 from pipeline.features.storage import FeatureShape
+from pipeline.features.summaries import ShardCounts
 
 ROWS_PER_GROUP = 64
 ZSTD_LEVEL = 1
@@ -62,7 +63,7 @@ def write_shard(
     shape: FeatureShape,
     encoder: dict[str, Any],
     channel_rms_SV: torch.Tensor | None,
-) -> dict[str, Any]:
+) -> ShardCounts:
     """Write both files of a shard; each appears under its name only when it is complete. Returns counts."""
     rows: list[dict[str, Any]] = []
     failures: list[FailedImage] = []
@@ -88,12 +89,12 @@ def write_shard(
     ]
     os.replace(unfinished, path)
     write_rows(directory / INDEX_FILE, indexed, schema=INDEX_SCHEMA.with_metadata(metadata))
-    return {
-        "num_images": len(rows),
-        "num_failed": len(failures),
-        "num_not_finite": sum(not row["is_finite"] for row in rows),
-        "payload_bytes": _sum_bytes(indexed),
-    }
+    return ShardCounts(
+        num_images=len(rows),
+        num_failed=len(failures),
+        num_not_finite=sum(not row["is_finite"] for row in rows),
+        payload_bytes=_sum_bytes(indexed),
+    )
 
 
 def _metadata(shape: FeatureShape, encoder: dict[str, Any], channel_rms_SV: torch.Tensor | None) -> dict[str, str]:

@@ -5,12 +5,10 @@ filed under encoder and images (``pipeline.features.shard_requests``). What this
 which image; see ``pipeline.features.cache``.
 """
 
-import json
 import os
 import shutil
 import socket
 from pathlib import Path
-from typing import Any
 
 from model.config import VisionTowerConfig
 from pipeline.config.experiment import FeatureConfig
@@ -20,6 +18,7 @@ from pipeline.core.errors import DataError
 from pipeline.core.files import write_text
 from pipeline.core.settings import Settings
 from pipeline.features.cache import Filling, RunJob
+from pipeline.features.summaries import CalibrationSummary, FeaturesSummary
 from pipeline.store.artifacts import WORK_FOLDER, ArtifactStore
 from pipeline.store.manifest import Manifest, Request
 
@@ -61,7 +60,7 @@ def calibrate_features(
 ) -> Manifest:
     """Measure the RMS of every channel on some images of a dataset; see ``pipeline.features.calibration``."""
 
-    def work(directory: Path) -> dict[str, Any]:
+    def work(directory: Path) -> CalibrationSummary:
         from pipeline.features.calibration import CalibrationJob  # torch is loaded only when there is work
 
         folder = directory / WORK_FOLDER
@@ -74,8 +73,7 @@ def calibrate_features(
         )
         write_text(folder / "job.json", job.model_dump_json(indent=2))
         run_job(folder / "job.json")
-        summary: dict[str, Any] = json.loads((folder / "summary.json").read_text(encoding="utf-8"))
-        return summary
+        return CalibrationSummary.model_validate_json((folder / "summary.json").read_text(encoding="utf-8"))
 
     request = calibration_request(tower, config, Identities(store.root), dataset_fingerprint=dataset.fingerprint)
     return store.produce(request, work)
@@ -161,8 +159,8 @@ def encode_share(
 
 def feature_counts(features: Manifest) -> dict[str, object]:
     """Images, failures, shards and bytes of some features, for a table."""
-    names = ("num_images", "num_failed", "num_shards", "payload_bytes")
-    return {"encoder": features.summary.get("encoder"), **{name: features.summary[name] for name in names}}
+    shown = {"encoder", "num_images", "num_failed", "num_shards", "payload_bytes"}
+    return FeaturesSummary.of(features).model_dump(include=shown)
 
 
 def require_features(features: Manifest, *, name: str, max_failed_fraction: float) -> None:
@@ -171,13 +169,14 @@ def require_features(features: Manifest, *, name: str, max_failed_fraction: floa
     Raises:
         DataError: more than ``max_failed_fraction`` of them, or features of any are infinite or not numbers.
     """
-    if num_not_finite := features.summary["num_not_finite"]:
+    summary = FeaturesSummary.of(features)
+    if summary.num_not_finite:
         raise DataError(
-            f"the features of {num_not_finite} images of {name} or of others in the same shards are infinite or not "
-            "numbers; `llava-jp query feature_outliers` lists them. float16 overflows: vision_tower.dtype=bfloat16 "
-            "does not"
+            f"the features of {summary.num_not_finite} images of {name} or of others in the same shards are infinite "
+            "or not numbers; `llava-jp query feature_outliers` lists them. float16 overflows: "
+            "vision_tower.dtype=bfloat16 does not"
         )
-    num_failed, num_images = features.summary["num_failed"], features.summary["num_images"]
+    num_failed, num_images = summary.num_failed, summary.num_images
     if num_failed > max_failed_fraction * max(num_failed + num_images, 1):
         raise DataError(
             f"{num_failed} of {num_failed + num_images} images of {name} could not be encoded, more than the allowed "

@@ -20,9 +20,11 @@ from pipeline.core.records import read_records
 from pipeline.core.settings import Settings
 from pipeline.data.download.registry import find_dataset, find_source
 from pipeline.data.hf_datasets.sizes import expected_size
+from pipeline.data.prepare import DatasetSummary
 from pipeline.data.samples import Sample, normalise
 from pipeline.data.shapes_ja import generate_shapes
 from pipeline.features.sizes import EFFICIENCY, Cost, calibration_cost, encoding_flops, features_cost
+from pipeline.features.summaries import FeaturesSummary
 from pipeline.planning.steps import Plan, Role, Step
 from pipeline.planning.training import DataSize, StageForecast, forecast, model_sizes
 from pipeline.store.artifacts import ArtifactStore
@@ -117,15 +119,16 @@ def _measured(step: Step, store: ArtifactStore) -> Cost | None:
     manifest = store.find(step.request)
     if manifest is None:
         return None
-    num_bytes = manifest.num_bytes + manifest.summary.get("payload_bytes", 0)
+    shards = FeaturesSummary.of(manifest).payload_bytes if manifest.request.step == "features" else 0
+    num_bytes = manifest.num_bytes + shards
     return Cost(num_bytes, manifest.duration_seconds, None)
 
 
 def _count(source: DatasetSource, step: Step, store: ArtifactStore) -> DatasetSize:
     """From the artifact once there is one; before, from the records, or from the first of those to be generated."""
     if manifest := store.find(step.request):
-        summary = manifest.summary
-        return DatasetSize(summary["num_images"], summary["num_samples"], summary["num_characters"], manifest.num_bytes)
+        summary = DatasetSummary.of(manifest)
+        return DatasetSize(summary.num_images, summary.num_samples, summary.num_characters, manifest.num_bytes)
     if isinstance(source, ShapesJaSource):
         num_drawn = min(source.num_images, IMAGES_LOOKED_AT)
         drawn = list(generate_shapes(source.content, num_images=num_drawn, seed=source.seed))

@@ -94,9 +94,7 @@ def _stage_line(stage: StageFact) -> str:
         f"max length {settings['max_length']}",
         f"template {settings['template']}",
         f"seed {settings['seed']}",
+        f"optimizer steps {summary.num_optimizer_steps}",
+        f"last loss {summary.final_loss:.3f}",
     ]
-    if "num_optimizer_steps" in summary:
-        parts.append(f"optimizer steps {summary['num_optimizer_steps']}")
-    if "final_loss" in summary:
-        parts.append(f"last loss {summary['final_loss']:.3f}")
     return ", ".join(parts)

@@ -4,11 +4,12 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from pipeline.benchmarks.known import OVERALL, label_of
+from pipeline.benchmarks.known import OVERALL
 from pipeline.evaluation.scores import VERSION as SCORES_VERSION
-from pipeline.evaluation.scores import score_rows, withheld_because
+from pipeline.evaluation.scores import ScoresSummary, score_rows, withheld_because
 from pipeline.store.artifacts import ArtifactStore
 from pipeline.store.manifest import Manifest
+from pipeline.training.job import StageSummary
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +31,7 @@ class StageFact:
 
     stage: str
     settings: Mapping[str, Any]
-    summary: Mapping[str, Any]
+    summary: StageSummary
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +84,8 @@ def model_facts(model: Manifest, *, store: ArtifactStore) -> ModelFacts:
         tower=origin(tower),
         data=tuple(_data_facts(stages, store)),
         stages=tuple(
-            StageFact(stage, manifest.request.config["stage"], manifest.summary) for stage, manifest in stages.items()
+            StageFact(stage, manifest.request.config["stage"], StageSummary.of(manifest))
+            for stage, manifest in stages.items()
         ),
         scores=scores_of(model.fingerprint, store=store),
     )
@@ -108,7 +110,7 @@ def scores_of(fingerprint: str, *, store: ArtifactStore) -> tuple[ScoreFact, ...
     for manifest in sorted(scores, key=lambda one: one.created_at):
         if withheld_because(manifest, max_failed_items=0):
             continue
-        label = label_of(manifest.summary["benchmark"], manifest.summary["protocol"])
+        label = ScoresSummary.of(manifest).label
         for row in score_rows(manifest):
             if row["breakdown"] in (OVERALL, "category"):
                 values = (row["mean"], row["low"], row["high"], row["num_items"])
@@ -141,7 +143,7 @@ def _data_facts(stages: Mapping[str, Manifest], store: ArtifactStore) -> Iterato
         yield DataFact(
             stage=stage,
             name=name or "not in the store any more",
-            num_samples=int(manifest.summary.get("num_samples", 0)),
+            num_samples=StageSummary.of(manifest).num_samples,
             revisions=tuple(f"{source}: {revision}" for source, revision in sorted(dict(revisions).items())),
             licences=tuple(f"{source.name}: {source.licence} ({source.citation})" for source in sources),
             is_non_commercial=any(source.is_non_commercial for source in sources),

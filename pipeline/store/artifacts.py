@@ -14,7 +14,7 @@ import logging
 import os
 import shutil
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
@@ -29,6 +29,7 @@ from pipeline.store.manifest import (
     DamagedManifestError,
     Manifest,
     Request,
+    Summary,
     git_commit,
     library_versions,
     parse_manifest,
@@ -40,8 +41,8 @@ log = logging.getLogger(__name__)
 WORK_FOLDER = "work"
 """Folder of a partial directory for what only a restart needs (checkpoints, job files); never published."""
 
-Work = Callable[[Path], dict[str, Any]]
-"""Fills a partial directory and returns the manifest's summary."""
+Work = Callable[[Path], Summary | Mapping[str, Any]]
+"""Fills a partial directory and returns the manifest's summary; a step's is a model of its own."""
 
 
 class ArtifactStore:
@@ -193,7 +194,7 @@ class ArtifactStore:
         return (self.root / "artifacts" / address / MANIFEST_NAME).exists()
 
     def _publish(
-        self, request: Request, directory: Path, summary: dict[str, Any], *, duration_seconds: float
+        self, request: Request, directory: Path, summary: Summary | Mapping[str, Any], *, duration_seconds: float
     ) -> Manifest:
         shutil.rmtree(directory / WORK_FOLDER, ignore_errors=True)
         files = []
@@ -206,7 +207,7 @@ class ArtifactStore:
         manifest = Manifest(
             request=request,
             files=tuple(files),
-            summary=summary,
+            summary=summary.stored() if isinstance(summary, Summary) else dict(summary),
             created_at=datetime.now(UTC).isoformat(timespec="seconds"),
             duration_seconds=round(duration_seconds, 3),
             git_commit=git_commit(),

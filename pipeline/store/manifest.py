@@ -14,6 +14,8 @@ from typing import Any, Self
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from pipeline.core.errors import StoreError, explain
+
 MANIFEST_NAME = "manifest.json"
 FINGERPRINT_LENGTH = 16
 """Hex digits of the sha256 that address an artifact: 64 bits, unique far beyond what a store can hold."""
@@ -63,7 +65,7 @@ class Manifest(Record):
     request: Request
     files: tuple[ArtifactFile, ...]
     summary: dict[str, Any]
-    """Counts and figures of the result, for gates and tables; ``parts`` names artifacts that it consists of."""
+    """Counts and figures of the result as JSON; ``parts`` names artifacts that it consists of. See ``Summary``."""
     created_at: str
     duration_seconds: float
     git_commit: str | None
@@ -109,6 +111,34 @@ class Manifest(Record):
         if name not in {file.path for file in self.files}:
             raise KeyError(f"{self.directory} has no file {name!r}; it has {[file.path for file in self.files]}")
         return self.directory / name
+
+
+class Summary(BaseModel):
+    """Base of what a step says of its result: each step has its own, which its work returns and its readers ask for.
+
+    A None is not stored. A key that a reader does not know is passed over.
+    """
+
+    model_config = ConfigDict(extra="ignore", frozen=True)
+
+    @classmethod
+    def of(cls, manifest: Manifest) -> Self:
+        """The summary of an artifact.
+
+        Raises:
+            StoreError: the artifact was made by a step that says other things.
+        """
+        try:
+            return cls.model_validate(manifest.summary)
+        except ValidationError as error:
+            raise StoreError(
+                f"{explain(error, f'the summary of {manifest.address}')}\n`llava-jp discard {manifest.fingerprint}` "
+                "forgets the artifact; the next run makes it again"
+            ) from error
+
+    def stored(self) -> dict[str, Any]:
+        """As it is in a manifest."""
+        return self.model_dump(mode="json", exclude_none=True)
 
 
 def parse_manifest(text: bytes, *, address: str, directory: Path) -> Manifest:

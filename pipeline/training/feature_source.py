@@ -14,6 +14,7 @@ from pipeline.data.images import ImageReader, decode
 from pipeline.features.cache import IMAGES_FILE
 from pipeline.features.reader import FeatureReader
 from pipeline.features.storage import unpack
+from pipeline.features.summaries import FeaturesSummary
 from pipeline.store.artifacts import read_manifest
 from pipeline.training.job import TrainingJob
 
@@ -93,7 +94,7 @@ class LiveFeatures:
 def open_features(job: TrainingJob, device: torch.device) -> FeatureSource:
     """The features that a training job names."""
     manifest = read_manifest(job.features)
-    if manifest.summary["form"] != "live":
+    if FeaturesSummary.of(manifest).form != "live":
         reader = FeatureReader(job.features, check=job.check_features, num_threads=job.num_readers)
         return CachedFeatures(reader, device)
     keys = pq.read_table(manifest.path(IMAGES_FILE), columns=["image_sha256"])["image_sha256"].to_pylist()

@@ -8,7 +8,7 @@ import pyarrow as pa
 from model.config import AttentionName, ImageConfig, LlmConfig, Stage, VisionTowerConfig
 from pipeline.config.experiment import StageConfig
 from pipeline.core.settings import Offload
-from pipeline.store.manifest import Record
+from pipeline.store.manifest import Record, Summary
 
 METRIC_SCHEMA = pa.schema(
     [
@@ -44,6 +44,29 @@ ANSWER_SCHEMA = pa.schema(
         pa.field("answer", pa.string(), nullable=False),
     ]
 )
+
+
+class StageSummary(Summary):
+    """The figures of a finished stage."""
+
+    num_optimizer_steps: int
+    first_loss: float
+    final_loss: float
+    first_held_out_loss: float | None = None
+    final_held_out_loss: float | None = None
+    """None where no sample was held out."""
+    num_samples: int
+    num_trained_on: int
+    num_held_out: int
+    num_without_features: int
+    num_too_long: int
+    num_without_supervision: int
+    num_not_in_template: int
+    num_shortened: int
+    num_tokens: int
+    num_parameters: int
+    num_trained_parameters: int
+    num_processes: int
 
 
 class TrainingJob(Record):

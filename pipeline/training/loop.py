@@ -4,7 +4,6 @@ Everything random follows from the seed and the position, so a restart needs no 
 (seed, epoch), dropout from (seed, optimizer step, rank).
 """
 
-import json
 from contextlib import closing
 from functools import partial
 
@@ -81,7 +80,7 @@ def train(job: TrainingJob, stop: StopRequest) -> None:
     if ranks.rank == 0:
         _write_results(job, progress)
         summary = summary_of(progress, samples, model, ranks, num_trained_on=len(training), num_held_out=len(held_out))
-        write_text(job.directory / WORK_FOLDER / "summary.json", json.dumps(summary))
+        write_text(job.directory / WORK_FOLDER / "summary.json", summary.model_dump_json(exclude_none=True))
     dist.barrier()
     dist.destroy_process_group()
 

@@ -1,7 +1,5 @@
 """The result of a stage: its trained weights and a summary."""
 
-from typing import Any
-
 import deepspeed
 import torch
 from torch import nn
@@ -13,7 +11,7 @@ from model.vision.tower import build_vision_tower
 from model.vlm import VisionLanguageModel
 from pipeline.training.checkpoints.save import TrainingProgress
 from pipeline.training.dataset import TrainingSamples
-from pipeline.training.job import TrainingJob
+from pipeline.training.job import StageSummary, TrainingJob
 from pipeline.training.ranks import Ranks
 
 
@@ -72,26 +70,26 @@ def summary_of(
     *,
     num_trained_on: int,
     num_held_out: int,
-) -> dict[str, Any]:
+) -> StageSummary:
     """The figures of a finished stage, for its manifest and MLflow."""
     metrics = progress.metrics
     losses = [row["held_out_loss"] for row in progress.held_out]
-    held_out = {"first_held_out_loss": losses[0], "final_held_out_loss": losses[-1]} if losses else {}
-    return {
-        "num_optimizer_steps": len(metrics),
-        "first_loss": metrics[0]["loss"],
-        "final_loss": metrics[-1]["loss"],
-        **held_out,
-        "num_samples": len(samples),
-        "num_trained_on": num_trained_on,
-        "num_held_out": num_held_out,
-        "num_without_features": samples.num_findings["no_features"],
-        "num_too_long": samples.num_findings["too_long"],
-        "num_without_supervision": samples.num_findings["nothing_supervised"],
-        "num_not_in_template": samples.num_findings["not_in_template"],
-        "num_shortened": samples.num_findings["shortened"],
-        "num_tokens": int(sum(row["num_tokens"] for row in metrics)),
-        "num_parameters": sum(parameter.numel() for parameter in model.parameters()),
-        "num_trained_parameters": sum(p.numel() for p in model.parameters() if p.requires_grad),
-        "num_processes": ranks.num_processes,
-    }
+    return StageSummary(
+        num_optimizer_steps=len(metrics),
+        first_loss=metrics[0]["loss"],
+        final_loss=metrics[-1]["loss"],
+        first_held_out_loss=losses[0] if losses else None,
+        final_held_out_loss=losses[-1] if losses else None,
+        num_samples=len(samples),
+        num_trained_on=num_trained_on,
+        num_held_out=num_held_out,
+        num_without_features=samples.num_findings["no_features"],
+        num_too_long=samples.num_findings["too_long"],
+        num_without_supervision=samples.num_findings["nothing_supervised"],
+        num_not_in_template=samples.num_findings["not_in_template"],
+        num_shortened=samples.num_findings["shortened"],
+        num_tokens=int(sum(row["num_tokens"] for row in metrics)),
+        num_parameters=sum(parameter.numel() for parameter in model.parameters()),
+        num_trained_parameters=sum(p.numel() for p in model.parameters() if p.requires_grad),
+        num_processes=ranks.num_processes,
+    )

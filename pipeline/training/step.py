@@ -1,10 +1,8 @@
 """Step: one training stage. The work runs in worker processes, one per device."""
 
-import json
 import logging
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 from model.config import ImageConfig, LlmConfig, Stage, VisionTowerConfig
 from pipeline.compute.hosts import training_hosts
@@ -16,7 +14,7 @@ from pipeline.core.settings import Settings
 from pipeline.store.artifacts import WORK_FOLDER, ArtifactStore
 from pipeline.store.manifest import Manifest, Request
 from pipeline.training.checkpoints.resume import find_start
-from pipeline.training.job import TrainingJob
+from pipeline.training.job import StageSummary, TrainingJob
 
 log = logging.getLogger(__name__)
 
@@ -63,7 +61,7 @@ def train_stage(
     fingerprints = {role: manifest.fingerprint for role, manifest in inputs.items()}
     request = stage_request(stage, config, llm, Identities(store.root), inputs=fingerprints)
 
-    def work(directory: Path) -> dict[str, Any]:
+    def work(directory: Path) -> StageSummary:
         folder = directory / WORK_FOLDER
         folder.mkdir(exist_ok=True)
         hosts = training_hosts(settings)
@@ -100,7 +98,6 @@ def train_stage(
             master_port=settings.master_port,
             seconds_to_stop=settings.seconds_to_stop,
         )
-        summary: dict[str, Any] = json.loads((folder / "summary.json").read_text(encoding="utf-8"))
-        return summary
+        return StageSummary.model_validate_json((folder / "summary.json").read_text(encoding="utf-8"))
 
     return store.produce(request, work)

@@ -184,4 +184,4 @@ def _lists(rows: Sequence[Sequence[int]]) -> pa.ListArray:
 
 def _finding(check: str, talk: _Talk, evidence: str) -> Finding:
     severity: Literal["reject", "warn"] = "warn" if check == "shortened" else "reject"
-    return Finding(check, evidence, talk.sample_id, talk.record_index, severity)
+    return Finding(check, talk.sample_id, talk.record_index, evidence, severity=severity)

@@ -29,10 +29,12 @@ from pipeline.config.experiment import ShapesJaSource
 from pipeline.core.errors import ConfigError, DataError
 from pipeline.core.parquet import write_rows
 from pipeline.data.images import IMAGE_SCHEMA
+from pipeline.evaluation.predict import PredictionsSummary
 from pipeline.evaluation.rows import PREDICTION_SCHEMA, Prediction
 from pipeline.evaluation.scores import score_predictions
 from pipeline.store.artifacts import ArtifactStore
 from pipeline.store.manifest import Request
+from tests.support.summaries import summary_with
 
 IMAGE = "1" * 64
 """sha256 of the one image of the test dataset, by decree."""
@@ -64,7 +66,7 @@ def experiment(store: ArtifactStore, name: str, answers: dict[str, str | None], 
 
     def work(directory):
         write_rows(directory / "predictions.parquet", [item.row() for item in items], schema=PREDICTION_SCHEMA)
-        return {}
+        return summary_with(PredictionsSummary)
 
     predictions = store.produce(Request(step="predictions", version=1, config={"by": name, "asked": question}), work)
     source = ShapesJaSource(kind="shapes-ja", content="questions", num_images=1)

@@ -6,9 +6,11 @@ import pytest
 from pipeline.comparison.eval_mm import export_results
 from pipeline.core.errors import DataError
 from pipeline.core.parquet import write_rows
+from pipeline.evaluation.predict import PredictionsSummary
 from pipeline.evaluation.rows import PREDICTION_SCHEMA, Prediction
 from pipeline.store.artifacts import ArtifactStore
 from pipeline.store.manifest import Request
+from tests.support.summaries import summary_with
 
 
 def predictions(tmp_path, benchmark: str, *answers: str | None, protocol: str = "all"):
@@ -23,7 +25,7 @@ def predictions(tmp_path, benchmark: str, *answers: str | None, protocol: str = 
 
     def work(directory):
         write_rows(directory / "predictions.parquet", [row.row() for row in rows], schema=PREDICTION_SCHEMA)
-        return {"benchmark": benchmark, "protocol": protocol}
+        return summary_with(PredictionsSummary, benchmark=benchmark, protocol=protocol)
 
     request = Request(step="predictions", version=1, config={"answers": list(answers)})
     return ArtifactStore(tmp_path / "store").produce(request, work)

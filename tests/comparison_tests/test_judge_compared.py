@@ -10,6 +10,7 @@ from pipeline.core.settings import load_settings
 from pipeline.evaluation.judge.differences import judged_differences
 from pipeline.evaluation.judge.prompt import is_judged
 from pipeline.evaluation.judge.step import judge
+from pipeline.evaluation.scores import ScoresSummary
 from pipeline.planning.plan import plan_experiment
 from pipeline.store.artifacts import ArtifactStore
 from tests.support.judged_benchmark import (
@@ -22,6 +23,7 @@ from tests.support.judged_benchmark import (
     publish_dataset,
     publish_predictions,
 )
+from tests.support.summaries import summary_with
 
 
 @pytest.fixture
@@ -103,7 +105,7 @@ def with_scores(experiment, scores):
 
 def test_a_comparison_is_made_anew_when_a_number_is_no_longer_withheld(store):
     manifest, _ = judged(store, one_failed)
-    scores = manifest.model_copy(update={"summary": {"benchmark": BENCHMARK, "protocol": "all"}})
+    scores = manifest.model_copy(update={"summary": summary_with(ScoresSummary, benchmark=BENCHMARK).stored()})
     requests = [
         comparison_request([with_scores(compared(manifest, limits=LimitsConfig(max_judge_failures=count)), scores)])
         for count in (0, 1)

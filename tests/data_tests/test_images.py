@@ -39,7 +39,7 @@ def test_a_whole_image_is_described(tmp_path):
     record = inspect_file("a.jpg", folder=tmp_path)
     assert (record.status, record.format, record.width, record.height) == ("ok", "JPEG", 32, 24)
     assert record.image_sha256 == hashlib.sha256(content).hexdigest()
-    assert (record.file, record.content) == (str(tmp_path / "a.jpg"), None)
+    assert (record.file, record.bytes) == (str(tmp_path / "a.jpg"), None)
 
 
 def test_the_format_is_that_of_the_content_not_of_the_name(tmp_path):

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from pipeline.config.experiment import LocalSource, TranslationConfig
 from pipeline.core.errors import ConfigError, DataError
 from pipeline.core.parquet import write_rows
-from pipeline.data.prepare import prepare_dataset
+from pipeline.data.prepare import DatasetSummary, prepare_dataset
 from pipeline.data.samples import FINDING_SCHEMA, SAMPLE_SCHEMA
 from pipeline.data.translation_checks import check_translations, require_acceptable, translation_request
 from pipeline.data.translation_report import report_of
@@ -19,6 +19,7 @@ from pipeline.store.manifest import Manifest, Request
 from pipeline.store.queries import findings_of
 from pipeline.store.sql_files import check_macros, sql_files
 from tests.support.shared_data import shared_data
+from tests.support.summaries import summary_with
 
 ENGLISH = "A dog is running in the park."
 QUESTION = "<image>\n何が見えますか。"
@@ -55,7 +56,8 @@ def publish(store: ArtifactStore, samples: list[dict], *, num_rejected: int = 0)
         findings = [{**rejected, "record_index": len(samples) + index} for index in range(num_rejected)]
         write_rows(directory / "findings.parquet", findings, schema=FINDING_SCHEMA)
         num_samples = len(samples)
-        return {"num_records": num_samples + num_rejected, "num_samples": num_samples, "num_rejected": num_rejected}
+        counts = {"num_samples": num_samples, "num_rejected": num_rejected}
+        return summary_with(DatasetSummary, num_records=num_samples + num_rejected, **counts)
 
     config = {"samples": repr(samples), "num_rejected": num_rejected}
     return store.produce(Request(step="dataset", version=1, config=config), work)

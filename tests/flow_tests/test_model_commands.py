@@ -16,12 +16,16 @@ from model.disk.checkpoint import save_model
 from pipeline.config.experiment import load_experiment
 from pipeline.core.settings import load_settings
 from pipeline.evaluation.models.weights import open_model
+from pipeline.evaluation.predict import PredictionsSummary
+from pipeline.evaluation.scores import ScoresSummary
 from pipeline.planning.plan import plan_experiment
 from pipeline.release.chat import Chat
 from pipeline.store.artifacts import ArtifactStore
+from pipeline.training.job import StageSummary
 from tests.support.hub_server import running_hub
 from tests.support.published_model import published, so400m
 from tests.support.small_model import build_model
+from tests.support.summaries import summary_with
 
 QUESTION = "左上の図形は何色ですか。"
 TOKEN = "hf_secretsecretsecret"
@@ -69,27 +73,23 @@ def trained(tmp_path_factory):
 
 def _run_of_smoke(store):
     plan = {str(step.role): step.request for step in plan_experiment(load_experiment("smoke"), load_settings())}
-    interval = {"mean": 61.25, "low": 50.0, "high": 70.0, "num_items": 24}
+    interval = {"mean": 61.25, "low": 50.0, "high": 70.0, "num_items": 24, "num_clusters": 24}
     summaries = {
         "dataset/pretrain": {},
         "dataset/finetune": {},
-        "pretrain": {"num_samples": 96, "num_optimizer_steps": 12, "final_loss": 4.5},
-        "finetune": {"num_samples": 32, "num_optimizer_steps": 4, "final_loss": 3.25},
-        "predictions/shapes-ja": {"benchmark": "shapes-ja"},
-        "scores/shapes-ja": {
-            "benchmark": "shapes-ja",
-            "protocol": "all",
-            "num_items": 24,
-            "num_failed": 0,
-            "metrics": {"exact_match": {"overall": {"overall": interval}}},
-        },
+        "pretrain": summary_with(StageSummary, num_samples=96, num_optimizer_steps=12, final_loss=4.5),
+        "finetune": summary_with(StageSummary, num_samples=32, num_optimizer_steps=4, final_loss=3.25),
+        "predictions/shapes-ja": summary_with(PredictionsSummary),
+        "scores/shapes-ja": summary_with(
+            ScoresSummary, num_items=24, metrics={"exact_match": {"overall": {"overall": interval}}}
+        ),
     }
-    for role, summary in summaries.items():
+    for role, said in summaries.items():
 
-        def work(directory, role=role, summary=summary):
+        def work(directory, role=role, said=said):
             if role == "finetune":
                 save_model(build_model("gpt2"), directory)
-            return summary
+            return said
 
         store.produce(plan[role], work)
     return store.find(plan["finetune"])

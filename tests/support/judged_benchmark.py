@@ -13,9 +13,11 @@ from pipeline.config.evaluation import JudgeConfig
 from pipeline.core.parquet import write_rows
 from pipeline.evaluation.inquiry import Inquiry, Reply
 from pipeline.evaluation.judge.step import judge
+from pipeline.evaluation.predict import PredictionsSummary
 from pipeline.evaluation.rows import PREDICTION_SCHEMA, Prediction
 from pipeline.store.artifacts import ArtifactStore
 from pipeline.store.manifest import Manifest, Request
+from tests.support.summaries import summary_with
 
 NUM_ITEMS = {"conv": 42, "detail": 21, "complex": 40}
 CATEGORIES = [name for name, count in NUM_ITEMS.items() for _ in range(count)]
@@ -68,7 +70,7 @@ def publish_predictions(store: ArtifactStore, answers: Mapping[str, str | None],
 
     def work(directory: Path) -> dict[str, Any]:
         write_rows(directory / "predictions.parquet", rows, schema=PREDICTION_SCHEMA)
-        return {}
+        return summary_with(PredictionsSummary, benchmark=BENCHMARK).stored()
 
     return store.produce(Request(step="predictions", version=1, config={"model": model, "rows": repr(rows)}), work)
 

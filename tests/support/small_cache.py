@@ -71,7 +71,7 @@ def publish_features(
         batch = encoded_features(good, features, shape, failures)
         rms = RMS if shape.form == "int8" else None
         counts = write_shard(directory, [batch], shape=shape, encoder=encoder, channel_rms_SV=rms)
-        return {**counts, **shape.to_json(), "dataset": dataset.fingerprint}
+        return {**counts.stored(), **shape.to_json(), "dataset": dataset.fingerprint}
 
     return cache_features(TOWER, config, dataset=dataset, calibration=calibration, store=store, run_job=encode)
 

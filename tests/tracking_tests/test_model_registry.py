@@ -10,12 +10,14 @@ from mlflow.tracking import MlflowClient
 from pipeline.config.experiment import load_experiment
 from pipeline.core.settings import Settings
 from pipeline.evaluation.scores import VERSION as SCORES_VERSION
+from pipeline.evaluation.scores import ScoresSummary
 from pipeline.store.artifacts import ArtifactStore
 from pipeline.store.manifest import Request
 from pipeline.tracking.mlflow.registry import ALIAS, register_model, trained_by
 from pipeline.tracking.mlflow.server import MlflowServer
 from pipeline.tracking.tracker import Tracker
 from tests.support.mlflow_rest import TrackingServer
+from tests.support.summaries import summary_with
 
 
 @pytest.fixture
@@ -34,18 +36,10 @@ def registered(settings, model):
 
 def scored(settings, model, mean):
     answers = made(settings, "predictions", inputs={"model": model.fingerprint}, mean=mean)
-    interval = {"mean": mean, "low": 10.0, "high": 90.0, "num_items": 8}
+    interval = {"mean": mean, "low": 10.0, "high": 90.0, "num_items": 8, "num_clusters": 8}
     means = {"overall": {"overall": interval}, "category": {"色": interval}}
-    summary = {
-        "benchmark": "shapes-ja",
-        "protocol": "all",
-        "num_items": 8,
-        "num_failed": 0,
-        "metrics": {"rougeL": means},
-    }
-    return made(
-        settings, "scores", summary=summary, inputs={"predictions": answers.fingerprint}, version=SCORES_VERSION
-    )
+    scores = summary_with(ScoresSummary, num_items=8, metrics={"rougeL": means})
+    return made(settings, "scores", summary=scores, inputs={"predictions": answers.fingerprint}, version=SCORES_VERSION)
 
 
 def test_a_model_is_one_version_with_an_alias_and_its_scores(settings):

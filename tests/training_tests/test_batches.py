@@ -44,12 +44,11 @@ def training_sample(ids: list[int], labels: list[int], image: str | None = None)
 def load(tmp_path, features, talks, *, accepted=None, max_length=1000, template="v1"):
     """``talks``: an image and the texts of the turns, by sample id."""
     samples: list[Sample] = []
-    hashes: dict[str, str] = {}
     for index, (sample_id, (image, *texts)) in enumerate(talks.items()):
         turns = tuple(Turn(("user", "assistant")[place % 2], text) for place, text in enumerate(texts))
-        samples.append(Sample(sample_id, index, "local", image and f"{image}.png", None, turns))
-        hashes |= {f"{image}.png": image} if image else {}
-    write_table(tmp_path / "samples.parquet", sample_table(samples, image_sha256s=hashes))
+        name = image and f"{image}.png"
+        samples.append(Sample(sample_id, index, "local", name, None, turns, image_sha256=image))
+    write_table(tmp_path / "samples.parquet", sample_table(samples))
     accepted_rows = ({"sample_id": name} for name in (talks if accepted is None else accepted))
     write_rows(tmp_path / "accepted.parquet", accepted_rows, schema=pa.schema([("sample_id", pa.string())]))
     return load_samples(

@@ -19,8 +19,9 @@ from pipeline.training.checkpoints.folder import (
     whole_checkpoints,
 )
 from pipeline.training.checkpoints.resume import find_start
-from pipeline.training.job import TrainingJob
+from pipeline.training.job import StageSummary, TrainingJob
 from pipeline.training.step import stage_request, train_stage
+from tests.support.summaries import summary_with
 
 
 def checkpoint(directory, optimizer_step, *, num_processes=2, zero_stage=2, optimizer="adamw"):
@@ -147,7 +148,7 @@ def test_a_stage_in_bfloat16_on_one_device_goes_on_with_its_own_eight_bit_moment
     def launched(job_file, **_):
         job = TrainingJob.model_validate_json(job_file.read_text())
         assert (job.zero_stage, job.checkpoint, job.universal) == (1, path, None)
-        (job_file.parent / "summary.json").write_text("{}")
+        (job_file.parent / "summary.json").write_text(summary_with(StageSummary).model_dump_json())
 
     monkeypatch.setattr("pipeline.training.step.launch", launched)
     train_stage(

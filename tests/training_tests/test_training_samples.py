@@ -1,5 +1,7 @@
 """The file of tokenised samples: what is in it, what is left out and why, who writes it."""
 
+from dataclasses import replace
+
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -42,11 +44,14 @@ def llm_jp():
 def load(tmp_path, tokenizer, talks, *, max_length=1000, template="v1", **options):
     """``talks``: has an image or not, and the texts of the turns, by sample id."""
     samples = [
-        Sample(name, index, "local", "1.png" if has_image else None, None, turns_of(texts))
+        replace(
+            Sample(name, index, "local", "1.png" if has_image else None, None, turns_of(texts)),
+            image_sha256=IMAGE if has_image else None,
+        )
         for index, (name, (has_image, *texts)) in enumerate(talks.items())
     ]
     tmp_path.mkdir(exist_ok=True)
-    write_table(tmp_path / "samples.parquet", sample_table(samples, image_sha256s={"1.png": IMAGE}))
+    write_table(tmp_path / "samples.parquet", sample_table(samples))
     accepted = ({"sample_id": name} for name in talks)
     write_rows(tmp_path / "accepted.parquet", accepted, schema=pa.schema([("sample_id", pa.string())]))
     return load_samples(

@@ -5,9 +5,10 @@ from collections.abc import Iterable, Mapping
 from difflib import get_close_matches
 from typing import Any
 
+from pipeline.benchmarks.benchmark import Pair
 from pipeline.config.datasets import DatasetColumns
 from pipeline.core.errors import ConfigError
-from pipeline.data.formats import DESCRIBE, Pair
+from pipeline.data.formats import DESCRIBE
 from pipeline.data.hf_datasets.members import KEY
 from pipeline.data.samples import IMAGE_TOKEN
 

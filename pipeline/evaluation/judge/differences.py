@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from pipeline.benchmarks.known import OVERALL
 from pipeline.evaluation.intervals import NUM_FLIPS, NUM_RESAMPLES, TAILS, TOLERANCE, PairedDifference
 from pipeline.evaluation.judge.aggregate import AVERAGE_MACRO, AVERAGE_POOLED
+from pipeline.evaluation.judge.headline import JudgementsSummary
 from pipeline.evaluation.judge.prompt import wording_of
 from pipeline.evaluation.judge.rows import Judgement, read_judgements
 from pipeline.store.manifest import Manifest
@@ -20,15 +21,15 @@ Scores = NDArray[np.float64]
 
 def judged_differences(a: Manifest, b: Manifest) -> list[dict[str, Any]]:
     """Rows with the columns of a comparison's differences, without the experiments; none of two different judges."""
-    same = ("benchmark", "label")
-    if any(a.summary[name] != b.summary[name] for name in same):
+    summary, other = JudgementsSummary.of(a), JudgementsSummary.of(b)
+    if (summary.benchmark, summary.label) != (other.benchmark, other.label):
         return []
     categories = wording_of(a.request.config["judge"]["protocol"]).categories
     found = ratio_differences(read_judgements(a), read_judgements(b), categories=categories)
     return [
         {
-            "benchmark": a.summary["benchmark"],
-            "protocol": a.summary["label"],
+            "benchmark": summary.benchmark,
+            "protocol": summary.label,
             "metric": metric,
             "breakdown": OVERALL,
             "group": OVERALL,

@@ -6,14 +6,33 @@ A mean over the judgements that happened to succeed is another benchmark, so it 
 import hashlib
 import json
 import re
-from collections.abc import Mapping
 from typing import Any
 
 import pyarrow.parquet as pq
 
 from pipeline.config.evaluation import JudgeConfig
 from pipeline.config.experiment import LimitsConfig
-from pipeline.store.manifest import Manifest
+from pipeline.store.manifest import Manifest, Summary
+
+
+class JudgementsSummary(Summary):
+    """Counts and names of some judgements; no number that may have to be withheld."""
+
+    benchmark: str
+    label: str
+    """See ``judge_label``."""
+    judge_model: str
+    served_models: tuple[str, ...]
+    prompt_sha256: str
+    num_items: int
+    num_repeats: int
+    num_judgements: int
+    num_failed: int
+    failures: dict[str, int]
+    """By status."""
+    num_parsers_differ: int
+    num_input_tokens: int
+    num_output_tokens: int
 
 
 def judge_label(config: JudgeConfig, *, prompt_sha256: str) -> str:
@@ -31,19 +50,19 @@ def read_judge_scores(judgements: Manifest) -> list[dict[str, Any]]:
 
 def withheld_because(judgements: Manifest, limits: LimitsConfig) -> str | None:
     """Why the clean numbers may not be shown; None when they may."""
-    summary = judgements.summary
-    served = summary["served_models"]
+    summary = JudgementsSummary.of(judgements)
+    served = summary.served_models
     if len(served) > 1:
         return (
-            f"{summary['benchmark']}: the replies came from {len(served)} models ({', '.join(served)}), so they are "
-            f"not one judge's. Name one of them in evaluation.judge.model instead of {summary['judge_model']}"
+            f"{summary.benchmark}: the replies came from {len(served)} models ({', '.join(served)}), so they are "
+            f"not one judge's. Name one of them in evaluation.judge.model instead of {summary.judge_model}"
         )
-    num_failed = summary["num_failed"]
+    num_failed = summary.num_failed
     if num_failed <= limits.max_judge_failures:
         return None
-    kinds = ", ".join(f"{count} {kind}" for kind, count in summary["failures"].items())
+    kinds = ", ".join(f"{count} {kind}" for kind, count in summary.failures.items())
     return (
-        f"{summary['benchmark']}: {num_failed} of {summary['num_judgements']} judgements failed ({kinds}), so its "
+        f"{summary.benchmark}: {num_failed} of {summary.num_judgements} judgements failed ({kinds}), so its "
         "numbers are withheld. `llava-jp query failed_judgements` shows the replies; evaluation.judge.attempts asks "
         f"more often, and limits.max_judge_failures={num_failed} shows the numbers without the failed ones"
     )
@@ -62,9 +81,9 @@ def shown_judge_scores(judgements: Manifest, limits: LimitsConfig) -> list[dict[
 
 def judge_metrics(judgements: Manifest, limits: LimitsConfig) -> dict[str, float]:
     """Numbers by ``benchmark/label/metric`` for the comparison of runs; the official variant has names of its own."""
-    summary: Mapping[str, Any] = judgements.summary
-    start = f"{summary['benchmark']}/{summary['label']}"
-    metrics = {f"{start}/num_failed": float(summary["num_failed"])}
+    summary = JudgementsSummary.of(judgements)
+    start = f"{summary.benchmark}/{summary.label}"
+    metrics = {f"{start}/num_failed": float(summary.num_failed)}
     for row in shown_judge_scores(judgements, limits):
         name = row["metric"] if row["variant"] == "clean" else f"{row['variant']}/{row['metric']}"
         if row["value"] is not None:

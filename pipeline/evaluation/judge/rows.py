@@ -2,13 +2,14 @@
 
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any, Literal
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
 from pipeline.core.errors import DataError
+from pipeline.core.tables import row_of, schema_of
 from pipeline.evaluation.inquiry import Reply
 from pipeline.evaluation.judge.parse import ParsedReply, ReadStatus, parse_reply
 from pipeline.evaluation.rows import Prediction
@@ -91,36 +92,14 @@ Status = Literal[ReadStatus, "refused", "no_reply", "no_answer"]
 """ok, or why there are no scores. Replies: unreadable; out_of_range (not 1 to 10); refused by the judge. no_reply: the
 judge did not reply. no_answer: the model has none to judge."""
 
-JUDGEMENT_SCHEMA = pa.schema(
-    [
-        pa.field("benchmark", pa.string(), nullable=False),
-        pa.field("item_id", pa.string(), nullable=False),
-        pa.field("category", pa.string(), nullable=False),
-        pa.field("image_category", pa.string()),
-        pa.field("repeat", pa.int64(), nullable=False),
-        pa.field("status", pa.string(), nullable=False),
-        pa.field("reason", pa.string()),
-        pa.field("reference_score", pa.float64()),
-        pa.field("model_score", pa.float64()),
-        pa.field("official_reference_score", pa.float64()),
-        pa.field("official_model_score", pa.float64()),
-        pa.field("parsers_differ", pa.bool_(), nullable=False),
-        pa.field("replies", pa.list_(pa.string()), nullable=False),
-        pa.field("protocol", pa.string(), nullable=False),
-        pa.field("judge_model", pa.string(), nullable=False),
-        pa.field("served_model", pa.string()),
-        pa.field("prompt_sha256", pa.string(), nullable=False),
-        pa.field("num_input_tokens", pa.int64(), nullable=False),
-        pa.field("num_output_tokens", pa.int64(), nullable=False),
-    ]
-)
-"""``replies`` are all attempts in order, raw, "" for a refusal. The official scores are those that the official parser
-reads in the first of them, for it never asks again."""
-
 
 @dataclass(frozen=True, slots=True)
 class Judgement:
-    """One item judged once."""
+    """One row of ``judgements.parquet``: an item judged once.
+
+    ``replies`` are all attempts in order, raw, "" for a refusal. The official scores are those that the official parser
+    reads in the first of them, for it never asks again.
+    """
 
     benchmark: str
     item_id: str
@@ -145,7 +124,10 @@ class Judgement:
 
     def row(self) -> dict[str, Any]:
         """The row of ``JUDGEMENT_SCHEMA``."""
-        return asdict(self)
+        return row_of(self)
+
+
+JUDGEMENT_SCHEMA = schema_of(Judgement)
 
 
 @dataclass(frozen=True, slots=True)

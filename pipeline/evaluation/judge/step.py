@@ -8,14 +8,14 @@ import logging
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, get_args
+from typing import get_args
 
 from pipeline.config.evaluation import JudgeConfig
 from pipeline.core.errors import DataError, TransientError
 from pipeline.core.parquet import write_rows
 from pipeline.evaluation.judge.aggregate import JUDGE_SCORE_SCHEMA, judge_score_rows
 from pipeline.evaluation.judge.ask import Asked, Asker, OnReply
-from pipeline.evaluation.judge.headline import judge_label
+from pipeline.evaluation.judge.headline import JudgementsSummary, judge_label
 from pipeline.evaluation.judge.prompt import JudgePrompt, read_prompt, wording_of
 from pipeline.evaluation.judge.replies import ReplyCache
 from pipeline.evaluation.judge.rows import (
@@ -84,7 +84,7 @@ def judge(
         config, dataset_fingerprint=dataset.fingerprint, predictions_fingerprint=predictions.fingerprint
     )
 
-    def work(directory: Path) -> dict[str, Any]:
+    def work(directory: Path) -> JudgementsSummary:
         wording = wording_of(config.protocol)
         items = read_items(dataset, num_items=wording.num_items, categories=wording.categories)
         answers = join_answers(
@@ -146,8 +146,8 @@ def _require_replies(rows: Sequence[Judgement], *, max_failures: int) -> None:
         )
 
 
-def _write(rows: Sequence[Judgement], directory: Path, config: JudgeConfig, prompt: JudgePrompt) -> dict[str, Any]:
-    """Both tables, and what a summary says of them: counts and names, no number that may have to be withheld."""
+def _write(rows: Sequence[Judgement], directory: Path, config: JudgeConfig, prompt: JudgePrompt) -> JudgementsSummary:
+    """Both tables, and what the summary says of them."""
     write_rows(directory / "judgements.parquet", (row.row() for row in rows), schema=JUDGEMENT_SCHEMA)
     label = judge_label(config, prompt_sha256=prompt.sha256)
     scores = judge_score_rows(rows, categories=prompt.wording.categories, label=label)
@@ -160,18 +160,18 @@ def _write(rows: Sequence[Judgement], directory: Path, config: JudgeConfig, prom
             num_differing,
             sum(bool(row.replies) for row in rows),
         )
-    return {
-        "benchmark": rows[0].benchmark,
-        "label": label,
-        "judge_model": config.model,
-        "served_models": sorted({row.served_model for row in rows if row.served_model}),
-        "prompt_sha256": prompt.sha256,
-        "num_items": len(rows) // config.repeats,
-        "num_repeats": config.repeats,
-        "num_judgements": len(rows),
-        "num_failed": len(rows) - statuses["ok"],
-        "failures": {name: statuses[name] for name in get_args(Status) if name != "ok" and statuses[name]},
-        "num_parsers_differ": num_differing,
-        "num_input_tokens": sum(row.num_input_tokens for row in rows),
-        "num_output_tokens": sum(row.num_output_tokens for row in rows),
-    }
+    return JudgementsSummary(
+        benchmark=rows[0].benchmark,
+        label=label,
+        judge_model=config.model,
+        served_models=tuple(sorted({row.served_model for row in rows if row.served_model})),
+        prompt_sha256=prompt.sha256,
+        num_items=len(rows) // config.repeats,
+        num_repeats=config.repeats,
+        num_judgements=len(rows),
+        num_failed=len(rows) - statuses["ok"],
+        failures={name: statuses[name] for name in get_args(Status) if name != "ok" and statuses[name]},
+        num_parsers_differ=num_differing,
+        num_input_tokens=sum(row.num_input_tokens for row in rows),
+        num_output_tokens=sum(row.num_output_tokens for row in rows),
+    )

@@ -17,9 +17,9 @@ from pipeline.data.contamination import (
     find_contamination,
     require_uncontaminated,
 )
-from pipeline.data.prepare import prepare_dataset, prepare_request, require_complete
+from pipeline.data.prepare import DatasetSummary, prepare_dataset, prepare_request, require_complete
 from pipeline.data.translation_checks import check_translations, require_acceptable, translation_request
-from pipeline.data.translation_report import counts_line, report_of
+from pipeline.data.translation_report import AcceptedSummary, counts_line, report_of
 from pipeline.planning.steps import Machine, Made, Report, Role, Step
 from pipeline.store.manifest import Manifest
 
@@ -109,5 +109,5 @@ def contamination(config: ContaminationConfig, dataset: Step, accepted: Step, be
 
 
 def _sample_counts(dataset: Manifest, accepted: Manifest) -> dict[str, object]:
-    prepared = {key: value for key, value in dataset.summary.items() if key.startswith("num_")}
-    return {**prepared, "num_accepted": accepted.summary["num_accepted"]}
+    prepared = DatasetSummary.of(dataset).model_dump(exclude={"source"})
+    return {**prepared, "num_accepted": AcceptedSummary.of(accepted).num_accepted}

@@ -8,7 +8,7 @@ from pipeline.config.experiment import (
 )
 from pipeline.config.identity import Identities
 from pipeline.config.measured import ModelEvaluation
-from pipeline.evaluation.judge.headline import judge_metrics, shown_judge_scores
+from pipeline.evaluation.judge.headline import JudgementsSummary, judge_metrics, shown_judge_scores
 from pipeline.evaluation.judge.headline import withheld_because as judgements_withheld_because
 from pipeline.evaluation.judge.replies import Answered
 from pipeline.evaluation.judge.rows import JudgedItem
@@ -140,8 +140,7 @@ def judgements(
         )
 
     def report(made: Made) -> Report:
-        summary = made[role].summary
-        named = {key: summary[key] for key in ("label", "judge_model", "prompt_sha256")}
+        named = JudgementsSummary.of(made[role]).model_dump(include={"label", "judge_model", "prompt_sha256"})
         return Report(
             warning=judgements_withheld_because(made[role], limits) or "",
             tables={"judgements": shown_judge_scores(made[role], limits)},
