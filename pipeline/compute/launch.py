@@ -38,6 +38,7 @@ PROGRESS_MARK = "@progress "
 ERROR_MARK = "@error "
 FOLLOWS_STDIN = "LLAVA_JP_FOLLOWS_STDIN"
 """Set for workers whose standard input is a pipe from the process that started them."""
+WORKER = (sys.executable, "-m", "pipeline.compute.worker")
 EXIT_STOPPED = 75
 """Exit code of a worker that was asked to leave and saved (EX_TEMPFAIL of ``sysexits.h``)."""
 STOP = "s"
@@ -182,7 +183,7 @@ def _started(job: Path, host: Host, environment: Mapping[str, str]) -> subproces
         "start_new_session": True,
     }
     if host.is_this_machine:
-        command = [sys.executable, "-m", "pipeline.compute.worker", str(job)]
+        command = [*WORKER, str(job)]
         locks = descriptors_held()  # of this run: they are held until the last worker is gone
         return subprocess.Popen(command, env={**os.environ, **environment}, pass_fds=locks, **options)
     # The module is named by its file, which needs nothing of the environment that it is about to read.

@@ -4,6 +4,7 @@ import urllib.request
 import pytest
 
 from tests.support.commands import LONGER, PREFECT, Commands, clean_environment, copied, stop, wait_until
+from tests.support.fork_server import fork_server
 
 
 @pytest.fixture(scope="session")
@@ -21,7 +22,8 @@ def commands(tmp_path_factory):
     )
     try:
         wait_until(lambda: _answers(f"{api}/health"), seconds=120, what="the Prefect server answers")
-        yield Commands({**environment, "PREFECT_API_URL": api})
+        with fork_server(folder, {**environment, "PREFECT_API_URL": api}) as forks:
+            yield Commands({**environment, "PREFECT_API_URL": api}, forks)
     finally:
         stop(server)
 

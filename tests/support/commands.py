@@ -10,6 +10,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from tests.support.fork_server import client
+
 REPOSITORY = Path(__file__).resolve().parents[2]
 LLAVA_JP = (sys.executable, "-m", "flows.cli.main")
 PREFECT = (sys.executable, "-m", "prefect")
@@ -23,10 +25,13 @@ class Commands:
     """How commands are started: their environment, without what this machine has set."""
 
     environment: Mapping[str, str]
+    forks: Path | None = None
+    """Where a ``fork_server`` listens; None: every command is a process of its own."""
 
     def llava_jp(self, store: Path, *arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
         """``llava-jp ARGUMENTS`` on a store."""
-        return self.finished(*LLAVA_JP, *arguments, LLAVA_JP_STORE=str(store), **environment)
+        command = (*client(self.forks), "flows.cli.main") if self.forks else LLAVA_JP
+        return self.finished(*command, *arguments, LLAVA_JP_STORE=str(store), **environment)
 
     def finished(self, *command: str, **environment: str) -> subprocess.CompletedProcess[str]:
         """Any command, run to its end."""
