@@ -8,16 +8,13 @@ export PREFECT_HOME ?= $(CURDIR)/.prefect
 export LLAVA_JP_STORE ?= $(CURDIR)/store
 export BENCH_EXTRA := import tomllib; print(*tomllib.load(open("pyproject.toml", "rb"))["project"]["optional-dependencies"]["bench"])
 
-.PHONY: help demo test test-all test-gpu bench-data bench-encode bench-cache bench-train bench-eval lint constraints clean
+.PHONY: help demo test test-all test-gpu bench-data bench-encode bench-cache bench-train bench-eval lint deployments constraints clean
 
 help:  ## what there is
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 16
 
 .venv/installed: pyproject.toml constraints.txt
-	@echo "installing into .venv (once; some minutes)"
-	@$(PYTHON) -c 'import sys; sys.exit("Python 3.11 or newer is needed; name it with PYTHON=...") if sys.version_info < (3, 11) else None'
-	@$(PYTHON) -m venv .venv
-	@$(BIN)/python -m pip install $(PIP) --constraint constraints.txt --editable '.[dev]'
+	@PYTHON=$(PYTHON) tools/install.sh .venv --editable '.[dev]'
 	@touch $@
 
 demo: .venv/installed  ## both demo experiments, compared: the miniature of the article's claim
@@ -56,21 +53,27 @@ bench-cache: .venv-bench/installed  ## the feature cache against pread and other
 # clients of five clouds. What it imports for local files is in the bench extra. A package that cannot be installed makes
 # its contender missing, which the benchmark reports; the next `make bench-cache` tries again.
 .venv-bench/installed: pyproject.toml constraints.txt
-	@echo "installing into .venv-bench (once; some minutes)"
-	@$(PYTHON) -m venv .venv-bench
-	@$(BENCH)/python -m pip install $(PIP) --constraint constraints.txt --editable .
+	@PYTHON=$(PYTHON) tools/install.sh .venv-bench --editable .
 	@failed=; for package in $$($(BENCH)/python -c "$$BENCH_EXTRA") "--no-deps $(MOSAICML)"; do \
 		$(BENCH)/python -m pip install $(PIP) --constraint constraints.txt $$package \
 		|| { echo "$$package: not installed"; failed=yes; }; \
 	done; test -n "$$failed" || touch $@
 
-lint: .venv/installed  ## format and check
+lint: .venv/installed  ## format and check: style, types, imports, dependencies
 	@$(BIN)/ruff format .
 	@$(BIN)/ruff check --fix .
 	@$(BIN)/mypy
+	@$(BIN)/lint-imports
+	@$(BIN)/deptry .
 
-constraints: .venv/installed  ## pin what is installed now
-	@$(BIN)/python -m pip freeze --all --exclude-editable | grep -viE '^(nvidia|triton|cuda|pip=|wheel=)' | sed 's/+cpu$$//' > constraints.txt
+deployments: .venv/installed  ## write the experiments of pipeline/experiments into prefect.yaml
+	@$(BIN)/python -m flows.runtime.deployments
+
+# For every system, Python and accelerator at once: what a machine does not ask for, it does not get. Pins stay as they are
+# where they can; `make constraints OPTIONS=--upgrade` looks for newer versions.
+constraints: .venv/installed  ## pin what pyproject.toml asks for, and all that this asks for
+	@env -u UV_INDEX -u UV_FIND_LINKS $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --all-extras \
+		--no-annotate --no-header $(OPTIONS) --output-file constraints.txt pyproject.toml
 
 clean:  ## forget the environment and all results
 	rm -rf .venv .venv-bench store .prefect

@@ -4,11 +4,11 @@ from prefect import flow
 
 from flows.prepare_data import prepare_data
 from flows.runtime.run import Run, experiment_run
-from pipeline.config.experiment import ExperimentConfig, ExperimentName
+from pipeline.config.experiment import SMOKE, ExperimentConfig, ExperimentName
 
 
 @flow(name="cache-features")
-def cache_features_flow(experiment: ExperimentName | ExperimentConfig = ExperimentName.SMOKE) -> None:
+def cache_features_flow(experiment: ExperimentName | ExperimentConfig = SMOKE) -> None:
     """Encode the images of an experiment; earlier steps that are missing run first.
 
     Args:

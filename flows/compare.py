@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 from prefect import flow
 
+from flows.runtime.logs import set_log_levels
 from flows.runtime.run import Run, prefect_tags, resolve
 from flows.runtime.tasks import as_task, show_chart, show_table, show_text
 from pipeline.comparison.sample_sheet import sheet_table
@@ -23,8 +24,8 @@ from pipeline.tracking.tracker import TrackedRun, Tracker
 @flow(name="compare")
 def compare_flow(
     experiments: tuple[ExperimentName | ExperimentConfig | MeasuredModel, ...] = (
-        ExperimentName.DEMO_V1_0,
-        ExperimentName.DEMO_V1_1,
+        ExperimentName("demo-v1.0"),
+        ExperimentName("demo-v1.1"),
     ),
 ) -> Manifest:
     """Compare experiments that have been run and models that have been measured.
@@ -33,6 +34,7 @@ def compare_flow(
         experiments: files in pipeline/experiments, whole experiments, or {measured: NAME} for a model that was measured
             under a name; the first is the one others are measured by.
     """
+    set_log_levels()
     settings = load_settings()
     store = ArtifactStore(settings.store_root)
     evaluated = [_evaluated(experiment, settings) for experiment in experiments]

@@ -6,11 +6,11 @@ from flows.cache_features import cache_features
 from flows.prepare_data import prepare_data
 from flows.runtime.run import Run, experiment_run
 from flows.train import register, train
-from pipeline.config.experiment import ExperimentConfig, ExperimentName
+from pipeline.config.experiment import SMOKE, ExperimentConfig, ExperimentName
 
 
 @flow(name="evaluate")
-def evaluate_flow(experiment: ExperimentName | ExperimentConfig = ExperimentName.SMOKE) -> None:
+def evaluate_flow(experiment: ExperimentName | ExperimentConfig = SMOKE) -> None:
     """Measure the model of an experiment; earlier steps that are missing run first.
 
     Args:

@@ -6,7 +6,7 @@ from prefect import flow
 
 from flows.runtime.run import Run, experiment_run
 from flows.runtime.tasks import as_task, show_table
-from pipeline.config.experiment import ExperimentConfig, ExperimentName
+from pipeline.config.experiment import SMOKE, ExperimentConfig, ExperimentName
 from pipeline.data.download.datasets import fetch_datasets, plan_download
 
 log = logging.getLogger(__name__)
@@ -16,7 +16,7 @@ FETCH_RETRIES = 2
 
 
 @flow(name="prepare-data")
-def prepare_data_flow(experiment: ExperimentName | ExperimentConfig = ExperimentName.SMOKE) -> None:
+def prepare_data_flow(experiment: ExperimentName | ExperimentConfig = SMOKE) -> None:
     """Make the datasets of an experiment ready and check their translations.
 
     Args:

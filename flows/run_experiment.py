@@ -8,12 +8,12 @@ from flows.evaluate import evaluate
 from flows.prepare_data import prepare_data
 from flows.runtime.run import experiment_run
 from flows.train import train
-from pipeline.config.experiment import ExperimentConfig, ExperimentName
+from pipeline.config.experiment import SMOKE, ExperimentConfig, ExperimentName
 from pipeline.store.manifest import Manifest
 
 
 @flow(name="run-experiment")
-def run_experiment(experiment: ExperimentName | ExperimentConfig = ExperimentName.SMOKE) -> Manifest | None:
+def run_experiment(experiment: ExperimentName | ExperimentConfig = SMOKE) -> Manifest | None:
     """Everything from the data to the scores. What is already done is not done again.
 
     Args:

@@ -5,14 +5,14 @@ from prefect import flow
 from flows.cache_features import cache_features
 from flows.prepare_data import prepare_data
 from flows.runtime.run import Run, experiment_run
-from pipeline.config.experiment import ExperimentConfig, ExperimentName
+from pipeline.config.experiment import SMOKE, ExperimentConfig, ExperimentName
 from pipeline.core.settings import load_settings
 from pipeline.planning.steps import Role
 from pipeline.tracking.mlflow.registry import register_model
 
 
 @flow(name="train")
-def train_flow(experiment: ExperimentName | ExperimentConfig = ExperimentName.SMOKE) -> None:
+def train_flow(experiment: ExperimentName | ExperimentConfig = SMOKE) -> None:
     """Train the model of an experiment; earlier steps that are missing run first.
 
     Args:

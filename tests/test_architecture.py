@@ -50,6 +50,14 @@ def test_the_types_are_right():
     call("mypy")
 
 
+def test_what_is_imported_is_declared_and_what_is_declared_is_used():
+    call("deptry", ".")
+
+
+def test_what_the_tests_import_is_declared():
+    call("deptry", ".", "--exclude", r"^\.venv", "--ignore", "DEP002,DEP004")
+
+
 @pytest.mark.parametrize("path", SOURCES, ids=lambda path: str(path.relative_to(REPOSITORY)))
 def test_a_source_file_says_what_it_is_for_and_is_short(path):
     text = path.read_text(encoding="utf-8")
@@ -58,6 +66,126 @@ def test_a_source_file_says_what_it_is_for_and_is_short(path):
         return
     assert ast.get_docstring(ast.parse(text)), f"{path} must start with one sentence that says what it is for"
     assert text.count("\n") <= MAX_LINES
+
+
+ENVIRONMENT_READ = {
+    # what torchrun or our launcher tells a worker
+    "pipeline/compute/worker.py": {"FOLLOWS_STDIN", "DS_ACCELERATOR", "load_settings"},
+    "pipeline/features/encoder.py": {"LOCAL_RANK"},
+    "pipeline/features/run.py": {"RANK", "WORLD_SIZE"},
+    "pipeline/training/ranks.py": {"LOCAL_RANK"},
+    # workers inherit the environment of the process that starts them
+    "pipeline/compute/launch.py": {"all", "OMP_NUM_THREADS"},
+    "pipeline/compute/remote_worker.py": {"all"},
+    # libraries that can be told in no other way
+    "model/language_model.py": {"DISABLE_SAFETENSORS_CONVERSION"},
+    "pipeline/tracking/mlflow/client.py": {
+        *("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "MLFLOW_HTTP_REQUEST_TIMEOUT", "MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT"),
+    },
+    # where the Hub and an object storage are and how to get in, as their own libraries read it
+    "pipeline/data/download/hub.py": {"HF_ENDPOINT", "HF_TOKEN"},
+    "pipeline/data/download/plan.py": {"HF_HUB_OFFLINE"},
+    "pipeline/store/remote/storage.py": {"AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL", "name"},
+    # people call it from Python, with nothing above it
+    "pipeline/features/lookup.py": {"load_settings"},
+}
+"""The only variables that are read or set below the flows, by file."""
+
+
+def environment_read(tree: ast.Module) -> set[str]:
+    """Names of the variables that a module reads or sets; ``all`` where it takes them all."""
+    parents = {child: node for node in ast.walk(tree) for child in ast.iter_child_nodes(node)}
+    found = set()
+    for node in ast.walk(tree):
+        text = ast.unparse(node) if isinstance(node, ast.Attribute | ast.Call | ast.ImportFrom) else ""
+        if text.startswith(("load_settings(", "Settings(")):
+            found.add("load_settings")
+        elif text.startswith("os.getenv(") or (isinstance(node, ast.ImportFrom) and node.module == "os"):
+            found.add(text)
+        elif text == "os.environ":
+            found.add(_variable(parents, node))
+    return {name.strip("'") for name in found}
+
+
+def _variable(parents: dict[ast.AST, ast.AST], environ: ast.AST) -> str:
+    match parents[environ]:
+        case ast.Subscript(slice=name) | ast.Compare(left=name):
+            return ast.unparse(name)
+        case ast.Attribute() as method:
+            arguments = parents[method].args
+            return ast.unparse(arguments[0]) if arguments else "all"
+    return "all"
+
+
+def test_nothing_below_the_flows_reads_the_environment_but_what_is_listed():
+    found = {}
+    for path in SOURCES:
+        if path.is_relative_to(REPOSITORY / "flows") or path.name == "settings.py":
+            continue
+        if names := environment_read(ast.parse(path.read_text(encoding="utf-8"))):
+            found[path.relative_to(REPOSITORY).as_posix()] = names
+    assert found == ENVIRONMENT_READ
+
+
+def does_something(statement: ast.stmt) -> bool:
+    """Whether a statement of a module does more than import, define, name a value or say what something is."""
+    match statement:
+        case ast.Import() | ast.ImportFrom() | ast.FunctionDef() | ast.ClassDef():
+            return False
+        case ast.Expr(value=ast.Constant()):
+            return False
+        case ast.Assign(targets=targets):
+            return not all(isinstance(target, ast.Name | ast.Tuple) for target in targets)
+        case ast.AnnAssign(target=ast.Name()):
+            return False
+        case ast.If(test=test):
+            return ast.unparse(test) not in ("TYPE_CHECKING", "__name__ == '__main__'")
+    return True
+
+
+COMMANDS = ("app.command(", "for command in (")
+"""How ``flows.cli.main`` lists the commands."""
+
+
+def test_importing_a_module_sets_nothing():
+    found = []
+    for path in SOURCES:
+        for statement in ast.parse(path.read_text(encoding="utf-8")).body:
+            text = ast.unparse(statement)
+            is_command = path == REPOSITORY / "flows/cli/main.py" and text.startswith(COMMANDS)
+            if does_something(statement) and not is_command:
+                found.append(f"{path.relative_to(REPOSITORY)}:{statement.lineno}: {text}")
+    assert not found
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "os.environ['X'] = '1'",
+        "Image.MAX_IMAGE_PIXELS = None",
+        "logging.getLogger('x').setLevel(10)",
+        "warnings.filterwarnings('ignore')",
+        "for name in ('a', 'b'):\n    logging.getLogger(name).setLevel(10)",
+    ],
+)
+def test_what_is_set_at_import_is_found(line):
+    assert does_something(ast.parse(line).body[0])
+
+
+@pytest.mark.parametrize(
+    ("line", "name"),
+    [
+        ("os.environ['X'] = '1'", "X"),
+        ("x = os.environ.get('X', '')", "X"),
+        ("x = 'X' in os.environ", "X"),
+        ("x = dict(os.environ)", "all"),
+        ("x = os.getenv('X')", "os.getenv('X')"),
+        ("from os import environ", "from os import environ"),
+        ("x = load_settings().store_root", "load_settings"),
+    ],
+)
+def test_every_way_to_read_the_environment_is_found(line, name):
+    assert environment_read(ast.parse(line)) == {name}
 
 
 def test_every_package_is_listed_for_the_wheel():

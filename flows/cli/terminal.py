@@ -18,6 +18,7 @@ from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
+from flows.runtime.logs import OUR_LOGGERS, set_log_levels
 from pipeline.compute.launch import EXIT_STOPPED
 from pipeline.core.errors import PipelineError, StoppedError, TransientError
 from pipeline.core.progress import BYTES, PERIODIC, Event, listening
@@ -30,7 +31,6 @@ R = TypeVar("R")
 LATIN_WORD = re.compile(r"[!-~]+")
 SHORTEST_COLUMN = 6
 SHA256 = re.compile("[0-9a-f]{64}")
-OUR_LOGGERS = ("flows", "pipeline", "model")
 
 
 class TakenAwayError(KeyboardInterrupt):
@@ -51,8 +51,8 @@ def interrupted_by_schedulers() -> None:
 def narrated() -> Iterator[None]:
     """Show our log lines and progress while the enclosed work runs."""
     handler = RichHandler(console=console, show_path=False, omit_repeated_times=False, log_time_format="%H:%M:%S")
+    set_log_levels()
     for name in OUR_LOGGERS:
-        logging.getLogger(name).setLevel(logging.INFO)
         logging.getLogger(name).addHandler(handler)
     try:
         with warnings.catch_warnings():

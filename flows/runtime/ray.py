@@ -26,6 +26,7 @@ from prefect_ray.task_runners import PrefectRayFuture
 from ray._private.services import canonicalize_bootstrap_address
 from ray.exceptions import RayError, RayTaskError
 
+from flows.runtime.logs import set_log_levels
 from flows.runtime.tasks import as_task
 from pipeline.core.errors import ConfigError, TransientError
 from pipeline.core.progress import Progress
@@ -148,6 +149,7 @@ def _submitted(runner: RayTaskRunner[Any], task: Task[..., Any], arguments: dict
 
 def run_part_here(job_file: Path, part: Part, num_decoders: int) -> tuple[Done, str]:
     """What a task does, on whichever machine; returns Ray's name of the machine as well."""
+    set_log_levels()
     return run_part(job_file, part, num_decoders=num_decoders), ray.get_runtime_context().get_node_id()
 
 

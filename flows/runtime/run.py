@@ -11,6 +11,7 @@ from itertools import groupby
 
 from prefect.context import get_run_context
 
+from flows.runtime.logs import set_log_levels
 from flows.runtime.tasks import as_task, progress_on_the_run_page, show_table, show_text
 from pipeline.compute.devices import exclusive_devices
 from pipeline.config.evaluation import EvaluationConfig
@@ -89,8 +90,7 @@ class Run:
             self.tracked.link(role, manifest, was_done=True)
             return manifest
         with ExitStack() as stack:
-            if step.uses_device(self.machine):
-                stack.enter_context(exclusive_devices())
+            stack.enter_context(exclusive_devices(step.num_devices(self.machine), store_root=self.store.root))
             inputs = [self.made[read] for read in step.reads]
             tracked = stack.enter_context(self.tracked.step(role, step.request, inputs))
             stack.enter_context(listening(tracked.on_progress))
@@ -127,6 +127,7 @@ def experiment_run(experiment: ExperimentName | ExperimentConfig) -> Iterator[Ru
         ConfigError: a setting or a path of the experiment is wrong; nothing was started.
         StoreError: the disk cannot hold what has to be fetched; nothing was.
     """
+    set_log_levels()
     settings = load_settings()
     config = pin_models(resolve(experiment), root=settings.store_root)
     machine = _machine(settings, config.evaluation)
@@ -150,6 +151,7 @@ def evaluation_run(config: ModelEvaluation) -> Iterator[Run]:
     Raises:
         ConfigError: a setting is wrong, or there is no such model; nothing was started.
     """
+    set_log_levels()
     settings = load_settings()
     machine = _machine(settings, config.evaluation)
     store = machine.store

@@ -1,7 +1,6 @@
 """Steps as Prefect tasks: retries for what time may cure, progress, tables and charts on the run's page."""
 
 import base64
-import logging
 import re
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -29,9 +28,6 @@ P = ParamSpec("P")
 R = TypeVar("R")
 
 SECONDS_BETWEEN_UPDATES = 2.0
-
-for name in ("flows", "pipeline", "model"):
-    logging.getLogger(name).setLevel(logging.INFO)  # PREFECT_LOGGING_EXTRA_LOGGERS alone drops INFO lines
 
 
 def is_transient(_task: Task[..., Any], _run: TaskRun, state: State[Any]) -> bool:

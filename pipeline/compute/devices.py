@@ -1,25 +1,51 @@
-"""Turn-taking on this machine's devices: one step trains or encodes at a time, whoever started it."""
+"""Turn-taking on this machine's devices: one step at a time trains or encodes on a device, whoever started it."""
 
 import fcntl
 import logging
 import os
-import tempfile
+import socket
+import stat
+import subprocess
+import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from contextvars import ContextVar
 from pathlib import Path
 
 log = logging.getLogger(__name__)
 
+GPU_LOCKS = Path("/tmp")
+"""Whoever starts a run on this machine finds the same locks there, whatever ``TMPDIR`` is."""
+
 _descriptors: ContextVar[tuple[int, ...]] = ContextVar("descriptors_held", default=())
 
 
 @contextmanager
-def exclusive_devices() -> Iterator[None]:
-    """Wait until no other step of this user uses the devices, and hold them."""
-    path = Path(tempfile.gettempdir()) / f"llava-jp-devices-{os.getuid()}.lock"
-    with held_alone(path, "waiting for the devices: another run on this machine uses them"):
+def exclusive_devices(count: int, *, store_root: Path) -> Iterator[None]:
+    """Wait until no other step uses the devices that ``count`` processes of this machine take, and hold them.
+
+    These are the first of the visible GPUs. Without a GPU it is the CPU: of one store, on one machine.
+    """
+    with ExitStack() as held:
+        for path in _locks(count, store_root):
+            held.enter_context(held_alone(path, "waiting for the devices: another run on this machine uses them"))
         yield
+
+
+def _locks(count: int, store_root: Path) -> list[Path]:
+    """In one order for everyone, so that no two runs hold what the other one waits for."""
+    if not count:
+        return []
+    if gpus := visible_gpus():
+        return sorted(GPU_LOCKS / f"llava-jp-gpu-{gpu}.lock" for gpu in set(gpus[:count]))
+    store_root.mkdir(parents=True, exist_ok=True)
+    return [store_root / f"cpu-{socket.gethostname()}.lock"]
+
+
+def visible_gpus() -> list[str]:
+    """UUIDs of the GPUs that a process started from here would have, in the order of their numbers there."""
+    command = [sys.executable, "-I", str(Path(__file__).with_name("cuda_devices.py"))]
+    return subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True).stdout.split()
 
 
 @contextmanager
@@ -28,7 +54,7 @@ def held_alone(path: Path, why_waiting: str) -> Iterator[None]:
 
     A process that is given the ``descriptors_held`` holds it as well: the next run waits for workers that still save.
     """
-    with path.open("w") as file:
+    with open(_open(path), "rb") as file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
@@ -39,6 +65,18 @@ def held_alone(path: Path, why_waiting: str) -> Iterator[None]:
             yield
         finally:
             _descriptors.reset(token)
+
+
+def _open(path: Path) -> int:
+    """A descriptor of a lock's file, which may be another user's: that one can only be read, which is enough."""
+    try:
+        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o666)
+    except PermissionError:
+        return os.open(path, os.O_RDONLY | os.O_NOFOLLOW)
+    status = os.fstat(descriptor)
+    if status.st_uid == os.getuid():
+        os.fchmod(descriptor, stat.S_IMODE(status.st_mode) | 0o444)  # also for one whose umask hides it
+    return descriptor
 
 
 def descriptors_held() -> tuple[int, ...]:

@@ -35,6 +35,15 @@ def training_hosts(settings: Settings) -> tuple[Host, ...]:
     return read_host_file(settings.host_file) if settings.host_file else (Host("localhost", settings.num_processes),)
 
 
+def num_processes_here(settings: Settings) -> int:
+    """Training processes on this machine, one per device.
+
+    Raises:
+        ConfigError: the host file cannot be read.
+    """
+    return sum(host.num_slots for host in training_hosts(settings) if host.is_this_machine)
+
+
 def read_host_file(path: Path) -> tuple[Host, ...]:
     """The machines in the order of the file, which is the order of the ranks.
 

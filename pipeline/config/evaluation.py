@@ -1,23 +1,13 @@
 """What a model is measured with: benchmarks with their protocols, and how answers are generated."""
 
-from typing import Annotated, Any, Literal
+from typing import Any, Literal
 
-from pydantic import BeforeValidator, ConfigDict, Field, model_validator
+from pydantic import ConfigDict, Field, model_validator
 
 from model.config import GENERATION_PRESETS, Generation, GenerationConfig, Section
 from pipeline.benchmarks.benchmark import ALL, MetricName
 from pipeline.benchmarks.known import KNOWN_BENCHMARKS, label_of
 from pipeline.config.datasets import DatasetSource
-
-OLD_METRIC_NAMES = {"rouge_l": "rougeL"}
-"""As experiment files of earlier versions spell them."""
-
-
-def _metric_name(value: Any) -> Any:
-    return OLD_METRIC_NAMES.get(value, value) if isinstance(value, str) else value
-
-
-Metric = Annotated[MetricName, BeforeValidator(_metric_name)]
 
 
 def _only_the_name_is_required(schema: dict[str, Any]) -> None:
@@ -39,7 +29,7 @@ class BenchmarkConfig(Section):
     generation: Generation | None = Field(
         None, description="how its answers are generated, where not as evaluation.generation says"
     )
-    metrics: tuple[Metric, ...] = Field(min_length=1, description="how answers are scored")
+    metrics: tuple[MetricName, ...] = Field(min_length=1, description="how answers are scored")
 
     @model_validator(mode="before")
     @classmethod

@@ -31,23 +31,20 @@ from pipeline.core.errors import ConfigError, _short, explain
 
 TOKENIZER_FOLDER = Path(str(files("pipeline.config") / "tokenizers"))
 """Where the tokenizers lie that come with this project."""
+EXPERIMENT_FOLDER = Path(str(files("pipeline.experiments")))
+"""One experiment a file: what is added here can be run, and chosen in the forms of the flows."""
 
 
 class ExperimentName(StrEnum):
-    """The experiments that come with this project, one file each in ``pipeline/experiments``."""
+    """The experiments that come with this project: the names of the files in ``pipeline/experiments``."""
 
-    DEMO_V1_0 = "demo-v1.0"
-    DEMO_V1_1 = "demo-v1.1"
-    SMOKE = "smoke"
-    LLAVA_JP_V1_0 = "llava-jp-v1.0"
-    LLAVA_JP_V1_1 = "llava-jp-v1.1"
-    LLAVA_JP_V1_1_PUBLISHED_LAYOUT = "llava-jp-v1.1-published-layout"
-    LLAVA_JP_V1_1_LORA = "llava-jp-v1.1-lora"
-    LLAVA_JP_LLM_JP_3_1_8B = "llava-jp-llm-jp-3-1.8b"
-    LLAVA_JP_LLM_JP_3_3_7B = "llava-jp-llm-jp-3-3.7b"
-    LLAVA_JP_LLM_JP_3_7_2B = "llava-jp-llm-jp-3-7.2b"
-    LLAVA_JP_LLM_JP_3_13B = "llava-jp-llm-jp-3-13b"
-    LLAVA_JP_LLM_JP_3_1_8B_SIGLIP2 = "llava-jp-llm-jp-3-1.8b-siglip2"
+    _ignore_ = "stem"
+    for stem in sorted(path.stem for path in EXPERIMENT_FOLDER.glob("*.yaml")):
+        vars()[stem] = stem
+
+
+SMOKE = ExperimentName("smoke")
+"""What the forms of the flows start with: it takes a minute on any machine."""
 
 
 class DatasetsConfig(Section):
@@ -246,7 +243,7 @@ def _read(name_or_path: str, *, extended_by: tuple[str, ...] = ()) -> dict[str, 
 
 def _experiment_file(name_or_path: str) -> Path:
     if name_or_path in set(ExperimentName):
-        return Path(str(files("pipeline.experiments") / f"{name_or_path}.yaml"))
+        return EXPERIMENT_FOLDER / f"{name_or_path}.yaml"
     path = Path(name_or_path)
     if path.suffix in (".yaml", ".yml"):
         if not path.is_file():

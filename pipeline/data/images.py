@@ -28,7 +28,6 @@ MAX_PIXELS = 178_956_970
 """A larger image is taken for a decompression bomb; half a gigabyte as RGB, and where Pillow too refuses."""
 MAX_FILE_BYTES = 1 << 30
 """A larger file is not read."""
-Image.MAX_IMAGE_PIXELS = None  # Pillow would warn from half of MAX_PIXELS on
 
 IMAGE_SCHEMA = pa.schema(
     [
@@ -114,6 +113,9 @@ def decode(content: bytes) -> Image.Image:
 
 def _decoded(content: bytes) -> tuple[Image.Image, str | None]:
     """The pixels and the name of the file's format."""
+    Image.MAX_IMAGE_PIXELS = (
+        None  # ours is compared below; Pillow's, which the whole process shares, warns from half on
+    )
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # Pillow warns of odd metadata

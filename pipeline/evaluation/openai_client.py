@@ -25,9 +25,6 @@ if TYPE_CHECKING:
 
     from pipeline.core.settings import Settings
 
-for _name in ("openai", "httpx2", "httpcore2"):
-    logging.getLogger(_name).setLevel(logging.WARNING)  # a line for every request would drown ours
-
 log = logging.getLogger(__name__)
 
 OPENAI_URL = "https://api.openai.com/v1"

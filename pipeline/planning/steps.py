@@ -76,7 +76,8 @@ class Step:
     """The steps whose artifacts it takes."""
     fetches: tuple[str, ...] = ()
     """Published datasets that must be fetched first."""
-    uses_device: Callable[[Machine], bool] = lambda _: False
+    num_devices: Callable[[Machine], int] = lambda _: 0
+    """How many devices of this machine it needs for itself."""
     skipped_because: Callable[[Machine], str] = lambda _: ""
     """Why it cannot be made on this machine, if it is not there already; empty: it can."""
     report: Callable[[Made], Report] = lambda _: Report()

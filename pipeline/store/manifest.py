@@ -69,8 +69,8 @@ class Manifest(Record):
     git_commit: str | None
     versions: dict[str, str]
     """Library versions that were in use."""
-    digest: str | None = None
-    """sha256 of the record without this field; None in artifacts that were published before it was kept."""
+    digest: str = ""
+    """sha256 of the record without this field; empty until ``with_digest``."""
     directory: Path = Field(exclude=True)
     """Where the artifact lies now; not part of the record."""
 
@@ -125,8 +125,9 @@ def parse_manifest(text: bytes, *, address: str, directory: Path) -> Manifest:
         raise DamagedManifestError(f"{'.'.join(map(str, first['loc']))}: {first['msg']}") from error
     except (ValueError, TypeError, RecursionError) as error:
         raise DamagedManifestError(f"it is not the JSON of a manifest: {error}") from error
-    if manifest.digest not in (None, digest):
-        raise DamagedManifestError(f"the digest of its content is {digest}, and it says {manifest.digest}")
+    if manifest.digest != digest:
+        says = manifest.digest or "nothing"
+        raise DamagedManifestError(f"the digest of its content is {digest}, and it says {says}")
     if found != address:
         raise DamagedManifestError(f"its request is that of {found}, not of {address}")
     return manifest

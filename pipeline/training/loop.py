@@ -9,9 +9,6 @@ from contextlib import closing
 from functools import partial
 
 import torch
-
-from pipeline.training.ranks import join_ranks  # isort: split
-
 from deepspeed import comm as dist
 
 from model.language_model import load_tokenizer
@@ -30,6 +27,7 @@ from pipeline.training.job import ANSWER_SCHEMA, HELD_OUT_SCHEMA, METRIC_SCHEMA,
 from pipeline.training.monitor import Watch
 from pipeline.training.optimizer_step import OptimizerStep, own_micro_batches
 from pipeline.training.publish import publish, summary_of
+from pipeline.training.ranks import join_ranks
 from pipeline.training.sampler import global_batches
 from pipeline.training.stopping import StopRequest, stopped
 from pipeline.training.throughput import Reporter, waiting

@@ -7,9 +7,6 @@ from functools import partial
 from typing import Any
 
 import torch
-
-from pipeline.training.ranks import Ranks  # isort: split
-
 from deepspeed import comm as dist
 
 from pipeline.compute.flops import Work
@@ -18,6 +15,7 @@ from pipeline.training.checkpoints.folder import checkpoint_folder
 from pipeline.training.engine import micro_batches_per_step
 from pipeline.training.job import TrainingJob
 from pipeline.training.monitor import require_finite
+from pipeline.training.ranks import Ranks
 from pipeline.training.sampler import Lengths, micro_batches
 from pipeline.training.throughput import Counts, counts_of
 

@@ -1,13 +1,10 @@
-"""This process among all of a training. Import it before DeepSpeed: it chooses the accelerator."""
+"""This process among all of a training."""
 
 import os
 from dataclasses import dataclass
 
-import torch
-
-os.environ["DS_ACCELERATOR"] = "cuda" if torch.cuda.is_available() else "cpu"  # what join_ranks takes as well
-
 import deepspeed
+import torch
 from deepspeed import comm as dist
 
 from pipeline.core.errors import ConfigError

@@ -1,7 +1,5 @@
 """Our training as ``bench_train`` measures it: shards, batches read ahead, optimizer steps of a DeepSpeed engine."""
 
-from pipeline.training.ranks import join_ranks  # isort: split
-
 import gc
 import time
 from contextlib import closing
@@ -22,7 +20,7 @@ from pipeline.training.engine import start_engine
 from pipeline.training.feature_source import CachedFeatures
 from pipeline.training.job import TrainingJob
 from pipeline.training.optimizer_step import OptimizerStep, own_micro_batches
-from pipeline.training.ranks import Ranks
+from pipeline.training.ranks import Ranks, join_ranks
 from pipeline.training.throughput import waiting
 from tests.benchmarks.train_shapes import Samples, Shapes, stage_of
 

@@ -75,7 +75,8 @@ def test_phrasings_of_a_planted_defect_vary():
     _, planted = planted_corpus(num_clean=0, num_per_check=40, seed=2)
     texts = {check: Counter(one.text for one in planted if one.check == check) for check in PLANTERS}
     narrow = [check for check, counts in texts.items() if len(counts) < 8 and "" not in counts]
-    assert narrow == ["empty_turn"] or narrow == []
+    assert set(narrow) <= {"empty_turn"}
+    assert max(len(counts) for counts in texts.values()) >= 20
 
 
 def test_defects_written_by_hand_are_found_and_clean_conversations_left_alone():

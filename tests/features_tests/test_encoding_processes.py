@@ -50,7 +50,7 @@ def encode(folder, root):
 
 
 @pytest.fixture
-def pictures(tmp_path):
+def pictures(tmp_path, forked_workers):
     folder = tmp_path / "pictures"
     (folder / "images").mkdir(parents=True)
     talk = [{"from": "human", "value": "<image>\n何色ですか。"}, {"from": "gpt", "value": "赤です。"}]

@@ -12,7 +12,7 @@ from tests.support.commands import PREFECT, copied, stop, training_processes, wa
 
 pytestmark = [pytest.mark.slow, pytest.mark.filterwarnings("ignore:The ``noload`` loader strategy")]  # MLflow's own
 
-FLOWS = ("run-experiment", "prepare-data", "cache-features", "train", "evaluate")
+FLOWS = ("run-experiment", "prepare-data", "cache-features", "train", "evaluate", "compare", "evaluate-model")
 MADE_AGAIN = ("predictions", "scores", "comparison")
 """Steps the deployed run has left to do, so that it takes seconds."""
 
@@ -76,9 +76,16 @@ def completed(commands, worker, server):
     return re.search(r"UUID: ([0-9a-f-]{36})", done.stdout)[1]
 
 
-def test_every_flow_is_deployed_for_every_experiment(deployed):
-    expected = {f"{flow}/{experiment}" for flow in FLOWS for experiment in ExperimentName}
-    assert set(deployed) == {*expected, "compare/demo", "evaluate-model/evaluate-model"}
+def test_every_flow_is_deployed_and_every_experiment(deployed):
+    experiments = {f"run-experiment/{experiment}" for experiment in ExperimentName}
+    assert set(deployed) == {*(f"{flow}/{flow}" for flow in FLOWS), *experiments}
+
+
+@pytest.mark.parametrize("flow", [flow for flow in FLOWS if flow not in ("compare", "evaluate-model")])
+def test_the_form_of_a_flow_offers_the_experiments(deployed, flow):
+    schema = deployed[f"{flow}/{flow}"]["parameter_openapi_schema"]
+    assert schema["definitions"]["ExperimentName"]["enum"] == list(ExperimentName)
+    assert schema["properties"]["experiment"]["default"] == "smoke"
 
 
 def test_a_deployed_run_completes(server, completed):
@@ -174,7 +181,7 @@ def test_the_command_refuses_a_wrong_parameter(commands, deployed):
 
 def test_cancelling_a_run_ends_its_training(commands, server, worker, deployed, completed, store):
     config = load_experiment("smoke", ["finetune.num_epochs=5000"]).model_dump(mode="json")
-    deployment = deployed["train/smoke"]["id"]
+    deployment = deployed["train/train"]["id"]
     state = {"type": "SCHEDULED", "name": "Scheduled"}
     run = server.post(f"/deployments/{deployment}/create_flow_run", parameters={"experiment": config}, state=state)
     wait_until(lambda: training_processes(store), seconds=60, what="training has started")

@@ -153,7 +153,7 @@ def test_verify_accepts_what_was_published_and_names_a_file_with_a_changed_byte(
     ("arguments", "message"),
     [
         (("run", "smoke", "--set", "finetune.learning_rte=1"), "finetune.learning_rte: Extra inputs are not permitted"),
-        (("run", "nope"), "no experiment is named 'nope'; there are: demo-v1.0, demo-v1.1, smoke"),
+        (("run", "nope"), "no experiment is named 'nope'; there are: demo-v1.0, demo-v1.1, llava-jp-"),
         (("run", "smoke", "--set", "finetune"), "--set 'finetune' is not of the form section.field=value"),
         (("query", "los_curve"), "los_curve"),
         (("verify", "0000"), "matches nothing"),

@@ -268,13 +268,14 @@ def test_an_artifact_under_the_address_of_another_is_noticed(tmp_path):
         store.by_fingerprint("0123")
 
 
-def test_an_artifact_from_before_there_were_digests_can_be_read(tmp_path):
+def test_a_manifest_without_a_digest_is_damaged(tmp_path):
     store, request = ArtifactStore(tmp_path), make_request()
     path = store.produce(request, two_files).directory / "manifest.json"
     record = json.loads(path.read_text())
     del record["digest"]
     path.write_text(json.dumps(record))
-    assert store.verify(store.find(request)) == ()
+    with pytest.raises(StoreError, match="it says nothing"):
+        store.find(request)
 
 
 def test_verify_says_that_the_manifest_is_gone_or_another(tmp_path):

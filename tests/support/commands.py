@@ -67,7 +67,7 @@ def clean_environment(folder: Path) -> dict[str, str]:
         "PREFECT_HOME": str(folder / "prefect"),
         "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
         "MLFLOW_DISABLE_TELEMETRY": "true",
-        "TMPDIR": str(folder),  # the lock of the devices lies here: another run on this machine is not waited for
+        "TMPDIR": str(folder),
     }
 
 

@@ -17,8 +17,6 @@ import time
 import traceback
 from pathlib import Path
 
-from pipeline.training.ranks import join_ranks  # isort: split
-
 from deepspeed.runtime.engine import DeepSpeedEngine
 
 from pipeline.compute.launch import FOLLOWS_STDIN
@@ -27,6 +25,7 @@ from pipeline.training.checkpoints import resume as resuming
 from pipeline.training.checkpoints.convert import convert
 from pipeline.training.job import TrainingJob
 from pipeline.training.loop import train
+from pipeline.training.ranks import join_ranks
 
 CHECKPOINT = re.compile(r"optimizer_step-\d{8}$")
 

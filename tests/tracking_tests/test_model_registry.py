@@ -4,6 +4,7 @@ import logging
 from pathlib import Path
 
 import pytest
+from mlflow.environment_variables import MLFLOW_HTTP_REQUEST_MAX_RETRIES
 from mlflow.tracking import MlflowClient
 
 from pipeline.config.experiment import load_experiment
@@ -12,7 +13,9 @@ from pipeline.evaluation.scores import VERSION as SCORES_VERSION
 from pipeline.store.artifacts import ArtifactStore
 from pipeline.store.manifest import Request
 from pipeline.tracking.mlflow.registry import ALIAS, register_model, trained_by
+from pipeline.tracking.mlflow.server import MlflowServer
 from pipeline.tracking.tracker import Tracker
+from tests.support.mlflow_rest import TrackingServer
 
 
 @pytest.fixture
@@ -86,6 +89,27 @@ def test_a_registry_that_does_not_answer_stops_nothing(settings, caplog):
         assert registered(away, model) is None
     assert f"finetune {model.fingerprint} is not in MLflow's model registry yet" in caplog.text
     assert "the next run of smoke enters it" in caplog.text
+
+
+class AwayRegistry(TrackingServer):
+    """Refuses what comes, and notes how often MLflow would try again in this process just then."""
+
+    def __init__(self, artifacts):
+        super().__init__(artifacts)
+        self.retries = []
+
+    def answer(self, call, body):
+        self.retries.append(MLFLOW_HTTP_REQUEST_MAX_RETRIES.get())
+        raise ConnectionAbortedError(call)
+
+
+def test_registering_leaves_the_retries_of_the_delivery_beside_it_alone(settings, tmp_path):
+    server = AwayRegistry(tmp_path)
+    with server.listening() as uri:
+        away = Settings(store=settings.store, tracking_uri=uri)
+        MlflowServer(away)  # of the delivery, in a thread of the same process
+        assert registered(away, made(settings, "finetune", seed=1)) is None
+    assert server.retries == [0, 0]  # one more attempt, which is not MLflow's
 
 
 def test_a_database_that_cannot_be_read_stops_nothing(settings, caplog):

@@ -72,7 +72,7 @@ def fetch_datasets(datasets: Sequence[str], *, root: Path) -> None:
     """Fetch and unpack what some datasets consist of, as far as it is not there.
 
     Raises:
-        StoreError: the disk cannot hold it; and what ``pipeline.download.fetch`` raises.
+        StoreError: the disk cannot hold it; and what ``pipeline.data.download.fetch`` raises.
     """
     sources = sources_of(datasets)
     require_disk(fetch_plan(sources, root=root))

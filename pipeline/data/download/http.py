@@ -24,8 +24,6 @@ from pipeline.core.retries import Patience, TryAgainError, retry_after
 from pipeline.store.lockfile import LockedFile
 
 log = logging.getLogger(__name__)
-for _library in ("httpx", "httpcore", "httpx2", "httpcore2", "huggingface_hub"):
-    logging.getLogger(_library).setLevel(logging.WARNING)  # a line for every request would drown ours
 
 BUSY_STATUSES = (408, 425, 429, 500, 502, 503, 504)
 HEADERS = {"User-Agent": "llava-jp", "Accept-Encoding": "identity"}

@@ -63,7 +63,7 @@ def predictions(evaluation: EvaluationConfig, benchmark: BenchmarkConfig, datase
         request,
         make,
         reads=(dataset.role, model.role),
-        uses_device=lambda _: True,
+        num_devices=lambda _: 1,
         report=partial(_answers, role),
     )
 
@@ -86,7 +86,7 @@ def measured_predictions(
             model, evaluation, benchmark, dataset=made[dataset.role], store=machine.store
         ),
         reads=(dataset.role,),
-        uses_device=lambda _: model.is_on_device,
+        num_devices=lambda _: int(model.is_on_device),
         report=partial(_answers, role),
     )
 

@@ -28,7 +28,7 @@ def calibration(tower: VisionTowerConfig, config: FeatureConfig, dataset: Step, 
             tower, config, dataset=made[dataset.role], store=machine.store, run_job=machine.run_encoding
         ),
         reads=(dataset.role,),
-        uses_device=_encodes_here,
+        num_devices=lambda machine: 0 if machine.cluster else 1,
     )
 
 
@@ -70,11 +70,7 @@ def features(
         request,
         make,
         reads=(dataset.role, *calibrated),
-        uses_device=_encodes_here,
+        num_devices=lambda machine: 0 if machine.cluster else machine.settings.num_processes,
         report=lambda made: Report(tables={"features": [{"dataset": stage, **feature_counts(made[role])}]}),
         gate=lambda made: require_features(made[role], name=stage, max_failed_fraction=limit),
     )
-
-
-def _encodes_here(machine: Machine) -> bool:
-    return machine.cluster is None

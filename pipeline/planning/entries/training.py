@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 
 from model.config import ImageConfig, LlmConfig, Stage, VisionTowerConfig
+from pipeline.compute.hosts import num_processes_here
 from pipeline.config.experiment import (
     ExperimentConfig,
 )
@@ -39,5 +40,5 @@ def training(stage: Stage, config: ExperimentConfig, inputs: Mapping[str, Step],
         stage_request(stage, stage_config, llm, identities, inputs=fingerprints),
         make,
         reads=tuple(step.role for step in inputs.values()),
-        uses_device=lambda _: True,
+        num_devices=lambda machine: num_processes_here(machine.settings),
     )

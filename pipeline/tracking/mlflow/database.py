@@ -7,10 +7,9 @@ between would leave a file that MLflow never opens again.
 import os
 from pathlib import Path
 
-from mlflow.tracking import MlflowClient
-
 from pipeline.compute.devices import held_alone
 from pipeline.core.files import UNFINISHED_SUFFIX
+from pipeline.tracking.mlflow.client import connect
 
 SQLITE = "sqlite:///"
 
@@ -28,5 +27,5 @@ def make_database(uri: str) -> None:
         unfinished = path.with_name(path.name + UNFINISHED_SUFFIX)
         for left_over in path.parent.glob(f"{unfinished.name}*"):  # of a process that was killed; also its journal
             left_over.unlink()
-        MlflowClient(f"{SQLITE}{unfinished}").search_experiments()
+        connect(f"{SQLITE}{unfinished}").search_experiments()
         os.replace(unfinished, path)

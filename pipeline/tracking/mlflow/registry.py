@@ -4,14 +4,10 @@ No weights are copied: a version's source is the artifact's folder in the store.
 """
 
 import logging
-import os
 import re
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 from mlflow.entities.model_registry import ModelVersion
-from mlflow.environment_variables import MLFLOW_HTTP_REQUEST_MAX_RETRIES
 from mlflow.exceptions import MlflowException
 from mlflow.tracking import MlflowClient
 from sqlalchemy.exc import SQLAlchemyError
@@ -21,6 +17,7 @@ from pipeline.core.settings import Settings
 from pipeline.release.facts import scores_of
 from pipeline.store.artifacts import ArtifactStore
 from pipeline.store.manifest import Manifest
+from pipeline.tracking.mlflow.client import connect
 from pipeline.tracking.mlflow.database import make_database
 
 log = logging.getLogger(__name__)
@@ -31,9 +28,6 @@ FINGERPRINT = "fingerprint"
 UNUSUAL = re.compile(r"[^\w./ -]", re.ASCII)
 """Characters that MLflow does not take in the key of a tag."""
 
-for name in ("mlflow", "alembic"):
-    logging.getLogger(name).setLevel(logging.WARNING)  # they narrate the set-up of the database
-
 
 def register_model(settings: Settings, *, experiment: str, description: str, model: Manifest) -> str | None:
     """Enter a model, or find it, note its scores so far, and let ``current`` point to it; returns the version.
@@ -41,7 +35,9 @@ def register_model(settings: Settings, *, experiment: str, description: str, mod
     A registry that does not answer is a warning: the next run of the experiment enters the model.
     """
     try:
-        with _impatient():
+        try:
+            return _registered(settings, experiment=experiment, description=description, model=model)
+        except MlflowException:  # one more attempt, which finds what this one has left; the next run repeats it anyway
             return _registered(settings, experiment=experiment, description=description, model=model)
     except (MlflowException, SQLAlchemyError, OSError) as error:  # of a database or a connection as they are
         log.warning(
@@ -54,31 +50,16 @@ def register_model(settings: Settings, *, experiment: str, description: str, mod
         return None
 
 
-@contextmanager
-def _impatient() -> Iterator[None]:
-    """One more attempt instead of minutes: a run does not wait for what the next one repeats."""
-    name = MLFLOW_HTTP_REQUEST_MAX_RETRIES.name
-    before = os.environ.get(name)
-    os.environ[name] = "1"
-    try:
-        yield
-    finally:
-        if before is None:
-            del os.environ[name]
-        else:
-            os.environ[name] = before
-
-
 def trained_by(settings: Settings, model: Manifest) -> str | None:
     """Id of the MLflow run that made a model, if there is one; a database that does not exist is not made."""
     if _is_local(settings) and not Path(settings.mlflow_uri.removeprefix("sqlite:///")).is_file():
         return None
-    return _run_of(MlflowClient(settings.mlflow_uri), model)
+    return _run_of(connect(settings.mlflow_uri), model)
 
 
 def _registered(settings: Settings, *, experiment: str, description: str, model: Manifest) -> str:
     make_database(settings.mlflow_uri)
-    client = MlflowClient(settings.mlflow_uri)
+    client = connect(settings.mlflow_uri)
     if not client.search_registered_models(f"name = '{experiment}'"):
         client.create_registered_model(experiment, description=description)
     known = client.search_model_versions(f"name = '{experiment}'")

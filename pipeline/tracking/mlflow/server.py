@@ -3,8 +3,6 @@
 """
 
 import json
-import logging
-import os
 from collections.abc import Iterable
 from typing import Any
 from urllib.parse import urlsplit
@@ -20,6 +18,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from pipeline.core.errors import ConfigError
 from pipeline.core.settings import Settings
 from pipeline.tracking.delivery import RefusedError, UnreachableError
+from pipeline.tracking.mlflow.client import connect, set_up_mlflow
 from pipeline.tracking.mlflow.database import make_database
 from pipeline.tracking.mlflow.traces import log_trace
 from pipeline.tracking.outbox import Operation, Spool
@@ -27,7 +26,6 @@ from pipeline.tracking.outbox import Operation, Spool
 MLFLOW_EXPERIMENT = "llava-jp"
 OWN_ID_TAG = "llava_jp.run"
 """Our own id of a run: says whether a run was created although its server did not answer."""
-REQUEST_SECONDS = "30"
 REFUSALS = ("BAD_REQUEST", "INVALID_PARAMETER_VALUE", "RESOURCE_ALREADY_EXISTS", "RESOURCE_DOES_NOT_EXIST")
 """MLflow's error codes that time does not cure. Credentials and a full disk can be mended: not among them."""
 REFUSING_STATUS = (400, 404, 405, 409, 413, 414, 415, 422)
@@ -35,9 +33,6 @@ REFUSING_STATUS = (400, 404, 405, 409, 413, 414, 415, 422)
 BUGS = (AssertionError, AttributeError, ImportError, LookupError, TypeError, ValueError)
 LARGEST_FLOAT = 1.7976931348623157e308
 """What the databases of MLflow hold for infinity."""
-
-for name, level in {"mlflow": logging.WARNING, "alembic": logging.WARNING, "mlflow.store.db": logging.ERROR}.items():
-    logging.getLogger(name).setLevel(level)  # they narrate the set-up of the database, and its absence
 
 
 class MlflowServer:
@@ -48,10 +43,7 @@ class MlflowServer:
     """
 
     def __init__(self, settings: Settings) -> None:
-        # The outbox tries again, after it has compared: within the client a call could be done twice.
-        os.environ["MLFLOW_HTTP_REQUEST_MAX_RETRIES"] = "0"
-        os.environ.setdefault("MLFLOW_HTTP_REQUEST_TIMEOUT", REQUEST_SECONDS)
-        os.environ.setdefault("MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT", "true")
+        set_up_mlflow()  # no attempts of its own: the outbox tries again, after it has compared
         settings.store_root.mkdir(parents=True, exist_ok=True)
         self._uri = settings.mlflow_uri
         self.name = _without_credentials(settings.tracking_uri) or "mlflow.db in the store"
@@ -63,7 +55,7 @@ class MlflowServer:
             if urlsplit(self._uri).scheme.partition("+")[0] in DATABASE_ENGINES:  # itself it may be away
                 make_url(self._uri).get_dialect().import_dbapi()
             else:
-                self._client = MlflowClient(self._uri)
+                self._client = connect(self._uri)
         except (MlflowException, SQLAlchemyError, ImportError) as error:
             raise ConfigError(
                 f"LLAVA_JP_TRACKING_URI={self.name} is no place for MLflow: {self._censored(error)}; use "
@@ -99,7 +91,7 @@ class MlflowServer:
         """The client, when the experiment of all runs is there."""
         make_database(self._uri)
         if self._client is None:
-            self._client = MlflowClient(self._uri)
+            self._client = connect(self._uri)
         if not self._experiment_id:
             existing = self._client.get_experiment_by_name(MLFLOW_EXPERIMENT)
             experiment_id = (
