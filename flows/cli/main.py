@@ -71,6 +71,7 @@ def show(
     config = load_experiment(experiment, overrides or ())
     from pipeline.compute.gpus import find_gpu
     from pipeline.data.download.datasets import is_pinned, plan_download, published_datasets
+    from pipeline.data.download.hub_datasets import hub_datasets, unpinned_datasets
     from pipeline.data.download.models import unpinned_models
     from pipeline.data.download.plan import require_disk
     from pipeline.planning.costs import estimate
@@ -96,7 +97,8 @@ def show(
         table.add_row(str(step.role), step.fingerprint, state, *_cost_cells(cost, mark))
     console.print(table)
     console.print(f"~ is estimated; {size(free_bytes(store.root))} free on the disk of the store")
-    if unpinned := unpinned_models(config, root=store.root):
+    named = hub_datasets(config.evaluation, config.datasets)
+    if unpinned := [*unpinned_models(config, root=store.root), *unpinned_datasets(named, root=store.root)]:
         console.print(
             f"the first run pins {', '.join(unpinned)} to a commit; fingerprints of steps with it are not final"
         )

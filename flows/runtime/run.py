@@ -21,6 +21,7 @@ from pipeline.core.errors import ConfigError
 from pipeline.core.progress import listening
 from pipeline.core.settings import Settings, load_settings
 from pipeline.data.download.datasets import pin_datasets, published_among, published_datasets
+from pipeline.data.download.hub_datasets import hub_datasets, pin_hub_datasets
 from pipeline.data.download.models import pin_models
 from pipeline.evaluation.judge.prompt import has_judged_benchmark
 from pipeline.evaluation.language_gate import require_language_gate
@@ -132,6 +133,7 @@ def experiment_run(experiment: ExperimentName | ExperimentConfig) -> Iterator[Ru
     config = pin_models(resolve(experiment), root=settings.store_root)
     machine = _machine(settings, config.evaluation)
     pin_datasets(published_datasets(config), root=settings.store_root)
+    pin_hub_datasets(hub_datasets(config.evaluation, config.datasets), root=settings.store_root)
     plan = plan_experiment(config, settings)
     if not all(machine.store.is_whole(step.request) for step in plan.of_kind("features")):
         from pipeline.planning.features import (
@@ -157,6 +159,7 @@ def evaluation_run(config: ModelEvaluation) -> Iterator[Run]:
     store = machine.store
     require_free_name(config, store_root=store.root)
     pin_datasets(published_among([one.source for one in config.evaluation.benchmarks]), root=store.root)
+    pin_hub_datasets(hub_datasets(config.evaluation), root=store.root)
     model = open_model_under_test(config.model, find=partial(find_model, settings=settings), settings=settings)
     plan = plan_evaluation(config, model, settings)
     write_evaluation(config, plan, store_root=store.root)

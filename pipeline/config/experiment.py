@@ -23,6 +23,7 @@ from model.config import (
 )
 from pipeline.config.architectures import longest_sequence, tile_size
 from pipeline.config.datasets import DatasetSource as DatasetSource
+from pipeline.config.datasets import HfDatasetSource as HfDatasetSource
 from pipeline.config.datasets import LocalSource as LocalSource
 from pipeline.config.datasets import PublishedSource as PublishedSource
 from pipeline.config.datasets import ShapesJaSource as ShapesJaSource
@@ -254,6 +255,8 @@ def _experiment_file(name_or_path: str) -> Path:
 
 
 PATH_FIELDS = {"annotations", "images", "originals", "folder"}
+LOCAL_PATHS = (".", "/", "~")
+"""How a ``path`` begins that is no id on the Hub."""
 
 
 def _with_absolute_paths(value: Any, folder: Path) -> Any:
@@ -261,7 +264,7 @@ def _with_absolute_paths(value: Any, folder: Path) -> Any:
     if isinstance(value, dict):
         return {
             key: str(folder / Path(item).expanduser())
-            if key in PATH_FIELDS and isinstance(item, str)
+            if isinstance(item, str) and (key in PATH_FIELDS or (key == "path" and item.startswith(LOCAL_PATHS)))
             else _with_absolute_paths(item, folder)
             for key, item in value.items()
         }
@@ -273,10 +276,10 @@ def _with_absolute_paths(value: Any, folder: Path) -> Any:
 def _merged(base: dict[str, Any], change: dict[str, Any]) -> dict[str, Any]:
     """``base`` with the fields of ``change``; a section of another kind replaces the old one whole.
 
-    A revision belongs to its repository: another ``id`` does not inherit it.
+    A revision belongs to its repository: another ``id`` or ``path`` does not inherit it.
     """
     merged = dict(base)
-    if change.get("id", base.get("id")) != base.get("id"):
+    if any(change.get(key, base.get(key)) != base.get(key) for key in ("id", "path")):
         merged.pop("revision", None)
     for key, value in change.items():
         old = merged.get(key)

@@ -1,5 +1,6 @@
 """What a config section means, independent of where its files lie: paths are replaced by digests of their content."""
 
+import glob
 import hashlib
 import os
 import sqlite3
@@ -13,8 +14,8 @@ from pydantic import BaseModel
 
 from pipeline.config.experiment import PATH_FIELDS, TOKENIZER_FOLDER
 from pipeline.core.errors import DataError
-from pipeline.core.files import sha256_of_file
-from pipeline.store.lockfile import NOT_PINNED, pinned_revision
+from pipeline.core.files import files_of_pattern, sha256_of_file
+from pipeline.store.lockfile import NOT_PINNED, dataset_pin, pinned_revision
 
 DIGESTS_FILE = "file_digests.sqlite"
 LAST_CHARACTER = "\U0010ffff"
@@ -30,6 +31,7 @@ class Identities:
 
     def __init__(self, root: Path) -> None:
         self.root = root
+        self._known = root / DIGESTS_FILE
         self._digests: dict[Path, str] = {}
 
     def of(self, section: BaseModel) -> dict[str, Any]:
@@ -50,6 +52,8 @@ class Identities:
                 return {**value, "sha256": self.of_path(TOKENIZER_FOLDER / value["name"])}
             if value.get("kind") == "hub" and value["revision"] is None:
                 return {**value, "revision": pinned_revision(value["id"], root=self.root) or NOT_PINNED}
+            if value.get("kind") == "dataset":
+                return self._hf_dataset(value)
             is_local = value.get("kind") == "local"
             return {
                 f"{key}_sha256" if is_local and key in PATH_FIELDS else key: self.of_path(Path(item))
@@ -60,6 +64,27 @@ class Identities:
             }
         return [self._resolve(item) for item in value] if isinstance(value, list) else value
 
+    def _hf_dataset(self, value: dict[str, Any]) -> dict[str, Any]:
+        """Files by their content, a repository by its commit; what is not given is no part of what is asked."""
+        resolved = {key: item for key, item in value.items() if item is not None and key not in ("path", "images")}
+        resolved["columns"] = {field: column for field, column in value["columns"].items() if column is not None}
+        if value["images"] is not None:
+            resolved["images_sha256"] = self.of_path(Path(value["images"]))
+        if Path(value["path"]).is_absolute():
+            return {**resolved, "path_sha256": self._of_pattern(value["path"])}
+        pinned = pinned_revision(dataset_pin(value["path"]), root=self.root)
+        return {**resolved, "path": value["path"], "revision": value["revision"] or pinned or NOT_PINNED}
+
+    def _of_pattern(self, pattern: str) -> str:
+        """``of_path`` of a file or a folder, or of the names and contents of all files that a pattern means."""
+        path = Path(pattern)
+        if path.exists() or not glob.has_magic(pattern):
+            return self.of_path(path)
+        if not (found := files_of_pattern(pattern)):
+            raise DataError(f"no file is called {pattern}; check the paths of the experiment")
+        folder = Path(os.path.commonpath([str(file.parent) for file in found]))
+        return _joint_digest([file.name for file in found], _digests(found, folder, self._known))
+
     def of_path(self, path: Path) -> str:
         """sha256 of a file, or of the names and contents of all files below a folder.
 
@@ -69,7 +94,7 @@ class Identities:
             DataError: the path does not exist, or a file may not be read.
         """
         if path not in self._digests:
-            self._digests[path] = _content_digest(path, self.root / DIGESTS_FILE)
+            self._digests[path] = _content_digest(path, self._known)
         return self._digests[path]
 
 
@@ -79,8 +104,11 @@ def _content_digest(path: Path, known: Path) -> str:
     if not path.is_dir():
         raise DataError(f"{path} does not exist; check the paths of the experiment")
     found = sorted(_files_below(path))
-    digests = _digests(found, path, known)
-    lines = [f"{file.relative_to(path).as_posix()}\0{sha256}\n" for file, sha256 in zip(found, digests, strict=True)]
+    return _joint_digest([file.relative_to(path).as_posix() for file in found], _digests(found, path, known))
+
+
+def _joint_digest(names: list[str], digests: list[str]) -> str:
+    lines = [f"{name}\0{sha256}\n" for name, sha256 in zip(names, digests, strict=True)]
     return hashlib.sha256("".join(lines).encode("utf-8", "surrogateescape")).hexdigest()
 
 

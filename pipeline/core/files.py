@@ -1,5 +1,6 @@
 """Files that appear under their names only when they are complete and on the disk, and what is in a folder."""
 
+import glob
 import hashlib
 import os
 from pathlib import Path
@@ -38,3 +39,8 @@ def files_below(directory: Path) -> dict[str, Path]:
     """Every file by its name relative to the directory, with ``/``, sorted."""
     paths = sorted(path for path in directory.rglob("*") if path.is_file())
     return {path.relative_to(directory).as_posix(): path for path in paths}
+
+
+def files_of_pattern(pattern: str) -> list[Path]:
+    """The files that a pattern such as ``data/*.parquet`` means, sorted."""
+    return sorted(path for name in glob.glob(pattern, recursive=True) if (path := Path(name)).is_file())

@@ -15,12 +15,18 @@ from pipeline.data.images import IMAGE_SCHEMA, ImageRecord, inspect_file
 IMAGES_PER_PART = 4096
 """Images whose inspection is lost when the process is killed, at most."""
 
+IMAGES_PER_GROUP = 32
+"""Of many images with their bytes: what is read from the disk to have one of them."""
 
-def inspect_images(samples_file: Path, *, images: Path, parts: Path) -> None:
-    """Write the rows of ``IMAGE_SCHEMA`` of all images of a samples file, in parts of ``IMAGES_PER_PART``."""
+
+def inspect_images(samples_file: Path, *, images: Path | None, parts: Path) -> None:
+    """Write the rows of ``IMAGE_SCHEMA`` of all images of a samples file, in parts of ``IMAGES_PER_PART``.
+
+    ``images`` is their folder; None for a dataset that has none, where every image comes with its record.
+    """
     names = _names(samples_file)
-    if (embedded := embedded_part(parts)).exists():
-        kept = set(_names(embedded))
+    if embedded := embedded_parts(parts):
+        kept = {name for part in embedded for name in _names(part)}
         names = [name for name in names if name not in kept]
     numbered = enumerate(groups(names, IMAGES_PER_PART))
     missing = [(part, group) for number, group in numbered if not (part := part_file(parts, number)).exists()]
@@ -28,9 +34,15 @@ def inspect_images(samples_file: Path, *, images: Path, parts: Path) -> None:
     progress = Progress("decode images", total=len(names), unit="images", start=num_done)
     with ThreadPoolExecutor() as pool:
         for part, group in missing:
-            records = pool.map(lambda name: inspect_file(name, folder=images), group)
+            records = pool.map(lambda name: _inspected(name, images), group)
             write_rows(part, _counted(records, progress), schema=IMAGE_SCHEMA)
     progress.finish()
+
+
+def _inspected(image: str, folder: Path | None) -> ImageRecord:
+    if folder is None:
+        return ImageRecord(image, status="missing", reason="the row names a file, and the dataset has no folder images")
+    return inspect_file(image, folder=folder)
 
 
 def _counted(records: Iterable[ImageRecord], progress: Progress) -> Iterator[dict[str, Any]]:
@@ -44,9 +56,14 @@ def _names(table: Path) -> list[str]:
     return names
 
 
-def embedded_part(parts: Path) -> Path:
-    """Where the images that came with their records lie while the dataset is made."""
-    return parts / "images-embedded.parquet"
+def embedded_part(parts: Path, number: int | None = None) -> Path:
+    """Where the images that came with their records lie while the dataset is made; in numbered parts if many."""
+    return parts / ("images-embedded.parquet" if number is None else f"images-embedded-{number:06d}.parquet")
+
+
+def embedded_parts(parts: Path) -> list[Path]:
+    """All of them that are there."""
+    return sorted(parts.glob("images-embedded*.parquet"))
 
 
 def part_file(parts: Path, number: int) -> Path:
@@ -69,4 +86,5 @@ LINK_COLUMNS = ["image", "image_sha256", "status", "reason"]
 
 def _batches(parts: Path) -> Iterator[pa.RecordBatch]:
     for part in sorted(parts.glob("images-*.parquet")):
-        yield from pq.ParquetFile(part).iter_batches(batch_size=IMAGES_PER_PART)
+        is_numbered = part.name.startswith("images-embedded-")
+        yield from pq.ParquetFile(part).iter_batches(batch_size=IMAGES_PER_GROUP if is_numbered else IMAGES_PER_PART)

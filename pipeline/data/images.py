@@ -12,6 +12,7 @@ import stat
 import warnings
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from pathlib import Path, PurePosixPath
 from typing import Any
 
@@ -207,21 +208,22 @@ class ImageReader:
     """Finds the images of some datasets by their sha256."""
 
     def __init__(self, datasets: Iterable[Manifest]) -> None:
-        self._bytes: dict[str, bytes] = {}
+        self._groups: dict[str, tuple[Path, int]] = {}
+        """Of images that lie in the dataset: its table and the group of rows there."""
         self._files: dict[str, str] = {}
         for dataset in datasets:
-            table = pq.read_table(dataset.path("images.parquet"), columns=["image_sha256", "file", "bytes", "status"])
-            for row in table.to_pylist():
-                if row["status"] != "ok":
-                    continue
-                if row["bytes"] is not None:
-                    self._bytes[row["image_sha256"]] = row["bytes"]
-                else:
-                    self._files[row["image_sha256"]] = row["file"]
+            table = pq.ParquetFile(dataset.path("images.parquet"))
+            for group in range(table.num_row_groups):
+                rows = table.read_row_group(group, columns=["image_sha256", "file", "status"]).to_pylist()
+                for row in rows:
+                    if row["status"] == "ok" and row["file"] is None:
+                        self._groups[row["image_sha256"]] = (dataset.path("images.parquet"), group)
+                    elif row["status"] == "ok":
+                        self._files[row["image_sha256"]] = row["file"]
 
     def usable(self) -> tuple[str, ...]:
         """sha256 of every usable image, sorted, each once."""
-        return tuple(sorted({*self._bytes, *self._files}))
+        return tuple(sorted({*self._groups, *self._files}))
 
     def read(self, image_sha256: str) -> bytes:
         """The bytes of one image.
@@ -230,8 +232,8 @@ class ImageReader:
             DataError: the file has gone or has changed since the dataset was prepared.
             TransientError: the disk or the network does not give it now.
         """
-        if image_sha256 in self._bytes:
-            return self._bytes[image_sha256]
+        if image_sha256 in self._groups:
+            return _images_of_group(*self._groups[image_sha256])[image_sha256]
         file = self._files[image_sha256]
         try:
             content = Path(file).read_bytes()
@@ -242,3 +244,10 @@ class ImageReader:
         if hashlib.sha256(content).hexdigest() != image_sha256:
             raise DataError(f"{file} changed since the dataset was prepared; prepare the dataset again")
         return content
+
+
+@lru_cache(maxsize=4)
+def _images_of_group(table: Path, group: int) -> dict[str, bytes]:
+    """The usable images of a group of rows, by their sha256; the last groups are kept, as neighbours come together."""
+    rows = pq.ParquetFile(table).read_row_group(group, columns=["image_sha256", "bytes"]).to_pylist()
+    return {row["image_sha256"]: row["bytes"] for row in rows if row["bytes"] is not None}

@@ -18,13 +18,15 @@ import pyarrow.parquet as pq
 
 from pipeline.benchmarks.benchmark import Pair
 from pipeline.benchmarks.known import KNOWN_BENCHMARKS
-from pipeline.config.experiment import DatasetSource, LocalSource, PublishedSource, ShapesJaSource
+from pipeline.config.experiment import DatasetSource, HfDatasetSource, LocalSource, PublishedSource, ShapesJaSource
 from pipeline.config.identity import Identities
 from pipeline.core.errors import DataError
 from pipeline.core.parquet import ROWS_PER_GROUP, table_writer, write_rows
 from pipeline.core.progress import Progress
 from pipeline.data.download.datasets import DatasetOnDisk, dataset_on_disk, revisions
+from pipeline.data.download.hub_datasets import hub_revision
 from pipeline.data.formats import READERS, llava_records
+from pipeline.data.hf_datasets.parts import ROWS_VERSION, records_of
 from pipeline.data.image_table import embedded_part, inspect_images, join_parts
 from pipeline.data.images import IMAGE_SCHEMA, ImageRecord, inspect_bytes
 from pipeline.data.ingest import ingest
@@ -56,6 +58,8 @@ def prepare_request(source: DatasetSource, identities: Identities) -> Request:
         config["revisions"] = revisions(source.name, root=identities.root)
         if source.name in KNOWN_BENCHMARKS:
             config["items_version"] = ITEMS_VERSION
+    if isinstance(source, HfDatasetSource):
+        config["rows_version"] = ROWS_VERSION
     return Request(step="dataset", version=VERSION, config=config)
 
 
@@ -96,9 +100,11 @@ def _prepare(source: DatasetSource, directory: Path, root: Path) -> dict[str, An
     work.mkdir(exist_ok=True)
     files = _files(source, root)
     if not (work / "samples.parquet").exists():
-        _ingest(source, files, work)
+        _ingest(source, files, work, root)
     if files:
         inspect_images(work / "samples.parquet", images=files.images, parts=work)
+    if isinstance(source, HfDatasetSource):
+        inspect_images(work / "samples.parquet", images=source.images, parts=work)
     images = join_parts(work, directory / "images.parquet")
     counts = _link(work, images, directory)
     if (work / DETAILS_FILE).exists():
@@ -118,7 +124,11 @@ def _files(source: DatasetSource, root: Path) -> DatasetOnDisk | None:
     return None
 
 
-def _ingest(source: DatasetSource, files: DatasetOnDisk | None, work: Path) -> None:
+def _ingest(source: DatasetSource, files: DatasetOnDisk | None, work: Path, root: Path) -> None:
+    if isinstance(source, HfDatasetSource):
+        records = records_of(source, revision=hub_revision(source, root=root), work=work, root=root)
+        ingest(enumerate(records), folder=work, default_source=source.path if source.is_on_hub else "local")
+        return
     if isinstance(source, ShapesJaSource):
         records = _keeping_images(_drawn(source), work, is_drawn=True)
         ingest(enumerate(records), folder=work, default_source=source.kind)

@@ -15,10 +15,11 @@ from model.config import GenerationConfig, Stage
 from pipeline.benchmarks.known import KNOWN_BENCHMARKS
 from pipeline.compute.model_sizes import Tower, matrix_rate, tower_sizes
 from pipeline.config.evaluation import BenchmarkConfig
-from pipeline.config.experiment import DatasetSource, ExperimentConfig, PublishedSource, ShapesJaSource
+from pipeline.config.experiment import DatasetSource, ExperimentConfig, HfDatasetSource, PublishedSource, ShapesJaSource
 from pipeline.core.records import read_records
 from pipeline.core.settings import Settings
 from pipeline.data.download.registry import find_dataset, find_source
+from pipeline.data.hf_datasets.sizes import expected_size
 from pipeline.data.samples import Sample, normalise
 from pipeline.data.shapes_ja import generate_shapes
 from pipeline.features.sizes import EFFICIENCY, Cost, calibration_cost, encoding_flops, features_cost
@@ -136,6 +137,9 @@ def _count(source: DatasetSource, step: Step, store: ArtifactStore) -> DatasetSi
         )
     if isinstance(source, PublishedSource):
         return _published(source.name)
+    if isinstance(source, HfDatasetSource):
+        size = expected_size(source, root=store.root)
+        return DatasetSize(size.num_rows, size.num_rows, size.num_characters, size.num_bytes)
     return _first_records(source.annotations)
 
 

@@ -104,7 +104,12 @@ NOT_PINNED = "not pinned yet"
 """The revision of a source that was never looked up; the fingerprint of what is made of it is not final."""
 
 
+def dataset_pin(id: str) -> str:
+    """The name under which a dataset on the Hub is pinned; a model may have the same id."""
+    return f"datasets/{id}"
+
+
 def pinned_revision(id: str, *, root: Path) -> str | None:
-    """The commit that a model was pinned to by an earlier run, or None."""
+    """The commit that a model or a ``dataset_pin`` was pinned to by an earlier run, or None."""
     locked = SourceLock(root).find(id)
     return locked.revision if locked else None

@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
-from urllib.parse import unquote, urlsplit
+from urllib.parse import parse_qs, unquote, urlsplit
 
 from tests.support.hub_commits import write
 
@@ -182,6 +182,11 @@ class _Handler(BaseHTTPRequestHandler):
         body = self.body()
         headers = {name.lower(): value for name, value in self.headers.items()}
         self.hub.requests.append(Request(self.server_name, self.command, unquote(self.path), headers))
+        repository, is_question, revision = unquote(self.path).removeprefix("/api/").partition("/paths-info/")
+        if is_question:
+            paths = parse_qs(body.decode())["paths"]
+            found = json.dumps(paths_info(self.hub, repository, revision, paths)).encode()
+            return self.send(200, found, {"Content-Type": "application/json"})
         status, answer = write(self.hub, self.command, unquote(self.path), body, headers)
         self.send(status, json.dumps(answer).encode(), {"Content-Type": "application/json"})
 
@@ -224,7 +229,11 @@ class _Handler(BaseHTTPRequestHandler):
             name = key.partition("/")[2]
             record = {"id": name, "modelId": name, "sha": sha, "siblings": files, "private": False, "tags": []}
             if what == "tree":
-                record = [_in_tree(file) for file in files]
+                is_recursive = parse_qs(urlsplit(self.path).query).get("recursive", ["true"])[0].lower() in (
+                    "true",
+                    "1",
+                )
+                record = entries_below("/".join(rest[2:]), files, is_recursive=is_recursive)
             return self.send(200, json.dumps(record).encode(), {"Content-Type": "application/json"})
         return self.send(401, b"{}", {"X-Error-Code": "RepoNotFound"})
 
@@ -302,6 +311,27 @@ def _described(name: str, content: bytes) -> dict[str, Any]:
     if len(content) > LFS_BYTES:
         described["lfs"] = {"sha256": hashlib.sha256(content).hexdigest(), "size": len(content), "pointerSize": 130}
     return described
+
+
+def entries_below(folder: str, files: list[dict[str, Any]], *, is_recursive: bool) -> list[dict[str, Any]]:
+    """The files below a folder of a repository; without those in its folders, these stand for them."""
+    start = f"{folder}/" if folder else ""
+    below = [file for file in files if file["rfilename"].startswith(start)]
+    if is_recursive:
+        return [_in_tree(file) for file in below]
+    folders = dict.fromkeys(
+        start + rest.partition("/")[0] for file in below if "/" in (rest := file["rfilename"].removeprefix(start))
+    )
+    entries = [_in_tree(file) for file in below if "/" not in file["rfilename"].removeprefix(start)]
+    return [*entries, *({"type": "directory", "path": name, "oid": commit_of(name), "size": 0} for name in folders)]
+
+
+def paths_info(hub: HubServer, repository: str, revision: str, paths: list[str]) -> list[dict[str, Any]]:
+    """What the Hub says of some files and folders of a repository."""
+    found = hub.repositories[repository]
+    files = [_described(*item) for item in found.commits[found.branches.get(revision, revision)].items()]
+    entries = [entry for path in paths for entry in entries_below(path.rpartition("/")[0], files, is_recursive=False)]
+    return [entry for entry in entries if entry["path"] in paths]
 
 
 def _in_tree(described: dict[str, Any]) -> dict[str, Any]:

@@ -97,9 +97,13 @@ def where(source: Source) -> str:
     return " ".join(str(file.url) for file in source.files)
 
 
+EVERY_FILE = "**"
+"""The pattern of all files of a repository."""
+
+
 def matches(name: str, pattern: str) -> bool:
     """Whether a path is meant; ``*`` does not cross a ``/``."""
-    return name.count("/") == pattern.count("/") and fnmatchcase(name, pattern)
+    return pattern == EVERY_FILE or (name.count("/") == pattern.count("/") and fnmatchcase(name, pattern))
 
 
 def explain_refusal(source: Source, error: RefusedError, *, revision: str) -> PipelineError:
