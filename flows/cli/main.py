@@ -5,10 +5,8 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Annotated
 
 import typer
-import yaml
 from huggingface_hub.utils.tqdm import disable_progress_bars
 from rich.markup import escape
-from rich.table import Table
 
 from flows.cli import models as model_commands
 from flows.cli import store as store_commands
@@ -16,19 +14,14 @@ from flows.cli.compare import compare_and_print, compared, print_comparison, req
 from flows.cli.encode import encode
 from flows.cli.eval import eval_model
 from flows.cli.results import results
-from flows.cli.show import show_training
-from flows.cli.terminal import console, explained, interrupted_by_schedulers, narrated, print_records, print_rows, size
+from flows.cli.show import print_download, show
+from flows.cli.terminal import console, explained, interrupted_by_schedulers, narrated, print_rows
 from pipeline.config.experiment import load_experiment
-from pipeline.core.disk import free_bytes
 from pipeline.core.errors import QueryError
-from pipeline.core.progress import duration
 from pipeline.core.settings import load_settings
-from pipeline.store.artifacts import ArtifactStore
 
 if TYPE_CHECKING:
-    from pipeline.data.download.plan import FetchPlan
     from pipeline.data.download.registry import Source
-    from pipeline.features.sizes import Cost
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
 
@@ -60,53 +53,7 @@ def main() -> None:
     app()
 
 
-@app.command()
-@explained
-def show(
-    experiment: Experiment,
-    overrides: Overrides = None,
-    gpu: Annotated[str | None, typer.Option(help='Predict the training on this GPU, such as "RTX 4090".')] = None,
-) -> None:
-    """The whole configuration; each step with its fingerprint, done or to do, and what it needs."""
-    config = load_experiment(experiment, overrides or ())
-    from pipeline.compute.gpus import find_gpu
-    from pipeline.data.download.datasets import is_pinned, plan_download, published_datasets
-    from pipeline.data.download.models import unpinned_models
-    from pipeline.data.download.plan import require_disk
-    from pipeline.planning.costs import estimate
-    from pipeline.planning.features import plan_features, require_space_for
-    from pipeline.planning.plan import plan_experiment
-
-    if gpu is not None:
-        find_gpu(gpu)  # a misspelled name is said before pages of tables
-    store = ArtifactStore(load_settings().store_root)
-    published = published_datasets(config)
-    download = plan_download(published, root=store.root)
-    costs = estimate(config, store=store)
-    console.print(yaml.safe_dump(config.model_dump(mode="json"), allow_unicode=True, sort_keys=False), markup=False)
-    table = Table(title=f"{config.name} in {store.root}", title_justify="left")
-    for heading in ("step", "fingerprint", "state", "disk", "time", "memory"):
-        table.add_column(heading, justify="right" if heading in ("disk", "time", "memory") else "left")
-    for step in plan_experiment(config):
-        state = "done" if store.is_whole(step.request) else "to do"
-        cost = costs[step.role]
-        mark = "" if state == "done" else "~"
-        table.add_row(step.role, step.fingerprint, state, *_cost_cells(cost, mark))
-    console.print(table)
-    console.print(f"~ is estimated; {size(free_bytes(store.root))} free on the disk of the store")
-    if unpinned := unpinned_models(config, root=store.root):
-        console.print(
-            f"the first run pins {', '.join(unpinned)} to a commit; fingerprints of steps with it are not final"
-        )
-    features = plan_features(config, store=store)
-    print_records(features.rows(), title=features.note())
-    show_training(config, store=store, gpu=gpu)
-    if download:
-        if not is_pinned(published, root=store.root):
-            console.print("fingerprints of steps on sources that are not pinned yet are not final")
-        _print_download(download)
-        require_disk(download)
-    require_space_for(config, store=store)
+app.command()(explained(show))
 
 
 @app.command(name="fetch")
@@ -123,7 +70,7 @@ def fetch_command(
     root = load_settings().store_root
     sources = [source for name in names for source in _sources_named(name)]
     plan = fetch_plan(sources, root=root)
-    _print_download(plan)
+    print_download(plan)
     require_disk(plan)
     with narrated():
         for fetched in fetch(sources, root=root):
@@ -213,17 +160,6 @@ def _sources_named(name: str) -> "Sequence[Source]":
     from pipeline.data.download.registry import find_source, known_datasets, sources_of
 
     return sources_of([name]) if name in known_datasets() else (find_source(name),)
-
-
-def _print_download(plan: "FetchPlan") -> None:
-    print_records(plan.rows(), title="Published data")
-    for note in plan.notes():
-        console.print(note, soft_wrap=True, highlight=False, markup=False)
-
-
-def _cost_cells(cost: "Cost", mark: str) -> tuple[str, str, str]:
-    memory = "" if cost.memory_bytes is None else mark + size(cost.memory_bytes)
-    return mark + size(cost.num_bytes), mark + duration(cost.seconds), memory
 
 
 def _key_and_value(parameter: str) -> tuple[str, str]:

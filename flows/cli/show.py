@@ -1,43 +1,159 @@
-"""The part of ``llava-jp show`` about the two training stages. Heavy libraries are imported where they are used."""
+"""``llava-jp show``: an experiment on one screen. Heavy libraries are imported where they are used."""
 
-from flows.cli.terminal import console, print_records
-from pipeline.config.experiment import ExperimentConfig
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+import yaml
+from rich.table import Table
+
+from flows.cli.terminal import console, print_records, size
+from pipeline.config.experiment import ExperimentConfig, load_experiment
+from pipeline.core.disk import free_bytes
+from pipeline.core.progress import duration
+from pipeline.core.settings import load_settings
 from pipeline.store.artifacts import ArtifactStore
 
+if TYPE_CHECKING:
+    from model.config import LlmWeights, TowerWeights
+    from pipeline.compute.gpus import Device
+    from pipeline.data.download.plan import FetchPlan
+    from pipeline.planning.costs import Cost, Workload
+    from pipeline.planning.plan import PlannedStep
+    from pipeline.planning.training import StageForecast
 
-def show_training(config: ExperimentConfig, *, store: ArtifactStore, gpu: str | None) -> None:
-    """Operations and hours on a GPU, memory of a device under each ZeRO stage, and what to do when it will not fit.
 
-    Args:
-        config: the experiment.
-        store: has what is known of its data.
-        gpu: name of a GPU of ``pipeline.compute.gpus``; None: the device of this machine, without hours.
+def show(
+    experiment: Annotated[str, typer.Argument(help="Name of an experiment, or path of a .yaml file.")],
+    overrides: Annotated[
+        list[str] | None, typer.Option("--set", help="Change a field: finetune.learning_rate=1e-4.")
+    ] = None,
+    gpu: Annotated[str | None, typer.Option(help='Forecast for this GPU, such as "RTX 4090".')] = None,
+    whole_config: Annotated[
+        bool, typer.Option("--config", help="Also the whole configuration, and the licence of every source.")
+    ] = False,
+    memory: Annotated[bool, typer.Option("--memory", help="Also the memory under each ZeRO stage.")] = False,
+) -> None:
+    """What an experiment is; each step with its fingerprint, done or to do, and what it needs."""
+    config = load_experiment(experiment, overrides or ())
+    from pipeline.compute.gpus import named_device, own_device
+    from pipeline.data.download.datasets import plan_download, published_datasets
+    from pipeline.data.download.plan import require_disk
+    from pipeline.features.sizes import require_space
+    from pipeline.planning.costs import estimate, workload_of
+    from pipeline.planning.features import count_images, features_note
+    from pipeline.planning.plan import plan_experiment
 
-    Raises:
-        ConfigError: no GPU has that name.
-    """
-    from pipeline.compute.gpus import find_gpu
-    from pipeline.planning.costs import training_forecasts
-    from pipeline.planning.training import (
-        EXPECTED_MFU,
-        GIB,
-        advice,
-        gpu_rows,
-        memory_rows,
-        memory_title,
-        own_memory,
+    device = own_device() if gpu is None else named_device(gpu)
+    settings = load_settings()
+    store = ArtifactStore(settings.store_root)
+    download = plan_download(published_datasets(config), root=store.root)
+    plan = plan_experiment(config)
+    workload = workload_of(config, plan, store=store, settings=settings)
+    images = count_images(config, plan, workload.data, store=store)
+    costs = estimate(workload, plan, store=store, device=device)
+    to_do = {step.role for step in plan if not store.is_whole(step.request)}
+
+    if whole_config:
+        console.print(yaml.safe_dump(config.model_dump(mode="json"), allow_unicode=True, sort_keys=False), markup=False)
+        print_records(download.rows() if download else (), title="Published data")
+    _print_lines([f"{config.name} in {store.root}", config.description, _models_and_data(workload)])
+    _print_steps(plan, costs, to_do)
+    _print_lines([_totals([costs[role] for role in to_do], free_bytes(store.root)), device.assumption])
+    if memory:
+        for stage in workload.stages.values():
+            _print_memory(stage, device)
+    _print_lines([features_note(config, images), *_warnings(workload, costs, device), *_not_final(config, store)])
+    if download:
+        _print_lines(download.notes())
+        require_disk(download)
+    require_space(config.vision_tower, config.features, num_images=images.num_to_encode, root=store.root)
+
+
+def print_download(plan: "FetchPlan") -> None:
+    """Each source with its bytes and its licence; then what all take."""
+    print_records(plan.rows(), title="Published data")
+    _print_lines(plan.notes())
+
+
+def _print_lines(lines: Iterable[str]) -> None:
+    for line in lines:
+        console.print(line, soft_wrap=True, highlight=False, markup=False)
+
+
+def _models_and_data(workload: "Workload") -> str:
+    config, data = workload.config, workload.data
+    tower, llm = workload.tower.num_parameters, workload.stages["finetune"].request.sizes.num_llm
+    samples = " and ".join(
+        f"{data[stage].num_samples} samples on {data[stage].num_images} images ({stage})" for stage in workload.stages
+    )
+    return (
+        f"vision tower {_name(config.vision_tower.weights)} ({tower / 1e6:.3g} M parameters), "
+        f"LLM {_name(config.llm.weights)} ({llm / 1e6:.4g} M); {samples}"
     )
 
-    known = find_gpu(gpu) if gpu is not None else None
-    name, memory_bytes = (known.name, known.memory_gib * GIB) if known else own_memory()
-    forecasts = training_forecasts(config, store=store)
-    if known:
-        print_records(list(gpu_rows(forecasts, known)), title=f"Training on {known.name}")
-        console.print(
-            f"hours are {100 * EXPECTED_MFU:.0f} % of its {known.teraflops:.0f} TFLOP/s in bfloat16", highlight=False
-        )
-    for one in forecasts:
-        print_records(list(memory_rows(one, memory_bytes)), title=memory_title(one))
-    for one in forecasts:
-        if said := advice(one, memory_bytes, name=name):
-            console.print(said, soft_wrap=True, highlight=False, markup=False)
+
+def _name(weights: "LlmWeights | TowerWeights") -> str:
+    match weights.kind:
+        case "hub":
+            return weights.id
+        case "local":
+            return str(weights.folder)
+        case "random":
+            return f"random {weights.model_type}"
+    return _name(weights.source)
+
+
+def _print_steps(plan: Iterable["PlannedStep"], costs: Mapping[str, "Cost"], to_do: set[str]) -> None:
+    table = Table()
+    for heading in ("step", "fingerprint", "state", "disk", "time", "memory"):
+        table.add_column(heading, justify="right" if heading in ("disk", "time", "memory") else "left")
+    for step in plan:
+        cost, mark = costs[step.role], "~" if step.role in to_do else ""
+        memory = "" if cost.memory_bytes is None else mark + size(cost.memory_bytes)
+        disk, time = mark + size(cost.num_bytes), mark + duration(cost.seconds)
+        table.add_row(step.role, step.fingerprint, "to do" if mark else "done", disk, time, memory)
+    console.print(table)
+
+
+def _totals(costs: Sequence["Cost"], free: int) -> str:
+    """Of what is to do."""
+    num_bytes, seconds = sum(one.num_bytes for one in costs), sum(one.seconds for one in costs)
+    least = "" if num_bytes <= free else ", NOT ENOUGH"
+    return (
+        f"~ is estimated; to do are {len(costs)} steps: {size(num_bytes)} on disk, {duration(seconds)}; "
+        f"{size(free)} free on the disk of the store{least}"
+    )
+
+
+def _print_memory(stage: "StageForecast", device: "Device") -> None:
+    from pipeline.planning.training import memory_rows
+
+    recomputed = "recomputed" if stage.request.config.gradient_checkpointing else "kept"
+    devices = "one device" if stage.request.num_devices == 1 else f"each of {stage.request.num_devices} devices"
+    title = f"Memory of {devices}; chosen are ZeRO {stage.zero_stage} and {recomputed} activations"
+    print_records(list(memory_rows(stage, device.memory_bytes)), title=title)
+
+
+def _warnings(workload: "Workload", costs: Mapping[str, "Cost"], device: "Device") -> Iterator[str]:
+    """Steps that a device cannot hold; of training with what would do."""
+    from pipeline.planning.training import advice
+
+    for stage in workload.stages.values():
+        if said := advice(stage, device):
+            yield said
+    for role, cost in costs.items():
+        needed = cost.memory_bytes or 0
+        if role.startswith(("calibration", "features", "predictions")) and needed > device.memory_bytes:
+            yield f"{role} will not fit {device.name}: it needs {size(needed)} of {size(device.memory_bytes)}"
+
+
+def _not_final(config: ExperimentConfig, store: ArtifactStore) -> Iterator[str]:
+    """Fingerprints that the first run will change."""
+    from pipeline.data.download.datasets import is_pinned, published_datasets
+    from pipeline.data.download.models import unpinned_models
+
+    if unpinned := unpinned_models(config, root=store.root):
+        yield f"the first run pins {', '.join(unpinned)} to a commit; fingerprints of steps with it are not final"
+    if (published := published_datasets(config)) and not is_pinned(published, root=store.root):
+        yield "fingerprints of steps on sources that are not pinned yet are not final"

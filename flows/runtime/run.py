@@ -126,7 +126,7 @@ def experiment_run(experiment: ExperimentName | ExperimentConfig) -> Iterator[Ex
             require_space_for,  # torch is loaded only when there is something to encode
         )
 
-        require_space_for(config, store=store)
+        require_space_for(config, plan.values(), store=store)
     write_index(config, store_root=store.root)
     with Tracker(settings).experiment_run(config, tags=prefect_tags()) as tracked:
         yield ExperimentRun(config, store, tracked, plan, judge, run_encoding)

@@ -6,9 +6,7 @@ end of the forward pass with all activations and the logits, and the update, for
 Not counted: what the allocator loses between blocks, and CUDA's own context, together ``OVERHEAD_BYTES``.
 """
 
-from collections.abc import Iterator
 from dataclasses import dataclass
-from itertools import product
 from typing import Literal
 
 from model.loss import CHUNK_BYTES
@@ -124,12 +122,6 @@ def stage_memory(request: MemoryRequest, *, zero_stage: int, gradient_checkpoint
 def _copied_gradients(own: int, zero_stage: int) -> int:
     """Of a device's ``own``, those that are there twice when the weights change."""
     return {2: own, 3: min(own, SUB_GROUP_NUMBERS)}.get(zero_stage, 0)
-
-
-def memory_table(request: MemoryRequest) -> Iterator[StageMemory]:
-    """All ZeRO stages, without and with gradient checkpointing."""
-    for zero_stage, gradient_checkpointing in product(range(4), (False, True)):
-        yield stage_memory(request, zero_stage=zero_stage, gradient_checkpointing=gradient_checkpointing)
 
 
 def _gathered(sizes: ModelSizes, item: int) -> int:

@@ -1,0 +1,119 @@
+"""How much data an experiment has, counted where it is prepared and estimated where it is not."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+from pipeline.config.benchmarks import KNOWN_BENCHMARKS
+from pipeline.config.evaluation import BenchmarkConfig
+from pipeline.config.experiment import DatasetSource, ExperimentConfig, PublishedSource, ShapesJaSource
+from pipeline.data.download.registry import find_dataset, find_source
+from pipeline.data.records import read_records
+from pipeline.data.samples import Sample, normalise
+from pipeline.data.shapes_ja import generate_shapes
+from pipeline.planning.plan import PlannedStep
+from pipeline.store.artifacts import ArtifactStore
+
+IMAGES_LOOKED_AT = 50
+RECORDS_LOOKED_AT = 20_000
+BYTES_PER_ROW = 200
+"""Of a table with ids and short texts, compressed."""
+CHARACTERS_PER_BYTE = 0.25
+"""Japanese characters in a file of records: three bytes each, beside the names of the fields."""
+COMPRESSION = 0.4
+"""Bytes of samples.parquet for one of the records."""
+CHARACTERS_PER_TOKEN = 1.5
+"""Japanese text, with the tokenizers in use; for estimates only."""
+
+
+@dataclass(frozen=True, slots=True)
+class DatasetSize:
+    """What a dataset holds, or will."""
+
+    num_images: int
+    num_samples: int
+    num_characters: int
+    num_bytes: int
+
+    @property
+    def num_text_tokens(self) -> float:
+        return self.num_characters / CHARACTERS_PER_TOKEN
+
+    def asked_by(self, benchmark: BenchmarkConfig) -> "DatasetSize":
+        """What a benchmark's protocol asks of these items."""
+        known = KNOWN_BENCHMARKS.get(benchmark.name)
+        if known is None:
+            return self
+        num_items = min(known.protocols[benchmark.protocol].num_items, self.num_samples)
+        num_characters = self.num_characters * num_items // max(self.num_samples, 1)
+        return replace(self, num_samples=num_items, num_characters=num_characters)
+
+
+def data_sizes(
+    config: ExperimentConfig, plan: Iterable[PlannedStep], *, store: ArtifactStore
+) -> Mapping[str, DatasetSize]:
+    """Of every dataset: ``pretrain``, ``finetune`` and the benchmarks by their names."""
+    sources: dict[str, DatasetSource] = {"pretrain": config.datasets.pretrain, "finetune": config.datasets.finetune}
+    sources |= {benchmark.name: benchmark.source for benchmark in config.evaluation.benchmarks}
+    steps = {step.role: step for step in plan}
+    return {name: _size(source, steps[f"dataset/{name}"], store) for name, source in sources.items()}
+
+
+def _size(source: DatasetSource, step: PlannedStep, store: ArtifactStore) -> DatasetSize:
+    """From the artifact once there is one; before, from the records, or from the first of those to be generated."""
+    if manifest := store.find(step.request):
+        summary = manifest.summary
+        return DatasetSize(summary["num_images"], summary["num_samples"], summary["num_characters"], manifest.num_bytes)
+    if isinstance(source, ShapesJaSource):
+        return _drawn(source)
+    if isinstance(source, PublishedSource):
+        return _published(source.name)
+    return _first_records(source.annotations)
+
+
+def _drawn(source: ShapesJaSource) -> DatasetSize:
+    """The first ``IMAGES_LOOKED_AT``, for all."""
+    num_drawn = min(source.num_images, IMAGES_LOOKED_AT)
+    drawn = list(generate_shapes(source.content, num_images=num_drawn, seed=source.seed))
+    factor = source.num_images / num_drawn
+    num_bytes = sum(len(image) for image in {record["image"]: image for record, image in drawn}.values())
+    num_characters = sum(_characters(record) for record, _ in drawn)
+    return DatasetSize(
+        source.num_images, int(len(drawn) * factor), int(num_characters * factor), int(num_bytes * factor)
+    )
+
+
+def _published(name: str) -> DatasetSize:
+    """What the registry says of a dataset that is not prepared yet."""
+    dataset = find_dataset(name)
+    num_bytes = find_source(dataset.annotations.source).approximate_bytes
+    return DatasetSize(
+        min(dataset.num_images, dataset.num_records),
+        dataset.num_records,
+        int(num_bytes * CHARACTERS_PER_BYTE),
+        int(num_bytes * COMPRESSION),
+    )
+
+
+def _first_records(annotations: Path) -> DatasetSize:
+    """The first ``RECORDS_LOOKED_AT`` of a file, for the whole of it by their share of its bytes."""
+    num_read = 0
+
+    def advance(num_bytes: int) -> None:
+        nonlocal num_read
+        num_read += num_bytes
+
+    first = islice(read_records(annotations, advance=advance), RECORDS_LOOKED_AT)
+    records = [record for _, record in first if isinstance(record, dict)]
+    factor = annotations.stat().st_size / num_read if len(records) == RECORDS_LOOKED_AT else 1.0
+    num_images = len({str(record.get("image")) for record in records if record.get("image")}) * factor
+    num_samples, num_characters = len(records) * factor, sum(map(_characters, records)) * factor
+    return DatasetSize(int(num_images), int(num_samples), int(num_characters), int(num_samples * BYTES_PER_ROW))
+
+
+def _characters(record: Mapping[str, Any]) -> int:
+    """Characters of a record's messages; a record that cannot be used counts none."""
+    sample = normalise(record, record_index=0)
+    return sum(len(turn.text) for turn in sample.turns) if isinstance(sample, Sample) else 0
