@@ -14,7 +14,7 @@ from flows.cli.compare import compare_and_print, compared, print_comparison, req
 from flows.cli.encode import encode
 from flows.cli.eval import eval_model
 from flows.cli.results import results
-from flows.cli.show import print_download, show
+from flows.cli.show import Overrides, print_download, show
 from flows.cli.terminal import console, explained, interrupted_by_schedulers, narrated, print_rows
 from pipeline.config.experiment import load_experiment
 from pipeline.core.errors import QueryError
@@ -25,12 +25,10 @@ if TYPE_CHECKING:
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
 
-Experiment = Annotated[str, typer.Argument(help="Name of an experiment, or path of a .yaml file.")]
 Experiments = Annotated[list[str], typer.Argument(help="Names of experiments, or paths of .yaml files.")]
 Compared = Annotated[
     list[str], typer.Argument(help="Names of experiments, paths of .yaml files, names of models measured with `eval`.")
 ]
-Overrides = Annotated[list[str] | None, typer.Option("--set", help="Change a field: finetune.learning_rate=1e-4.")]
 
 QUIET_ENVIRONMENT = {
     "PREFECT_LOGGING_HANDLERS_CONSOLE_LEVEL": "CRITICAL",  # our own lines go to the terminal, Prefect's to its UI

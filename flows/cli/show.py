@@ -22,17 +22,19 @@ if TYPE_CHECKING:
     from pipeline.planning.plan import PlannedStep
     from pipeline.planning.training import StageForecast
 
+Experiment = Annotated[str, typer.Argument(help="Name of an experiment, or path of a .yaml file.")]
+Overrides = Annotated[list[str] | None, typer.Option("--set", help="Change a field: finetune.learning_rate=1e-4.")]
+GpuName = Annotated[str | None, typer.Option(help='Forecast for this GPU, such as "RTX 4090".')]
+WholeConfig = Annotated[bool, typer.Option("--config", help="Also the configuration, and every source's licence.")]
+Memory = Annotated[bool, typer.Option("--memory", help="Also the memory under each ZeRO stage.")]
+
 
 def show(
-    experiment: Annotated[str, typer.Argument(help="Name of an experiment, or path of a .yaml file.")],
-    overrides: Annotated[
-        list[str] | None, typer.Option("--set", help="Change a field: finetune.learning_rate=1e-4.")
-    ] = None,
-    gpu: Annotated[str | None, typer.Option(help='Forecast for this GPU, such as "RTX 4090".')] = None,
-    whole_config: Annotated[
-        bool, typer.Option("--config", help="Also the whole configuration, and the licence of every source.")
-    ] = False,
-    memory: Annotated[bool, typer.Option("--memory", help="Also the memory under each ZeRO stage.")] = False,
+    experiment: Experiment,
+    overrides: Overrides = None,
+    gpu: GpuName = None,
+    whole_config: WholeConfig = False,
+    memory: Memory = False,
 ) -> None:
     """What an experiment is; each step with its fingerprint, done or to do, and what it needs."""
     config = load_experiment(experiment, overrides or ())
@@ -55,8 +57,7 @@ def show(
     to_do = {step.role for step in plan if not store.is_whole(step.request)}
 
     if whole_config:
-        console.print(yaml.safe_dump(config.model_dump(mode="json"), allow_unicode=True, sort_keys=False), markup=False)
-        print_records(download.rows() if download else (), title="Published data")
+        _print_config(config, download)
     _print_lines([f"{config.name} in {store.root}", config.description, _models_and_data(workload)])
     _print_steps(plan, costs, to_do)
     _print_lines([_totals([costs[role] for role in to_do], free_bytes(store.root)), device.assumption])
@@ -74,6 +75,12 @@ def print_download(plan: "FetchPlan") -> None:
     """Each source with its bytes and its licence; then what all take."""
     print_records(plan.rows(), title="Published data")
     _print_lines(plan.notes())
+
+
+def _print_config(config: ExperimentConfig, download: "FetchPlan | None") -> None:
+    console.print(yaml.safe_dump(config.model_dump(mode="json"), allow_unicode=True, sort_keys=False), markup=False)
+    if download:
+        print_records(download.rows(), title="Published data")
 
 
 def _print_lines(lines: Iterable[str]) -> None:
@@ -126,13 +133,34 @@ def _totals(costs: Sequence["Cost"], free: int) -> str:
     )
 
 
-def _print_memory(stage: "StageForecast", device: "Device") -> None:
-    from pipeline.planning.training import memory_rows
+def memory_rows(stage: "StageForecast", device: "Device") -> list[dict[str, object]]:
+    """What lies on a device under each ZeRO stage, in GiB, with activations kept and recomputed."""
+    from pipeline.compute.gpus import GIB
+    from pipeline.planning.memory import under_each_zero_stage
 
+    kept = under_each_zero_stage(stage.request, gradient_checkpointing=False)
+    both = {"kept": kept, "recomputed": under_each_zero_stage(stage.request, gradient_checkpointing=True)}
+    cells: dict[str, list[str]] = {}
+    for part in ("weights", "gradients", "master_copies", "optimizer_states", "features", "logits", "update"):
+        cells[part.replace("_", " ")] = [f"{getattr(memory, part) / GIB:.2f}" for memory in kept]
+    for name, memories in both.items():
+        cells[f"activations, {name}"] = [f"{memory.activations / GIB:.2f}" for memory in memories]
+    for name, memories in both.items():
+        fits = ["" if memory.fits(device.memory_bytes) else ", too much" for memory in memories]
+        cells[f"in all, {name}"] = [
+            f"{memory.num_bytes / GIB:.2f}{said}" for memory, said in zip(memories, fits, strict=True)
+        ]
+    return [
+        {f"{stage.stage}, GiB": part, **{f"ZeRO {number}": cell for number, cell in enumerate(row)}}
+        for part, row in cells.items()
+    ]
+
+
+def _print_memory(stage: "StageForecast", device: "Device") -> None:
     recomputed = "recomputed" if stage.request.config.gradient_checkpointing else "kept"
     devices = "one device" if stage.request.num_devices == 1 else f"each of {stage.request.num_devices} devices"
     title = f"Memory of {devices}; chosen are ZeRO {stage.zero_stage} and {recomputed} activations"
-    print_records(list(memory_rows(stage, device.memory_bytes)), title=title)
+    print_records(memory_rows(stage, device), title=title)
 
 
 def _warnings(workload: "Workload", costs: Mapping[str, "Cost"], device: "Device") -> Iterator[str]:

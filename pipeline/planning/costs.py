@@ -102,10 +102,9 @@ def expected_cost(role: str, workload: Workload, device: Device) -> Cost:
         case "contamination":
             return contamination_cost(workload.data[name])
         case "calibration":
-            num_images = min(workload.data["pretrain"].num_images, NUM_IMAGES)
-            return encoding_cost(workload, num_images, num_bytes=0, num_encoders=1, device=device)
+            return calibration_cost(workload, device)
         case "features":
-            return features_cost(workload, workload.data[name].num_images, device)
+            return encoding_cost(workload, workload.data[name].num_images, device)
         case "pretrain" | "finetune":
             return training_cost(workload, workload.stages[kind], device)
     benchmark = {one.label: one for one in evaluation.benchmarks}[name]
@@ -139,19 +138,21 @@ def contamination_cost(size: DatasetSize) -> Cost:
     return Cost(num_bytes, 0.5 + size.num_images * SECONDS_PER_HASH, size.num_images * BYTES_PER_ROW)
 
 
-def features_cost(workload: Workload, num_images: int, device: Device) -> Cost:
-    """Of images none of which is cached yet; ``live`` ones are encoded while the model trains."""
-    config = workload.config
+def encoding_cost(workload: Workload, num_images: int, device: Device) -> Cost:
+    """Of features none of which is cached yet; ``live`` ones are encoded while the model trains."""
+    config, num_encoders = workload.config, workload.num_encoders
     if config.features.form == "live":
         return Cost(0, 0.0, 0)
+    flops = num_images * encoding_flops(workload.tower, config.features)
     num_bytes = cached_bytes(config.vision_tower, config.features, num_images=num_images)
-    return encoding_cost(workload, num_images, num_bytes=num_bytes, num_encoders=workload.num_encoders, device=device)
-
-
-def encoding_cost(workload: Workload, num_images: int, *, num_bytes: int, num_encoders: int, device: Device) -> Cost:
-    """The vision tower sees every image once."""
-    flops = num_images * encoding_flops(workload.tower, workload.config.features)
     return Cost(num_bytes, device.seconds(flops) / num_encoders, tower_bytes(workload))
+
+
+def calibration_cost(workload: Workload, device: Device) -> Cost:
+    """One process looks at the first images; what it writes is small."""
+    num_images = min(workload.data["pretrain"].num_images, NUM_IMAGES)
+    flops = num_images * encoding_flops(workload.tower, workload.config.features)
+    return Cost(0, device.seconds(flops), tower_bytes(workload))
 
 
 def tower_bytes(workload: Workload) -> int:

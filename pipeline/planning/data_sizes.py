@@ -1,6 +1,6 @@
 """How much data an experiment has, counted where it is prepared and estimated where it is not."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import islice
 from pathlib import Path
@@ -77,12 +77,8 @@ def _drawn(source: ShapesJaSource) -> DatasetSize:
     """The first ``IMAGES_LOOKED_AT``, for all."""
     num_drawn = min(source.num_images, IMAGES_LOOKED_AT)
     drawn = list(generate_shapes(source.content, num_images=num_drawn, seed=source.seed))
-    factor = source.num_images / num_drawn
     num_bytes = sum(len(image) for image in {record["image"]: image for record, image in drawn}.values())
-    num_characters = sum(_characters(record) for record, _ in drawn)
-    return DatasetSize(
-        source.num_images, int(len(drawn) * factor), int(num_characters * factor), int(num_bytes * factor)
-    )
+    return _extrapolated([record for record, _ in drawn], source.num_images / num_drawn, num_bytes=num_bytes)
 
 
 def _published(name: str) -> DatasetSize:
@@ -108,9 +104,14 @@ def _first_records(annotations: Path) -> DatasetSize:
     first = islice(read_records(annotations, advance=advance), RECORDS_LOOKED_AT)
     records = [record for _, record in first if isinstance(record, dict)]
     factor = annotations.stat().st_size / num_read if len(records) == RECORDS_LOOKED_AT else 1.0
-    num_images = len({str(record.get("image")) for record in records if record.get("image")}) * factor
-    num_samples, num_characters = len(records) * factor, sum(map(_characters, records)) * factor
-    return DatasetSize(int(num_images), int(num_samples), int(num_characters), int(num_samples * BYTES_PER_ROW))
+    return _extrapolated(records, factor, num_bytes=len(records) * BYTES_PER_ROW)
+
+
+def _extrapolated(records: Sequence[Mapping[str, Any]], factor: float, *, num_bytes: int) -> DatasetSize:
+    """What some records and their bytes are, times a factor."""
+    num_images = len({str(record.get("image")) for record in records if record.get("image")})
+    numbers = num_images, len(records), sum(map(_characters, records)), num_bytes
+    return DatasetSize(*(int(number * factor) for number in numbers))
 
 
 def _characters(record: Mapping[str, Any]) -> int:

@@ -1,6 +1,5 @@
 """What the training of an experiment will take, before it starts: operations, bytes, memory of a device, advice."""
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 
 import torch
@@ -15,7 +14,7 @@ from pipeline.config.experiment import ExperimentConfig, StageConfig
 from pipeline.core.settings import Settings
 from pipeline.features.sizes import bytes_per_image
 from pipeline.planning.data_sizes import DatasetSize
-from pipeline.planning.memory import OVERHEAD_BYTES, MemoryRequest, StageMemory, stage_memory
+from pipeline.planning.memory import OVERHEAD_BYTES, MemoryRequest, StageMemory, stage_memory, under_each_zero_stage
 from pipeline.training.step import zero_stage_of
 
 
@@ -95,36 +94,13 @@ def _trained(stage: Stage, config: StageConfig, sizes: ModelSizes) -> tuple[Trai
     return Trained(sizes.num_body, sizes.num_head), sizes.num_parameters, sizes.num_embeddings
 
 
-def memory_rows(one: StageForecast, memory_bytes: int) -> Iterator[dict[str, object]]:
-    """What lies on a device under each ZeRO stage, in GiB, with activations kept and recomputed."""
-    kept, recomputed = (_under_each_zero_stage(one, gradient_checkpointing=again) for again in (False, True))
-
-    def row(part: str, cells: list[str]) -> dict[str, object]:
-        return {f"{one.stage}, GiB": part, **{f"ZeRO {number}": cell for number, cell in enumerate(cells)}}
-
-    for part in ("weights", "gradients", "master_copies", "optimizer_states", "features", "logits", "update"):
-        yield row(part.replace("_", " "), [f"{getattr(memory, part) / GIB:.2f}" for memory in kept])
-    for name, memories in (("kept", kept), ("recomputed", recomputed)):
-        yield row(f"activations, {name}", [f"{memory.activations / GIB:.2f}" for memory in memories])
-    for name, memories in (("kept", kept), ("recomputed", recomputed)):
-        fits = ("" if memory.fits(memory_bytes) else ", too much" for memory in memories)
-        cells = [f"{memory.num_bytes / GIB:.2f}{said}" for memory, said in zip(memories, fits, strict=True)]
-        yield row(f"in all, {name}", cells)
-
-
-def _under_each_zero_stage(one: StageForecast, *, gradient_checkpointing: bool) -> list[StageMemory]:
-    return [
-        stage_memory(one.request, zero_stage=stage, gradient_checkpointing=gradient_checkpointing) for stage in range(4)
-    ]
-
-
 def advice(one: StageForecast, device: Device) -> str | None:
     """What to do when a stage will not fit, or None when it does."""
     if one.chosen.fits(device.memory_bytes):
         return None
     needed = f"{one.chosen.num_bytes / GIB:.1f} GiB and about {OVERHEAD_BYTES / GIB:.1f} GiB more for CUDA itself"
     said = f"{one.stage} will not fit {device.name} with {device.memory_bytes / GIB:.0f} GiB: it needs {needed}. "
-    kept, recomputed = (_under_each_zero_stage(one, gradient_checkpointing=again) for again in (False, True))
+    kept, recomputed = (under_each_zero_stage(one.request, gradient_checkpointing=again) for again in (False, True))
     for first in (memory for both in zip(kept, recomputed, strict=True) for memory in both):
         if first.fits(device.memory_bytes):
             recomputes = f", {one.stage}.gradient_checkpointing=true" if first.gradient_checkpointing else ""

@@ -6,6 +6,7 @@ import pytest
 import torch
 from torch.autograd.graph import saved_tensors_hooks
 
+from flows.cli.show import memory_rows
 from model.config import RandomLlm
 from model.language_model import build_llm, fuse_activations
 from model.projector import Projector
@@ -17,7 +18,7 @@ from pipeline.config.experiment import StageConfig, load_experiment
 from pipeline.core.settings import Settings
 from pipeline.planning.data_sizes import DatasetSize
 from pipeline.planning.memory import MemoryRequest, stage_memory
-from pipeline.planning.training import advice, forecast, memory_rows, model_sizes
+from pipeline.planning.training import advice, forecast, model_sizes
 from pipeline.training.optimizers import build_optimizer
 from tests.support.small_model import FAMILIES, build_tokenizer, llm_config
 
@@ -177,7 +178,7 @@ def test_what_will_not_fit_is_said_with_what_would():
     nothing = advice(one, device_of(8, "this machine's memory"))
     assert nothing is not None
     assert "Nothing with these devices is enough: lower finetune.micro_batch_size" in nothing
-    rows = list(memory_rows(one, 28 * GIB))
+    rows = list(memory_rows(one, device_of(28)))
     assert [row["finetune, GiB"] for row in rows][-2:] == ["in all, kept", "in all, recomputed"]
     assert str(rows[-2]["ZeRO 0"]).endswith(", too much")
     assert Trained() == article("pretrain").request.trained
