@@ -125,6 +125,8 @@ def _print_steps(plan: Iterable["PlannedStep"], costs: Mapping[str, "Cost"], to_
 
 def _totals(costs: Sequence["Cost"], free: int) -> str:
     """Of what is to do."""
+    if not costs:
+        return f"every step is done; {size(free)} free on the disk of the store"
     num_bytes, seconds = sum(one.num_bytes for one in costs), sum(one.seconds for one in costs)
     least = "" if num_bytes <= free else ", NOT ENOUGH"
     return (

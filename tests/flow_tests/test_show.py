@@ -71,6 +71,14 @@ def test_the_disk_that_the_steps_fill_is_compared_with_what_is_free(show, monkey
     assert "7 MB free on the disk of the store, NOT ENOUGH\n" in show("smoke").output
 
 
+def test_an_experiment_that_is_done_has_nothing_to_do(show, monkeypatch):
+    monkeypatch.setattr("flows.cli.show.free_bytes", lambda path: 7_000_000)
+    monkeypatch.setattr("pipeline.store.artifacts.ArtifactStore.is_whole", lambda store, request: True)
+    shown = show("smoke").output
+    assert "every step is done; 7 MB free on the disk of the store\n" in shown
+    assert "to do" not in shown
+
+
 def test_without_a_gpu_the_rate_is_that_of_this_machine(show):
     shown = show("smoke")
     assert shown.exit_code == 0, shown.output
