@@ -5,10 +5,8 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Annotated
 
 import typer
-import yaml
 from huggingface_hub.utils.tqdm import disable_progress_bars
 from rich.markup import escape
-from rich.table import Table
 
 from flows.cli import models as model_commands
 from flows.cli import store as store_commands
@@ -16,28 +14,21 @@ from flows.cli.compare import compare_and_print, compared, print_comparison, req
 from flows.cli.encode import encode
 from flows.cli.eval import eval_model
 from flows.cli.results import results
-from flows.cli.show import show_training
-from flows.cli.terminal import console, explained, interrupted_by_schedulers, narrated, print_records, print_rows, size
+from flows.cli.show import Overrides, print_download, show
+from flows.cli.terminal import console, explained, interrupted_by_schedulers, narrated, print_rows
 from pipeline.config.experiment import load_experiment
-from pipeline.core.disk import free_bytes
 from pipeline.core.errors import QueryError
-from pipeline.core.progress import duration
 from pipeline.core.settings import load_settings
-from pipeline.store.artifacts import ArtifactStore
 
 if TYPE_CHECKING:
-    from pipeline.data.download.plan import FetchPlan
-    from pipeline.features.sizes import Cost
     from pipeline.store.sources import Source
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
 
-Experiment = Annotated[str, typer.Argument(help="Name of an experiment, or path of a .yaml file.")]
 Experiments = Annotated[list[str], typer.Argument(help="Names of experiments, or paths of .yaml files.")]
 Compared = Annotated[
     list[str], typer.Argument(help="Names of experiments, paths of .yaml files, names of models measured with `eval`.")
 ]
-Overrides = Annotated[list[str] | None, typer.Option("--set", help="Change a field: finetune.learning_rate=1e-4.")]
 
 QUIET_ENVIRONMENT = {
     "PREFECT_LOGGING_HANDLERS_CONSOLE_LEVEL": "CRITICAL",  # our own lines go to the terminal, Prefect's to its UI
@@ -60,57 +51,7 @@ def main() -> None:
     app()
 
 
-@app.command()
-@explained
-def show(
-    experiment: Experiment,
-    overrides: Overrides = None,
-    gpu: Annotated[str | None, typer.Option(help='Predict the training on this GPU, such as "RTX 4090".')] = None,
-) -> None:
-    """The whole configuration; each step with its fingerprint, done or to do, and what it needs."""
-    config = load_experiment(experiment, overrides or ())
-    from pipeline.compute.gpus import find_gpu
-    from pipeline.data.download.datasets import is_pinned, plan_download, published_datasets
-    from pipeline.data.download.hub_datasets import hub_datasets, unpinned_datasets
-    from pipeline.data.download.models import unpinned_models
-    from pipeline.data.download.plan import require_disk
-    from pipeline.planning.costs import estimate
-    from pipeline.planning.features import plan_features, require_space_for
-    from pipeline.planning.plan import plan_experiment
-
-    if gpu is not None:
-        find_gpu(gpu)  # a misspelled name is said before pages of tables
-    settings = load_settings()
-    store = ArtifactStore(settings.store_root)
-    plan = plan_experiment(config, settings)
-    published = published_datasets(config)
-    download = plan_download(published, root=store.root)
-    costs = estimate(config, plan, settings)
-    console.print(yaml.safe_dump(config.model_dump(mode="json"), allow_unicode=True, sort_keys=False), markup=False)
-    table = Table(title=f"{config.name} in {store.root}", title_justify="left")
-    for heading in ("step", "fingerprint", "state", "disk", "time", "memory"):
-        table.add_column(heading, justify="right" if heading in ("disk", "time", "memory") else "left")
-    for step in plan:
-        state = "done" if store.is_whole(step.request) else "to do"
-        cost = costs[str(step.role)]
-        mark = "" if state == "done" else "~"
-        table.add_row(str(step.role), step.fingerprint, state, *_cost_cells(cost, mark))
-    console.print(table)
-    console.print(f"~ is estimated; {size(free_bytes(store.root))} free on the disk of the store")
-    named = hub_datasets(config.evaluation, config.datasets)
-    if unpinned := [*unpinned_models(config, root=store.root), *unpinned_datasets(named, root=store.root)]:
-        console.print(
-            f"the first run pins {', '.join(unpinned)} to a commit; fingerprints of steps with it are not final"
-        )
-    features = plan_features(config, plan, store=store)
-    print_records(features.rows(), title=features.note())
-    show_training(config, plan, settings, gpu=gpu)
-    if download:
-        if not is_pinned(published, root=store.root):
-            console.print("fingerprints of steps on sources that are not pinned yet are not final")
-        _print_download(download)
-        require_disk(download)
-    require_space_for(config, plan, store=store)
+app.command()(explained(show))
 
 
 @app.command(name="fetch")
@@ -127,7 +68,7 @@ def fetch_command(
     root = load_settings().store_root
     sources = [source for name in names for source in _sources_named(name)]
     plan = fetch_plan(sources, root=root)
-    _print_download(plan)
+    print_download(plan)
     require_disk(plan)
     with narrated():
         for fetched in fetch(sources, root=root):
@@ -217,17 +158,6 @@ def _sources_named(name: str) -> "Sequence[Source]":
     from pipeline.data.download.registry import find_source, known_datasets, sources_of
 
     return sources_of([name]) if name in known_datasets() else (find_source(name),)
-
-
-def _print_download(plan: "FetchPlan") -> None:
-    print_records(plan.rows(), title="Published data")
-    for note in plan.notes():
-        console.print(note, soft_wrap=True, highlight=False, markup=False)
-
-
-def _cost_cells(cost: "Cost", mark: str) -> tuple[str, str, str]:
-    memory = "" if cost.memory_bytes is None else mark + size(cost.memory_bytes)
-    return mark + size(cost.num_bytes), mark + duration(cost.seconds), memory
 
 
 def _key_and_value(parameter: str) -> tuple[str, str]:

@@ -4,12 +4,17 @@ From NVIDIA's data sheets and architecture white papers. Figures there "with spa
 products that accumulate in float32, as training needs them, at half the rate of those that accumulate in float16.
 """
 
+import os
 from dataclasses import dataclass
 
 import torch
 
 from pipeline.compute.model_sizes import matrix_rate
 from pipeline.core.errors import ConfigError
+
+GIB = 2**30
+EXPECTED_MFU = 0.45
+"""Part of a device's peak that forecasts assume for every step that computes: the goal of ``make bench-train``."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,3 +80,42 @@ def device_peak(device: torch.device) -> Peak:
             if name in gpu.device_names:
                 return Peak(gpu.teraflops * 1e12, is_measured=False)
     return Peak(matrix_rate(), is_measured=True)
+
+
+@dataclass(frozen=True, slots=True)
+class Device:
+    """What forecasts compute with."""
+
+    name: str
+    memory_bytes: int
+    peak: Peak
+
+    def seconds(self, flops: float) -> float:
+        """What some operations take."""
+        return flops / (self.peak.flops_per_second * EXPECTED_MFU)
+
+    @property
+    def assumption(self) -> str:
+        """What the seconds rest on, for people."""
+        rate = f"{100 * EXPECTED_MFU:.0f} % of {self.peak.flops_per_second / 1e12:.3g} TFLOP/s"
+        where = "measured on this machine now" if self.peak.is_measured else f"the peak of {self.name} in bfloat16"
+        return f"times of steps that compute are at {rate}, {where}"
+
+
+def named_device(name: str) -> Device:
+    """A GPU of the table, wherever it is.
+
+    Raises:
+        ConfigError: it is not in the table.
+    """
+    gpu = find_gpu(name)
+    return Device(gpu.name, gpu.memory_gib * GIB, Peak(gpu.teraflops * 1e12, is_measured=False))
+
+
+def own_device() -> Device:
+    """This machine's first GPU; without one its cores and its memory."""
+    if torch.cuda.is_available():
+        memory_bytes = torch.cuda.get_device_properties(0).total_memory
+        return Device(torch.cuda.get_device_name(), memory_bytes, device_peak(torch.device("cuda")))
+    memory_bytes = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    return Device("this machine's memory", memory_bytes, device_peak(torch.device("cpu")))

@@ -1,54 +1,17 @@
-"""What features will need: bytes on disk in each form, floating-point operations, hours."""
+"""What features will need: bytes on disk in each form, floating-point operations."""
 
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 
 from model.config import ImageConfig, VisionTowerConfig
-from pipeline.compute.model_sizes import Tower, matrix_rate, tower_sizes
+from pipeline.compute.model_sizes import Tower, tower_sizes
 from pipeline.config.experiment import FeatureConfig, StoredForm
 from pipeline.core.disk import free_bytes, gigabytes
 from pipeline.core.errors import ConfigError, StoreError
-from pipeline.features.calibration import NUM_IMAGES
 from pipeline.features.storage import FeatureShape
 
-EFFICIENCY = 0.3
-"""Part of the measured matrix rate that whole steps are assumed to reach."""
 COMPRESSED = {"bfloat16": 0.72, "float16": 0.9, "float32": 0.85}
 """Bytes of ``exact-zstd`` for one of ``exact`` by number format, as measured (docs/benchmarks.md)."""
 STORED_FORMS: tuple[StoredForm, ...] = ("exact", "exact-zstd", "int8")
-
-
-@dataclass(frozen=True, slots=True)
-class Cost:
-    """Needs of one step; of a finished one the memory is not known."""
-
-    num_bytes: int
-    seconds: float
-    memory_bytes: int | None
-
-
-@dataclass(frozen=True, slots=True)
-class FormCost:
-    """What one form of the features needs for some images."""
-
-    form: str
-    num_images: int
-    """Images to encode."""
-    bytes_per_image: int
-    num_bytes: int
-    encoding_seconds: float
-
-
-def form_costs(
-    tower: VisionTowerConfig, config: FeatureConfig, *, num_images: int, num_cached: Mapping[str, int]
-) -> Iterator[FormCost]:
-    """The needs of every form on one device. ``live`` takes no space, and its time in every epoch instead of once."""
-    seconds_per_image = encoding_flops(tower_sizes(tower), config) / (matrix_rate() * EFFICIENCY)
-    for form in STORED_FORMS:
-        per_image, num_new = bytes_per_image(tower, config, form=form), num_images - num_cached.get(form, 0)
-        yield FormCost(form, num_new, per_image, per_image * num_new, seconds_per_image * num_new)
-    yield FormCost("live", num_images, 0, 0, seconds_per_image * num_images)
 
 
 def require_space(tower: VisionTowerConfig, config: FeatureConfig, *, num_images: int, root: Path) -> None:
@@ -91,22 +54,6 @@ def require_tiles(tower: Tower, config: ImageConfig) -> None:
                 f"scale {scale} gives {side} pixels, which is not a multiple of the vision tower's {tower.tile_size}; "
                 "choose another features.image_size or features.scales"
             )
-
-
-def features_cost(tower: VisionTowerConfig, config: FeatureConfig, num_images: int) -> Cost:
-    """Of the features of a dataset none of whose images is cached yet."""
-    sizes = tower_sizes(tower)
-    memory = sizes.num_parameters * (4 if tower.dtype == "float32" else 2)
-    if config.form == "live":
-        return Cost(0, 0.0, 0)
-    seconds = num_images * encoding_flops(sizes, config) / (matrix_rate() * EFFICIENCY)
-    return Cost(cached_bytes(tower, config, num_images=num_images), seconds, memory)
-
-
-def calibration_cost(tower: VisionTowerConfig, config: FeatureConfig, num_images: int) -> Cost:
-    """Of the calibration for ``int8``."""
-    cost = features_cost(tower, config, min(num_images, NUM_IMAGES))
-    return Cost(0, cost.seconds, cost.memory_bytes)
 
 
 def encoding_flops(tower: Tower, config: ImageConfig) -> float:

@@ -1,32 +1,25 @@
-"""What an experiment will need, before anything starts: bytes on disk, memory of one device, time on this machine.
+"""What an experiment will need, before anything starts: bytes on disk, time, memory of one device, for every step.
 
-Estimates, from counted parameters and tokens. A finished step shows what it really took. Time is floating-point
-operations over the matrix-multiplication rate measured now, times ``EFFICIENCY``, plus what does not depend on the size
-of a model and dominates small ones: starting the processes of a stage and launching its many small operations.
+Estimates, from counted parameters and tokens; a finished step shows what it really took. The time of a step that
+computes is its floating-point operations over ``EXPECTED_MFU`` of the device's peak, plus what does not depend on a
+model's size and dominates small ones: starting processes and launching many small operations.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
-from itertools import islice
-from pathlib import Path
-from typing import Any
+from dataclasses import dataclass
 
-from model.config import GenerationConfig, Stage
-from pipeline.benchmarks.known import KNOWN_BENCHMARKS
-from pipeline.compute.model_sizes import Tower, matrix_rate, tower_sizes
+from model.config import GenerationConfig
+from pipeline.compute.gpus import Device
+from pipeline.compute.model_sizes import Tower, tower_sizes
 from pipeline.config.evaluation import BenchmarkConfig
-from pipeline.config.experiment import DatasetSource, ExperimentConfig, HfDatasetSource, PublishedSource, ShapesJaSource
-from pipeline.core.records import read_records
+from pipeline.config.experiment import ExperimentConfig
 from pipeline.core.settings import Settings
-from pipeline.data.download.registry import find_dataset, find_source
-from pipeline.data.hf_datasets.sizes import expected_size
-from pipeline.data.prepare import DatasetSummary
-from pipeline.data.samples import Sample, normalise
-from pipeline.data.shapes_ja import generate_shapes
-from pipeline.features.sizes import EFFICIENCY, Cost, calibration_cost, encoding_flops, features_cost
+from pipeline.features.calibration import NUM_IMAGES
+from pipeline.features.sizes import cached_bytes, encoding_flops
 from pipeline.features.summaries import FeaturesSummary
+from pipeline.planning.data_sizes import BYTES_PER_ROW, DatasetSize, data_sizes
 from pipeline.planning.steps import Plan, Role, Step
-from pipeline.planning.training import DataSize, StageForecast, forecast, model_sizes
+from pipeline.planning.training import StageForecast, forecast, model_sizes
 from pipeline.store.artifacts import ArtifactStore
 
 START_SECONDS = 12.0
@@ -36,7 +29,7 @@ SECONDS_PER_MICRO_BATCH = 0.03
 SECONDS_PER_IMAGE = 2e-3
 """To draw or to decode one."""
 SECONDS_PER_SAMPLE = 1e-4
-"""To run all translation checks, on two cores."""
+"""To run all translation checks, on two cores; to score an answer."""
 SECONDS_PER_RECORD = 2e-4
 """To read one and to find its original."""
 SECONDS_PER_HASH = 2e-6
@@ -47,71 +40,44 @@ BYTES_PER_JUDGEMENT = 1000
 """A reply and its scores."""
 BYTES_PER_ID = 12
 """Of a list of sample ids, compressed."""
-BYTES_PER_ROW = 200
-"""Of a table with ids and short texts, compressed."""
-IMAGES_LOOKED_AT = 50
-RECORDS_LOOKED_AT = 20_000
-CHARACTERS_PER_BYTE = 0.25
-"""Japanese characters in a file of records: three bytes each, beside the names of the fields."""
-COMPRESSION = 0.4
-"""Bytes of samples.parquet for one of the records."""
-CHARACTERS_PER_TOKEN = 1.5
-"""Japanese text, with the tokenizers in use; for estimates only."""
-
-
-UNKNOWN = Cost(0, 0.0, None)
-"""Of a kind of step that nobody has an estimate for."""
 
 
 @dataclass(frozen=True, slots=True)
-class DatasetSize:
-    """What a dataset holds, or will."""
+class Cost:
+    """Needs of one step; of a finished one the memory is not known."""
 
-    num_images: int
-    num_samples: int
-    num_characters: int
     num_bytes: int
-
-    def num_tokens(self, num_vision_tokens: int) -> int:
-        """Tokens of one pass, the vision tokens of every sample included."""
-        return int(self.num_samples * num_vision_tokens + self.num_characters / CHARACTERS_PER_TOKEN)
+    seconds: float
+    memory_bytes: int | None
 
 
-def estimate(config: ExperimentConfig, steps: Plan, settings: Settings) -> dict[str, Cost]:
-    """Cost of every step of an experiment by its role; what is done shows what it took."""
-    plan, store = {str(step.role): step for step in steps}, ArtifactStore(settings.store_root)
-    tower = tower_sizes(config.vision_tower)
-    sizes = training_data_sizes(config, steps, store=store)
-    trainings = training_forecasts(config, sizes, settings)
-    llm_parameters = trainings[0].request.sizes.num_llm
-    tower_bytes = tower.num_parameters * (4 if config.vision_tower.dtype == "float32" else 2)
-    costs = {"calibration": calibration_cost(config.vision_tower, config.features, sizes["pretrain"].num_images)}
-    for training in trainings:
-        stage = training.stage
-        costs[f"dataset/{stage}"] = _dataset_cost(sizes[stage])
-        costs[f"features/{stage}"] = features_cost(config.vision_tower, config.features, sizes[stage].num_images)
-        costs[f"translation/{stage}"] = _translation_cost(sizes[stage])
-        costs[stage] = _training_cost(training, sizes[stage], tower_bytes=tower_bytes if stage == "finetune" else 0)
-    for benchmark in config.evaluation.benchmarks:
-        items = _count(benchmark.source, plan[f"dataset/{benchmark.name}"], store)
-        costs[f"dataset/{benchmark.name}"] = _dataset_cost(items)
-        for role, size in sizes.items():
-            costs[f"contamination/{role}"] = _contamination_cost(size)
-        asked = _asked(benchmark, items)
-        generation = config.evaluation.generation_for(benchmark)
-        costs[f"predictions/{benchmark.label}"] = _predictions_cost(config, generation, tower, llm_parameters, asked)
-        costs[f"scores/{benchmark.label}"] = Cost(asked.num_samples * BYTES_PER_ROW, asked.num_samples * 1e-4, 0)
-        num_judgements = asked.num_samples * config.evaluation.judge.repeats
-        costs[f"judgements/{benchmark.label}"] = Cost(
-            num_judgements * BYTES_PER_JUDGEMENT, num_judgements * SECONDS_PER_JUDGEMENT, 0
-        )
-    return {role: _measured(step, store) or costs.get(role, UNKNOWN) for role, step in plan.items()}
+@dataclass(frozen=True, slots=True)
+class Workload:
+    """What an experiment computes on: its models and its data."""
+
+    config: ExperimentConfig
+    tower: Tower
+    data: Mapping[str, DatasetSize]
+    """``pretrain``, ``finetune`` and the benchmarks by their names."""
+    stages: Mapping[str, StageForecast]
+    num_encoders: int
+    """Processes that encode images, one per device."""
 
 
-def training_data_sizes(config: ExperimentConfig, plan: Plan, *, store: ArtifactStore) -> dict[str, DatasetSize]:
-    """The datasets of both stages, counted or estimated."""
-    sources = {"pretrain": config.datasets.pretrain, "finetune": config.datasets.finetune}
-    return {role: _count(source, plan[Role("dataset", role)], store) for role, source in sources.items()}
+def workload_of(config: ExperimentConfig, plan: Plan, *, store: ArtifactStore, settings: Settings) -> Workload:
+    """Count models and data; nothing is loaded, nothing is measured."""
+    data, tower = data_sizes(config, plan, store=store), tower_sizes(config.vision_tower)
+    sizes = model_sizes(config, tower)
+    stages = {
+        stage: forecast(config, stage, data[stage], settings=settings, tower=tower, sizes=sizes)
+        for stage in ("pretrain", "finetune")
+    }
+    return Workload(config, tower, data, stages, settings.num_processes)
+
+
+def estimate(workload: Workload, plan: Plan, *, store: ArtifactStore, device: Device) -> Mapping[Role, Cost]:
+    """Cost of every step by its role; what is done shows what it took."""
+    return {step.role: _measured(step, store) or expected_cost(step.role, workload, device) for step in plan}
 
 
 def _measured(step: Step, store: ArtifactStore) -> Cost | None:
@@ -119,134 +85,103 @@ def _measured(step: Step, store: ArtifactStore) -> Cost | None:
     manifest = store.find(step.request)
     if manifest is None:
         return None
-    shards = FeaturesSummary.of(manifest).payload_bytes if manifest.request.step == "features" else 0
-    num_bytes = manifest.num_bytes + shards
-    return Cost(num_bytes, manifest.duration_seconds, None)
+    is_features = step.role.kind == "features"
+    payload_bytes = FeaturesSummary.of(manifest).payload_bytes if is_features else 0
+    return Cost(manifest.num_bytes + payload_bytes, manifest.duration_seconds, None)
 
 
-def _count(source: DatasetSource, step: Step, store: ArtifactStore) -> DatasetSize:
-    """From the artifact once there is one; before, from the records, or from the first of those to be generated."""
-    if manifest := store.find(step.request):
-        summary = DatasetSummary.of(manifest)
-        return DatasetSize(summary.num_images, summary.num_samples, summary.num_characters, manifest.num_bytes)
-    if isinstance(source, ShapesJaSource):
-        num_drawn = min(source.num_images, IMAGES_LOOKED_AT)
-        drawn = list(generate_shapes(source.content, num_images=num_drawn, seed=source.seed))
-        factor = source.num_images / num_drawn
-        num_bytes = sum(len(image) for image in {record["image"]: image for record, image in drawn}.values())
-        characters = sum(_characters(record) for record, _ in drawn)
-        return DatasetSize(
-            source.num_images, int(len(drawn) * factor), int(characters * factor), int(num_bytes * factor)
-        )
-    if isinstance(source, PublishedSource):
-        return _published(source.name)
-    if isinstance(source, HfDatasetSource):
-        size = expected_size(source, root=store.root)
-        return DatasetSize(size.num_rows, size.num_rows, size.num_characters, size.num_bytes)
-    return _first_records(source.annotations)
+def expected_cost(role: Role, workload: Workload, device: Device) -> Cost:
+    """Of the step in a role, as if nothing of it were there."""
+    kind, name = role
+    evaluation = workload.config.evaluation
+    match kind:
+        case "dataset":
+            return dataset_cost(workload.data[name])
+        case "translation":
+            return translation_cost(workload.data[name])
+        case "contamination":
+            return contamination_cost(workload.data[name])
+        case "calibration":
+            return calibration_cost(workload, device)
+        case "features":
+            return encoding_cost(workload, workload.data[name].num_images, device)
+        case "pretrain" | "finetune":
+            return training_cost(workload, workload.stages[kind], device)
+        case "predictions" | "scores" | "judgements":
+            return _measuring_cost(kind, {one.label: one for one in evaluation.benchmarks}[name], workload, device)
+    return Cost(0, 0.0, None)  # a step that nobody has an estimate for
 
 
-def _published(name: str) -> DatasetSize:
-    """What the registry says of a dataset that is not prepared yet."""
-    dataset = find_dataset(name)
-    annotations = find_source(dataset.annotations.source).approximate_bytes
-    return DatasetSize(
-        min(dataset.num_images, dataset.num_records),
-        dataset.num_records,
-        int(annotations * CHARACTERS_PER_BYTE),
-        int(annotations * COMPRESSION),
-    )
+def _measuring_cost(kind: str, benchmark: BenchmarkConfig, workload: Workload, device: Device) -> Cost:
+    evaluation = workload.config.evaluation
+    asked = workload.data[benchmark.name].asked_by(benchmark)
+    match kind:
+        case "predictions":
+            return predictions_cost(workload, asked, evaluation.generation_for(benchmark), device)
+        case "scores":
+            return Cost(asked.num_samples * BYTES_PER_ROW, asked.num_samples * SECONDS_PER_SAMPLE, 0)
+    num_judged = asked.num_samples * evaluation.judge.repeats
+    return Cost(num_judged * BYTES_PER_JUDGEMENT, num_judged * SECONDS_PER_JUDGEMENT, 0)
 
 
-def _first_records(annotations: Path) -> DatasetSize:
-    """The first ``RECORDS_LOOKED_AT`` of a file, for the whole of it by their share of its bytes."""
-    num_read = 0
-
-    def advance(num_bytes: int) -> None:
-        nonlocal num_read
-        num_read += num_bytes
-
-    records = [
-        record
-        for _, record in islice(read_records(annotations, advance=advance), RECORDS_LOOKED_AT)
-        if isinstance(record, dict)
-    ]
-    factor = annotations.stat().st_size / num_read if len(records) == RECORDS_LOOKED_AT else 1.0
-    num_images = len({str(record.get("image")) for record in records if record.get("image")}) * factor
-    num_samples, num_characters = len(records) * factor, sum(map(_characters, records)) * factor
-    return DatasetSize(int(num_images), int(num_samples), int(num_characters), int(num_samples * BYTES_PER_ROW))
-
-
-def _characters(record: Mapping[str, Any]) -> int:
-    """Characters of a record's messages; a record that cannot be used counts none."""
-    sample = normalise(record, record_index=0)
-    return sum(len(turn.text) for turn in sample.turns) if isinstance(sample, Sample) else 0
-
-
-def _dataset_cost(size: DatasetSize) -> Cost:
+def dataset_cost(size: DatasetSize) -> Cost:
+    """To read or draw a dataset, with its images."""
     seconds = size.num_images * SECONDS_PER_IMAGE + size.num_samples * SECONDS_PER_RECORD
     return Cost(size.num_bytes, seconds, size.num_bytes)
 
 
-def _translation_cost(size: DatasetSize) -> Cost:
+def translation_cost(size: DatasetSize) -> Cost:
+    """To check all samples; their texts are in memory."""
     num_bytes = size.num_samples * BYTES_PER_ROW
     return Cost(num_bytes, 0.5 + size.num_samples * SECONDS_PER_SAMPLE, size.num_characters * 4 + num_bytes)
 
 
-def _contamination_cost(size: DatasetSize) -> Cost:
+def contamination_cost(size: DatasetSize) -> Cost:
     """Hashes and names of the images in memory, the list of kept samples on disk."""
     num_bytes = size.num_samples * BYTES_PER_ID
     return Cost(num_bytes, 0.5 + size.num_images * SECONDS_PER_HASH, size.num_images * BYTES_PER_ROW)
 
 
-def _asked(benchmark: BenchmarkConfig, items: DatasetSize) -> DatasetSize:
-    """What a protocol asks of a benchmark's items."""
-    known = KNOWN_BENCHMARKS.get(benchmark.name)
-    if known is None:
-        return items
-    num_items = min(known.protocols[benchmark.protocol].num_items, items.num_samples)
-    num_characters = items.num_characters * num_items // max(items.num_samples, 1)
-    return replace(items, num_samples=num_items, num_characters=num_characters)
+def encoding_cost(workload: Workload, num_images: int, device: Device) -> Cost:
+    """Of features none of which is cached yet; ``live`` ones are encoded while the model trains."""
+    config, num_encoders = workload.config, workload.num_encoders
+    if config.features.form == "live":
+        return Cost(0, 0.0, 0)
+    flops = num_images * encoding_flops(workload.tower, config.features)
+    num_bytes = cached_bytes(config.vision_tower, config.features, num_images=num_images)
+    return Cost(num_bytes, device.seconds(flops) / num_encoders, tower_bytes(workload))
 
 
-def _predictions_cost(
-    config: ExperimentConfig, generation: GenerationConfig, tower: Tower, llm_parameters: int, items: DatasetSize
-) -> Cost:
+def calibration_cost(workload: Workload, device: Device) -> Cost:
+    """One process looks at the first images; what it writes is small."""
+    num_images = min(workload.data["pretrain"].num_images, NUM_IMAGES)
+    flops = num_images * encoding_flops(workload.tower, workload.config.features)
+    return Cost(0, device.seconds(flops), tower_bytes(workload))
+
+
+def tower_bytes(workload: Workload) -> int:
+    """The vision tower's weights in its number format."""
+    return workload.tower.num_parameters * (4 if workload.config.vision_tower.dtype == "float32" else 2)
+
+
+def training_cost(workload: Workload, stage: StageForecast, device: Device) -> Cost:
+    """Of one stage on all of its devices; finetuning publishes the vision tower as well."""
+    num_devices, stage_config = stage.request.num_devices, stage.request.config
+    num_samples = workload.data[stage.stage].num_samples * stage_config.num_epochs
+    flops = stage.flops
+    if workload.config.features.form == "live":
+        flops += num_samples * encoding_flops(workload.tower, workload.config.features)
+    num_micro_batches = num_samples // (stage_config.micro_batch_size * num_devices)
+    seconds = START_SECONDS + num_micro_batches * SECONDS_PER_MICRO_BATCH + device.seconds(flops) / num_devices
+    num_bytes = stage.published_bytes + (tower_bytes(workload) if stage.stage == "finetune" else 0)
+    return Cost(num_bytes, seconds, stage.chosen.num_bytes)
+
+
+def predictions_cost(workload: Workload, items: DatasetSize, generation: GenerationConfig, device: Device) -> Cost:
     """The tower sees every image again, the LLM reads the prompt and writes at most ``max_new_tokens``, per beam."""
-    num_tokens = items.num_tokens(tower.num_tokens(config.features.layout))
-    num_tokens += items.num_samples * generation.max_new_tokens * generation.num_beams
-    flops = 2.0 * llm_parameters * num_tokens + encoding_flops(tower, config.features) * items.num_images
-    memory = (llm_parameters + tower.num_parameters) * 4
-    return Cost(items.num_samples * BYTES_PER_ROW, flops / (matrix_rate() * EFFICIENCY), memory)
-
-
-def training_forecasts(
-    config: ExperimentConfig, data: Mapping[str, DatasetSize], settings: Settings
-) -> tuple[StageForecast, StageForecast]:
-    """What the two stages will compute and hold in memory."""
-    sizes = model_sizes(config, tower_sizes(config.vision_tower))
-
-    def of(stage: Stage) -> StageForecast:
-        size = DataSize(data[stage].num_samples, data[stage].num_characters / CHARACTERS_PER_TOKEN)
-        return forecast(config, stage, size, settings=settings, sizes=sizes)
-
-    return of("pretrain"), of("finetune")
-
-
-def _training_cost(training: StageForecast, size: DatasetSize, *, tower_bytes: int) -> Cost:
-    """On this machine."""
-    config = training.request.config
-    num_micro_batches = size.num_samples * config.num_epochs // config.micro_batch_size
-    seconds = training.seconds(matrix_rate() * EFFICIENCY)
-    seconds += START_SECONDS + num_micro_batches * SECONDS_PER_MICRO_BATCH
-    return Cost(_published_bytes(training) + tower_bytes, seconds, training.chosen.num_bytes)
-
-
-def _published_bytes(training: StageForecast) -> int:
-    """The projector in float32; after finetuning the whole LLM as it was trained, and low-rank updates beside it."""
-    request = training.request
-    if training.stage == "pretrain":
-        return request.num_trained * 4
-    llm_bytes = request.sizes.num_llm * (4 if request.config.precision == "float32" else 2)
-    num_others = request.num_trained - (0 if request.config.lora else request.sizes.num_llm)
-    return llm_bytes + num_others * 4
+    tower, features = workload.tower, workload.config.features
+    num_written = items.num_samples * generation.max_new_tokens * generation.num_beams
+    num_tokens = items.num_samples * tower.num_tokens(features.layout) + items.num_text_tokens + num_written
+    num_llm = workload.stages["finetune"].request.sizes.num_llm
+    flops = 2.0 * num_llm * num_tokens + encoding_flops(tower, features) * items.num_images
+    return Cost(items.num_samples * BYTES_PER_ROW, device.seconds(flops), (num_llm + tower.num_parameters) * 4)

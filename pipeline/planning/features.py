@@ -1,65 +1,62 @@
-"""What the features of an experiment will take, before anything is encoded: for ``llava-jp show``."""
+"""How many of an experiment's images have features already, and whether the disk can hold the others."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from typing import NamedTuple
 
-from pipeline.config.experiment import ExperimentConfig, StoredForm
+from pipeline.config.experiment import ExperimentConfig
 from pipeline.config.identity import Identities
 from pipeline.core.disk import gigabytes
-from pipeline.core.progress import duration
 from pipeline.data.images import ImageReader
 from pipeline.features.shard_requests import encoded_images, encoder_description, shards_of
-from pipeline.features.sizes import STORED_FORMS, FormCost, form_costs, require_space
-from pipeline.features.step import calibration_request
-from pipeline.planning.costs import training_data_sizes
+from pipeline.features.sizes import STORED_FORMS, bytes_per_image, require_space
+from pipeline.planning.data_sizes import DatasetSize, data_sizes
 from pipeline.planning.steps import Plan, Role
 from pipeline.store.artifacts import ArtifactStore
-from pipeline.store.manifest import Manifest
 
 
-@dataclass(frozen=True, slots=True)
-class FeaturePlan:
-    """The images of an experiment's training data, and what each form of their features takes."""
+class ImageCount(NamedTuple):
+    """The images of an experiment's training data."""
 
     num_images: int
     num_cached: int
+    """Those that have features in the experiment's form."""
     is_counted: bool
     """Each image once, as the prepared datasets say; before, an image of both datasets counts twice."""
-    form: str
-    costs: tuple[FormCost, ...]
 
-    def rows(self) -> list[dict[str, object]]:
-        """One row for each form, for a table."""
-        return [
-            {
-                "form": f"{cost.form} (chosen)" if cost.form == self.form else cost.form,
-                "images to encode": cost.num_images,
-                "an image": gigabytes(cost.bytes_per_image),
-                "disk": gigabytes(cost.num_bytes),
-                "time": duration(cost.encoding_seconds) + (" in every epoch" if cost.form == "live" else ""),
-            }
-            for cost in self.costs
-        ]
-
-    def note(self) -> str:
-        """What the table is about."""
-        about = "" if self.is_counted else "about "
-        return f"features of {about}{self.num_images} images, {self.num_cached} of them cached"
+    @property
+    def num_to_encode(self) -> int:
+        return self.num_images - self.num_cached
 
 
-def plan_features(config: ExperimentConfig, plan: Plan, *, store: ArtifactStore) -> FeaturePlan:
-    """Count the images and those that have no features yet."""
-    datasets = _prepared(plan, store)
-    num_cached: dict[str, int] = {}
-    if datasets is not None:
-        images = set(ImageReader(datasets).usable())
-        num_images = len(images)
-        num_cached = {form: len(images & _cached(config, form, plan, store)) for form in STORED_FORMS}
-    else:
-        sizes = training_data_sizes(config, plan, store=store)
-        num_images = sum(size.num_images for size in sizes.values())
-    costs = form_costs(config.vision_tower, config.features, num_images=num_images, num_cached=num_cached)
-    form = config.features.form
-    return FeaturePlan(num_images, num_cached.get(form, 0), datasets is not None, form, tuple(costs))
+def count_images(
+    config: ExperimentConfig, plan: Plan, data: Mapping[str, DatasetSize], *, store: ArtifactStore
+) -> ImageCount:
+    """Count the images and those that have features; ``data`` is believed while it is not prepared."""
+    found = [plan.find(Role("dataset", stage), store) for stage in ("pretrain", "finetune")]
+    datasets = [manifest for manifest in found if manifest is not None]
+    if len(datasets) < len(found):
+        return ImageCount(data["pretrain"].num_images + data["finetune"].num_images, 0, False)
+    images = set(ImageReader(datasets).usable())
+    calibration = plan.find(Role("calibration"), store)
+    if config.features.form == "live" or (Role("calibration") in plan and calibration is None):
+        return ImageCount(len(images), 0, True)
+    encoder = encoder_description(config.vision_tower, config.features, Identities(store.root))
+    encoded = {key for shard in shards_of(store, encoder, calibration=calibration) for key in encoded_images(shard)}
+    return ImageCount(len(images), len(images & encoded), True)
+
+
+def features_note(config: ExperimentConfig, count: ImageCount) -> str:
+    """The images, those that are cached, and what all of them would take in each form."""
+    sizes = {
+        form: count.num_images * bytes_per_image(config.vision_tower, config.features, form=form)
+        for form in STORED_FORMS
+    }
+    forms = ", ".join(f"{gigabytes(num_bytes)} as {form}" for form, num_bytes in sizes.items())
+    about = "" if count.is_counted else "about "
+    return (
+        f"features of {about}{count.num_images} images, {count.num_cached} of them cached; form is "
+        f"{config.features.form}; all take {forms}, nothing as live, which encodes them again in every epoch"
+    )
 
 
 def require_space_for(config: ExperimentConfig, plan: Plan, *, store: ArtifactStore) -> None:
@@ -69,30 +66,5 @@ def require_space_for(config: ExperimentConfig, plan: Plan, *, store: ArtifactSt
         StoreError: with what is needed, what is free, and what to do.
         ConfigError: a scale is not a multiple of the tower's tiles.
     """
-    form = config.features.form
-    datasets = _prepared(plan, store)
-    if form == "live":
-        return
-    if datasets is not None:
-        num_images = len(set(ImageReader(datasets).usable()) - _cached(config, form, plan, store))
-    else:
-        num_images = sum(size.num_images for size in training_data_sizes(config, plan, store=store).values())
-    require_space(config.vision_tower, config.features, num_images=num_images, root=store.root)
-
-
-def _prepared(plan: Plan, store: ArtifactStore) -> list[Manifest] | None:
-    found = [plan.find(Role("dataset", stage), store) for stage in ("pretrain", "finetune")]
-    return None if None in found else [manifest for manifest in found if manifest is not None]
-
-
-def _cached(config: ExperimentConfig, form: StoredForm, plan: Plan, store: ArtifactStore) -> set[str]:
-    """The images that have features of the experiment's encoder in one of the forms."""
-    changed = config.model_copy(update={"features": config.features.model_copy(update={"form": form})})
-    calibration = None
-    if form == "int8":
-        identities, dataset = Identities(store.root), plan[Role("dataset", "pretrain")].fingerprint
-        request = calibration_request(changed.vision_tower, changed.features, identities, dataset_fingerprint=dataset)
-        if (calibration := store.find(request)) is None:
-            return set()
-    encoder = encoder_description(changed.vision_tower, changed.features, Identities(store.root))
-    return {key for shard in shards_of(store, encoder, calibration=calibration) for key in encoded_images(shard)}
+    count = count_images(config, plan, data_sizes(config, plan, store=store), store=store)
+    require_space(config.vision_tower, config.features, num_images=count.num_to_encode, root=store.root)

@@ -6,9 +6,7 @@ end of the forward pass with all activations and the logits, and the update, for
 Not counted: what the allocator loses between blocks, and CUDA's own context, together ``OVERHEAD_BYTES``.
 """
 
-from collections.abc import Iterator
 from dataclasses import dataclass
-from itertools import product
 from typing import Literal
 
 from model.loss import CHUNK_BYTES
@@ -23,7 +21,7 @@ BUCKET_NUMBERS = 500_000_000
 SUB_GROUP_NUMBERS = 1_000_000_000
 """Weights that ZeRO-3 changes at a time, DeepSpeed's default."""
 LARGEST_LAYERS_GATHERED = 3
-"""Layers whose weights ZeRO-3 holds whole at a time: the one that computes and those fetched ahead, about."""
+"""Layers whose weights ZeRO-3 holds whole at a time, computing or fetched ahead, about; and the output layer always."""
 RESIDUAL_DROPOUTS = {"gpt2": 2}
 """Dropout masks of a layer, a byte for each channel; other families have no dropout by default."""
 
@@ -103,38 +101,29 @@ def stage_memory(request: MemoryRequest, *, zero_stage: int, gradient_checkpoint
             return 0
         return num_bytes // parts if sharing >= {"states": 1, "gradients": 2, "weights": 3}[kind] else num_bytes
 
-    trained, whole = request.num_trained, request.sizes.num_parameters
-    weights = part("weights", whole * item) + _gathered(request.sizes, item) * (zero_stage == 3)
+    trained, sizes = request.num_trained, request.sizes
+    gathered = LARGEST_LAYERS_GATHERED * sizes.num_body // sizes.num_layers + sizes.num_head if zero_stage == 3 else 0
+    copied = {2: part("gradients", trained), 3: min(part("gradients", trained), SUB_GROUP_NUMBERS)}.get(sharing, 0)
     buffers = min(trained, BUCKET_NUMBERS) * item * 2 if parts > 1 and sharing in (1, 2) else 0
-    num_images = config.micro_batch_size
     return StageMemory(
         zero_stage=zero_stage,
         gradient_checkpointing=gradient_checkpointing,
-        weights=weights,
+        weights=part("weights", sizes.num_parameters * item) + gathered * item,
         gradients=part("gradients", trained * 4) + buffers,
         master_copies=part("states", trained * 4) if sharing else 0,
         optimizer_states=part("states", _moment_bytes(request)),
         activations=_activation_bytes(request, item, gradient_checkpointing=gradient_checkpointing),
         logits=_logit_bytes(request, item),
-        features=num_images * (request.feature_bytes + request.feature_numbers * item),
-        update=_copied_gradients(part("gradients", trained), sharing) * 4,
+        features=config.micro_batch_size * (request.feature_bytes + request.feature_numbers * item),
+        update=copied * 4,
     )
 
 
-def _copied_gradients(own: int, zero_stage: int) -> int:
-    """Of a device's ``own``, those that are there twice when the weights change."""
-    return {2: own, 3: min(own, SUB_GROUP_NUMBERS)}.get(zero_stage, 0)
-
-
-def memory_table(request: MemoryRequest) -> Iterator[StageMemory]:
-    """All ZeRO stages, without and with gradient checkpointing."""
-    for zero_stage, gradient_checkpointing in product(range(4), (False, True)):
-        yield stage_memory(request, zero_stage=zero_stage, gradient_checkpointing=gradient_checkpointing)
-
-
-def _gathered(sizes: ModelSizes, item: int) -> int:
-    """Weights that are whole on every rank while their layer computes; the output layer for the whole pass."""
-    return (LARGEST_LAYERS_GATHERED * sizes.num_body // sizes.num_layers + sizes.num_head) * item
+def under_each_zero_stage(request: MemoryRequest, *, gradient_checkpointing: bool) -> tuple[StageMemory, ...]:
+    """ZeRO 0 to 3."""
+    return tuple(
+        stage_memory(request, zero_stage=stage, gradient_checkpointing=gradient_checkpointing) for stage in range(4)
+    )
 
 
 def _moment_bytes(request: MemoryRequest) -> int:

@@ -9,13 +9,14 @@ import pyarrow.parquet as pq
 import pytest
 
 from pipeline.config.experiment import load_experiment
+from pipeline.config.identity import Identities
 from pipeline.core.errors import ConfigError, DataError
 from pipeline.core.settings import load_settings
 from pipeline.data import prepare
 from pipeline.data.hf_datasets import parts
 from pipeline.data.images import ImageReader
 from pipeline.data.prepare import prepare_dataset, prepare_request, require_complete
-from pipeline.planning.costs import training_data_sizes
+from pipeline.planning.data_sizes import data_sizes
 from pipeline.planning.plan import plan_experiment
 from pipeline.store.artifacts import ArtifactStore
 from tests.support.small_data import local_source, picture, sha256_of, talk
@@ -241,7 +242,9 @@ def test_the_size_of_a_table_is_known_before_it_is_prepared(tmp_path, store):
     (tmp_path / "rows.parquet").write_bytes(parquet_bytes(rows_with_images(RECORDS, IMAGES)))
     source = source_at(tmp_path / "rows.parquet").model_dump(mode="json", exclude_none=True)
     config = load_experiment("smoke", [f"datasets.pretrain={json.dumps(source)}"])
-    assert training_data_sizes(config, store=store)["pretrain"].num_samples == len(RECORDS)
+    assert data_sizes(config, plan_experiment(config, load_settings()), store=store)["pretrain"].num_samples == len(
+        RECORDS
+    )
 
 
 def test_a_column_that_does_not_exist_is_said_with_those_that_do_and_the_likely_one(tmp_path, store):
@@ -288,15 +291,36 @@ def test_the_fingerprint_is_the_content_the_columns_and_the_split_and_not_the_pl
     for folder in ("here", "there"):
         (tmp_path / folder).mkdir()
         (tmp_path / folder / "a.parquet").write_bytes(parquet_bytes([{"a": "x", "b": "y"}]))
-    here = prepare_request(source_at(tmp_path / "here", {"caption": "a"}), Identities(tmp_path / 'store')).fingerprint
-    assert prepare_request(source_at(tmp_path / "there", {"caption": "a"}), Identities(tmp_path / 'store')).fingerprint == here
-    assert prepare_request(source_at(tmp_path / "here", {"caption": "b"}), Identities(tmp_path / 'store')).fingerprint != here
-    assert prepare_request(source_at(tmp_path / "here", {"caption": "a"}, split="test"), Identities(tmp_path / 'store')).fingerprint != here
+    here = prepare_request(source_at(tmp_path / "here", {"caption": "a"}), Identities(tmp_path / "store")).fingerprint
+    assert (
+        prepare_request(source_at(tmp_path / "there", {"caption": "a"}), Identities(tmp_path / "store")).fingerprint
+        == here
+    )
+    assert (
+        prepare_request(source_at(tmp_path / "here", {"caption": "b"}), Identities(tmp_path / "store")).fingerprint
+        != here
+    )
+    assert (
+        prepare_request(
+            source_at(tmp_path / "here", {"caption": "a"}, split="test"), Identities(tmp_path / "store")
+        ).fingerprint
+        != here
+    )
     (tmp_path / "there" / "b.parquet").write_bytes(b"-")
-    assert prepare_request(source_at(tmp_path / "there", {"caption": "a"}), Identities(tmp_path / 'store')).fingerprint != here
-    pattern = prepare_request(source_at(tmp_path / "there" / "*.parquet", {"caption": "a"}), Identities(tmp_path / 'store')).fingerprint
+    assert (
+        prepare_request(source_at(tmp_path / "there", {"caption": "a"}), Identities(tmp_path / "store")).fingerprint
+        != here
+    )
+    pattern = prepare_request(
+        source_at(tmp_path / "there" / "*.parquet", {"caption": "a"}), Identities(tmp_path / "store")
+    ).fingerprint
     (tmp_path / "there" / "b.parquet").write_bytes(b"+")
-    assert prepare_request(source_at(tmp_path / "there" / "*.parquet", {"caption": "a"}), Identities(tmp_path / 'store')).fingerprint != pattern
+    assert (
+        prepare_request(
+            source_at(tmp_path / "there" / "*.parquet", {"caption": "a"}), Identities(tmp_path / "store")
+        ).fingerprint
+        != pattern
+    )
 
 
 @pytest.mark.parametrize(

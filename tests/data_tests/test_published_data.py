@@ -300,6 +300,9 @@ def test_show_says_what_a_download_takes_and_what_its_licences_forbid(hub):
     assert "NON-COMMERCIAL terms, at least for a part: llava-pretrain-ja" in shown.output
     assert re.search(r"to fetch: [\d.]+ kB; disk needed: about [\d.]+ kB, archives and what comes out", shown.output)
     assert "fingerprints of steps on sources that are not pinned yet are not final" in shown.output
+    assert "Published data" not in shown.output
+    with_licences = CliRunner().invoke(app, ["show", "smoke", "--config", *PUBLISHED], env={"COLUMNS": "200"})
+    assert re.search(r"Published data\s.*licence", with_licences.output, re.DOTALL)
     assert not hub.asked("*.zip", method="GET")
 
 

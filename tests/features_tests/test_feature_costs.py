@@ -6,9 +6,10 @@ from pipeline.config.experiment import FeatureConfig, load_experiment
 from pipeline.core.errors import ConfigError, StoreError
 from pipeline.core.settings import Settings
 from pipeline.data.prepare import prepare_dataset
-from pipeline.features.sizes import bytes_per_image, encoding_flops, form_costs, require_space
+from pipeline.features.sizes import bytes_per_image, encoding_flops, require_space
 from pipeline.features.step import cache_features, on_this_machine
-from pipeline.planning.features import plan_features, require_space_for
+from pipeline.planning.data_sizes import data_sizes
+from pipeline.planning.features import ImageCount, count_images, features_note, require_space_for
 from pipeline.planning.plan import plan_experiment
 from pipeline.store.artifacts import ArtifactStore
 
@@ -46,13 +47,6 @@ def test_an_image_of_v1_1_takes_3_2_teraflops_in_26_layers():
     assert encoding_flops(tower_sizes(SO400M), V1_1) == pytest.approx(3.2e12, rel=0.01)
 
 
-def test_live_features_take_no_space_and_as_much_time():
-    exact, compressed, int8, live = form_costs(SO400M, V1_1, num_images=558_128, num_cached={})
-    assert [cost.form for cost in (exact, compressed, int8, live)] == ["exact", "exact-zstd", "int8", "live"]
-    assert exact.num_bytes == pytest.approx(1.87e12, rel=0.01)
-    assert (live.num_bytes, live.encoding_seconds) == (0, exact.encoding_seconds)
-
-
 def test_features_that_do_not_fit_are_refused_with_what_is_needed_and_free(tmp_path, monkeypatch):
     monkeypatch.setattr("pipeline.features.sizes.free_bytes", lambda path: 10**12)
     message = r"the features of 558128 images take 1.87 TB as exact; .* has 1.00 TB free. Make room, choose a smaller"
@@ -61,25 +55,32 @@ def test_features_that_do_not_fit_are_refused_with_what_is_needed_and_free(tmp_p
     require_space(SO400M, V1_1.model_copy(update={"form": "int8"}), num_images=558_128, root=tmp_path)
 
 
-def planned(config, store):
-    return plan_experiment(config, Settings(store=store.root))
+def count(config, store):
+    plan = plan_experiment(config, Settings(store=store.root))
+    return count_images(config, plan, data_sizes(config, plan, store=store), store=store)
 
 
-def test_the_plan_counts_each_image_once_and_leaves_out_what_is_cached(store):
+def test_each_image_is_counted_once_and_what_is_cached_is_left_out(store):
     config = load_experiment("smoke")
-    before = plan_features(config, planned(config, store), store=store)
-    assert before.note() == "features of about 64 images, 0 of them cached"
+    assert count(config, store) == ImageCount(num_images=64, num_cached=0, is_counted=False)
     datasets = [prepare_dataset(source, store=store) for source in (config.datasets.pretrain, config.datasets.finetune)]
     cache_features(
         config.vision_tower, config.features, dataset=datasets[1], store=store, run_job=on_this_machine(Settings())
     )
-    plan = plan_features(config, planned(config, store), store=store)
-    assert plan.note() == "features of 64 images, 16 of them cached"
-    chosen, compressed, _, live = plan.rows()
-    assert (compressed["images to encode"], live["images to encode"]) == (64, 64)  # exact is all that is cached
-    assert chosen["form"] == "exact (chosen)"
-    assert (chosen["images to encode"], chosen["an image"], chosen["disk"]) == (48, "8.2 kB", "393.2 kB")
-    assert str(live["time"]).endswith(" in every epoch")
+    counted = count(config, store)
+    assert (counted, counted.num_to_encode) == (ImageCount(num_images=64, num_cached=16, is_counted=True), 48)
+    for form in ("exact-zstd", "int8", "live"):  # exact is all that is cached
+        assert count(load_experiment("smoke", [f"features.form={form}"]), store).num_cached == 0
+
+
+def test_the_note_says_what_each_form_takes():
+    assert features_note(load_experiment("smoke"), ImageCount(64, 0, False)) == (
+        "features of about 64 images, 0 of them cached; form is exact; all take 524.3 kB as exact, 445.6 kB as "
+        "exact-zstd, 133.1 kB as int8, nothing as live, which encodes them again in every epoch"
+    )
+    assert features_note(load_experiment("smoke"), ImageCount(64, 16, True)).startswith(
+        "features of 64 images, 16 of them cached; form is exact"
+    )
 
 
 def test_images_that_do_not_divide_into_tiles_are_refused_for_any_tower(tmp_path, store):
@@ -92,14 +93,15 @@ def test_images_that_do_not_divide_into_tiles_are_refused_for_any_tower(tmp_path
     with pytest.raises(
         ConfigError, match=r"scale 1.0 gives 100 pixels, which is not a multiple of the vision tower's 56"
     ):
-        plan_features(local, planned(local, store), store=store)
+        require_space_for(local, plan_experiment(local, Settings(store=store.root)), store=store)
 
 
 def test_a_plan_that_does_not_fit_is_refused(store, monkeypatch):
     config = load_experiment("smoke")
-    require_space_for(config, planned(config, store), store=store)
+    plan = plan_experiment(config, Settings(store=store.root))
+    require_space_for(config, plan, store=store)
     monkeypatch.setattr("pipeline.features.sizes.free_bytes", lambda path: 1000)
     with pytest.raises(StoreError, match=r"the features of 64 images take 524.3 kB as exact; .* has 1.0 kB free"):
-        require_space_for(config, planned(config, store), store=store)
+        require_space_for(config, plan, store=store)
     live = load_experiment("smoke", ["features.form=live"])
-    require_space_for(live, planned(live, store), store=store)
+    require_space_for(live, plan_experiment(live, Settings(store=store.root)), store=store)

@@ -6,20 +6,22 @@ import pytest
 import torch
 from torch.autograd.graph import saved_tensors_hooks
 
+from flows.cli.show import memory_rows
 from model.config import RandomLlm
 from model.language_model import build_llm, fuse_activations
 from model.projector import Projector
 from model.vlm import VisionLanguageModel, places_of
 from pipeline.compute.flops import Trained, sizes_of, trained_of
-from pipeline.compute.gpus import find_gpu
+from pipeline.compute.gpus import GIB, Device, Peak, named_device
+from pipeline.compute.model_sizes import tower_sizes
 from pipeline.config.experiment import StageConfig, load_experiment
 from pipeline.core.settings import Settings
+from pipeline.planning.data_sizes import DatasetSize
 from pipeline.planning.memory import MemoryRequest, stage_memory
-from pipeline.planning.training import DataSize, advice, forecast, gpu_rows, memory_rows
+from pipeline.planning.training import advice, forecast, model_sizes
 from pipeline.training.optimizers import build_optimizer
 from tests.support.small_model import FAMILIES, build_tokenizer, llm_config
 
-GIB = 2**30
 NUM_TOKENS = 96
 
 
@@ -144,7 +146,13 @@ def article(stage, **changes):
     config = load_experiment("llava-jp-v1.1")
     section = config.finetune if stage == "finetune" else config.pretrain
     config = config.model_copy(update={stage: section.model_copy(update=changes)})
-    return forecast(config, stage, DataSize(620_000, 620_000 * 200), settings=Settings())
+    size = DatasetSize(num_images=350_000, num_samples=620_000, num_characters=620_000 * 300, num_bytes=0)
+    tower = tower_sizes(config.vision_tower)
+    return forecast(config, stage, size, settings=Settings(), tower=tower, sizes=model_sizes(config, tower))
+
+
+def device_of(memory_gib, name="a GPU"):
+    return Device(name, memory_gib * GIB, Peak(1e12, is_measured=True))
 
 
 def test_finetuning_of_the_article_fits_a_device_of_24_gib(monkeypatch):
@@ -153,25 +161,24 @@ def test_finetuning_of_the_article_fits_a_device_of_24_gib(monkeypatch):
     assert 1.31e9 < one.request.sizes.num_llm < 1.33e9
     assert 15 * GIB < one.chosen.num_bytes < 20 * GIB
     assert one.chosen.fits(24 * GIB)
-    assert advice(one, 24 * GIB, name="RTX 4090") is None
-    (row,) = gpu_rows([one], find_gpu("RTX 4090"))
-    assert (row["stage"], row["GPUs"], row["fits"]) == ("finetune", 1, "yes")
+    assert advice(one, named_device("RTX 4090")) is None
+    assert one.request.num_devices == 1
     expected_flops = 6 * 1.32e9 * 620_000 * 930
     assert one.flops == pytest.approx(expected_flops, rel=0.15)
 
 
 def test_what_will_not_fit_is_said_with_what_would():
     one = article("finetune", optimizer="adamw", gradient_checkpointing=False)
-    said = advice(one, 28 * GIB, name="a GPU")
+    said = advice(one, device_of(28))
     assert said is not None
     assert said.startswith("finetune will not fit a GPU with 28 GiB: it needs ")
     assert said.endswith(
         "Enough are LLAVA_JP_ZERO_STAGE=0, finetune.gradient_checkpointing=true or a smaller micro-batch"
     )
-    nothing = advice(one, 8 * GIB, name="this machine's memory")
+    nothing = advice(one, device_of(8, "this machine's memory"))
     assert nothing is not None
     assert "Nothing with these devices is enough: lower finetune.micro_batch_size" in nothing
-    rows = list(memory_rows(one, 28 * GIB))
+    rows = list(memory_rows(one, device_of(28)))
     assert [row["finetune, GiB"] for row in rows][-2:] == ["in all, kept", "in all, recomputed"]
     assert str(rows[-2]["ZeRO 0"]).endswith(", too much")
     assert Trained() == article("pretrain").request.trained
