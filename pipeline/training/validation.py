@@ -19,7 +19,7 @@ from transformers import PreTrainedTokenizerBase
 from model.config import GenerationConfig
 from model.generator import Generator
 from model.vlm import VisionLanguageModel
-from pipeline.config.experiment import HeldOutConfig
+from pipeline.config.experiment import ValidationConfig
 from pipeline.data.images import ImageReader, decode
 from pipeline.data.samples import IMAGE_TOKEN, exchanges_of
 from pipeline.store.artifacts import WORK_FOLDER, read_manifest
@@ -33,7 +33,7 @@ LEAST_TRAINED_ON = 100
 THUMBNAIL_PIXELS = 192
 
 
-def set_aside(subjects: Sequence[str], config: HeldOutConfig, *, seed: int) -> tuple[NDArray[np.int64], list[int]]:
+def set_aside(subjects: Sequence[str], config: ValidationConfig, *, seed: int) -> tuple[NDArray[np.int64], list[int]]:
     """Which samples are trained on, and which are looked at, by their places among the ``subjects``.
 
     Subjects (images) are drawn by seed and content, the same for any number of processes. All samples of a drawn one
@@ -50,8 +50,8 @@ def set_aside(subjects: Sequence[str], config: HeldOutConfig, *, seed: int) -> t
     return np.setdiff1d(np.arange(len(subjects)), left_out), left_out[:wanted]
 
 
-class HeldOutWatch:
-    """Looks at the held-out samples with the model as it is. All processes take part in the loss."""
+class Validator:
+    """Evaluates the validation samples with the model as it is. All processes take part in the loss."""
 
     def __init__(
         self,
