@@ -115,6 +115,19 @@ def _architecture(weights: RandomLlm) -> dict[str, Any]:
     }
 
 
+LENGTH_FIELDS = ("max_position_embeddings", "n_positions", "max_seq_len")
+"""What an LLM's config calls the positions that it has: most families, GPT-2's, MPT's."""
+
+
+def max_sequence_length(config: PreTrainedConfig) -> int | None:
+    """Positions that an LLM has. None: its family has no limit, as Bloom (ALiBi), Mamba and RecurrentGemma.
+
+    ``seq_length`` is no limit: Bloom's files note there what it was trained with.
+    """
+    found = (getattr(config, name, None) for name in LENGTH_FIELDS)
+    return next((int(length) for length in found if length is not None), None)
+
+
 def fuse_activations(model: nn.Module) -> int:
     """Replace every ``gelu_new``; the function is the same, the rounding is that of one operation. Returns how many."""
     slow = [

@@ -33,7 +33,8 @@ def eval_model(
         bool, typer.Option("--trust-remote-code", help="Run the Python files that lie with the model. Read them first.")
     ] = False,
     dtype: Annotated[
-        Literal["auto", "float32", "bfloat16", "float16"], typer.Option(help="Weights of a model of Transformers.")
+        Literal["auto", "float32", "bfloat16", "float16"],
+        typer.Option(help="Weights; auto: our own models in float32, others as saved."),
     ] = "auto",
     repeats: Annotated[int | None, typer.Option(min=1, help="How often a judge judges every answer.")] = None,
     overrides: Annotated[

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 from flows.cli.terminal import console, narrated, size
+from model.config import Dtype, GenerationConfig
 from pipeline.core.errors import ConfigError, DataError
 from pipeline.core.settings import load_settings
 from pipeline.evaluation.models.weights import ModelSource, open_model
@@ -31,14 +32,14 @@ Form = Annotated[
     Literal["llava-jp", "transformers"],
     typer.Option(help="llava-jp comes with its code; transformers is Transformers' own LLaVA, for one scale."),
 ]
-Dtype = Annotated[Literal["bfloat16", "float32"], typer.Option(help="Number format of the weights.")]
+SavedDtype = Annotated[Literal["bfloat16", "float32"], typer.Option(help="Number format of the weights.")]
 
 
 def export(
     model: Model,
     folder: Annotated[Path, typer.Argument(help="A new folder.")],
     form: Form = "llava-jp",
-    dtype: Dtype = "bfloat16",
+    dtype: SavedDtype = "bfloat16",
 ) -> None:
     """Write a model as a folder that Transformers loads: weights, processor, chat template, model card."""
     settings = load_settings()
@@ -53,7 +54,7 @@ def publish(
     model: Model,
     repo: Annotated[str, typer.Argument(help="owner/name on the Hub; made when it does not exist.")],
     form: Form = "llava-jp",
-    dtype: Dtype = "bfloat16",
+    dtype: SavedDtype = "bfloat16",
     private: Annotated[bool, typer.Option("--private", help="Make a new repository private.")] = False,
 ) -> None:
     """Put an exported model on the Hugging Face Hub, in one commit. The token: from HF_TOKEN."""
@@ -95,13 +96,19 @@ def chat(
     max_new_tokens: Annotated[int, typer.Option(min=1, help="Longest answer, in tokens.")] = 256,
     num_beams: Annotated[int, typer.Option(min=1, help="Beams; 1 is greedy, and answers come word by word.")] = 1,
     repetition_penalty: Annotated[float, typer.Option(min=0.01, help="1.0 is none.")] = 1.0,
+    dtype: Annotated[
+        Literal["float32", "bfloat16", "float16"], typer.Option(help="Number format in which the model answers.")
+    ] = "float32",
 ) -> None:
     """Talk with a model about an image. Ctrl-C stops an answer, Ctrl-D leaves."""
     warnings.filterwarnings("ignore", module="transformers")
     decoded = _decoded(image)
     asked_once = None if question is None else _one_question(question)
     source = find_model(model, load_settings())
-    started = _start(source, decoded, max_new_tokens, num_beams, repetition_penalty)
+    generation = GenerationConfig(
+        max_new_tokens=max_new_tokens, num_beams=num_beams, repetition_penalty=repetition_penalty
+    )
+    started = _start(source, decoded, generation, dtype)
     if asked_once is not None:
         _print_answer(started, asked_once)
         return
@@ -130,17 +137,11 @@ def _one_question(question: str) -> str:
     return asked
 
 
-def _start(
-    source: ModelSource, image: "Image | None", max_new_tokens: int, num_beams: int, repetition_penalty: float
-) -> "Chat":
+def _start(source: ModelSource, image: "Image | None", generation: GenerationConfig, dtype: Dtype) -> "Chat":
     with narrated():
-        from model.config import GenerationConfig
         from pipeline.release.chat import Chat
 
-        generation = GenerationConfig(
-            max_new_tokens=max_new_tokens, num_beams=num_beams, repetition_penalty=repetition_penalty
-        )
-        return Chat(open_model(source.folder), image, generation)
+        return Chat(open_model(source.folder, dtype=dtype), image, generation)
 
 
 def _print_heading(source: ModelSource, image: Path | None) -> None:

@@ -77,13 +77,14 @@ def save_model(
     (folder / "config.json").write_text(text, encoding="utf-8")
 
 
-def load_model(folder: Path, *, device: torch.device) -> LoadedModel:
-    """Read a whole model folder for answering questions."""
+def load_model(folder: Path, *, device: torch.device, dtype: Dtype = "float32") -> LoadedModel:
+    """Read a whole model folder for answering questions; for ``dtype`` see ``model.disk.open``."""
     config = ModelConfig.model_validate_json((folder / "config.json").read_text(encoding="utf-8"))
-    dtype = getattr(torch, config.vision_dtype)
-    tower = load_vision_tower(folder / "vision_tower", dtype).to(device)
-    llm = AutoModelForCausalLM.from_pretrained(folder / "llm", dtype=torch.float32)
-    projector = Projector(tower.width * len(config.images.scales), llm.config.hidden_size)
+    if dtype != "float32":
+        config = config.model_copy(update={"vision_dtype": dtype})
+    tower = load_vision_tower(folder / "vision_tower", getattr(torch, config.vision_dtype)).to(device)
+    llm = AutoModelForCausalLM.from_pretrained(folder / "llm", dtype=getattr(torch, dtype))
+    projector = Projector(tower.width * len(config.images.scales), llm.config.hidden_size).to(getattr(torch, dtype))
     load_projector(projector, folder)
     vlm = VisionLanguageModel(projector, llm).to(device).eval()
     return LoadedModel(config, tower, vlm, AutoTokenizer.from_pretrained(folder / "tokenizer"))

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import torch
 
+from model.config import Dtype
 from model.disk.checkpoint import LoadedModel, load_model
 from model.disk.published import ModelFolderError, is_published, load_published
 from model.disk.release_folder import is_released, load_release
@@ -13,8 +14,14 @@ OWN_FIELDS = {"images", "template"}
 """In the config.json that training writes."""
 
 
-def load_any_model(folder: Path, *, device: torch.device) -> LoadedModel:
+def load_any_model(folder: Path, *, device: torch.device, dtype: Dtype = "float32") -> LoadedModel:
     """A folder that training wrote, a released one, or a published LLaVA-JP.
+
+    Args:
+        folder: where it lies.
+        device: where it runs.
+        dtype: number format of the weights, into which each is read. With float32 the vision tower of a folder that
+            training wrote has the format in which it ran there.
 
     Raises:
         ModelFolderError: it is none of them, or it is damaged.
@@ -23,16 +30,16 @@ def load_any_model(folder: Path, *, device: torch.device) -> LoadedModel:
     if not config.is_file():
         raise ModelFolderError(f"{folder} has no config.json, so it is not the folder of a model")
     if is_published(folder):
-        return load_published(folder, device=device)
+        return load_published(folder, device=device, dtype=dtype)
     if is_released(folder):
-        return load_release(folder, device=device)
+        return load_release(folder, device=device, dtype=dtype)
     record = json.loads(config.read_text(encoding="utf-8"))
     if not set(record) >= OWN_FIELDS:
         raise ModelFolderError(
             f"{folder} is a {record.get('model_type', 'model')!r} of Transformers; what can be read are folders that "
             "training or `llava-jp export` wrote, and checkpoints of LLaVA-JP"
         )
-    return load_model(folder, device=device)
+    return load_model(folder, device=device, dtype=dtype)
 
 
 def is_known_layout(folder: Path) -> bool:

@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import torch
-from safetensors.torch import load_file
+from safetensors import safe_open
 from transformers import (
     AutoModelForCausalLM,
     CLIPVisionConfig,
@@ -99,8 +99,8 @@ def is_published(folder: Path) -> bool:
     return config.is_file() and "mm_vision_tower" in json.loads(config.read_text(encoding="utf-8"))
 
 
-def load_published(folder: Path, *, device: torch.device, vision_dtype: Dtype = "float32") -> LoadedModel:
-    """A published LLaVA-JP, ready to answer; all weights in float32, the tower in ``vision_dtype``.
+def load_published(folder: Path, *, device: torch.device, dtype: Dtype = "float32") -> LoadedModel:
+    """A published LLaVA-JP, ready to answer, all weights in ``dtype``.
 
     The LLM's config keeps the dropout it was trained with (0.1); it is off until somebody calls ``train``.
 
@@ -108,17 +108,17 @@ def load_published(folder: Path, *, device: torch.device, vision_dtype: Dtype = 
         ModelFolderError: the folder has another layout or lacks something.
     """
     record = _record(folder)
-    state = _weights(folder)
-    tower = VisionTower(_tower(record, state, folder).to(getattr(torch, vision_dtype)))
+    state = _weights(folder, getattr(torch, dtype))
+    tower = VisionTower(_tower(record, state, folder))
     images = _images(record, tower, folder)
-    projector = _projector(_below_projector(state), folder)
+    projector = _projector(_below_projector(state), folder).to(getattr(torch, dtype))
     llm = _llm(record, state, folder)
     if (given := projector.vision_width) != (needed := tower.width * len(images.scales)):
         raise ModelFolderError(
             f"{folder}: the projector takes {given} channels, but {len(images.scales)} scales {list(images.scales)} of "
             f"a tower with {tower.width} channels give {needed}; correct `scales` in config.json"
         )
-    config = ModelConfig(images=images, template="v1", vision_dtype=vision_dtype)
+    config = ModelConfig(images=images, template="v1", vision_dtype=dtype)
     vlm = VisionLanguageModel(projector, llm).to(device).eval()
     return LoadedModel(config, tower.to(device), vlm, _tokenizer(folder))
 
@@ -129,7 +129,7 @@ def load_published_llm(folder: Path) -> PreTrainedModel:
     Raises:
         ModelFolderError: the folder has another layout or lacks something.
     """
-    return _llm(_record(folder), _weights(folder), folder)
+    return _llm(_record(folder), _weights(folder, torch.float32), folder)
 
 
 def load_published_projector(folder: Path) -> Projector:
@@ -140,7 +140,7 @@ def load_published_projector(folder: Path) -> Projector:
     """
     path = folder / PICKLED_PROJECTOR
     if not path.is_file():
-        return _projector(_below_projector(_weights(folder)), folder)
+        return _projector(_below_projector(_weights(folder, torch.float32)), folder)
     stored = torch.load(path, map_location="cpu", weights_only=True)
     return _projector(_below_projector(stored), folder)
 
@@ -165,8 +165,8 @@ def _record(folder: Path) -> dict[str, Any]:
     return record
 
 
-def _weights(folder: Path) -> State:
-    """All tensors of the checkpoint, in the number formats they are stored in."""
+def _weights(folder: Path, dtype: torch.dtype) -> State:
+    """All tensors of the checkpoint, each read into ``dtype``: there is never a second copy of them all."""
     index = folder / INDEX
     if index.is_file():
         names = sorted(set(json.loads(index.read_text(encoding="utf-8"))["weight_map"].values()))
@@ -185,7 +185,10 @@ def _weights(folder: Path) -> State:
         )
     state: State = {}
     for name in names:
-        state |= load_file(folder / name)
+        with safe_open(folder / name, framework="pt") as file:
+            for key in file.keys():  # noqa: SIM118  # it is no dict
+                tensor = file.get_tensor(key)
+                state[key] = tensor.to(dtype) if tensor.is_floating_point() else tensor
     return state
 
 
@@ -213,7 +216,7 @@ def _llm(record: Mapping[str, Any], state: State, folder: Path) -> PreTrainedMod
     foreign = ("mm_", "tokenizer_", *FOREIGN_FIELDS)
     config = config_class.from_dict({name: value for name, value in record.items() if not name.startswith(foreign)})
     own = {
-        name: tensor.float()
+        name: tensor
         for name, tensor in state.items()
         if name.startswith(prefixes) and not name.startswith(TOWER_PREFIX) and PROJECTOR_MARK not in name
     }
@@ -223,7 +226,7 @@ def _llm(record: Mapping[str, Any], state: State, folder: Path) -> PreTrainedMod
 def _tower(record: Mapping[str, Any], state: State, folder: Path) -> PreTrainedModel:
     """The tower among the weights; its heads and tile size from the config of the tower that is named."""
     own = {
-        name.removeprefix(TOWER_PREFIX).removeprefix("vision_model."): tensor.float()
+        name.removeprefix(TOWER_PREFIX).removeprefix("vision_model."): tensor
         for name, tensor in state.items()
         if name.startswith(TOWER_PREFIX)
     }
@@ -299,7 +302,8 @@ def _filled(model_class: Any, config: PreTrainedConfig, state: State, folder: Pa
     for name, source in empty.all_tied_weights_keys.items():
         if name in own and not torch.equal(own[name], own[source]):
             log.warning("%s: %s differs from %s, so they are not tied", folder, name, source)
-    filled: PreTrainedModel = type(empty).from_pretrained(None, config=config, state_dict=own, dtype=torch.float32)
+    dtype = next(tensor.dtype for tensor in own.values() if tensor.is_floating_point())
+    filled: PreTrainedModel = type(empty).from_pretrained(None, config=config, state_dict=own, dtype=dtype)
     return filled
 
 

@@ -60,9 +60,9 @@ def write_release(model: LoadedModel, folder: Path, *, dtype: Dtype) -> None:
             shutil.copyfile(path, folder / name)
 
 
-def load_release(folder: Path, *, device: torch.device) -> LoadedModel:
-    """A released folder as the parts it was made of, in float32. Its own copy of the code is not run."""
-    released = LlavaJpForConditionalGeneration.from_pretrained(folder, dtype=torch.float32)
+def load_release(folder: Path, *, device: torch.device, dtype: Dtype = "float32") -> LoadedModel:
+    """A released folder as the parts it was made of, all in ``dtype``. Its own copy of the code is not run."""
+    released = LlavaJpForConditionalGeneration.from_pretrained(folder, dtype=getattr(torch, dtype))
     config = released.config
     images = ImageConfig(image_size=config.image_size, scales=tuple(config.scales), layout=config.layout)
     first = released.projector[0]
@@ -70,7 +70,7 @@ def load_release(folder: Path, *, device: torch.device) -> LoadedModel:
     projector.layers = released.projector
     vlm = VisionLanguageModel(projector, released.language_model).to(device).eval()
     return LoadedModel(
-        ModelConfig(images=images, template=config.template, vision_dtype="float32"),
+        ModelConfig(images=images, template=config.template, vision_dtype=dtype),
         VisionTower(released.vision_tower).to(device),
         vlm,
         AutoTokenizer.from_pretrained(folder, config=config.text_config),  # or it would ask to run the folder's code

@@ -6,11 +6,12 @@ from urllib.parse import urlsplit
 
 from pydantic import Field, field_validator, model_validator
 
-from model.config import AbsolutePath, HubFolder, LocalFolder, Section
+from model.config import AbsolutePath, Dtype, HubFolder, LocalFolder, Section
 from pipeline.config.evaluation import EvaluationConfig
 from pipeline.config.experiment import ExperimentName, LimitsConfig
 
-Dtype = Literal["auto", "float32", "bfloat16", "float16"]
+SavedOrDtype = Literal["auto", Dtype]
+"""A number format, or the one that the weights were saved in."""
 
 
 class CheckpointModel(Section):
@@ -20,6 +21,7 @@ class CheckpointModel(Section):
     name: str = Field(
         description="an experiment, first digits of a fingerprint, a folder, or owner/name@revision on the Hub"
     )
+    dtype: Dtype = Field("float32", description="number format of the weights")
 
 
 class TransformersModel(Section):
@@ -33,7 +35,7 @@ class TransformersModel(Section):
     trust_remote_code: bool = Field(
         False, description="run the Python files that lie with the model; read them first, they can do anything"
     )
-    dtype: Dtype = Field("auto", description="number format of the weights; auto: as they were saved")
+    dtype: SavedOrDtype = Field("auto", description="number format of the weights; auto: as they were saved")
 
 
 class EndpointModel(Section):

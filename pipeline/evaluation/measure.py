@@ -26,6 +26,7 @@ from pipeline.evaluation.predict import (
     benchmark_items,
     measured_request,
     predictions_request,
+    unless_float32,
     write_predictions,
 )
 from pipeline.store.artifacts import ArtifactStore
@@ -64,12 +65,14 @@ class ModelUnderTest:
         evaluation = config.evaluation
         generation = evaluation.generation_for(benchmark)
         if self.manifest is not None:
+            assert isinstance(self.config, CheckpointModel)
             return predictions_request(
                 benchmark,
                 generation,
                 batch_size=evaluation.batch_size,
                 dataset_fingerprint=dataset_fingerprint,
                 model_fingerprint=self.manifest.fingerprint,
+                dtype=self.config.dtype,
             )
         asked: dict[str, Any] = {"model": self._identity(benchmark, identities)}
         if not isinstance(self.config, StoredModel):
@@ -139,9 +142,10 @@ def _checkpoint(config: CheckpointModel, source: ModelSource, identities: Identi
     def load(benchmark: BenchmarkConfig, generation: GenerationConfig, dataset: Manifest) -> Answerer:
         from pipeline.evaluation.models.checkpoint import CheckpointAnswerer  # torch is loaded only when there is work
 
-        return CheckpointAnswerer(source.folder, generation)
+        return CheckpointAnswerer(source.folder, generation, dtype=config.dtype)
 
-    return ModelUnderTest(config, _identity_of(source, identities), load, manifest=source.manifest)
+    what = {**_identity_of(source, identities), **unless_float32(config.dtype)}
+    return ModelUnderTest(config, what, load, manifest=source.manifest)
 
 
 def _identity_of(source: ModelSource, identities: Identities) -> Mapping[str, Any]:

@@ -8,7 +8,7 @@ from typing import Any
 
 import pyarrow.parquet as pq
 
-from model.config import GenerationConfig
+from model.config import Dtype, GenerationConfig
 from pipeline.benchmarks.known import KNOWN_BENCHMARKS, label_of
 from pipeline.config.evaluation import BenchmarkConfig
 from pipeline.core.errors import DataError
@@ -49,8 +49,9 @@ def predictions_request(
     batch_size: int,
     dataset_fingerprint: str,
     model_fingerprint: str,
+    dtype: Dtype = "float32",
 ) -> Request:
-    """What ``predict`` is asked to make."""
+    """What a model that was trained in this store is asked to make; an experiment's own evaluation is in float32."""
     return Request(
         step="predictions",
         version=VERSION,
@@ -59,9 +60,15 @@ def predictions_request(
             "protocol": benchmark.protocol,
             "generation": generation.model_dump(mode="json"),
             "batch_size": batch_size,
+            **unless_float32(dtype),
         },
         inputs={"dataset": dataset_fingerprint, "model": model_fingerprint},
     )
+
+
+def unless_float32(dtype: Dtype) -> dict[str, str]:
+    """A checkpoint's number format as a part of a request. Requests were made before there was a choice."""
+    return {} if dtype == "float32" else {"dtype": dtype}
 
 
 def measured_request(benchmark: BenchmarkConfig, *, asked: Mapping[str, Any], dataset_fingerprint: str) -> Request:

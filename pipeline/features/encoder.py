@@ -203,11 +203,6 @@ def feature_shape(tower: VisionTower, config: ImageConfig, *, dtype: str, form: 
     )
 
 
-def encode_pixels(tower: VisionTower, pixels: Sequence[torch.Tensor], config: ImageConfig) -> list[torch.Tensor]:
-    """Features of uint8 images, each ``[S, T, V]`` on the CPU, for the evaluation."""
-    return list(tower.encode(torch.stack(list(pixels)), config).cpu())
-
-
 def default_device() -> torch.device:
     """The GPU where there is one; of several the one of this process's local rank, which becomes the current one."""
     if not torch.cuda.is_available():

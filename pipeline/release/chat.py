@@ -1,6 +1,7 @@
 """A conversation with a model about one image, answered piece by piece."""
 
-from collections.abc import Callable, Generator
+from collections import abc
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from queue import Queue
 from threading import Event, Thread
@@ -11,11 +12,9 @@ from PIL import Image
 from transformers import PreTrainedTokenizerBase, StoppingCriteriaList
 
 from model.config import GenerationConfig
-from model.conversation.encode import encode_prompt, end_token_id
 from model.conversation.templates import Exchange
 from model.disk.checkpoint import LoadedModel
-from model.vision.s2 import join_scales
-from model.vision.tower import pixels_of
+from model.generator import Generator, NoRoomError, Prompt, encode_images
 
 INCOMPLETE = "\ufffd"
 """What a decoder writes for a character of which bytes are missing."""
@@ -35,19 +34,20 @@ class Chat:
     history: list[Exchange] = field(default_factory=list)
 
     def __post_init__(self) -> None:
-        self._features = None if self.image is None else self._encoded(self.image)
+        self._generator = Generator.of(self.model)
+        self._features = None if self.image is None else encode_images(self.model, [self.image])[0]
 
-    def answer(self, question: str) -> Generator[str]:
+    def answer(self, question: str) -> abc.Generator[str]:
         """The answer's text, as it comes. A consumer that stops early stops the generation; nothing is remembered then.
 
         Raises:
             TooLongError: there is no room for an answer within the model's longest sequence.
         """
         prompt = self.prompt(question)
-        room = self._room(prompt)
+        generation = self._fitted(prompt)
         pieces: Queue[str | BaseException | None] = Queue()
         is_stopped = Event()
-        thread = Thread(target=self._generate, args=(prompt, room, pieces, is_stopped), daemon=True)
+        thread = Thread(target=self._generate, args=(prompt, generation, pieces, is_stopped), daemon=True)
         thread.start()
         whole = ""
         try:
@@ -61,49 +61,31 @@ class Chat:
             thread.join()
         self.history.append((question, whole.strip()))
 
-    def prompt(self, question: str) -> tuple[int, ...]:
-        """Token ids of everything so far and the question, up to where the answer begins."""
-        return encode_prompt(
-            question,
-            has_image=self.image is not None,
-            template=self.model.config.template,
-            tokenizer=self.model.tokenizer,
-            history=self.history,
-        )
+    def prompt(self, question: str) -> Prompt:
+        """Everything so far and the question, up to where the answer begins."""
+        return self._generator.prompt(question, self._features, history=self.history)
 
-    def _encoded(self, image: Image.Image) -> torch.Tensor:
-        images = self.model.config.images
-        pixels = pixels_of(image, image_size=images.image_size)[None]
-        return join_scales(self.model.vision_tower.encode(pixels, images))[0]
-
-    def _room(self, prompt: tuple[int, ...]) -> int:
-        """The longest answer that fits behind a prompt, in tokens."""
-        limit = getattr(self.model.vlm.llm.config, "max_position_embeddings", None)
-        if limit is None:
-            return self.generation.max_new_tokens
-        length = len(prompt) + (0 if self._features is None else len(self._features) - 1)
-        if length >= limit:
-            raise TooLongError(
-                f"the conversation has {length} tokens and the model takes {limit}; start a new conversation"
-            )
-        return int(min(self.generation.max_new_tokens, limit - length))
-
-    def _generate(self, prompt: tuple[int, ...], room: int, pieces: "Queue[Any]", is_stopped: Event) -> None:
-        tokenizer = self.model.tokenizer
-        end = end_token_id(self.model.config.template, tokenizer)
-        streamer = _Pieces(tokenizer, pieces.put) if self.generation.num_beams == 1 else None
+    def _fitted(self, prompt: Prompt) -> GenerationConfig:
+        """An answer takes the room that is left."""
         try:
-            (ids,) = self.model.vlm.generate(
+            return self._generator.fitted(self.generation, [prompt])
+        except NoRoomError as error:
+            raise TooLongError(
+                f"the conversation has {error.num_tokens} tokens and the model takes {error.num_positions}; "
+                "start a new conversation"
+            ) from error
+
+    def _generate(self, prompt: Prompt, generation: GenerationConfig, pieces: "Queue[Any]", is_stopped: Event) -> None:
+        streamer = _Pieces(self.model.tokenizer, pieces.put) if generation.num_beams == 1 else None
+        try:
+            (text,) = self._generator.answer(
                 [prompt],
-                [self._features],
-                self.generation.model_copy(update={"max_new_tokens": room}),
-                eos_token_id=end,
-                pad_token_id=tokenizer.pad_token_id if tokenizer.pad_token_id is not None else end,
+                generation,
                 streamer=streamer,
                 stopping_criteria=StoppingCriteriaList([_Stopped(is_stopped)]),
             )
             if streamer is None:
-                pieces.put(tokenizer.decode(ids, skip_special_tokens=True))
+                pieces.put(text)
         except BaseException as error:
             pieces.put(error)
         else:

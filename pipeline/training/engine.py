@@ -14,7 +14,7 @@ from transformers.utils import is_flash_attn_2_available
 from model.config import LlavaJpWeights, RandomLlm
 from model.disk.checkpoint import load_projector
 from model.disk.published import load_published_projector
-from model.language_model import build_llm, fuse_activations, llava_jp_folder
+from model.language_model import build_llm, fuse_activations, llava_jp_folder, max_sequence_length
 from model.projector import Projector
 from model.vlm import VisionLanguageModel
 from pipeline.config.experiment import StageConfig
@@ -101,7 +101,7 @@ def _check_sizes(llm: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, job: 
 
     The vocabulary may be larger than the tokenizer: it is padded to a round number in most models.
     """
-    longest = getattr(llm.config, "max_position_embeddings", None)
+    longest = max_sequence_length(llm.config)
     if longest is not None and job.config.max_length > longest:
         raise ConfigError(
             f"{job.stage}.max_length={job.config.max_length} is more than the LLM's max_position_embeddings={longest}"

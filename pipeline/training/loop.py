@@ -30,7 +30,7 @@ from pipeline.training.ranks import join_ranks
 from pipeline.training.sampler import global_batches
 from pipeline.training.stopping import StopRequest, stopped
 from pipeline.training.throughput import Reporter, waiting
-from pipeline.training.validation import HeldOutWatch, set_aside
+from pipeline.training.validation import Validator, set_aside
 
 
 def train(job: TrainingJob, stop: StopRequest) -> None:
@@ -74,7 +74,7 @@ def train(job: TrainingJob, stop: StopRequest) -> None:
     engine = start_engine(job, model, ranks, num_optimizer_steps=len(plan))
     feed = Feed(features, ranks.device)
     step = OptimizerStep(job, engine, ranks, feed, partial(training_flops, sizes, trained=trained))
-    looks = HeldOutWatch(job, [samples[index] for index in held_out], tokenizer, feed, ranks)
+    looks = Validator(job, [samples[index] for index in held_out], tokenizer, feed, ranks)
     progress = _optimize(step, plan, samples, looks, stop)
     publish(job, model, tokenizer, ranks)
     if ranks.rank == 0:
@@ -93,7 +93,7 @@ def _write_results(job: TrainingJob, progress: TrainingProgress) -> None:
 
 
 def _optimize(
-    step: OptimizerStep, plan: list[list[int]], samples: TrainingSamples, looks: HeldOutWatch, stop: StopRequest
+    step: OptimizerStep, plan: list[list[int]], samples: TrainingSamples, looks: Validator, stop: StopRequest
 ) -> TrainingProgress:
     """All optimizer steps from where the last checkpoint is; in ``metrics`` one row per step, rank 0's own."""
 

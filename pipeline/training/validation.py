@@ -17,9 +17,9 @@ from numpy.typing import NDArray
 from transformers import PreTrainedTokenizerBase
 
 from model.config import GenerationConfig
-from model.conversation.encode import encode_prompt, end_token_id
+from model.generator import Generator
 from model.vlm import VisionLanguageModel
-from pipeline.config.experiment import HeldOutConfig
+from pipeline.config.experiment import ValidationConfig
 from pipeline.data.images import ImageReader, decode
 from pipeline.data.samples import IMAGE_TOKEN, exchanges_of
 from pipeline.store.artifacts import WORK_FOLDER, read_manifest
@@ -33,7 +33,7 @@ LEAST_TRAINED_ON = 100
 THUMBNAIL_PIXELS = 192
 
 
-def set_aside(subjects: Sequence[str], config: HeldOutConfig, *, seed: int) -> tuple[NDArray[np.int64], list[int]]:
+def set_aside(subjects: Sequence[str], config: ValidationConfig, *, seed: int) -> tuple[NDArray[np.int64], list[int]]:
     """Which samples are trained on, and which are looked at, by their places among the ``subjects``.
 
     Subjects (images) are drawn by seed and content, the same for any number of processes. All samples of a drawn one
@@ -50,8 +50,8 @@ def set_aside(subjects: Sequence[str], config: HeldOutConfig, *, seed: int) -> t
     return np.setdiff1d(np.arange(len(subjects)), left_out), left_out[:wanted]
 
 
-class HeldOutWatch:
-    """Looks at the held-out samples with the model as it is. All processes take part in the loss."""
+class Validator:
+    """Evaluates the validation samples with the model as it is. All processes take part in the loss."""
 
     def __init__(
         self,
@@ -101,27 +101,25 @@ class HeldOutWatch:
         return bool(self._questions) and (self._ranks.rank == 0 or engine.zero_optimization_stage() == 3)
 
     def _answers(self, model: VisionLanguageModel) -> list[dict[str, Any]]:
-        tokenizer, template = self._tokenizer, self._job.config.template
-        prompts, features = [], []
+        """A question that leaves no room for an answer is not asked; the others' answers take what all leave."""
+        generator = Generator(model, self._tokenizer, self._job.config.template)
+        asked, prompts = [], []
         for question in self._questions:
-            image = question["image_sha256"]
-            prompts.append(
-                encode_prompt(question["question"], has_image=image is not None, template=template, tokenizer=tokenizer)
-            )
-            loaded = None if image is None else self._features.load([image])
-            features.append(None if loaded is None else self._features.on_device(loaded, self._ranks.device)[0])
-        longest = max(map(len, prompts)) + self._features.num_vision_tokens
-        room = model.llm.config.max_position_embeddings - longest
-        pad = tokenizer.pad_token_id if tokenizer.pad_token_id is not None else tokenizer.eos_token_id
-        ids = model.generate(
-            prompts,
-            features,
-            GenerationConfig(max_new_tokens=max(1, min(self._config.max_new_tokens, room))),
-            eos_token_id=end_token_id(template, tokenizer),
-            pad_token_id=pad,
-        )
-        texts = tokenizer.batch_decode(ids, skip_special_tokens=True)
-        return [{**question, "answer": text.strip()} for question, text in zip(self._questions, texts, strict=True)]
+            prompt = generator.prompt(question["question"], self._features_of(question["image_sha256"]))
+            room = generator.room(prompt)
+            if room is None or room > 0:
+                asked.append(question)
+                prompts.append(prompt)
+        if not asked:
+            return []
+        config = generator.fitted(GenerationConfig(max_new_tokens=self._config.max_new_tokens), prompts)
+        answers = generator.answer(prompts, config)
+        return [{**question, "answer": answer} for question, answer in zip(asked, answers, strict=True)]
+
+    def _features_of(self, image: str | None) -> torch.Tensor | None:
+        if image is None:
+            return None
+        return self._features.on_device(self._features.load([image]), self._ranks.device)[0]
 
     def thumbnails(self) -> dict[str, Path]:
         """A small PNG of each image that is asked about, in the stage's work folder."""

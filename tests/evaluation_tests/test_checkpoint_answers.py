@@ -36,13 +36,13 @@ def test_a_batch_gives_the_same_answers_as_one_question_at_a_time(folder, fields
 
 def test_the_tower_sees_an_image_once_for_all_its_questions(folder, monkeypatch):
     seen = []
-    encode = checkpoint_answers.encode_pixels
+    encode = checkpoint_answers.encode_images
 
-    def counted(tower, pixels, images):
-        seen.append(len(pixels))
-        return encode(tower, pixels, images)
+    def counted(model, images):
+        seen.append(len(images))
+        return encode(model, images)
 
-    monkeypatch.setattr(checkpoint_answers, "encode_pixels", counted)
+    monkeypatch.setattr(checkpoint_answers, "encode_images", counted)
     model = CheckpointAnswerer(folder, GenerationConfig(max_new_tokens=2))
     first = model.answer([question("a", shade=0), question("b", shade=0), question("c", shade=9)])
     again = model.answer([question("a", shade=0)])

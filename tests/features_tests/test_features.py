@@ -14,7 +14,7 @@ from pipeline.core.settings import Settings
 from pipeline.data.images import ImageReader, decode
 from pipeline.data.prepare import prepare_dataset
 from pipeline.features.calibration import read_calibration
-from pipeline.features.encoder import Encoder, default_device, encode_pixels, feature_shape
+from pipeline.features.encoder import Encoder, default_device, feature_shape
 from pipeline.features.reader import FeatureReader, shard_advice
 from pipeline.features.run import do_job
 from pipeline.features.step import cache_features, calibrate_features, encode_share, on_this_machine, require_features
@@ -75,7 +75,7 @@ def live_features(data, dtype="float32") -> dict[str, torch.Tensor]:
     for start in range(0, len(usable), 2):
         keys = usable[start : start + 2]
         pixels = [pixels_of(decode(images.read(key)), image_size=32) for key in keys]
-        features |= zip(keys, encode_pixels(vision_tower, pixels, CONFIG), strict=True)
+        features |= zip(keys, vision_tower.encode(torch.stack(pixels), CONFIG).cpu(), strict=True)
     return features
 
 

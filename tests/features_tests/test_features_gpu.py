@@ -8,7 +8,7 @@ from model.vision.tower import build_vision_tower, pixels_of
 from pipeline.config.experiment import FeatureConfig
 from pipeline.data.images import ImageReader, decode
 from pipeline.data.prepare import prepare_dataset
-from pipeline.features.encoder import Encoder, encode_pixels
+from pipeline.features.encoder import Encoder
 from pipeline.features.reader import FeatureReader
 from pipeline.features.run import do_job
 from pipeline.features.step import cache_features, calibrate_features
@@ -70,7 +70,7 @@ def test_a_gpu_gives_the_features_of_a_cpu(tmp_path, store, form):
     with FeatureReader(manifest.directory) as reader:
         assert len(reader) == 20
         for key in images.usable():
-            (expected,) = encode_pixels(on_cpu, [pixels_of(decode(images.read(key)), image_size=96)], CONFIG)
+            (expected,) = on_cpu.encode(pixels_of(decode(images.read(key)), image_size=96)[None], CONFIG)
             torch.testing.assert_close(reader.read(key), expected, rtol=1e-3, atol=1e-3)
 
 

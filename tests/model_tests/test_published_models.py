@@ -75,7 +75,7 @@ def test_a_tower_in_bfloat16_is_computed_in_float32(tmp_path):
     model = load_published(reference.write(tmp_path, **half), device=CPU)
     assert model.vision_tower.dtype == torch.float32
     assert_same_logits(model, reference)
-    assert load_published(tmp_path, device=CPU, vision_dtype="bfloat16").vision_tower.dtype == torch.bfloat16
+    assert load_published(tmp_path, device=CPU, dtype="bfloat16").vision_tower.dtype == torch.bfloat16
 
 
 @pytest.mark.parametrize(

@@ -7,6 +7,7 @@ import pytest
 from typer.testing import CliRunner
 
 from flows.cli.main import app
+from model.config import GenerationConfig
 from model.disk.checkpoint import save_model
 from pipeline.config.experiment import ShapesJaSource
 from pipeline.config.measured import CheckpointModel, EndpointModel, StoredModel, TransformersModel
@@ -15,6 +16,7 @@ from pipeline.core.settings import Settings, load_settings
 from pipeline.data.prepare import prepare_dataset
 from pipeline.evaluation.measure import open_model_under_test, predict_with
 from pipeline.evaluation.models.parse import benchmarks_of, default_name, evaluation_of, model_of
+from pipeline.evaluation.predict import predictions_request
 from pipeline.evaluation.rows import read_predictions
 from pipeline.evaluation.scores import score_predictions
 from pipeline.planning.measured import (
@@ -245,3 +247,27 @@ def test_the_command_says_how_often_a_judge_judges_every_answer(tmp_path, monkey
     assert CliRunner().invoke(app, [*arguments, "--repeats", "3"]).exit_code == 0
     assert CliRunner().invoke(app, arguments).exit_code == 0
     assert [evaluation.evaluation.judge.repeats for evaluation in asked] == [3, 1]
+
+
+def test_a_number_format_of_choice_is_a_part_of_what_is_asked_and_float32_is_not(store, checkpoint):
+    default = evaluation(model_of(str(checkpoint), benchmarks=[]))
+    exact = evaluation(model_of(str(checkpoint), benchmarks=[], dtype="float32"))
+    half = evaluation(model_of(str(checkpoint), benchmarks=[], dtype="bfloat16"), name="half")
+    assert default == exact
+    assert addresses(default, store)["predictions/mine"] != addresses(half, store)["predictions/mine"]
+    predictions = measure(
+        evaluation(half.model, name="half", overrides=["evaluation.generation={max_new_tokens: 4}"]), store
+    )
+    assert predictions.request.config["model"]["dtype"] == "bfloat16"
+    assert len(read_predictions(predictions)) == 2
+
+
+def test_a_trained_model_in_another_number_format_keeps_its_own_request_otherwise():
+    (benchmark,) = evaluation(CheckpointModel(kind="checkpoint", name="smoke")).evaluation.benchmarks
+    options = {"batch_size": 4, "dataset_fingerprint": "d", "model_fingerprint": "m"}
+    exact, half = (
+        predictions_request(benchmark, GenerationConfig(), **options, **dtype) for dtype in ({}, {"dtype": "bfloat16"})
+    )
+    assert "dtype" not in exact.config
+    assert half.config == {**exact.config, "dtype": "bfloat16"}
+    assert half.inputs == exact.inputs

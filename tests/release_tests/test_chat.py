@@ -24,7 +24,7 @@ def test_the_pieces_are_the_answer_of_the_model():
     chat = chat_with()
     model = chat.model
     prompt = encode_prompt(QUESTION, has_image=True, template="v1", tokenizer=model.tokenizer)
-    assert chat.prompt(QUESTION) == prompt
+    assert chat.prompt(QUESTION).token_ids == prompt
     (ids,) = model.vlm.generate(
         [prompt], [chat._features], chat.generation, eos_token_id=model.tokenizer.eos_token_id, pad_token_id=3
     )
@@ -39,17 +39,18 @@ def test_the_pieces_are_the_answer_of_the_model():
 def test_a_second_question_continues_the_conversation():
     chat = chat_with()
     "".join(chat.answer(QUESTION))
-    prompt = chat.prompt("では、右下は？")
+    prompt = chat.prompt("では、右下は？").token_ids
     exchanges = [*chat.history, ("では、右下は？", "赤")]
     whole = encode_conversation(exchanges, has_image=True, template="v1", tokenizer=chat.model.tokenizer)
     assert whole.input_ids[: len(prompt)] == prompt
     assert prompt.count(IMAGE_TOKEN_ID) == 1
-    assert prompt[: len(chat_with().prompt(QUESTION))] == chat_with().prompt(QUESTION)
+    first = chat_with().prompt(QUESTION).token_ids
+    assert prompt[: len(first)] == first
 
 
 def test_text_alone_can_be_asked():
     chat = chat_with(image=None)
-    assert IMAGE_TOKEN_ID not in chat.prompt(QUESTION)
+    assert IMAGE_TOKEN_ID not in chat.prompt(QUESTION).token_ids
     assert "".join(chat.answer(QUESTION))
 
 
@@ -71,8 +72,9 @@ def test_an_error_of_the_generation_reaches_the_one_who_asked(monkeypatch):
 
 def test_an_answer_takes_the_room_that_is_left_and_a_full_conversation_is_said():
     chat = chat_with(max_new_tokens=1000)
-    length = len(chat.prompt(QUESTION)) - 1 + len(chat._features)
-    assert chat._room(chat.prompt(QUESTION)) == 128 - length
+    prompt = chat.prompt(QUESTION)
+    length = len(prompt.token_ids) - 1 + len(prompt.features_PV)
+    assert chat._fitted(prompt).max_new_tokens == 128 - length
     chat.history = [(QUESTION, "赤" * 200)]
     with pytest.raises(TooLongError, match="tokens and the model takes 128; start a new conversation"):
         list(chat.answer(QUESTION))

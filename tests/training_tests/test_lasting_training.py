@@ -14,15 +14,20 @@ import torch
 from PIL import Image
 from safetensors.torch import load_file
 
-from pipeline.config.experiment import HeldOutConfig, ShapesJaSource, load_experiment
+from model.config import GenerationConfig, LocalFolder
+from pipeline.config.experiment import ShapesJaSource, ValidationConfig, load_experiment
 from pipeline.core.settings import Settings
 from pipeline.data.prepare import prepare_dataset
 from pipeline.data.translation_checks import check_translations
+from pipeline.evaluation.answers import Question
+from pipeline.evaluation.models.checkpoint import CheckpointAnswerer
 from pipeline.features.step import cache_features, on_this_machine
 from pipeline.store.artifacts import WORK_FOLDER, ArtifactStore
 from pipeline.training.checkpoints.folder import checkpoint_folder, whole_checkpoints
 from pipeline.training.job import TrainingJob
 from tests.support.commands import REPOSITORY, clean_environment
+from tests.support.llm_families import WITHOUT_MAX_POSITION_EMBEDDINGS, build_llm_of
+from tests.support.small_model import build_tokenizer
 
 pytestmark = pytest.mark.slow
 
@@ -52,13 +57,15 @@ class Trainings:
         }
         self.config = config
 
-    def job(self, name, *, stage="finetune", model_type="llama", held_out=None, **changes):
+    def job(
+        self, name, *, stage="finetune", model_type="llama", weights=None, attention="sdpa", held_out=None, **changes
+    ):
         """The file of a new training; ``changes`` are fields of its stage."""
         config, directory = self.config, self.folder / name
         stage_config = config.finetune if stage == "finetune" else config.pretrain
-        held_out = held_out or HeldOutConfig(num_samples=0)
+        held_out = held_out or ValidationConfig(num_samples=0)
         fields = {"num_epochs": 1, "global_batch_size": 20, "micro_batch_size": 10, "held_out": held_out, **changes}
-        weights = config.llm.weights.model_copy(update={"model_type": model_type})
+        weights = weights or config.llm.weights.model_copy(update={"model_type": model_type})
         job = TrainingJob(
             stage=stage,
             config=stage_config.model_copy(update=fields),
@@ -74,6 +81,7 @@ class Trainings:
             seconds_to_stop=120.0,
             checkpoint=None,
             universal=None,
+            attention=attention,
         )
         self.new = len(self.said)
         (directory / WORK_FOLDER).mkdir(parents=True)
@@ -240,7 +248,7 @@ def told(trainings):
 
 
 def test_looking_at_held_out_samples_changes_nothing_and_is_the_same_for_two_processes(trainings):
-    looks = HeldOutConfig(num_samples=64, every=4, num_answers=1, max_new_tokens=4)
+    looks = ValidationConfig(num_samples=64, every=4, num_answers=1, max_new_tokens=4)
     watched = trainings.job("watched", model_type="gpt2", held_out=looks)
     assert trainings.run(watched, in_step=7) == [-signal.SIGKILL]
     assert trainings.run(watched) == [0]
@@ -248,7 +256,7 @@ def test_looking_at_held_out_samples_changes_nothing_and_is_the_same_for_two_pro
     assert looks_told == [0, 4, 0, 4, 8, 10]  # what was seen before the checkpoint is told again to the next MLflow run
     tables = [event["tables"] for event in told(trainings) if event["tables"]]
     assert tables[-1] == {"held_out_answers": str(watched / WORK_FOLDER / "held_out_answers.json")}
-    unseen = trainings.job("unseen", model_type="gpt2", held_out=HeldOutConfig(num_answers=0, every=1000))
+    unseen = trainings.job("unseen", model_type="gpt2", held_out=ValidationConfig(num_answers=0, every=1000))
     assert trainings.run(unseen) == [0]
     assert files(watched)["llm/model.safetensors"] == files(unseen)["llm/model.safetensors"]
     assert curve(watched) == curve(unseen)
@@ -275,3 +283,20 @@ def test_looking_at_held_out_samples_changes_nothing_and_is_the_same_for_two_pro
     both = (table(shared, "held_out"), table(alone, "held_out"))
     assert [row["held_out_loss"] for row in both[0]] == pytest.approx([row["held_out_loss"] for row in both[1]])
     assert table(shared, "held_out_answers") == table(alone, "held_out_answers")
+
+
+@pytest.mark.parametrize("family", WITHOUT_MAX_POSITION_EMBEDDINGS)
+def test_an_llm_without_max_position_embeddings_answers_in_training_and_in_evaluation(trainings, family):
+    llm = trainings.folder / family
+    build_llm_of(family, build_tokenizer()).save_pretrained(llm)
+    looks = ValidationConfig(num_samples=64, every=10, num_answers=2, max_new_tokens=4)
+    weights = LocalFolder(kind="local", folder=llm)
+    directory = trainings.job(f"trained-{family}", weights=weights, held_out=looks, attention="eager")
+    assert trainings.run(directory) == [0], "".join(trainings.said[-30:])
+    answers = table(directory, "held_out_answers")
+    assert [row["optimizer_step"] for row in answers] == [0, 0, 10, 10]
+    model = CheckpointAnswerer(directory, GenerationConfig(max_new_tokens=4))
+    image = Image.new("RGB", (40, 30), (200, 100, 0))
+    first, second = model.answer([Question("a", "何色ですか。", image, "a"), Question("b", "何ですか。", None, None)])
+    assert isinstance(first, str)
+    assert isinstance(second, str)

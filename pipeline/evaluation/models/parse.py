@@ -12,10 +12,10 @@ from pipeline.benchmarks.known import KNOWN_BENCHMARKS
 from pipeline.config.experiment import ExperimentName, apply_override, load_experiment
 from pipeline.config.measured import (
     CheckpointModel,
-    Dtype,
     EndpointModel,
     ModelConfig,
     ModelEvaluation,
+    SavedOrDtype,
     StoredModel,
     TransformersModel,
 )
@@ -36,16 +36,16 @@ def model_of(
     benchmarks: Sequence[str],
     preset: str | None = None,
     trust_remote_code: bool = False,
-    dtype: Dtype = "auto",
+    dtype: SavedOrDtype = "auto",
 ) -> ModelConfig:
     """The model that a text names; of one on the Hub the config is fetched to see what it is.
 
     Args:
         text: see ``llava-jp eval --help``.
         benchmarks: names of the benchmarks, for files of answers.
-        preset: of a model of Transformers, as the next two.
+        preset: of a model of Transformers, as the next one.
         trust_remote_code: run the model's own Python files.
-        dtype: number format of the weights.
+        dtype: number format of the weights; auto: of our own models float32, of others as they were saved.
 
     Raises:
         ConfigError: it names none.
@@ -59,11 +59,11 @@ def model_of(
     if (Path(text) / "config.json").is_file():
         folder = Path(text).resolve()
         if preset is None and _is_checkpoint(folder):
-            return CheckpointModel(kind="checkpoint", name=str(folder))
+            return _checkpoint(str(folder), dtype)
         weights = LocalFolder(kind="local", folder=folder)
         return TransformersModel(kind="transformers", weights=weights, preset=preset, **options)
     if text in set(ExperimentName) or text.endswith((".yaml", ".yml")) or DIGITS.fullmatch(text):
-        return CheckpointModel(kind="checkpoint", name=text)
+        return _checkpoint(text, dtype)
     if (found := ON_THE_HUB.fullmatch(text)) and found["revision"]:
         return _on_the_hub(found["id"], found["revision"], preset, options)
     raise ConfigError(
@@ -73,10 +73,14 @@ def model_of(
     )
 
 
+def _checkpoint(name: str, dtype: SavedOrDtype) -> CheckpointModel:
+    return CheckpointModel(kind="checkpoint", name=name, dtype="float32" if dtype == "auto" else dtype)
+
+
 def _on_the_hub(repo: str, revision: str, preset: str | None, options: dict[str, Any]) -> ModelConfig:
     folder = download_model(repo, revision=revision, patterns=["config.json"])
     if preset is None and _is_checkpoint(folder):
-        return CheckpointModel(kind="checkpoint", name=f"{repo}@{folder.name}")
+        return _checkpoint(f"{repo}@{folder.name}", options["dtype"])
     weights = HubFolder(kind="hub", id=repo, revision=folder.name)
     return TransformersModel(kind="transformers", weights=weights, preset=preset or preset_of(repo), **options)
 

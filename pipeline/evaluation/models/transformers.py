@@ -19,7 +19,8 @@ from transformers.models.auto.configuration_auto import CONFIG_MAPPING
 
 from model.config import GenerationConfig
 from model.decoding import AnswerOnly, item_seed, logits_processors
-from pipeline.config.measured import Dtype
+from model.language_model import max_sequence_length
+from pipeline.config.measured import SavedOrDtype
 from pipeline.core.errors import ConfigError
 from pipeline.evaluation.answers import Question, Unanswered
 from pipeline.evaluation.models.checkpoint import in_halves
@@ -50,7 +51,7 @@ class TransformersAnswerer:
         *,
         preset: Preset | None = None,
         trust_remote_code: bool = False,
-        dtype: Dtype = "auto",
+        dtype: SavedOrDtype = "auto",
     ) -> None:
         require_loadable(folder, trust_remote_code=trust_remote_code)
         options = {"trust_remote_code": trust_remote_code, "local_files_only": True}
@@ -92,7 +93,7 @@ class TransformersAnswerer:
         return [answer for question in questions for answer in self._answer([question])]
 
     def _too_long(self, inputs: Mapping[str, Any]) -> str | None:
-        num_positions = getattr(self._model.config.get_text_config(), "max_position_embeddings", None)
+        num_positions = max_sequence_length(self._model.config.get_text_config())
         num_tokens, num_new = inputs["input_ids"].shape[1], self._generation.max_new_tokens
         if num_positions is None or num_tokens + num_new <= num_positions:
             return None
@@ -188,7 +189,7 @@ def require_loadable(folder: Path, *, trust_remote_code: bool) -> None:
         )
 
 
-def _loaded(folder: Path, dtype: Dtype, options: Mapping[str, Any]) -> tuple[Any, PreTrainedModel]:
+def _loaded(folder: Path, dtype: SavedOrDtype, options: Mapping[str, Any]) -> tuple[Any, PreTrainedModel]:
     try:
         processor = AutoProcessor.from_pretrained(folder, **options)
         if not hasattr(processor, "tokenizer"):

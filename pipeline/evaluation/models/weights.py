@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from model.config import Dtype
 from pipeline.core.errors import ConfigError, TransientError
 from pipeline.store.manifest import Manifest
 
@@ -19,8 +20,8 @@ FILES = ("*.json", "*.safetensors", "mm_projector.bin")
 """What is fetched of a repository: no code and, but for LLaVA-JP's projector, which is read as tensors, no pickle."""
 
 
-def open_model(folder: Path) -> "LoadedModel":
-    """The model of a folder, on the best device of this machine.
+def open_model(folder: Path, *, dtype: Dtype = "float32") -> "LoadedModel":
+    """The model of a folder, on the best device of this machine, its weights read straight into ``dtype``.
 
     Raises:
         ConfigError: the folder cannot be read.
@@ -30,7 +31,7 @@ def open_model(folder: Path) -> "LoadedModel":
     from pipeline.features.encoder import default_device
 
     try:
-        return load_any_model(folder, device=default_device())
+        return load_any_model(folder, device=default_device(), dtype=dtype)
     except ModelFolderError as error:
         raise ConfigError(str(error)) from error
 
