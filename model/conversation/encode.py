@@ -164,25 +164,6 @@ class ConversationEncoder:
         return Tokens(ids, supervised)
 
 
-def encode_conversation(
-    exchanges: Sequence[Exchange],
-    *,
-    has_image: bool,
-    template: TemplateName,
-    tokenizer: PreTrainedTokenizerBase,
-    supervision: Supervision = "answers",
-) -> Encoded:
-    """A whole conversation for training.
-
-    Raises:
-        TemplateError: the template cannot write this conversation, or the tokenizer does not fit it.
-        ValueError: there is no exchange.
-    """
-    encoder = ConversationEncoder(template, tokenizer, supervision)
-    (tokens,) = encoder.tokenise([encoder.write(exchanges, has_image=has_image)])
-    return tokens.encoded()
-
-
 def encode_prompt(
     question: str,
     *,

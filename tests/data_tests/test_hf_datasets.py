@@ -230,7 +230,7 @@ def test_questions_of_a_table_are_the_items_of_a_benchmark_and_keep_their_catego
     source = source_at(tmp_path / "rows.parquet", QUESTIONS)
     benchmark = {"name": "mine", "source": source.model_dump(mode="json"), "metrics": ["rougeL"]}
     config = load_experiment("smoke", [f"evaluation.benchmarks={json.dumps([benchmark])}"])
-    plan = {step.role: step.request for step in plan_experiment(config, load_settings())}
+    plan = {str(step.role): step.request for step in plan_experiment(config, load_settings())}
     dataset = prepare_dataset(config.evaluation.benchmarks[0].source, store=store)
     assert store.find(plan["dataset/mine"]) == dataset
     require_complete(dataset, name="mine")
@@ -288,15 +288,15 @@ def test_the_fingerprint_is_the_content_the_columns_and_the_split_and_not_the_pl
     for folder in ("here", "there"):
         (tmp_path / folder).mkdir()
         (tmp_path / folder / "a.parquet").write_bytes(parquet_bytes([{"a": "x", "b": "y"}]))
-    here = prepare_request(source_at(tmp_path / "here", {"caption": "a"})).fingerprint
-    assert prepare_request(source_at(tmp_path / "there", {"caption": "a"})).fingerprint == here
-    assert prepare_request(source_at(tmp_path / "here", {"caption": "b"})).fingerprint != here
-    assert prepare_request(source_at(tmp_path / "here", {"caption": "a"}, split="test")).fingerprint != here
+    here = prepare_request(source_at(tmp_path / "here", {"caption": "a"}), Identities(tmp_path / 'store')).fingerprint
+    assert prepare_request(source_at(tmp_path / "there", {"caption": "a"}), Identities(tmp_path / 'store')).fingerprint == here
+    assert prepare_request(source_at(tmp_path / "here", {"caption": "b"}), Identities(tmp_path / 'store')).fingerprint != here
+    assert prepare_request(source_at(tmp_path / "here", {"caption": "a"}, split="test"), Identities(tmp_path / 'store')).fingerprint != here
     (tmp_path / "there" / "b.parquet").write_bytes(b"-")
-    assert prepare_request(source_at(tmp_path / "there", {"caption": "a"})).fingerprint != here
-    pattern = prepare_request(source_at(tmp_path / "there" / "*.parquet", {"caption": "a"})).fingerprint
+    assert prepare_request(source_at(tmp_path / "there", {"caption": "a"}), Identities(tmp_path / 'store')).fingerprint != here
+    pattern = prepare_request(source_at(tmp_path / "there" / "*.parquet", {"caption": "a"}), Identities(tmp_path / 'store')).fingerprint
     (tmp_path / "there" / "b.parquet").write_bytes(b"+")
-    assert prepare_request(source_at(tmp_path / "there" / "*.parquet", {"caption": "a"})).fingerprint != pattern
+    assert prepare_request(source_at(tmp_path / "there" / "*.parquet", {"caption": "a"}), Identities(tmp_path / 'store')).fingerprint != pattern
 
 
 @pytest.mark.parametrize(

@@ -6,8 +6,9 @@ from hypothesis import strategies as st
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers
 from transformers import PreTrainedTokenizerFast
 
-from model.conversation.encode import IGNORED_LABEL, IMAGE_TOKEN_ID, encode_conversation, encode_prompt, end_token_id
+from model.conversation.encode import IGNORED_LABEL, IMAGE_TOKEN_ID, encode_prompt, end_token_id
 from model.conversation.templates import TemplateError
+from tests.support.encoded import encode_conversation
 
 SPECIAL = [
     "<s>",

@@ -2,14 +2,10 @@ import pytest
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers, processors
 from transformers import AutoTokenizer, PreTrainedTokenizerFast
 
-from model.conversation.encode import (
-    IGNORED_LABEL,
-    IMAGE_TOKEN_ID,
-    encode_conversation,
-    encode_prompt,
-)
+from model.conversation.encode import IGNORED_LABEL, IMAGE_TOKEN_ID, encode_prompt
 from model.conversation.templates import SYSTEM_TEXT, without_image_token
 from pipeline.config.experiment import TOKENIZER_FOLDER
+from tests.support.encoded import encode_conversation
 from tests.support.shared_data import shared_data
 
 EOD = "<EOD|LLM-jp>"

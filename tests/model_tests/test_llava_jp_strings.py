@@ -8,9 +8,10 @@ from hypothesis import strategies as st
 from tokenizers import Tokenizer, models, normalizers, processors
 from transformers import AutoTokenizer, PreTrainedTokenizerFast
 
-from model.conversation.encode import IGNORED_LABEL, encode_conversation
+from model.conversation.encode import IGNORED_LABEL
 from model.conversation.templates import TemplateError
 from tests.support import llava_jp_strings
+from tests.support.encoded import encode_conversation
 from tests.support.shared_data import shared_data
 
 EOD = "<EOD|LLM-jp>"

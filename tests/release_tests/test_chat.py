@@ -6,8 +6,9 @@ from PIL import Image
 from transformers import AutoTokenizer
 
 from model.config import GenerationConfig
-from model.conversation.encode import IMAGE_TOKEN_ID, encode_conversation, encode_prompt
+from model.conversation.encode import IMAGE_TOKEN_ID, encode_prompt
 from pipeline.release.chat import Chat, TooLongError, _Pieces
+from tests.support.encoded import encode_conversation
 from tests.support.shared_data import shared_data
 from tests.support.small_model import build_model
 

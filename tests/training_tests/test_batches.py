@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from transformers import AutoTokenizer
 
-from model.conversation.encode import IGNORED_LABEL, IMAGE_TOKEN_ID, Encoded, encode_conversation
+from model.conversation.encode import IGNORED_LABEL, IMAGE_TOKEN_ID, Encoded
 from pipeline.config.experiment import TOKENIZER_FOLDER
 from pipeline.core.errors import StoreError
 from pipeline.core.parquet import write_rows, write_table
@@ -20,6 +20,7 @@ from pipeline.training.batches import STEPS_AHEAD, Feed, batches_ahead, collate
 from pipeline.training.dataset import TrainingSample, load_samples
 from pipeline.training.feature_source import CachedFeatures
 from pipeline.training.sampler import global_batches, micro_batches, num_micro_batches, num_padded_tokens
+from tests.support.encoded import encode_conversation
 from tests.support.small_shards import encoded_features, key, publish_features, publish_shard
 
 CPU = torch.device("cpu")

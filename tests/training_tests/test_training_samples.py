@@ -9,7 +9,7 @@ import pytest
 from pydantic import ValidationError
 from transformers import AutoTokenizer
 
-from model.conversation.encode import IGNORED_LABEL, IMAGE_TOKEN_ID, Tokens, encode_conversation
+from model.conversation.encode import IGNORED_LABEL, IMAGE_TOKEN_ID, Tokens
 from pipeline.config.experiment import TOKENIZER_FOLDER, StageConfig
 from pipeline.core.errors import ConfigError
 from pipeline.core.parquet import write_rows, write_table
@@ -17,6 +17,7 @@ from pipeline.data.samples import FINDING_SCHEMA, Sample, Turn, sample_table
 from pipeline.training import tokenise as tokenisation
 from pipeline.training.dataset import TOKENS_FILE, load_samples
 from tests.support import llava_jp_strings
+from tests.support.encoded import encode_conversation
 from tests.support.shared_data import shared_data
 
 IMAGE = "ab" * 32

@@ -1,1 +1,0 @@
-"""Datasets that Hugging Face Datasets can read, as records: start at ``parts.py``."""
