@@ -70,7 +70,7 @@ def test_a_source_file_says_what_it_is_for_and_is_short(path):
 
 ENVIRONMENT_READ = {
     # what torchrun or our launcher tells a worker
-    "pipeline/compute/worker.py": {"FOLLOWS_STDIN", "DS_ACCELERATOR", "load_settings"},
+    "pipeline/compute/worker.py": {"FOLLOWS_STDIN", "load_settings"},
     "pipeline/features/encoder.py": {"LOCAL_RANK"},
     "pipeline/features/run.py": {"RANK", "WORLD_SIZE"},
     "pipeline/training/ranks.py": {"LOCAL_RANK"},
@@ -78,6 +78,7 @@ ENVIRONMENT_READ = {
     "pipeline/compute/launch.py": {"all", "OMP_NUM_THREADS"},
     "pipeline/compute/remote_worker.py": {"all"},
     # libraries that can be told in no other way
+    "pipeline/training/work.py": {"DS_ACCELERATOR"},
     "model/language_model.py": {"DISABLE_SAFETENSORS_CONVERSION"},
     "pipeline/tracking/mlflow/client.py": {
         *("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "MLFLOW_HTTP_REQUEST_TIMEOUT", "MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT"),

@@ -43,8 +43,6 @@ def _run(job_file: Path, supervisor: "Supervisor") -> None:
     entry = json.loads(job_file.read_text(encoding="utf-8"))["entry"]
     if not entry.startswith("pipeline."):
         raise ValueError(f"{job_file}: {entry!r} is no module of this project")
-    # DeepSpeed reads it when it is imported, and would look for more kinds than a rank takes.
-    os.environ["DS_ACCELERATOR"] = "cuda" if torch.cuda.is_available() else "cpu"
     import_module(entry).work(job_file, supervisor, load_settings())
 
 

@@ -1,10 +1,13 @@
 """What a worker process does for a training stage: the jobs of ``pipeline.training.job`` and of a conversion."""
 
 import json
+import os
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+
+import torch
 
 from pipeline.compute.worker import Supervisor
 from pipeline.core.settings import Settings
@@ -15,6 +18,7 @@ from pipeline.training.stopping import StopRequest
 
 def work(job_file: Path, supervisor: Supervisor, _settings: Settings) -> None:
     """Train, or convert a checkpoint."""
+    choose_accelerator()
     text = job_file.read_text(encoding="utf-8")
     if json.loads(text)["kind"] == "convert":
         from pipeline.training.checkpoints.convert import convert
@@ -29,6 +33,11 @@ def work(job_file: Path, supervisor: Supervisor, _settings: Settings) -> None:
         from pipeline.training.loop import train  # DeepSpeed reads the environment when it is imported
 
     train(job, stop)
+
+
+def choose_accelerator() -> None:
+    """Tell DeepSpeed, before it is imported, what a rank takes; by itself it says on standard output what it found."""
+    os.environ["DS_ACCELERATOR"] = "cuda" if torch.cuda.is_available() else "cpu"
 
 
 @contextmanager

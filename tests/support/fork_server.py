@@ -160,7 +160,8 @@ def import_everything() -> None:
     for name, value in QUIET_ENVIRONMENT.items():  # as the command's ``main`` does, before libraries read it
         os.environ.setdefault(name, value)
     disable_progress_bars()
-    for name in (*USED_BY_COMMANDS, "pipeline.training.work", "pipeline.training.loop"):
+    import_module("pipeline.training.work").choose_accelerator()
+    for name in (*USED_BY_COMMANDS, "pipeline.training.loop"):
         import_module(name)
 
 
