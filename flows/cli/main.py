@@ -17,12 +17,12 @@ from flows.cli.encode import encode
 from flows.cli.eval import eval_model
 from flows.cli.results import results
 from flows.cli.show import show_training
-from flows.cli.terminal import console, explained, interrupted_by_schedulers, narrated, print_records, print_rows, size
+from flows.cli.terminal import console, explained, interrupted_by_schedulers, narrated, print_records, print_rows
 from pipeline.config.experiment import load_experiment
 from pipeline.core.disk import free_bytes
 from pipeline.core.errors import QueryError
-from pipeline.core.progress import duration
 from pipeline.core.settings import load_settings
+from pipeline.core.wording import duration_text, size_text
 from pipeline.store.artifacts import ArtifactStore
 
 if TYPE_CHECKING:
@@ -93,7 +93,7 @@ def show(
         mark = "" if state == "done" else "~"
         table.add_row(step.role, step.fingerprint, state, *_cost_cells(cost, mark))
     console.print(table)
-    console.print(f"~ is estimated; {size(free_bytes(store.root))} free on the disk of the store")
+    console.print(f"~ is estimated; {size_text(free_bytes(store.root))} free on the disk of the store")
     if unpinned := unpinned_models(config, root=store.root):
         console.print(
             f"the first run pins {', '.join(unpinned)} to a commit; fingerprints of steps with it are not final"
@@ -222,8 +222,8 @@ def _print_download(plan: "FetchPlan") -> None:
 
 
 def _cost_cells(cost: "Cost", mark: str) -> tuple[str, str, str]:
-    memory = "" if cost.memory_bytes is None else mark + size(cost.memory_bytes)
-    return mark + size(cost.num_bytes), mark + duration(cost.seconds), memory
+    memory = "" if cost.memory_bytes is None else mark + size_text(cost.memory_bytes)
+    return mark + size_text(cost.num_bytes), mark + duration_text(cost.seconds), memory
 
 
 def _key_and_value(parameter: str) -> tuple[str, str]:

@@ -11,9 +11,10 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from flows.cli.terminal import console, narrated, size
+from flows.cli.terminal import console, narrated
 from pipeline.core.errors import ConfigError, DataError
 from pipeline.core.settings import load_settings
+from pipeline.core.wording import size_text
 from pipeline.evaluation.models.weights import ModelSource, open_model
 from pipeline.planning.models import find_model
 from pipeline.store.artifacts import ArtifactStore
@@ -46,7 +47,7 @@ def export(
     with narrated():
         _export(source, folder, form=form, dtype=dtype, store=store)
     num_bytes = sum(path.stat().st_size for path in folder.iterdir())
-    console.print(f"{source.name}: {folder}, {size(num_bytes)}", soft_wrap=True, highlight=False)
+    console.print(f"{source.name}: {folder}, {size_text(num_bytes)}", soft_wrap=True, highlight=False)
 
 
 def publish(

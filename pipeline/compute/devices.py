@@ -1,7 +1,5 @@
 """Turn-taking on this machine's devices: one step trains or encodes at a time, whoever started it."""
 
-import fcntl
-import logging
 import os
 import tempfile
 from collections.abc import Iterator
@@ -9,7 +7,7 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from pathlib import Path
 
-log = logging.getLogger(__name__)
+from pipeline.core.locks import locked
 
 _descriptors: ContextVar[tuple[int, ...]] = ContextVar("descriptors_held", default=())
 
@@ -28,12 +26,7 @@ def held_alone(path: Path, why_waiting: str) -> Iterator[None]:
 
     A process that is given the ``descriptors_held`` holds it as well: the next run waits for workers that still save.
     """
-    with path.open("w") as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            log.info("%s (%s)", why_waiting, path)
-            fcntl.flock(file, fcntl.LOCK_EX)
+    with locked(path, why_waiting) as file:
         token = _descriptors.set((*_descriptors.get(), file.fileno()))
         try:
             yield

@@ -50,6 +50,16 @@ class ExperimentName(StrEnum):
     LLAVA_JP_LLM_JP_3_1_8B_SIGLIP2 = "llava-jp-llm-jp-3-1.8b-siglip2"
 
 
+def is_experiment_name(text: str) -> bool:
+    """Whether an experiment of this project is meant."""
+    return text in set(ExperimentName)
+
+
+def is_experiment_file(text: str) -> bool:
+    """Whether the path of an experiment's file is meant."""
+    return text.endswith((".yaml", ".yml"))
+
+
 class DatasetsConfig(Section):
     """The training data of the two stages."""
 
@@ -240,15 +250,15 @@ def _read(name_or_path: str, *, extended_by: tuple[str, ...] = ()) -> dict[str, 
         return dict(values)
     if not isinstance(base, str):
         raise ConfigError(f"{name_or_path}: extends must be one name or path, not {_short(base)}")
-    start = base if base in set(ExperimentName) else str(path.parent.resolve() / base)
+    start = base if is_experiment_name(base) else str(path.parent.resolve() / base)
     return _merged(_read(start, extended_by=(*extended_by, name_or_path)), values)
 
 
 def _experiment_file(name_or_path: str) -> Path:
-    if name_or_path in set(ExperimentName):
+    if is_experiment_name(name_or_path):
         return Path(str(files("pipeline.experiments") / f"{name_or_path}.yaml"))
     path = Path(name_or_path)
-    if path.suffix in (".yaml", ".yml"):
+    if is_experiment_file(name_or_path):
         if not path.is_file():
             raise ConfigError(f"there is no experiment file {path}")
         return path

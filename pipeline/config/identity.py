@@ -13,7 +13,7 @@ from pydantic import BaseModel
 
 from pipeline.config.experiment import PATH_FIELDS, TOKENIZER_FOLDER
 from pipeline.core.errors import DataError
-from pipeline.core.files import sha256_of_file
+from pipeline.core.hashing import sha256_of_file
 from pipeline.core.settings import load_settings
 from pipeline.store.lockfile import NOT_PINNED, pinned_revision
 

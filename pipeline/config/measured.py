@@ -8,7 +8,7 @@ from pydantic import Field, field_validator, model_validator
 
 from model.config import AbsolutePath, HubFolder, LocalFolder, Section
 from pipeline.config.evaluation import EvaluationConfig
-from pipeline.config.experiment import ExperimentName, LimitsConfig
+from pipeline.config.experiment import LimitsConfig, is_experiment_name
 
 Dtype = Literal["auto", "float32", "bfloat16", "float16"]
 
@@ -76,7 +76,7 @@ class ModelEvaluation(Section):
 
     @model_validator(mode="after")
     def _fits(self) -> "ModelEvaluation":
-        if self.name in set(ExperimentName):
+        if is_experiment_name(self.name):
             raise ValueError(f"{self.name} is an experiment of this project; a measured model needs another name")
         if not self.evaluation.benchmarks:
             raise ValueError("there is no benchmark to measure it with")

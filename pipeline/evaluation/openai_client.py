@@ -127,24 +127,21 @@ class OpenAiJudge:
     def ask(self, inquiry: Inquiry, *, stop: threading.Event) -> Reply:
         """Ask until there is a reply; see ``Judge``."""
         most = most_tokens(inquiry)
-        failures = 0
-        while True:
-            try:
-                return self._ask_once(inquiry, most)
-            except TryAgainError as error:
-                failures += 1
-                if failures == 2 and self._first_trouble.acquire(blocking=False):
-                    log.warning(
-                        "%s gives no reply: %s. It is tried again, %d times with growing pauses: that may take minutes",
-                        self.endpoint.host,
-                        error,
-                        self.endpoint.patience.attempts,
-                    )
-                if failures < self.endpoint.patience.attempts:
-                    self.endpoint.patience.wait(failures, asked=error.after, stop=stop)
-                if failures >= self.endpoint.patience.attempts or stop.is_set():
-                    reason = f"{self.endpoint.host} gave no reply in {failures} attempts; the last: {error}"
-                    raise TransientError(reason) from error
+        return self.endpoint.patience.call(
+            lambda: self._ask_once(inquiry, most), stop=stop, give_up=self._no_reply, on_failure=self._say_once
+        )
+
+    def _say_once(self, failures: int, error: TryAgainError) -> None:
+        if failures == 2 and self._first_trouble.acquire(blocking=False):
+            log.warning(
+                "%s gives no reply: %s. It is tried again, %d times with growing pauses: that may take minutes",
+                self.endpoint.host,
+                error,
+                self.endpoint.patience.attempts,
+            )
+
+    def _no_reply(self, failures: int, error: TryAgainError) -> TransientError:
+        return TransientError(f"{self.endpoint.host} gave no reply in {failures} attempts; the last: {error}")
 
     def _ask_once(self, inquiry: Inquiry, most: int) -> Reply:
         import openai

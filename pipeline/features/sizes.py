@@ -7,8 +7,9 @@ from pathlib import Path
 from model.config import ImageConfig, VisionTowerConfig
 from pipeline.compute.model_sizes import Tower, matrix_rate, tower_sizes
 from pipeline.config.experiment import FeatureConfig, StoredForm
-from pipeline.core.disk import free_bytes, gigabytes
+from pipeline.core.disk import free_bytes
 from pipeline.core.errors import ConfigError, StoreError
+from pipeline.core.wording import size_text
 from pipeline.features.calibration import NUM_IMAGES
 from pipeline.features.storage import FeatureShape
 
@@ -60,8 +61,8 @@ def require_space(tower: VisionTowerConfig, config: FeatureConfig, *, num_images
     needed, free = cached_bytes(tower, config, num_images=num_images), free_bytes(root)
     if needed > free:
         raise StoreError(
-            f"the features of {num_images} images take {gigabytes(needed)} as {config.form}; {root} has "
-            f"{gigabytes(free)} free. Make room, choose a smaller form (features.form=int8, or "
+            f"the features of {num_images} images take {size_text(needed)} as {config.form}; {root} has "
+            f"{size_text(free)} free. Make room, choose a smaller form (features.form=int8, or "
             "features.form=live without any cache), or another store (LLAVA_JP_STORE)"
         )
 

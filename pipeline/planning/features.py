@@ -3,8 +3,7 @@
 from dataclasses import dataclass
 
 from pipeline.config.experiment import ExperimentConfig, StoredForm
-from pipeline.core.disk import gigabytes
-from pipeline.core.progress import duration
+from pipeline.core.wording import duration_text, size_text
 from pipeline.data.images import ImageReader
 from pipeline.features.shard_requests import encoded_images, encoder_description, shards_of
 from pipeline.features.sizes import STORED_FORMS, FormCost, form_costs, require_space
@@ -31,9 +30,9 @@ class FeaturePlan:
             {
                 "form": f"{cost.form} (chosen)" if cost.form == self.form else cost.form,
                 "images to encode": cost.num_images,
-                "an image": gigabytes(cost.bytes_per_image),
-                "disk": gigabytes(cost.num_bytes),
-                "time": duration(cost.encoding_seconds) + (" in every epoch" if cost.form == "live" else ""),
+                "an image": size_text(cost.bytes_per_image),
+                "disk": size_text(cost.num_bytes),
+                "time": duration_text(cost.encoding_seconds) + (" in every epoch" if cost.form == "live" else ""),
             }
             for cost in self.costs
         ]

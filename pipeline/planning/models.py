@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from pipeline.config.experiment import ExperimentName, load_experiment
+from pipeline.config.experiment import ExperimentName, is_experiment_file, is_experiment_name, load_experiment
 from pipeline.core.errors import ConfigError
 from pipeline.evaluation.models.weights import DIGITS, MODEL_STEP, ON_THE_HUB, ModelSource, download_model
 from pipeline.store.artifacts import ArtifactStore
@@ -23,9 +23,9 @@ def find_model(name: str, *, store: ArtifactStore) -> ModelSource:
     """
     if (Path(name) / "config.json").is_file():
         return _in_folder(name, store)
-    if Path(name).is_dir() and name not in set(ExperimentName):
+    if Path(name).is_dir() and not is_experiment_name(name):
         raise ConfigError(f"folder {name} holds no model: it has no config.json")
-    if name in set(ExperimentName) or name.endswith((".yaml", ".yml")):
+    if is_experiment_name(name) or is_experiment_file(name):
         return _of_experiment(name, store)
     if DIGITS.fullmatch(name):
         return _of_artifact(store.by_fingerprint(name))

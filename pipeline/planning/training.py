@@ -13,8 +13,8 @@ from pipeline.compute.gpus import Gpu
 from pipeline.compute.hosts import training_hosts
 from pipeline.compute.model_sizes import Tower, llm_architecture, tower_sizes
 from pipeline.config.experiment import ExperimentConfig, StageConfig
-from pipeline.core.progress import duration
 from pipeline.core.settings import Settings
+from pipeline.core.wording import duration_text
 from pipeline.features.sizes import bytes_per_image
 from pipeline.planning.memory import MemoryRequest, StageMemory, memory_table, stage_memory
 from pipeline.training.step import zero_stage_of
@@ -121,7 +121,7 @@ def gpu_rows(forecasts: Sequence[StageForecast], gpu: Gpu) -> Iterator[dict[str,
             "stage": one.stage,
             "operations": f"{one.flops:.3g}",
             "GPUs": one.request.num_devices,
-            "time": duration(seconds),
+            "time": duration_text(seconds),
             "memory of one": f"{memory.num_bytes / GIB:.1f} GiB",
             "fits": "yes" if memory.fits(gpu.memory_gib * GIB) else "no",
         }

@@ -2,7 +2,6 @@
 
 import hashlib
 import heapq
-import os
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -20,6 +19,7 @@ from model.config import GenerationConfig
 from model.conversation.encode import encode_prompt, end_token_id
 from model.vlm import VisionLanguageModel
 from pipeline.config.experiment import HeldOutConfig
+from pipeline.core.files import appearing
 from pipeline.data.images import ImageReader, decode
 from pipeline.data.samples import IMAGE_TOKEN, exchanges_of
 from pipeline.store.artifacts import WORK_FOLDER, read_manifest
@@ -134,8 +134,8 @@ class HeldOutWatch:
             for image, path in paths.items():
                 thumbnail = decode(reader.read(image))
                 thumbnail.thumbnail((THUMBNAIL_PIXELS, THUMBNAIL_PIXELS))
-                thumbnail.save(path.with_suffix(".tmp"), format="PNG")
-                os.replace(path.with_suffix(".tmp"), path)
+                with appearing(path) as unfinished:
+                    thumbnail.save(unfinished, format="PNG")
         return paths
 
 

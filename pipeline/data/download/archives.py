@@ -22,7 +22,8 @@ from typing import Literal
 
 from pipeline.core.disk import explaining_full_disk
 from pipeline.core.errors import DataError
-from pipeline.core.files import sha256_of_file, write_text
+from pipeline.core.files import write_text
+from pipeline.core.hashing import sha256_of_file
 from pipeline.core.progress import Progress
 from pipeline.core.safe_paths import refuse_links, safe_parts
 from pipeline.data.download.archive_members import BLOCK_BYTES, Limits, Member, is_root, open_archive

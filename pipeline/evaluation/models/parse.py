@@ -9,7 +9,13 @@ from pydantic import ValidationError
 
 from model.config import HubFolder, LocalFolder
 from pipeline.config.benchmarks import KNOWN_BENCHMARKS
-from pipeline.config.experiment import ExperimentName, apply_override, load_experiment
+from pipeline.config.experiment import (
+    ExperimentName,
+    apply_override,
+    is_experiment_file,
+    is_experiment_name,
+    load_experiment,
+)
 from pipeline.config.measured import (
     CheckpointModel,
     Dtype,
@@ -62,7 +68,7 @@ def model_of(
             return CheckpointModel(kind="checkpoint", name=str(folder))
         weights = LocalFolder(kind="local", folder=folder)
         return TransformersModel(kind="transformers", weights=weights, preset=preset, **options)
-    if text in set(ExperimentName) or text.endswith((".yaml", ".yml")) or DIGITS.fullmatch(text):
+    if is_experiment_name(text) or is_experiment_file(text) or DIGITS.fullmatch(text):
         return CheckpointModel(kind="checkpoint", name=text)
     if (found := ON_THE_HUB.fullmatch(text)) and found["revision"]:
         return _on_the_hub(found["id"], found["revision"], preset, options)
@@ -148,7 +154,7 @@ def default_name(model: ModelConfig) -> str:
         case CheckpointModel():
             text = model.name.partition("@")[0].rstrip("/").rpartition("/")[2]
             text = text.removesuffix(".yaml") + (OF_AN_EXPERIMENT if text.endswith(".yaml") else "")
-            text += OF_AN_EXPERIMENT if text in set(ExperimentName) else ""
+            text += OF_AN_EXPERIMENT if is_experiment_name(text) else ""
         case TransformersModel():
             weights = model.weights
             text = weights.id.rpartition("/")[2] if isinstance(weights, HubFolder) else weights.folder.name
@@ -174,7 +180,7 @@ def benchmarks_of(names: Sequence[str], protocol: str | None = None) -> list[dic
     for name in names:
         if name in KNOWN_BENCHMARKS:
             found.append({"name": name})
-        elif name in set(ExperimentName) or name.endswith((".yaml", ".yml")):
+        elif is_experiment_name(name) or is_experiment_file(name):
             found += [benchmark.model_dump(mode="json") for benchmark in load_experiment(name).evaluation.benchmarks]
         else:
             raise ConfigError(

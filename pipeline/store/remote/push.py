@@ -7,7 +7,8 @@ from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 
 from pipeline.core.errors import StoreError
-from pipeline.core.files import UNFINISHED_SUFFIX, sha256_of_file
+from pipeline.core.files import UNFINISHED_SUFFIX
+from pipeline.core.hashing import sha256_of_file
 from pipeline.core.progress import BYTES, Progress
 from pipeline.core.transfers import Transfers
 from pipeline.store.artifacts import ArtifactStore

@@ -4,13 +4,12 @@ MLflow makes a new database in some fifty migrations. SQLite does not undo half 
 between would leave a file that MLflow never opens again.
 """
 
-import os
 from pathlib import Path
 
 from mlflow.tracking import MlflowClient
 
-from pipeline.compute.devices import held_alone
-from pipeline.core.files import UNFINISHED_SUFFIX
+from pipeline.core.files import appearing
+from pipeline.core.locks import locked
 
 SQLITE = "sqlite:///"
 
@@ -22,11 +21,10 @@ def make_database(uri: str) -> None:
     path = Path(uri.removeprefix(SQLITE))
     if path.is_file():
         return
-    with held_alone(path.with_name(f"{path.name}.lock"), "another process makes MLflow's database"):
+    with locked(path.with_name(f"{path.name}.lock"), "another process makes MLflow's database"):
         if path.is_file():
             return
-        unfinished = path.with_name(path.name + UNFINISHED_SUFFIX)
-        for left_over in path.parent.glob(f"{unfinished.name}*"):  # of a process that was killed; also its journal
-            left_over.unlink()
-        MlflowClient(f"{SQLITE}{unfinished}").search_experiments()
-        os.replace(unfinished, path)
+        with appearing(path) as unfinished:
+            for left_over in path.parent.glob(f"{unfinished.name}*"):  # of a process that was killed; also its journal
+                left_over.unlink()
+            MlflowClient(f"{SQLITE}{unfinished}").search_experiments()

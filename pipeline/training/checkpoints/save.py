@@ -20,9 +20,10 @@ from deepspeed.runtime.fp16.loss_scaler import LossScaler
 from deepspeed.runtime.zero.config import ZeroStageEnum
 from deepspeed.utils.tensor_fragment import fragment_address
 
-from pipeline.core.disk import free_bytes, gigabytes
+from pipeline.core.disk import free_bytes
 from pipeline.core.errors import StoreError
 from pipeline.core.files import UNFINISHED_SUFFIX, write_text
+from pipeline.core.wording import size_text
 from pipeline.training.checkpoints.folder import (
     PROGRESS_NAME,
     checkpoint_folder,
@@ -108,7 +109,7 @@ def _explained(unfinished: Path, optimizer_step: int) -> Iterator[None]:
         whole = [path.name for path in whole_checkpoints(folder)]
         raise StoreError(
             f"the checkpoint of optimizer step {optimizer_step} could not be written: {error.strerror or error} "
-            f"({gigabytes(free_bytes(folder))} free in {folder}). Free some space and run the same command again: it "
+            f"({size_text(free_bytes(folder))} free in {folder}). Free some space and run the same command again: it "
             f"goes on from {whole[-1] if whole else 'the beginning, since there is no whole checkpoint yet'}"
         ) from error
 
