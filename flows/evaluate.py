@@ -14,15 +14,14 @@ from pipeline.comparison.judged import compared_scores
 from pipeline.comparison.scores import ComparedExperiment, OtherScores
 from pipeline.config.evaluation import BenchmarkConfig
 from pipeline.config.experiment import ExperimentConfig, ExperimentName
-from pipeline.evaluation.judge.headline import judge_metrics, shown_judge_scores
-from pipeline.evaluation.judge.headline import withheld_because as judgements_withheld_because
+from pipeline.evaluation.judge.headline import judge_metrics, judgements_withheld_because, shown_judge_scores
 from pipeline.evaluation.judge.prompt import is_judged
 from pipeline.evaluation.judge.replies import Answered
 from pipeline.evaluation.judge.rows import JudgedItem
 from pipeline.evaluation.judge.step import judge as judge_step
 from pipeline.evaluation.judge.traces import trace_of
 from pipeline.evaluation.predict import predict
-from pipeline.evaluation.scores import headline_metrics, score_predictions, score_rows, withheld_because
+from pipeline.evaluation.scores import headline_metrics, score_predictions, score_rows, scores_withheld_because
 from pipeline.store.manifest import Manifest
 
 log = logging.getLogger(__name__)
@@ -94,7 +93,7 @@ def measure(
 
 def _show(run: MeasuringRun, label: str, scores: Manifest, *, max_failed_items: int) -> None:
     """The numbers of one benchmark in Prefect and MLflow, unless they are withheld."""
-    if reason := withheld_because(scores, max_failed_items=max_failed_items):
+    if reason := scores_withheld_because(scores, max_failed_items=max_failed_items):
         log.warning("%s: %s", run.config.name, reason)
         show_text(f"scores-{label}", reason)
         return

@@ -28,18 +28,18 @@ Model = Annotated[
     str,
     typer.Argument(help="An experiment, a fingerprint's first digits, a folder, or owner/name@revision on the Hub."),
 ]
-Form = Annotated[
+ReleaseFormatOption = Annotated[
     Literal["llava-jp", "transformers"],
     typer.Option(help="llava-jp comes with its code; transformers is Transformers' own LLaVA, for one scale."),
 ]
-Dtype = Annotated[Literal["bfloat16", "float32"], typer.Option(help="Number format of the weights.")]
+DtypeOption = Annotated[Literal["bfloat16", "float32"], typer.Option(help="Number format of the weights.")]
 
 
 def export(
     model: Model,
     folder: Annotated[Path, typer.Argument(help="A new folder.")],
-    form: Form = "llava-jp",
-    dtype: Dtype = "bfloat16",
+    form: ReleaseFormatOption = "llava-jp",
+    dtype: DtypeOption = "bfloat16",
 ) -> None:
     """Write a model as a folder that Transformers loads: weights, processor, chat template, model card."""
     store = ArtifactStore(load_settings().store_root)
@@ -53,8 +53,8 @@ def export(
 def publish(
     model: Model,
     repo: Annotated[str, typer.Argument(help="owner/name on the Hub; made when it does not exist.")],
-    form: Form = "llava-jp",
-    dtype: Dtype = "bfloat16",
+    form: ReleaseFormatOption = "llava-jp",
+    dtype: DtypeOption = "bfloat16",
     private: Annotated[bool, typer.Option("--private", help="Make a new repository private.")] = False,
 ) -> None:
     """Put an exported model on the Hugging Face Hub, in one commit. The token: from HF_TOKEN."""

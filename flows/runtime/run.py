@@ -22,7 +22,7 @@ from pipeline.data.download.datasets import pin_datasets, published_among, publi
 from pipeline.data.download.models import pin_models
 from pipeline.evaluation.judge.prompt import has_judged_benchmark
 from pipeline.evaluation.language_gate import require_language_gate
-from pipeline.evaluation.measure import ModelUnderTest, open_model_under_test
+from pipeline.evaluation.measure import ModelToMeasure, open_model_under_test
 from pipeline.evaluation.openai_client import Judge, judge_of
 from pipeline.features.cache import RunJob
 from pipeline.features.step import on_this_machine
@@ -133,7 +133,7 @@ def experiment_run(experiment: ExperimentName | ExperimentConfig) -> Iterator[Ex
 
 
 @contextmanager
-def evaluation_run(config: ModelEvaluation) -> Iterator[tuple[MeasuringRun, ModelUnderTest]]:
+def evaluation_run(config: ModelEvaluation) -> Iterator[tuple[MeasuringRun, ModelToMeasure]]:
     """Everything the steps of one evaluation share, and the model, not opened yet; in MLflow it is the parent run.
 
     Raises:

@@ -25,7 +25,7 @@ from model.vlm import VisionLanguageModel
 PROJECTOR_FILE = "projector.safetensors"
 
 
-class ModelConfig(Section):
+class CheckpointConfig(Section):
     """What a model folder's ``config.json`` holds."""
 
     images: ImageConfig
@@ -37,7 +37,7 @@ class ModelConfig(Section):
 class LoadedModel:
     """Everything that answering a question needs."""
 
-    config: ModelConfig
+    config: CheckpointConfig
     vision_tower: VisionTower
     vlm: VisionLanguageModel
     tokenizer: PreTrainedTokenizerBase
@@ -79,7 +79,7 @@ def save_model(
 
 def load_model(folder: Path, *, device: torch.device) -> LoadedModel:
     """Read a whole model folder for answering questions."""
-    config = ModelConfig.model_validate_json((folder / "config.json").read_text(encoding="utf-8"))
+    config = CheckpointConfig.model_validate_json((folder / "config.json").read_text(encoding="utf-8"))
     dtype = getattr(torch, config.vision_dtype)
     tower = load_vision_tower(folder / "vision_tower", dtype).to(device)
     llm = AutoModelForCausalLM.from_pretrained(folder / "llm", dtype=torch.float32)

@@ -19,7 +19,7 @@ from transformers import AutoTokenizer, GenerationConfig, PreTrainedModel, PreTr
 from model.config import Dtype, ImageConfig
 from model.conversation.encode import end_token_id
 from model.conversation.templates import IMAGE_TOKEN
-from model.disk.checkpoint import LoadedModel, ModelConfig
+from model.disk.checkpoint import CheckpointConfig, LoadedModel
 from model.disk.release_templates import release_template
 from model.projector import Projector
 from model.release.configuration_llava_jp import LlavaJpConfig
@@ -70,7 +70,7 @@ def load_release(folder: Path, *, device: torch.device) -> LoadedModel:
     projector.layers = released.projector
     vlm = VisionLanguageModel(projector, released.language_model).to(device).eval()
     return LoadedModel(
-        ModelConfig(images=images, template=config.template, vision_dtype="float32"),
+        CheckpointConfig(images=images, template=config.template, vision_dtype="float32"),
         VisionTower(released.vision_tower).to(device),
         vlm,
         AutoTokenizer.from_pretrained(folder, config=config.text_config),  # or it would ask to run the folder's code

@@ -4,7 +4,7 @@ from pipeline.comparison.scores import OtherScores
 from pipeline.config.benchmarks import OVERALL
 from pipeline.config.experiment import LimitsConfig
 from pipeline.evaluation.judge.aggregate import AVERAGE_POOLED
-from pipeline.evaluation.judge.headline import read_judge_scores, withheld_because
+from pipeline.evaluation.judge.headline import judgements_withheld_because, read_judge_scores
 from pipeline.store.manifest import Manifest
 
 
@@ -13,7 +13,7 @@ def compared_scores(judgements: Manifest, limits: LimitsConfig) -> OtherScores:
 
     An image category's number is its pooled ratio.
     """
-    reason = withheld_because(judgements, limits)
+    reason = judgements_withheld_because(judgements, limits)
     rows = []
     for score in read_judge_scores(judgements):
         if score["value"] is None:

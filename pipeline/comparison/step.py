@@ -26,7 +26,7 @@ from pipeline.evaluation.intervals import paired_difference
 from pipeline.evaluation.judge.differences import judged_differences
 from pipeline.evaluation.predict import STORED
 from pipeline.evaluation.rows import Prediction, read_predictions
-from pipeline.evaluation.scores import BREAKDOWNS, withheld_because
+from pipeline.evaluation.scores import BREAKDOWNS, scores_withheld_because
 from pipeline.store.artifacts import ArtifactStore
 from pipeline.store.manifest import Manifest, Request
 from pipeline.store.queries import item_groups
@@ -184,7 +184,7 @@ def _notes(experiment: ComparedExperiment) -> Iterable[str]:
             yield f"{experiment.name} answers {', '.join(labels)} with generation settings {generation}."
     for scores in experiment.scores:
         label = label_of(scores.summary["benchmark"], scores.summary["protocol"])
-        if reason := withheld_because(scores, max_failed_items=experiment.max_failed_items):
+        if reason := scores_withheld_because(scores, max_failed_items=experiment.max_failed_items):
             yield f"{experiment.name}: {reason}."
         elif number := scores.summary["num_failed"]:
             yield f"{experiment.name} failed on {number} items of {label}; they are in no mean."

@@ -70,7 +70,7 @@ class DatasetsConfig(Section):
 Severity = Literal["reject", "warn", "ignore"]
 
 
-class TranslationConfig(Section):
+class TranslationChecksConfig(Section):
     """How severe the translation checks are."""
 
     severities: Mapping[str, Severity] = Field(
@@ -99,13 +99,13 @@ class LimitsConfig(Section):
     )
 
 
-StoredForm = Literal["exact", "exact-zstd", "int8"]
+StorageFormat = Literal["exact", "exact-zstd", "int8"]
 
 
 class FeatureConfig(ImageConfig):
     """How an image becomes cached features."""
 
-    form: StoredForm | Literal["live"] = Field(
+    form: StorageFormat | Literal["live"] = Field(
         "exact",
         description="exact: the tower's numbers; exact-zstd: the same, compressed; int8: half the bytes, 1 % error; "
         "live: no cache, the trainer runs the tower",
@@ -173,7 +173,7 @@ class ExperimentConfig(Section):
     name: str = Field(pattern=r"^[\w.-]+$", description="name of the experiment")
     description: str = Field(description="one sentence")
     datasets: DatasetsConfig
-    translation: TranslationConfig = TranslationConfig()
+    translation: TranslationChecksConfig = TranslationChecksConfig()
     contamination: ContaminationConfig = ContaminationConfig()
     limits: LimitsConfig = LimitsConfig()
     vision_tower: VisionTowerConfig

@@ -10,7 +10,7 @@ from model.config import AbsolutePath, HubFolder, LocalFolder, Section
 from pipeline.config.evaluation import EvaluationConfig
 from pipeline.config.experiment import LimitsConfig, is_experiment_name
 
-Dtype = Literal["auto", "float32", "bfloat16", "float16"]
+DtypeOrAuto = Literal["auto", "float32", "bfloat16", "float16"]
 
 
 class CheckpointModel(Section):
@@ -33,7 +33,7 @@ class TransformersModel(Section):
     trust_remote_code: bool = Field(
         False, description="run the Python files that lie with the model; read them first, they can do anything"
     )
-    dtype: Dtype = Field("auto", description="number format of the weights; auto: as they were saved")
+    dtype: DtypeOrAuto = Field("auto", description="number format of the weights; auto: as they were saved")
 
 
 class EndpointModel(Section):
@@ -62,7 +62,9 @@ class StoredModel(Section):
     files: Mapping[str, AbsolutePath] = Field(min_length=1, description="file of answers by the benchmark's name")
 
 
-ModelConfig = Annotated[CheckpointModel | TransformersModel | EndpointModel | StoredModel, Field(discriminator="kind")]
+ModelUnderTestConfig = Annotated[
+    CheckpointModel | TransformersModel | EndpointModel | StoredModel, Field(discriminator="kind")
+]
 
 
 class ModelEvaluation(Section):
@@ -70,7 +72,7 @@ class ModelEvaluation(Section):
 
     name: str = Field(pattern=r"^[\w.-]+$", description="name in tables, charts, MLflow and for llava-jp compare")
     description: str = Field("", description="one sentence, for MLflow")
-    model: ModelConfig = Field(description="what is measured")
+    model: ModelUnderTestConfig = Field(description="what is measured")
     evaluation: EvaluationConfig = Field(description="benchmarks, generation, judge")
     limits: LimitsConfig = Field(LimitsConfig(), description="when numbers are withheld")
 

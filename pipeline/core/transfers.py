@@ -28,7 +28,7 @@ class ByteCounter:
         with self._guard:
             self._count += count
 
-    def take(self) -> int:
+    def drain(self) -> int:
         with self._guard:
             count, self._count = self._count, 0
         return count
@@ -39,7 +39,7 @@ def as_they_come(futures: Iterable[Future[T]], counter: ByteCounter, progress: P
     pending = set(futures)
     while pending:
         done, pending = wait(pending, timeout=SECONDS_BETWEEN_REPORTS, return_when=FIRST_EXCEPTION)
-        if count := counter.take():
+        if count := counter.drain():
             progress.advance(count)
         yield from done
 

@@ -116,7 +116,7 @@ def heron_benchmark(files: Sequence[Path], images: Path) -> Iterator[Pair]:
         yield record, None
 
 
-READERS: Mapping[str, Reader] = {
+RECORD_READERS: Mapping[str, Reader] = {
     "cc3m-595k-ja": table_of_records,
     "llava-instruct-150k-ja": coco_2014_records,
     "stair-captions": stair_captions,

@@ -23,7 +23,7 @@ from pipeline.core.parquet import ROWS_PER_GROUP, table_writer, write_rows
 from pipeline.core.progress import Progress
 from pipeline.core.settings import load_settings
 from pipeline.data.download.datasets import DatasetOnDisk, dataset_on_disk, revisions
-from pipeline.data.formats import BENCHMARKS, READERS, Pair, llava_records
+from pipeline.data.formats import BENCHMARKS, RECORD_READERS, Pair, llava_records
 from pipeline.data.image_table import embedded_part, inspect_images, join_parts
 from pipeline.data.images import IMAGE_SCHEMA, ImageRecord, inspect_bytes
 from pipeline.data.ingest import ingest
@@ -121,7 +121,7 @@ def _ingest(source: DatasetSource, files: DatasetOnDisk | None, work: Path) -> N
         ingest(enumerate(records), folder=work, default_source=source.kind)
         return
     assert files is not None
-    read = READERS.get(files.name, llava_records)
+    read = RECORD_READERS.get(files.name, llava_records)
     with ExitStack() as stack:
         originals = None
         if files.originals:

@@ -11,14 +11,14 @@ from pipeline.config.identity import content_digest, identity
 from pipeline.config.measured import (
     CheckpointModel,
     EndpointModel,
-    ModelConfig,
     ModelEvaluation,
+    ModelUnderTestConfig,
     StoredModel,
     TransformersModel,
 )
 from pipeline.core.errors import ConfigError
 from pipeline.core.settings import load_settings
-from pipeline.evaluation.answers import Answerer
+from pipeline.evaluation.answers import ModelUnderTest
 from pipeline.evaluation.models.presets import Preset, find_preset
 from pipeline.evaluation.models.weights import ON_THE_HUB, ModelSource, download_model
 from pipeline.evaluation.predict import (
@@ -35,14 +35,14 @@ PLAIN_FILES = ("*.json", "*.jinja", "*.safetensors", "*.model", "*.txt")
 """What is fetched of a model that Transformers loads: no pickle, and no code unless it is trusted."""
 CODE_FILES = ("*.py",)
 
-Load = Callable[[BenchmarkConfig, GenerationConfig, Manifest], Answerer]
+Load = Callable[[BenchmarkConfig, GenerationConfig, Manifest], ModelUnderTest]
 
 
 @dataclass(frozen=True, slots=True)
-class ModelUnderTest:
+class ModelToMeasure:
     """A model before it is opened."""
 
-    config: ModelConfig
+    config: ModelUnderTestConfig
     identity: Mapping[str, Any]
     """What it is, wherever it lies."""
     load: Load
@@ -83,7 +83,7 @@ class ModelUnderTest:
 
 
 def predict_with(
-    model: ModelUnderTest,
+    model: ModelToMeasure,
     config: ModelEvaluation,
     benchmark: BenchmarkConfig,
     *,
@@ -112,7 +112,7 @@ def predict_with(
     )
 
 
-def open_model_under_test(config: ModelConfig, *, find: Callable[[str], ModelSource]) -> ModelUnderTest:
+def open_model_under_test(config: ModelUnderTestConfig, *, find: Callable[[str], ModelSource]) -> ModelToMeasure:
     """Find a model; weights on the Hub are fetched, nothing is loaded. ``find`` looks a checkpoint up by its name.
 
     Raises:
@@ -130,13 +130,13 @@ def open_model_under_test(config: ModelConfig, *, find: Callable[[str], ModelSou
             return _stored(config)
 
 
-def _checkpoint(config: CheckpointModel, source: ModelSource) -> ModelUnderTest:
-    def load(benchmark: BenchmarkConfig, generation: GenerationConfig, dataset: Manifest) -> Answerer:
-        from pipeline.evaluation.models.checkpoint import CheckpointAnswerer  # torch is loaded only when there is work
+def _checkpoint(config: CheckpointModel, source: ModelSource) -> ModelToMeasure:
+    def load(benchmark: BenchmarkConfig, generation: GenerationConfig, dataset: Manifest) -> ModelUnderTest:
+        from pipeline.evaluation.models.checkpoint import CheckpointUnderTest  # torch is loaded only when there is work
 
-        return CheckpointAnswerer(source.folder, generation)
+        return CheckpointUnderTest(source.folder, generation)
 
-    return ModelUnderTest(config, _identity_of(source), load, manifest=source.manifest)
+    return ModelToMeasure(config, _identity_of(source), load, manifest=source.manifest)
 
 
 def _identity_of(source: ModelSource) -> Mapping[str, Any]:
@@ -147,7 +147,7 @@ def _identity_of(source: ModelSource) -> Mapping[str, Any]:
     return {"kind": "checkpoint", "sha256": content_digest(source.folder)}
 
 
-def _transformers(config: TransformersModel) -> ModelUnderTest:
+def _transformers(config: TransformersModel) -> ModelToMeasure:
     preset = find_preset(config.preset) if config.preset else None
     if preset and preset.needs_remote_code and not config.trust_remote_code:
         raise ConfigError(
@@ -156,14 +156,14 @@ def _transformers(config: TransformersModel) -> ModelUnderTest:
         )
     folder, where = _weights(config)
 
-    def load(benchmark: BenchmarkConfig, generation: GenerationConfig, dataset: Manifest) -> Answerer:
-        from pipeline.evaluation.models.transformers import TransformersAnswerer
+    def load(benchmark: BenchmarkConfig, generation: GenerationConfig, dataset: Manifest) -> ModelUnderTest:
+        from pipeline.evaluation.models.transformers import TransformersUnderTest
 
-        return TransformersAnswerer(
+        return TransformersUnderTest(
             folder, generation, preset=preset, trust_remote_code=config.trust_remote_code, dtype=config.dtype
         )
 
-    return ModelUnderTest(config, {**where, "dtype": config.dtype, "prompt": _prompt_of(preset)}, load)
+    return ModelToMeasure(config, {**where, "dtype": config.dtype, "prompt": _prompt_of(preset)}, load)
 
 
 def _weights(config: TransformersModel) -> tuple[Path, dict[str, Any]]:
@@ -181,14 +181,14 @@ def _prompt_of(preset: Preset | None) -> Mapping[str, Any] | None:
     return None if preset is None else preset.model_dump(include={"prompt", "add_special_tokens", "end_strings"})
 
 
-def _endpoint(config: EndpointModel) -> ModelUnderTest:
-    from pipeline.evaluation.models.endpoint import EndpointAnswerer, endpoint_of, host_of
+def _endpoint(config: EndpointModel) -> ModelToMeasure:
+    from pipeline.evaluation.models.endpoint import EndpointUnderTest, endpoint_of, host_of
 
     settings = load_settings()
     endpoint = endpoint_of(config, settings)
 
-    def load(benchmark: BenchmarkConfig, generation: GenerationConfig, dataset: Manifest) -> Answerer:
-        return EndpointAnswerer(config, generation, endpoint)
+    def load(benchmark: BenchmarkConfig, generation: GenerationConfig, dataset: Manifest) -> ModelUnderTest:
+        return EndpointUnderTest(config, generation, endpoint)
 
     what = {
         "kind": "endpoint",
@@ -196,15 +196,15 @@ def _endpoint(config: EndpointModel) -> ModelUnderTest:
         "host": host_of(config, settings),
         "sends_temperature": config.sends_temperature,
     }
-    return ModelUnderTest(config, what, load, batch_size=endpoint.max_concurrency)
+    return ModelToMeasure(config, what, load, batch_size=endpoint.max_concurrency)
 
 
-def _stored(config: StoredModel) -> ModelUnderTest:
-    def load(benchmark: BenchmarkConfig, generation: GenerationConfig, dataset: Manifest) -> Answerer:
-        from pipeline.evaluation.models.stored import StoredAnswerer, read_answers
+def _stored(config: StoredModel) -> ModelToMeasure:
+    def load(benchmark: BenchmarkConfig, generation: GenerationConfig, dataset: Manifest) -> ModelUnderTest:
+        from pipeline.evaluation.models.stored import StoredAnswersUnderTest, read_answers
 
         items = benchmark_items(benchmark, dataset)
         everything = all_items(benchmark, dataset)
-        return StoredAnswerer(read_answers(config.files[benchmark.name], items=items, all_items=everything))
+        return StoredAnswersUnderTest(read_answers(config.files[benchmark.name], items=items, all_items=everything))
 
-    return ModelUnderTest(config, {"kind": "stored"}, load)
+    return ModelToMeasure(config, {"kind": "stored"}, load)

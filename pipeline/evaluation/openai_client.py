@@ -31,7 +31,7 @@ for _name in ("openai", "httpx2", "httpcore2"):
 log = logging.getLogger(__name__)
 
 OPENAI_URL = "https://api.openai.com/v1"
-BUSY_STATUSES = (408, 409, 425, 429)
+RETRIED_STATUSES = (408, 409, 425, 429)
 NO_MONEY_CODES = ("insufficient_quota", "billing_hard_limit_reached")
 REFUSED_CODES = ("content_filter", "context_length_exceeded", "string_above_max_length")
 """Codes of a status 400 that is about one text; others are about all requests."""
@@ -76,7 +76,7 @@ class Endpoint:
     """Its timeout is for a whole reply."""
     error: type[PipelineError] = JudgeError
     """Raised for what no waiting cures."""
-    role: str = "judge"
+    verb: str = "judge"
     """What the model behind it does, a verb."""
     key_name: str = "OPENAI_API_KEY"
     advice: str = "OPENAI_BASE_URL says where the judge is, evaluation.judge which model is asked and how"
@@ -178,7 +178,7 @@ class OpenAiJudge:
             raise self.endpoint.error(
                 f"{self.endpoint.host} says that the account has no credit left: {said}"
             ) from error
-        if status in BUSY_STATUSES or status >= 500:
+        if status in RETRIED_STATUSES or status >= 500:
             raise TryAgainError(f"status {status}: {said}", after=retry_after(error.response.headers)) from error
         if error.code in REFUSED_CODES:
             return f"status {status}, {error.code}: {said}"
@@ -187,7 +187,7 @@ class OpenAiJudge:
                 f"{self.endpoint.host} does not accept the key (status {status}); set {self.endpoint.key_name}"
             ) from error
         raise self.endpoint.error(
-            f"{self.endpoint.host} does not {self.endpoint.role} (status {status}): {said}. {self.endpoint.advice}"
+            f"{self.endpoint.host} does not {self.endpoint.verb} (status {status}): {said}. {self.endpoint.advice}"
         ) from error
 
     def _plain(self, error: BaseException) -> str:

@@ -18,7 +18,7 @@ from pipeline.features.calibration import CalibrationJob, calibrate
 from pipeline.features.encoding_job import EncodingJob, encode_part
 
 FeatureJob = EncodingJob | CalibrationJob
-Tell = Callable[[WorkerEvent], None]
+Report = Callable[[WorkerEvent], None]
 
 
 def read_job(job_file: Path) -> FeatureJob:
@@ -38,7 +38,7 @@ def run_feature_job(job_file: Path) -> None:
     num_processes = 1 if isinstance(read_job(job_file), CalibrationJob) else settings.num_processes
     if num_processes == 1 and not torch.cuda.is_available():
         num_decoders = settings.num_decoders or 0
-        do_job(job_file, rank=0, num_processes=1, num_decoders=num_decoders, tell=WorkersProgress().take)
+        do_job(job_file, rank=0, num_processes=1, num_decoders=num_decoders, report=WorkersProgress().update)
     else:
         launch(job_file, hosts=(Host("localhost", num_processes),), master_port=settings.master_port)
 
@@ -47,10 +47,10 @@ def work(job_file: Path, _supervisor: Supervisor) -> None:
     """A worker process's part of a job."""
     rank, num_processes = int(os.environ["RANK"]), int(os.environ["WORLD_SIZE"])
     num_decoders = load_settings().effective_num_decoders
-    do_job(job_file, rank=rank, num_processes=num_processes, num_decoders=num_decoders, tell=WorkerEvent.tell)
+    do_job(job_file, rank=rank, num_processes=num_processes, num_decoders=num_decoders, report=WorkerEvent.report)
 
 
-def do_job(job_file: Path, *, rank: int, num_processes: int, num_decoders: int, tell: Tell) -> None:
+def do_job(job_file: Path, *, rank: int, num_processes: int, num_decoders: int, report: Report) -> None:
     """Do a process's part of a job: every n-th shard in the order of the job; a calibration is not divided."""
     job = read_job(job_file)
     with one_thread_on_a_cpu():
@@ -63,7 +63,7 @@ def do_job(job_file: Path, *, rank: int, num_processes: int, num_decoders: int, 
             job,
             shards[rank::num_processes],
             num_decoders=num_decoders,
-            advance=lambda count, note: tell(WorkerEvent("encode images", 0, count, total, "images", note)),
+            advance=lambda count, note: report(WorkerEvent("encode images", 0, count, total, "images", note)),
         )
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from model.config import ImageConfig, VisionTowerConfig
 from pipeline.compute.model_sizes import Tower, matrix_rate, tower_sizes
-from pipeline.config.experiment import FeatureConfig, StoredForm
+from pipeline.config.experiment import FeatureConfig, StorageFormat
 from pipeline.core.disk import free_bytes
 from pipeline.core.errors import ConfigError, StoreError
 from pipeline.core.wording import size_text
@@ -17,7 +17,7 @@ EFFICIENCY = 0.3
 """Part of the measured matrix rate that whole steps are assumed to reach."""
 COMPRESSED = {"bfloat16": 0.72, "float16": 0.9, "float32": 0.85}
 """Bytes of ``exact-zstd`` for one of ``exact`` by number format, as measured (docs/benchmarks.md)."""
-STORED_FORMS: tuple[StoredForm, ...] = ("exact", "exact-zstd", "int8")
+STORAGE_FORMATS: tuple[StorageFormat, ...] = ("exact", "exact-zstd", "int8")
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +46,7 @@ def form_costs(
 ) -> Iterator[FormCost]:
     """The needs of every form on one device. ``live`` takes no space, and its time in every epoch instead of once."""
     seconds_per_image = encoding_flops(tower_sizes(tower), config) / (matrix_rate() * EFFICIENCY)
-    for form in STORED_FORMS:
+    for form in STORAGE_FORMATS:
         per_image, num_new = bytes_per_image(tower, config, form=form), num_images - num_cached.get(form, 0)
         yield FormCost(form, num_new, per_image, per_image * num_new, seconds_per_image * num_new)
     yield FormCost("live", num_images, 0, 0, seconds_per_image * num_images)
@@ -72,7 +72,7 @@ def cached_bytes(tower: VisionTowerConfig, config: FeatureConfig, *, num_images:
     return 0 if config.form == "live" else num_images * bytes_per_image(tower, config, form=config.form)
 
 
-def bytes_per_image(tower: VisionTowerConfig, config: ImageConfig, *, form: StoredForm) -> int:
+def bytes_per_image(tower: VisionTowerConfig, config: ImageConfig, *, form: StorageFormat) -> int:
     """Of all scales together; estimated for the compressed form."""
     sizes = tower_sizes(tower)
     require_tiles(sizes, config)

@@ -83,7 +83,7 @@ def estimate(config: ExperimentConfig, *, store: ArtifactStore) -> dict[str, Cos
         stage = training.stage
         costs[f"dataset/{stage}"] = _dataset_cost(sizes[stage])
         costs[f"features/{stage}"] = features_cost(config.vision_tower, config.features, sizes[stage].num_images)
-        costs[f"translation/{stage}"] = _translation_cost(sizes[stage])
+        costs[f"translation/{stage}"] = _translation_checks_cost(sizes[stage])
         costs[stage] = _training_cost(training, sizes[stage], tower_bytes=tower_bytes if stage == "finetune" else 0)
     for benchmark in config.evaluation.benchmarks:
         items = _count(benchmark.source, plan[f"dataset/{benchmark.name}"], store)
@@ -178,7 +178,7 @@ def _dataset_cost(size: DatasetSize) -> Cost:
     return Cost(size.num_bytes, seconds, size.num_bytes)
 
 
-def _translation_cost(size: DatasetSize) -> Cost:
+def _translation_checks_cost(size: DatasetSize) -> Cost:
     num_bytes = size.num_samples * BYTES_PER_ROW
     return Cost(num_bytes, 0.5 + size.num_samples * SECONDS_PER_SAMPLE, size.num_characters * 4 + num_bytes)
 

@@ -2,11 +2,11 @@
 
 from dataclasses import dataclass
 
-from pipeline.config.experiment import ExperimentConfig, StoredForm
+from pipeline.config.experiment import ExperimentConfig, StorageFormat
 from pipeline.core.wording import duration_text, size_text
 from pipeline.data.images import ImageReader
 from pipeline.features.shard_requests import encoded_images, encoder_description, shards_of
-from pipeline.features.sizes import STORED_FORMS, FormCost, form_costs, require_space
+from pipeline.features.sizes import STORAGE_FORMATS, FormCost, form_costs, require_space
 from pipeline.planning.costs import training_data_sizes
 from pipeline.planning.plan import plan_experiment
 from pipeline.store.artifacts import ArtifactStore
@@ -50,7 +50,7 @@ def plan_features(config: ExperimentConfig, *, store: ArtifactStore) -> FeatureP
     if datasets is not None:
         images = set(ImageReader(datasets).usable())
         num_images = len(images)
-        num_cached = {form: len(images & _cached(config, form, store)) for form in STORED_FORMS}
+        num_cached = {form: len(images & _cached(config, form, store)) for form in STORAGE_FORMATS}
     else:
         sizes = training_data_sizes(config, store=store)
         num_images = sum(size.num_images for size in sizes.values())
@@ -83,7 +83,7 @@ def _prepared(config: ExperimentConfig, store: ArtifactStore) -> list[Manifest] 
     return None if None in found else [manifest for manifest in found if manifest is not None]
 
 
-def _cached(config: ExperimentConfig, form: StoredForm, store: ArtifactStore) -> set[str]:
+def _cached(config: ExperimentConfig, form: StorageFormat, store: ArtifactStore) -> set[str]:
     """The images that have features of the experiment's encoder in one of the forms."""
     changed = config.model_copy(update={"features": config.features.model_copy(update={"form": form})})
     steps = {step.role: step for step in plan_experiment(changed)}

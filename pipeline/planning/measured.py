@@ -12,14 +12,14 @@ from pipeline.config.measured import ModelEvaluation
 from pipeline.core.errors import ConfigError, StoreError, explain
 from pipeline.core.files import write_text
 from pipeline.data.prepare import prepare_request
-from pipeline.evaluation.measure import ModelUnderTest
+from pipeline.evaluation.measure import ModelToMeasure
 from pipeline.planning.plan import PlannedStep, finished_evaluation, measuring_steps, write_steps
 from pipeline.store.artifacts import ArtifactStore
 
 FOLDER = "evaluations"
 
 
-def plan_evaluation(config: ModelEvaluation, model: ModelUnderTest) -> tuple[PlannedStep, ...]:
+def plan_evaluation(config: ModelEvaluation, model: ModelToMeasure) -> tuple[PlannedStep, ...]:
     """All steps, each after its inputs.
 
     Raises:
@@ -28,7 +28,7 @@ def plan_evaluation(config: ModelEvaluation, model: ModelUnderTest) -> tuple[Pla
     return tuple(_steps(config, model))
 
 
-def _steps(config: ModelEvaluation, model: ModelUnderTest) -> Iterator[PlannedStep]:
+def _steps(config: ModelEvaluation, model: ModelToMeasure) -> Iterator[PlannedStep]:
     datasets = {benchmark.name: prepare_request(benchmark.source) for benchmark in config.evaluation.benchmarks}
     for name, request in datasets.items():
         yield PlannedStep(f"dataset/{name}", request)

@@ -13,7 +13,7 @@ from pipeline.core.errors import ConfigError
 from pipeline.core.files import write_text
 from pipeline.data.contamination import contamination_request
 from pipeline.data.prepare import prepare_request
-from pipeline.data.translation_checks import translation_request
+from pipeline.data.translation_checks import translation_checks_request
 from pipeline.evaluation.judge.prompt import is_judged
 from pipeline.evaluation.judge.step import judge_request
 from pipeline.evaluation.predict import predictions_request
@@ -49,7 +49,7 @@ def _steps(config: ExperimentConfig) -> Iterator[PlannedStep]:
     sources = {"pretrain": config.datasets.pretrain, "finetune": config.datasets.finetune}
     datasets = {role: prepare_request(source) for role, source in sources.items()}
     accepted = {
-        role: translation_request(config.translation, dataset_fingerprint=request.fingerprint)
+        role: translation_checks_request(config.translation, dataset_fingerprint=request.fingerprint)
         for role, request in datasets.items()
     }
     benchmarks = {benchmark.name: prepare_request(benchmark.source) for benchmark in config.evaluation.benchmarks}

@@ -9,7 +9,7 @@ from model.disk.release_folder import write_release
 from pipeline.core.errors import ConfigError
 from pipeline.core.files import appearing_folder, write_text
 from pipeline.evaluation.models.weights import ModelSource, open_model
-from pipeline.release.card import ReleaseForm, model_card
+from pipeline.release.card import ReleaseFormat, model_card
 from pipeline.release.facts import model_facts
 from pipeline.store.artifacts import ArtifactStore
 
@@ -22,7 +22,7 @@ def export_model(
     source: ModelSource,
     folder: Path,
     *,
-    form: ReleaseForm,
+    form: ReleaseFormat,
     dtype: Dtype,
     store: ArtifactStore,
     repo: str | None = None,

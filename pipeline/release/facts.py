@@ -6,7 +6,7 @@ from typing import Any
 
 from pipeline.config.benchmarks import OVERALL, label_of
 from pipeline.evaluation.scores import VERSION as SCORES_VERSION
-from pipeline.evaluation.scores import score_rows, withheld_because
+from pipeline.evaluation.scores import score_rows, scores_withheld_because
 from pipeline.store.artifacts import ArtifactStore
 from pipeline.store.manifest import Manifest
 
@@ -106,7 +106,7 @@ def scores_of(fingerprint: str, *, store: ArtifactStore) -> tuple[ScoreFact, ...
     ]
     found: dict[tuple[str, str, str], ScoreFact] = {}
     for manifest in sorted(scores, key=lambda one: one.created_at):
-        if withheld_because(manifest, max_failed_items=0):
+        if scores_withheld_because(manifest, max_failed_items=0):
             continue
         label = label_of(manifest.summary["benchmark"], manifest.summary["protocol"])
         for row in score_rows(manifest):

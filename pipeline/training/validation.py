@@ -23,10 +23,11 @@ from pipeline.core.files import appearing
 from pipeline.data.images import ImageReader, decode
 from pipeline.data.samples import IMAGE_TOKEN, exchanges_of
 from pipeline.store.artifacts import WORK_FOLDER, read_manifest
-from pipeline.training.batches import Feed, collate
+from pipeline.training.collate import collate
 from pipeline.training.dataset import TrainingSample
+from pipeline.training.distributed import Distributed
 from pipeline.training.job import TrainingJob
-from pipeline.training.ranks import Ranks
+from pipeline.training.prefetch import DevicePrefetcher
 
 LEAST_TRAINED_ON = 100
 """Training samples for each held-out one, at least: a small dataset is for training."""
@@ -50,7 +51,7 @@ def set_aside(subjects: Sequence[str], config: HeldOutConfig, *, seed: int) -> t
     return np.setdiff1d(np.arange(len(subjects)), left_out), left_out[:wanted]
 
 
-class HeldOutWatch:
+class Validation:
     """Looks at the held-out samples with the model as it is. All processes take part in the loss."""
 
     def __init__(
@@ -58,23 +59,23 @@ class HeldOutWatch:
         job: TrainingJob,
         samples: Sequence[TrainingSample],
         tokenizer: PreTrainedTokenizerBase,
-        feed: Feed,
-        ranks: Ranks,
+        prefetcher: DevicePrefetcher,
+        distributed: Distributed,
     ) -> None:
         self._job = job
         self._config = job.config.held_out
         self._samples = samples
         self._tokenizer = tokenizer
-        self._feed = feed
-        self._features = feed.features
-        self._ranks = ranks
+        self._prefetcher = prefetcher
+        self._features = prefetcher.features
+        self._distributed = distributed
         self._questions = _questions(job.dataset / "samples.parquet", samples[: self._config.num_answers])
 
     def is_due(self, optimizer_step: int, *, total: int) -> bool:
         """Before the first optimizer step, at intervals, and after the last one."""
         return bool(self._samples) and (optimizer_step % self._config.every == 0 or optimizer_step == total)
 
-    def look(self, engine: Any, optimizer_step: int) -> tuple[dict[str, float], list[dict[str, Any]], float]:
+    def evaluate(self, engine: Any, optimizer_step: int) -> tuple[dict[str, float], list[dict[str, Any]], float]:
         """The row of the loss, the rows of the answers (of rank 0), and the seconds that it took."""
         started = time.monotonic()
         with _evaluating(engine.module):
@@ -86,19 +87,21 @@ class HeldOutWatch:
 
     def _loss(self, engine: Any) -> tuple[float, int]:
         """Sum over the supervised tokens of all held-out samples, which the processes share, and their number."""
-        size, ranks = self._job.config.micro_batch_size, self._ranks
-        own = self._samples[ranks.rank :: ranks.num_processes]
-        sums = torch.zeros(2, dtype=torch.float64, device=ranks.device)
-        for start in range(0, -(-len(self._samples) // ranks.num_processes), size):  # the same number for each process
+        size, distributed = self._job.config.micro_batch_size, self._distributed
+        own = self._samples[distributed.rank :: distributed.num_processes]
+        sums = torch.zeros(2, dtype=torch.float64, device=distributed.device)
+        for start in range(
+            0, -(-len(self._samples) // distributed.num_processes), size
+        ):  # the same number for each process
             batch = collate(own[start : start + size], features=self._features)
-            (inputs,) = self._feed.inputs([batch])
-            sums += torch.tensor([float(engine(*inputs)), batch.num_supervised_tokens], device=ranks.device)
+            (inputs,) = self._prefetcher.inputs([batch])
+            sums += torch.tensor([float(engine(*inputs)), batch.num_supervised_tokens], device=distributed.device)
         dist.all_reduce(sums)
         return float(sums[0]), int(sums[1])
 
     def _takes_part_in_answers(self, engine: Any) -> bool:
         """Under ZeRO-3 every process holds a part of each weight, so all answer the same questions."""
-        return bool(self._questions) and (self._ranks.rank == 0 or engine.zero_optimization_stage() == 3)
+        return bool(self._questions) and (self._distributed.rank == 0 or engine.zero_optimization_stage() == 3)
 
     def _answers(self, model: VisionLanguageModel) -> list[dict[str, Any]]:
         tokenizer, template = self._tokenizer, self._job.config.template
@@ -109,7 +112,7 @@ class HeldOutWatch:
                 encode_prompt(question["question"], has_image=image is not None, template=template, tokenizer=tokenizer)
             )
             loaded = None if image is None else self._features.load([image])
-            features.append(None if loaded is None else self._features.on_device(loaded, self._ranks.device)[0])
+            features.append(None if loaded is None else self._features.on_device(loaded, self._distributed.device)[0])
         longest = max(map(len, prompts)) + self._features.num_vision_tokens
         room = model.llm.config.max_position_embeddings - longest
         pad = tokenizer.pad_token_id if tokenizer.pad_token_id is not None else tokenizer.eos_token_id

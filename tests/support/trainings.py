@@ -17,7 +17,7 @@ import time
 import traceback
 from pathlib import Path
 
-from pipeline.training.ranks import join_ranks  # isort: split
+from pipeline.training.distributed import init_distributed  # isort: split
 
 from deepspeed.runtime.engine import DeepSpeedEngine
 
@@ -31,7 +31,7 @@ from pipeline.training.loop import train
 CHECKPOINT = re.compile(r"optimizer_step-\d{8}$")
 
 
-IMPORTED_ONCE = (join_ranks, train)
+IMPORTED_ONCE = (init_distributed, train)
 ANSWER = "@codes "
 
 

@@ -9,7 +9,7 @@ import pytest
 from mlflow.tracking import MlflowClient
 from PIL import Image
 
-from pipeline.config.experiment import TranslationConfig, load_experiment
+from pipeline.config.experiment import TranslationChecksConfig, load_experiment
 from pipeline.core.errors import DataError
 from pipeline.core.progress import Event
 from pipeline.core.settings import Settings
@@ -80,7 +80,7 @@ def test_a_run_whose_process_was_killed_is_closed_by_the_next_one(settings):
     code = f"""
 import os, signal, time
 from pathlib import Path
-from pipeline.config.experiment import TranslationConfig, load_experiment
+from pipeline.config.experiment import TranslationChecksConfig, load_experiment
 from pipeline.core.settings import Settings
 from pipeline.tracking.tables import read_table
 from pipeline.tracking.tracker import Tracker
@@ -110,7 +110,7 @@ def test_checks_and_examples_beside_their_english_are_tables(settings):
     ]
     settings.store_root.mkdir()
     source = local_source(settings.store_root / "data", [{"id": "a", "conversations": conversation}], {})
-    checked = check_translations(TranslationConfig(), dataset=prepare_dataset(source, store=store), store=store)
+    checked = check_translations(TranslationChecksConfig(), dataset=prepare_dataset(source, store=store), store=store)
     tracker = Tracker(settings)
     with (
         tracker.experiment_run(load_experiment("smoke"), tags={}) as run,

@@ -51,13 +51,13 @@ def endpoint_of(model: EndpointModel, settings: Settings, *, patience: Patience 
         max_concurrency=settings.model_concurrency,
         patience=patience or Patience(timeout=settings.model_timeout),
         error=EndpointError,
-        role="answer",
+        verb="answer",
         key_name="LLAVA_JP_MODEL_API_KEY or OPENAI_API_KEY",
         advice="LLAVA_JP_MODEL_BASE_URL or OPENAI_BASE_URL says where the model is",
     )
 
 
-class EndpointAnswerer:
+class EndpointUnderTest:
     """One model at one endpoint. An answer that does not come is a failed item; if none comes, the endpoint is gone."""
 
     def __init__(self, model: EndpointModel, generation: GenerationConfig, endpoint: Endpoint) -> None:

@@ -18,10 +18,10 @@ from pipeline.config.experiment import (
 )
 from pipeline.config.measured import (
     CheckpointModel,
-    Dtype,
+    DtypeOrAuto,
     EndpointModel,
-    ModelConfig,
     ModelEvaluation,
+    ModelUnderTestConfig,
     StoredModel,
     TransformersModel,
 )
@@ -42,8 +42,8 @@ def model_of(
     benchmarks: Sequence[str],
     preset: str | None = None,
     trust_remote_code: bool = False,
-    dtype: Dtype = "auto",
-) -> ModelConfig:
+    dtype: DtypeOrAuto = "auto",
+) -> ModelUnderTestConfig:
     """The model that a text names; of one on the Hub the config is fetched to see what it is.
 
     Args:
@@ -79,7 +79,7 @@ def model_of(
     )
 
 
-def _on_the_hub(repo: str, revision: str, preset: str | None, options: dict[str, Any]) -> ModelConfig:
+def _on_the_hub(repo: str, revision: str, preset: str | None, options: dict[str, Any]) -> ModelUnderTestConfig:
     folder = download_model(repo, revision=revision, patterns=["config.json"])
     if preset is None and _is_checkpoint(folder):
         return CheckpointModel(kind="checkpoint", name=f"{repo}@{folder.name}")
@@ -110,7 +110,7 @@ def _files(text: str, benchmarks: Sequence[str]) -> dict[str, Path]:
 
 
 def evaluation_of(
-    model: ModelConfig,
+    model: ModelUnderTestConfig,
     *,
     name: str | None,
     benchmarks: Sequence[Mapping[str, Any]],
@@ -148,7 +148,7 @@ def evaluation_of(
         raise ConfigError(explain(error, "the evaluation")) from error
 
 
-def default_name(model: ModelConfig) -> str:
+def default_name(model: ModelUnderTestConfig) -> str:
     """A short name that tells models apart."""
     match model:
         case CheckpointModel():

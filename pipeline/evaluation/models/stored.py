@@ -18,7 +18,7 @@ from pipeline.evaluation.rows import Item
 Answers = Mapping[str, str | Unanswered]
 
 
-class StoredAnswerer:
+class StoredAnswersUnderTest:
     """A model that says what is written in a file."""
 
     def __init__(self, answers: Answers) -> None:

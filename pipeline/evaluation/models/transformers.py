@@ -19,7 +19,7 @@ from transformers.models.auto.configuration_auto import CONFIG_MAPPING
 
 from model.config import GenerationConfig
 from model.decoding import AnswerOnly, item_seed, logits_processors
-from pipeline.config.measured import Dtype
+from pipeline.config.measured import DtypeOrAuto
 from pipeline.core.errors import ConfigError
 from pipeline.evaluation.answers import Question, Unanswered
 from pipeline.evaluation.models.checkpoint import in_halves
@@ -29,7 +29,7 @@ from pipeline.features.encoder import default_device
 DEFAULT_PLACEHOLDER = "<image>"
 
 
-class TransformersAnswerer:
+class TransformersUnderTest:
     """A model folder that Transformers reads, on this machine's best device.
 
     Args:
@@ -50,7 +50,7 @@ class TransformersAnswerer:
         *,
         preset: Preset | None = None,
         trust_remote_code: bool = False,
-        dtype: Dtype = "auto",
+        dtype: DtypeOrAuto = "auto",
     ) -> None:
         require_loadable(folder, trust_remote_code=trust_remote_code)
         options = {"trust_remote_code": trust_remote_code, "local_files_only": True}
@@ -188,7 +188,7 @@ def require_loadable(folder: Path, *, trust_remote_code: bool) -> None:
         )
 
 
-def _loaded(folder: Path, dtype: Dtype, options: Mapping[str, Any]) -> tuple[Any, PreTrainedModel]:
+def _loaded(folder: Path, dtype: DtypeOrAuto, options: Mapping[str, Any]) -> tuple[Any, PreTrainedModel]:
     try:
         processor = AutoProcessor.from_pretrained(folder, **options)
         if not hasattr(processor, "tokenizer"):

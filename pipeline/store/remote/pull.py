@@ -17,7 +17,7 @@ from pipeline.core.wording import size_text
 from pipeline.store.artifacts import ArtifactStore
 from pipeline.store.manifest import ArtifactFile, Manifest
 from pipeline.store.remote.artifacts import RemoteArtifacts, with_parts
-from pipeline.store.remote.shipments import Moved, Shipment, moved_by, said
+from pipeline.store.remote.shipments import Moved, Shipment, described, moved_by
 from pipeline.store.remote.storage import ObjectStorage
 
 log = logging.getLogger(__name__)
@@ -41,7 +41,7 @@ def pull(addresses: Iterable[str], *, store: ArtifactStore, storage: ObjectStora
     shipments = {each.address: _shipment(store, each) for each in manifests if store.at(each.address) is None}
     moved = moved_by(shipments.values(), num_artifacts=len(manifests))
     total = sum(shipment.manifest.num_bytes for shipment in shipments.values())
-    log.info("pull from %s: %s", storage.url, said(moved, num_bytes_there=total - moved.num_bytes))
+    log.info("pull from %s: %s", storage.url, described(moved, num_bytes_there=total - moved.num_bytes))
     _require_disk(moved, store.root)
     if not shipments:
         return moved

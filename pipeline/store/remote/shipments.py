@@ -36,7 +36,7 @@ def moved_by(shipments: Collection[Shipment], *, num_artifacts: int) -> Moved:
     return Moved(len(shipments), num_files, num_bytes, num_artifacts - len(shipments))
 
 
-def said(moved: Moved, *, num_bytes_there: int) -> str:
+def described(moved: Moved, *, num_bytes_there: int) -> str:
     """What is about to be moved, in words."""
     there = f", {size_text(num_bytes_there)} of them moved before" if num_bytes_there else ""
     return (

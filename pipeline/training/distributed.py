@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import torch
 
-os.environ["DS_ACCELERATOR"] = "cuda" if torch.cuda.is_available() else "cpu"  # what join_ranks takes as well
+os.environ["DS_ACCELERATOR"] = "cuda" if torch.cuda.is_available() else "cpu"  # what init_distributed takes as well
 
 import deepspeed
 from deepspeed import comm as dist
@@ -14,7 +14,7 @@ from pipeline.core.errors import ConfigError
 
 
 @dataclass(frozen=True, slots=True)
-class Ranks:
+class Distributed:
     """This process among all of them."""
 
     rank: int
@@ -22,7 +22,7 @@ class Ranks:
     device: torch.device
 
 
-def join_ranks() -> Ranks:
+def init_distributed() -> Distributed:
     """Meet the other processes.
 
     Raises:
@@ -40,4 +40,4 @@ def join_ranks() -> Ranks:
     if on_gpu:
         torch.cuda.set_device(local_rank)
     device = torch.device("cuda", local_rank) if on_gpu else torch.device("cpu")
-    return Ranks(dist.get_rank(), dist.get_world_size(), device)
+    return Distributed(dist.get_rank(), dist.get_world_size(), device)
