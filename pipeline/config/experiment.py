@@ -113,7 +113,7 @@ class FeatureConfig(ImageConfig):
     images_per_shard: int = Field(512, gt=0, description="images in one Parquet shard")
 
 
-class HeldOutConfig(Section):
+class ValidationConfig(Section):
     """Samples kept out of training, to see at intervals what the model makes of them."""
 
     num_samples: int = Field(64, ge=0, description="samples that are held out; at most one in a hundred is")
@@ -157,7 +157,7 @@ class StageConfig(Section):
         False, description="dropout also in frozen parts, as in the original's pretraining; for its published weights"
     )
     gradient_checkpointing: bool = Field(False, description="recompute activations to save memory")
-    held_out: HeldOutConfig = Field(HeldOutConfig(), description="samples that are looked at and not trained on")
+    held_out: ValidationConfig = Field(ValidationConfig(), description="samples that are looked at and not trained on")
     seed: int = Field(42, ge=0, description="seed of data order, projector weights and dropout")
 
     @model_validator(mode="after")

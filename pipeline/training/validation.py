@@ -18,7 +18,7 @@ from transformers import PreTrainedTokenizerBase
 from model.config import GenerationConfig
 from model.conversation.encode import encode_prompt, end_token_id
 from model.vlm import VisionLanguageModel
-from pipeline.config.experiment import HeldOutConfig
+from pipeline.config.experiment import ValidationConfig
 from pipeline.core.files import appearing
 from pipeline.data.images import ImageReader, decode
 from pipeline.data.samples import IMAGE_TOKEN, exchanges_of
@@ -34,7 +34,7 @@ LEAST_TRAINED_ON = 100
 THUMBNAIL_PIXELS = 192
 
 
-def set_aside(subjects: Sequence[str], config: HeldOutConfig, *, seed: int) -> tuple[NDArray[np.int64], list[int]]:
+def set_aside(subjects: Sequence[str], config: ValidationConfig, *, seed: int) -> tuple[NDArray[np.int64], list[int]]:
     """Which samples are trained on, and which are looked at, by their places among the ``subjects``.
 
     Subjects (images) are drawn by seed and content, the same for any number of processes. All samples of a drawn one

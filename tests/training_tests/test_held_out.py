@@ -1,4 +1,4 @@
-from pipeline.config.experiment import HeldOutConfig
+from pipeline.config.experiment import ValidationConfig
 from pipeline.training.validation import set_aside
 
 SUBJECTS = [f"image {number % 500}" for number in range(1000)]
@@ -6,7 +6,7 @@ SUBJECTS = [f"image {number % 500}" for number in range(1000)]
 
 
 def aside(subjects, num_samples, seed=0):
-    trained_on, looked_at = set_aside(subjects, HeldOutConfig(num_samples=num_samples), seed=seed)
+    trained_on, looked_at = set_aside(subjects, ValidationConfig(num_samples=num_samples), seed=seed)
     return trained_on.tolist(), looked_at
 
 

@@ -14,7 +14,7 @@ import torch
 from PIL import Image
 from safetensors.torch import load_file
 
-from pipeline.config.experiment import HeldOutConfig, ShapesJaSource, load_experiment
+from pipeline.config.experiment import ShapesJaSource, ValidationConfig, load_experiment
 from pipeline.data.prepare import prepare_dataset
 from pipeline.data.translation_checks import check_translations
 from pipeline.features.step import cache_features
@@ -53,7 +53,7 @@ class Trainings:
         """The file of a new training; ``changes`` are fields of its stage."""
         config, directory = self.config, self.folder / name
         stage_config = config.finetune if stage == "finetune" else config.pretrain
-        held_out = held_out or HeldOutConfig(num_samples=0)
+        held_out = held_out or ValidationConfig(num_samples=0)
         fields = {"num_epochs": 1, "global_batch_size": 20, "micro_batch_size": 10, "held_out": held_out, **changes}
         weights = config.llm.weights.model_copy(update={"model_type": model_type})
         job = TrainingJob(
@@ -237,7 +237,7 @@ def told(trainings):
 
 
 def test_looking_at_held_out_samples_changes_nothing_and_is_the_same_for_two_processes(trainings):
-    looks = HeldOutConfig(num_samples=64, every=4, num_answers=1, max_new_tokens=4)
+    looks = ValidationConfig(num_samples=64, every=4, num_answers=1, max_new_tokens=4)
     watched = trainings.job("watched", model_type="gpt2", held_out=looks)
     assert trainings.run(watched, in_step=7) == [-signal.SIGKILL]
     assert trainings.run(watched) == [0]
@@ -245,7 +245,7 @@ def test_looking_at_held_out_samples_changes_nothing_and_is_the_same_for_two_pro
     assert looks_told == [0, 4, 0, 4, 8, 10]  # what was seen before the checkpoint is told again to the next MLflow run
     tables = [event["tables"] for event in told(trainings) if event["tables"]]
     assert tables[-1] == {"held_out_answers": str(watched / WORK_FOLDER / "held_out_answers.json")}
-    unseen = trainings.job("unseen", model_type="gpt2", held_out=HeldOutConfig(num_answers=0, every=1000))
+    unseen = trainings.job("unseen", model_type="gpt2", held_out=ValidationConfig(num_answers=0, every=1000))
     assert trainings.run(unseen) == [0]
     assert files(watched)["llm/model.safetensors"] == files(unseen)["llm/model.safetensors"]
     assert curve(watched) == curve(unseen)
