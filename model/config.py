@@ -111,7 +111,7 @@ class VisionTowerConfig(Section):
     dtype: Dtype = Field("bfloat16", description="number format in which the tower runs and its features are stored")
 
 
-Layout = Literal["square", "llava-jp-v1.1"]
+GridLayout = Literal["square", "llava-jp-v1.1"]
 
 
 class ImageConfig(Section):
@@ -121,7 +121,7 @@ class ImageConfig(Section):
     scales: tuple[float, ...] = Field(
         (1.0,), min_length=1, description="S2 scales relative to image_size, in channel order; (1.0,) means no S2"
     )
-    layout: Layout = Field(
+    layout: GridLayout = Field(
         "square", description="square: the true grid of patches; llava-jp-v1.1: as the published weights were trained"
     )
 

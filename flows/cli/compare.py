@@ -6,7 +6,13 @@ from collections.abc import Sequence
 import httpx
 
 from flows.cli.terminal import console, narrated, print_records
-from pipeline.config.experiment import ExperimentConfig, ExperimentName, load_experiment
+from pipeline.config.experiment import (
+    ExperimentConfig,
+    ExperimentName,
+    is_experiment_file,
+    is_experiment_name,
+    load_experiment,
+)
 from pipeline.config.measured import MeasuredModel
 from pipeline.core.errors import ConfigError
 from pipeline.core.settings import load_settings
@@ -37,7 +43,7 @@ def compared(name: str, overrides: Sequence[str]) -> ExperimentConfig | Measured
     """
     from pipeline.planning.measured import measured_models
 
-    if name in set(ExperimentName) or name.endswith((".yaml", ".yml")):
+    if is_experiment_name(name) or is_experiment_file(name):
         return load_experiment(name, overrides)
     measured = measured_models(load_settings().store_root)
     if name not in measured:

@@ -15,6 +15,7 @@ from flows.cli.terminal import console, narrated, size
 from model.config import Dtype, GenerationConfig
 from pipeline.core.errors import ConfigError, DataError
 from pipeline.core.settings import load_settings
+from pipeline.core.wording import size_text
 from pipeline.evaluation.models.weights import ModelSource, open_model
 from pipeline.planning.models import find_model
 from pipeline.store.artifacts import ArtifactStore
@@ -28,7 +29,7 @@ Model = Annotated[
     str,
     typer.Argument(help="An experiment, a fingerprint's first digits, a folder, or owner/name@revision on the Hub."),
 ]
-Form = Annotated[
+ReleaseFormatOption = Annotated[
     Literal["llava-jp", "transformers"],
     typer.Option(help="llava-jp comes with its code; transformers is Transformers' own LLaVA, for one scale."),
 ]
@@ -47,7 +48,7 @@ def export(
     with narrated():
         _export(source, folder, form=form, dtype=dtype, store=store)
     num_bytes = sum(path.stat().st_size for path in folder.iterdir())
-    console.print(f"{source.name}: {folder}, {size(num_bytes)}", soft_wrap=True, highlight=False)
+    console.print(f"{source.name}: {folder}, {size_text(num_bytes)}", soft_wrap=True, highlight=False)
 
 
 def publish(

@@ -4,10 +4,11 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from flows.cli.terminal import console, narrated, size
+from flows.cli.terminal import console, narrated
 from pipeline.core.errors import StoreError
 from pipeline.core.files import files_below
 from pipeline.core.settings import load_settings
+from pipeline.core.wording import size_text
 from pipeline.features.shard_requests import STEP as SHARD_STEP
 from pipeline.store.artifacts import ArtifactStore, read_manifest
 from pipeline.store.manifest import MANIFEST_NAME
@@ -48,7 +49,7 @@ def verify(
         raise StoreError("\n  ".join([f"{store.root} is damaged:", *problems]))
     num_files = sum(len(manifest.files) for manifest in manifests)
     num_bytes = sum(manifest.num_bytes for manifest in manifests)
-    console.print(f"{len(manifests)} artifacts, {num_files} files, {size(num_bytes)}: all as published")
+    console.print(f"{len(manifests)} artifacts, {num_files} files, {size_text(num_bytes)}: all as published")
 
 
 def discard(
@@ -62,7 +63,7 @@ def discard(
     num_bytes = sum(path.stat().st_size for path in files.values())
     store.discard_directory(directory)
     address = f"{directory.parent.name}/{directory.name}"
-    console.print(f"removed {address}: {len(files)} files, {size(num_bytes)}; the next run makes it again")
+    console.print(f"removed {address}: {len(files)} files, {size_text(num_bytes)}; the next run makes it again")
     for owner in store.owners_of(address):
         console.print(f"it was a part of {owner.address}, which is incomplete until then")
 
@@ -97,7 +98,7 @@ def pull(url: Url, names: Names = None) -> None:
 
 def _print_moved(done: str, moved: "Moved", *, already: str) -> None:
     console.print(
-        f"{done} {moved.num_artifacts} artifacts, {moved.num_files} files, {size(moved.num_bytes)}; "
+        f"{done} {moved.num_artifacts} artifacts, {moved.num_files} files, {size_text(moved.num_bytes)}; "
         f"{moved.num_there} were {already} already"
     )
 

@@ -172,12 +172,3 @@ def _text(value: object) -> str:
     if isinstance(value, str) and SHA256.fullmatch(value):
         return f"{value[:12]}…"
     return f"{value:.4g}" if isinstance(value, float) else str(value)
-
-
-def size(num_bytes: float) -> str:
-    """``1.9 TB``, ``27 MB``; powers of 1,000."""
-    for unit in ("B", "kB", "MB", "GB"):
-        if abs(num_bytes) < 999.5:
-            return f"{num_bytes:.3g} {unit}"
-        num_bytes /= 1000
-    return f"{num_bytes:.3g} TB"

@@ -23,6 +23,7 @@ from prefect.tasks import Task
 
 from pipeline.core.errors import TransientError
 from pipeline.core.progress import Event, listening
+from pipeline.data.images import data_url
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -86,8 +87,7 @@ def show_table(key: str, rows: Sequence[Mapping[str, Any]], *, description: str)
 
 def show_chart(key: str, image: Path, *, description: str) -> None:
     """A PNG on the run's page, carried inside the artifact so that it needs no file server."""
-    data = base64.b64encode(image.read_bytes()).decode()
-    create_image_artifact(image_url=f"data:image/png;base64,{data}", key=artifact_key(key), description=description)
+    create_image_artifact(image_url=data_url(image.read_bytes()), key=artifact_key(key), description=description)
 
 
 def show_text(key: str, markdown: str) -> None:

@@ -15,8 +15,8 @@ from transformers import PreTrainedTokenizerBase
 
 from model.conversation.templates import (
     IMAGE_TOKEN,
+    ConversationLayout,
     Exchange,
-    Layout,
     TemplateError,
     Written,
     in_turn,
@@ -42,7 +42,7 @@ class ChatTemplate:
         _check_source(tokenizer)
         self._tokenizer = tokenizer
         self._special = _special_tokens(tokenizer)
-        self._layouts: dict[int, Layout] = {}
+        self._layouts: dict[int, ConversationLayout] = {}
 
     def write(self, exchanges: Sequence[Exchange], *, has_image: bool) -> Written:
         """A whole conversation.
@@ -73,13 +73,13 @@ class ChatTemplate:
         found: list[str] = self._special.findall(layout.fixed[-1][: layout.tails[-1]])
         return found[-1]
 
-    def layout(self, num_exchanges: int) -> Layout:
+    def layout(self, num_exchanges: int) -> ConversationLayout:
         """What the template writes around the messages of a conversation of this length."""
         if num_exchanges not in self._layouts:
             self._layouts[num_exchanges] = self._find_layout(num_exchanges)
         return self._layouts[num_exchanges]
 
-    def _find_layout(self, num_exchanges: int) -> Layout:
+    def _find_layout(self, num_exchanges: int) -> ConversationLayout:
         marks = [_mark(index) for index in range(2 * num_exchanges)]
         whole = self._render(marks)
         fixed = tuple(re.split("|".join(map(re.escape, marks)), whole))
@@ -96,7 +96,7 @@ class ChatTemplate:
         if len(ends) != 1:
             endings = ", ".join(map(repr, sorted(ends)))
             raise TemplateError(f"the chat template ends its answers in different ways: {endings}")
-        return Layout(fixed, leads, tails, num_unprompted=leads[-1])
+        return ConversationLayout(fixed, leads, tails, num_unprompted=leads[-1])
 
     def _opening(self, messages: Sequence[str], whole: str, start: int) -> int:
         """Where the model writes on: behind the generation prompt.
@@ -145,7 +145,7 @@ def _special_tokens(tokenizer: PreTrainedTokenizerBase) -> re.Pattern[str]:
     return re.compile("|".join(re.escape(token) for token in sorted(special, key=len, reverse=True)) or "(?!)")
 
 
-def _as_rendered(layout: Layout, messages: Sequence[str], rendered: str) -> list[str]:
+def _as_rendered(layout: ConversationLayout, messages: Sequence[str], rendered: str) -> list[str]:
     """The messages as the template wrote them, which is known only if everything else is where it should be."""
     found: list[list[str]] = []
     for of_questions, of_answers in product(CHANGES, CHANGES):

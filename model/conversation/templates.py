@@ -1,7 +1,7 @@
 """Conversations as text: what a template writes around questions and answers, and which characters are learned.
 
-The fixed texts of a template are known before any conversation is (``Layout``), so where an answer stands in the whole
-text follows from lengths. It is never searched for.
+The fixed texts of a template are known before any conversation is (``ConversationLayout``), so where an answer stands
+in the whole text follows from lengths. It is never searched for.
 """
 
 from collections.abc import Sequence
@@ -28,7 +28,7 @@ class TemplateError(ValueError):
 
 
 @dataclass(frozen=True, slots=True)
-class Layout:
+class ConversationLayout:
     """What a template writes around the messages of a conversation of some length.
 
     Attributes:
@@ -78,7 +78,7 @@ def end_of_answer(template: TemplateName, tokenizer: PreTrainedTokenizerBase) ->
     return KARASU_END
 
 
-def role_layout(num_exchanges: int, *, end: str) -> Layout:
+def role_layout(num_exchanges: int, *, end: str) -> ConversationLayout:
     """LLaVA-JP's Vicuna-like layout: one system sentence, named roles, every answer closed by ``end``.
 
     The space before an answer belongs to the answer: a SentencePiece tokenizer joins it with the first word.
@@ -87,7 +87,7 @@ def role_layout(num_exchanges: int, *, end: str) -> Layout:
     fixed = [f"{SYSTEM_TEXT} {question}", answer]
     for _ in range(num_exchanges - 1):
         fixed += [f"{end}{question}", answer]
-    return Layout((*fixed, end), (1,) * num_exchanges, (len(end),) * num_exchanges)
+    return ConversationLayout((*fixed, end), (1,) * num_exchanges, (len(end),) * num_exchanges)
 
 
 def place_image(questions: Sequence[str], *, has_image: bool) -> tuple[list[str], int | None]:
@@ -114,7 +114,7 @@ def in_turn(questions: Sequence[str], answers: Sequence[str]) -> list[str]:
     return [text for pair in zip(questions, answers, strict=True) for text in pair]
 
 
-def write(layout: Layout, messages: Sequence[str], *, image_message: int | None) -> Written:
+def write(layout: ConversationLayout, messages: Sequence[str], *, image_message: int | None) -> Written:
     """The whole text of a conversation. An answer of nothing but white space is not learned.
 
     Args:
@@ -161,7 +161,9 @@ def write_roles(
     return _learned_as_in_llava_jp(write(layout, messages, image_message=image_message), end)
 
 
-def _without_ends_of_nothing(layout: Layout, messages: Sequence[str], *, image_message: int | None) -> Layout:
+def _without_ends_of_nothing(
+    layout: ConversationLayout, messages: Sequence[str], *, image_message: int | None
+) -> ConversationLayout:
     """LLaVA-JP takes an empty message for one that is still to come, and does not end it."""
     fixed = list(layout.fixed)
     for index, message in enumerate(messages):

@@ -25,7 +25,7 @@ from model.vlm import VisionLanguageModel
 PROJECTOR_FILE = "projector.safetensors"
 
 
-class ModelConfig(Section):
+class CheckpointConfig(Section):
     """What a model folder's ``config.json`` holds."""
 
     images: ImageConfig
@@ -37,7 +37,7 @@ class ModelConfig(Section):
 class LoadedModel:
     """Everything that answering a question needs."""
 
-    config: ModelConfig
+    config: CheckpointConfig
     vision_tower: VisionTower
     vlm: VisionLanguageModel
     tokenizer: PreTrainedTokenizerBase

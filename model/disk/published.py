@@ -34,8 +34,8 @@ from transformers import (
     SiglipVisionModel,
 )
 
-from model.config import Dtype, ImageConfig, Layout
-from model.disk.checkpoint import LoadedModel, ModelConfig
+from model.config import Dtype, GridLayout, ImageConfig
+from model.disk.checkpoint import CheckpointConfig, LoadedModel
 from model.projector import Projector
 from model.vision.tower import FEATURE_LAYER, VisionTower
 from model.vlm import VisionLanguageModel
@@ -313,7 +313,7 @@ def _images(record: Mapping[str, Any], tower: VisionTower, folder: Path) -> Imag
     keeps_all = record.get("mm_vision_select_feature", "patch") == "cls_patch"
     if keeps_all and tower.num_class_tokens:
         raise ModelFolderError(f"{folder}: mm_vision_select_feature 'cls_patch' keeps the class token; not supported")
-    layout: Layout = "square" if keeps_all else "llava-jp-v1.1"
+    layout: GridLayout = "square" if keeps_all else "llava-jp-v1.1"
     try:
         images = ImageConfig(image_size=tower.tile_size * len(scales), scales=scales, layout=layout)
     except ValueError as error:

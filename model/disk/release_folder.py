@@ -19,7 +19,7 @@ from transformers import AutoTokenizer, GenerationConfig, PreTrainedModel, PreTr
 from model.config import Dtype, ImageConfig
 from model.conversation.encode import end_token_id
 from model.conversation.templates import IMAGE_TOKEN
-from model.disk.checkpoint import LoadedModel, ModelConfig
+from model.disk.checkpoint import CheckpointConfig, LoadedModel
 from model.disk.release_templates import release_template
 from model.projector import Projector
 from model.release.configuration_llava_jp import LlavaJpConfig

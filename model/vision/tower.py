@@ -23,7 +23,7 @@ from transformers import (
 )
 from transformers.image_utils import IMAGENET_STANDARD_MEAN, IMAGENET_STANDARD_STD, OPENAI_CLIP_MEAN, OPENAI_CLIP_STD
 
-from model.config import HubFolder, ImageConfig, Layout, LocalFolder, RandomVisionTower, VisionTowerConfig
+from model.config import GridLayout, HubFolder, ImageConfig, LocalFolder, RandomVisionTower, VisionTowerConfig
 from model.vision.s2 import multiscale_features, published_grid, square_grid
 
 FEATURE_LAYER = -2
@@ -75,11 +75,11 @@ class VisionTower(nn.Module):
         dtype: torch.dtype = self.vit.dtype
         return dtype
 
-    def num_tokens(self, layout: Layout) -> int:
+    def num_tokens(self, layout: GridLayout) -> int:
         """Vision tokens of an image."""
         return self.num_patches - self._num_dropped(layout)
 
-    def _num_dropped(self, layout: Layout) -> int:
+    def _num_dropped(self, layout: GridLayout) -> int:
         """LLaVA-JP drops the first token: the class token where there is one, otherwise the first patch."""
         return 1 - self.num_class_tokens if layout == "llava-jp-v1.1" else 0
 

@@ -5,7 +5,6 @@ report beside the chart gives the key.
 """
 
 import math
-import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,7 +18,7 @@ from matplotlib.figure import Figure
 from matplotlib.font_manager import findfont, get_font
 from matplotlib.projections.polar import PolarAxes
 
-from pipeline.core.files import UNFINISHED_SUFFIX
+from pipeline.core.files import appearing
 
 FONT = "DejaVu Sans"
 """The font that comes with matplotlib."""
@@ -57,9 +56,8 @@ def draw(chart: Chart, path: Path) -> None:
         else:
             _draw_radar(chart, figure)
         figure.suptitle(chart.title, parse_math=False, fontsize=13)
-        unfinished = path.with_name(path.name + UNFINISHED_SUFFIX)
-        figure.savefig(unfinished, format="png")
-    os.replace(unfinished, path)
+        with appearing(path) as unfinished:
+            figure.savefig(unfinished, format="png")
 
 
 def drawable(names: Sequence[str], *, what: str) -> tuple[str, ...]:

@@ -13,7 +13,7 @@ def compared_scores(judgements: Manifest, limits: LimitsConfig) -> OtherScores:
 
     An image category's number is its pooled ratio.
     """
-    reason = withheld_because(judgements, limits)
+    reason = judgements_withheld_because(judgements, limits)
     rows = []
     for score in read_judge_scores(judgements):
         if score["value"] is None:

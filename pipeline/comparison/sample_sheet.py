@@ -3,7 +3,6 @@
 Questions and answers are text from outside. The template escapes all of it, and the page's own policy forbids scripts.
 """
 
-import base64
 import hashlib
 import io
 import logging
@@ -18,7 +17,7 @@ import pyarrow.parquet as pq
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from pipeline.core.errors import DataError
-from pipeline.data.images import ImageReader, decode
+from pipeline.data.images import ImageReader, data_url, decode
 
 log = logging.getLogger(__name__)
 
@@ -77,10 +76,7 @@ class Picture:
 
     @property
     def data_url(self) -> str | None:
-        if self.content is None:
-            return None
-        kind = "png" if self.content.startswith(b"\x89PNG") else "jpeg"
-        return f"data:image/{kind};base64,{base64.b64encode(self.content).decode('ascii')}"
+        return None if self.content is None else data_url(self.content)
 
 
 def choose(items: Sequence[SheetItem], *, num_items: int = NUM_ITEMS) -> tuple[SheetItem, ...]:

@@ -1,7 +1,5 @@
 """Turn-taking on this machine's devices: one step at a time trains or encodes on a device, whoever started it."""
 
-import fcntl
-import logging
 import os
 import socket
 import stat
@@ -12,7 +10,7 @@ from contextlib import ExitStack, contextmanager
 from contextvars import ContextVar
 from pathlib import Path
 
-log = logging.getLogger(__name__)
+from pipeline.core.locks import locked
 
 GPU_LOCKS = Path("/tmp")
 """Whoever starts a run on this machine finds the same locks there, whatever ``TMPDIR`` is."""

@@ -75,7 +75,7 @@ class WorkerEvent:
     flags: dict[str, str] = field(default_factory=dict)
     """Tags of the step's MLflow run, such as the optimizer step of a loss spike."""
 
-    def tell(self) -> None:
+    def report(self) -> None:
         """Say it to the process that started this one."""
         say(PROGRESS_MARK, asdict(self))
 
@@ -93,7 +93,7 @@ class WorkersProgress:
     def __init__(self) -> None:
         self._progress: dict[str, Progress] = {}
 
-    def take(self, event: WorkerEvent) -> None:
+    def update(self, event: WorkerEvent) -> None:
         """Add what one worker says to what the others said."""
         if event.name not in self._progress:
             if event.start:
@@ -134,7 +134,7 @@ def launch(job: Path, *, hosts: Sequence[Host], master_port: int | None, seconds
         port = master_port or PORT_ELSEWHERE
     else:
         port = _free_port() if master_port is None else _checked_port(master_port)
-    said = _Said(deque(maxlen=LINES_SHOWN), [])
+    output = _WorkersOutput(deque(maxlen=LINES_SHOWN), [])
     with (
         held_alone(job.parent / "workers.lock", "processes of an earlier run of this job still save"),
         (job.parent / "worker.log").open("a", encoding="utf-8") as log_file,
@@ -142,29 +142,29 @@ def launch(job: Path, *, hosts: Sequence[Host], master_port: int | None, seconds
     ):
         try:
             for line in _reported(workers.lines()):
-                said.take(line, log_file)
+                output.update(line, log_file)
             code = workers.wait()
         except BaseException:
             workers.stop(seconds_to_stop)
             for line in workers.lines():
-                said.take(line, log_file)
-            if stopped := _first_error(said.errors, StoppedError):
+                output.update(line, log_file)
+            if stopped := _first_error(output.errors, StoppedError):
                 log.warning("%s", stopped)
             raise
     if code:
-        raise _first_error(said.errors, *RAISED_AGAIN.values()) or RuntimeError(
-            f"the workers of {job} stopped with code {code}:\n" + "\n".join(said.last_lines)
+        raise _first_error(output.errors, *RAISED_AGAIN.values()) or RuntimeError(
+            f"the workers of {job} stopped with code {code}:\n" + "\n".join(output.last_lines)
         )
 
 
 @dataclass(frozen=True)
-class _Said:
+class _WorkersOutput:
     """What the workers said that is kept: the last lines, and errors."""
 
     last_lines: deque[str]
     errors: list[str]
 
-    def take(self, line: str, log_file: TextIO) -> None:
+    def update(self, line: str, log_file: TextIO) -> None:
         log_file.write(line)
         self.last_lines.append(line.rstrip())
         if line.startswith(ERROR_MARK):
@@ -190,11 +190,11 @@ def _started(job: Path, host: Host, environment: Mapping[str, str]) -> subproces
     far = [sys.executable, "-I", str(Path(__file__).with_name("remote_worker.py")), str(job)]
     process = subprocess.Popen([*SSH, host.name, f"cd {shlex.quote(os.getcwd())} && exec {shlex.join(far)}"], **options)
     known = {name: value for name, value in os.environ.items() if name.startswith(SENT_ALONG)}
-    _tell(process, json.dumps({**known, **environment}) + "\n")
+    _write_to(process, json.dumps({**known, **environment}) + "\n")
     return process
 
 
-def _tell(process: subprocess.Popen[str], text: str) -> None:
+def _write_to(process: subprocess.Popen[str], text: str) -> None:
     """Write to a worker's standard input; one that is gone says so by its exit code."""
     assert process.stdin is not None
     with suppress(BrokenPipeError):
@@ -255,7 +255,7 @@ class _Workers:
         """To every worker and what it has started. Far ones are asked to stop, or see that this process is gone."""
         for process in self._processes:
             if process.pid in self._far and number == signal.SIGTERM:
-                _tell(process, STOP)
+                _write_to(process, STOP)
                 continue
             with suppress(ProcessLookupError):
                 os.killpg(process.pid, number)
@@ -307,7 +307,7 @@ def _reported(lines: Iterable[str]) -> Iterator[str]:
     progress = WorkersProgress()
     for line in lines:
         if line.startswith(PROGRESS_MARK):
-            progress.take(WorkerEvent(**json.loads(line.removeprefix(PROGRESS_MARK))))
+            progress.update(WorkerEvent(**json.loads(line.removeprefix(PROGRESS_MARK))))
         else:
             yield line
 

@@ -11,8 +11,8 @@ import torch
 from transformers import AutoConfig, PreTrainedConfig
 
 from model.config import (
+    GridLayout,
     HubFolder,
-    Layout,
     LlavaJpWeights,
     LlmConfig,
     LocalFolder,
@@ -40,7 +40,7 @@ class Tower:
     parameters_per_layer: int
     num_class_tokens: int
 
-    def num_tokens(self, layout: Layout) -> int:
+    def num_tokens(self, layout: GridLayout) -> int:
         """Vision tokens of an image; the published layout drops the first patch where there is no class token."""
         return self.num_patches - (1 - self.num_class_tokens if layout == "llava-jp-v1.1" else 0)
 

@@ -5,7 +5,6 @@ The job file names the module that does the work: its function ``work(job_file, 
 By hand, for debugging: the same command with RANK=0 WORLD_SIZE=1 LOCAL_RANK=0 MASTER_ADDR=127.0.0.1 MASTER_PORT=29500.
 """
 
-import errno
 import json
 import os
 import signal
@@ -19,6 +18,7 @@ from pathlib import Path
 import torch
 
 from pipeline.compute.launch import ERROR_MARK, EXIT_STOPPED, FOLLOWS_STDIN, say
+from pipeline.core.disk import FULL
 from pipeline.core.errors import PipelineError, StoppedError, StoreError, TransientError
 from pipeline.core.settings import load_settings
 
@@ -50,7 +50,7 @@ def explained(error: Exception, job_file: Path) -> dict[str, str]:
     """The error as one of ``pipeline.core.errors``, by name, or as a bug of ours."""
     if isinstance(error, PipelineError | TransientError):
         return {"type": type(error).__name__, "message": str(error)}
-    if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
+    if isinstance(error, OSError) and error.errno in FULL:
         message = f"no space left for the work of {job_file.parent}; free some and run again ({error})"
         return {"type": StoreError.__name__, "message": message}
     if isinstance(error, torch.OutOfMemoryError | torch.distributed.DistNetworkError):

@@ -48,6 +48,16 @@ SMOKE = ExperimentName("smoke")
 """What the forms of the flows start with: it takes a minute on any machine."""
 
 
+def is_experiment_name(text: str) -> bool:
+    """Whether an experiment of this project is meant."""
+    return text in set(ExperimentName)
+
+
+def is_experiment_file(text: str) -> bool:
+    """Whether the path of an experiment's file is meant."""
+    return text.endswith((".yaml", ".yml"))
+
+
 class DatasetsConfig(Section):
     """The training data of the two stages."""
 
@@ -58,7 +68,7 @@ class DatasetsConfig(Section):
 Severity = Literal["reject", "warn", "ignore"]
 
 
-class TranslationConfig(Section):
+class TranslationChecksConfig(Section):
     """How severe the translation checks are."""
 
     severities: Mapping[str, Severity] = Field(
@@ -87,13 +97,13 @@ class LimitsConfig(Section):
     )
 
 
-StoredForm = Literal["exact", "exact-zstd", "int8"]
+StorageFormat = Literal["exact", "exact-zstd", "int8"]
 
 
 class FeatureConfig(ImageConfig):
     """How an image becomes cached features."""
 
-    form: StoredForm | Literal["live"] = Field(
+    form: StorageFormat | Literal["live"] = Field(
         "exact",
         description="exact: the tower's numbers; exact-zstd: the same, compressed; int8: half the bytes, 1 % error; "
         "live: no cache, the trainer runs the tower",
@@ -161,7 +171,7 @@ class ExperimentConfig(Section):
     name: str = Field(pattern=r"^[\w.-]+$", description="name of the experiment")
     description: str = Field(description="one sentence")
     datasets: DatasetsConfig
-    translation: TranslationConfig = TranslationConfig()
+    translation: TranslationChecksConfig = TranslationChecksConfig()
     contamination: ContaminationConfig = ContaminationConfig()
     limits: LimitsConfig = LimitsConfig()
     vision_tower: VisionTowerConfig
@@ -238,7 +248,7 @@ def _read(name_or_path: str, *, extended_by: tuple[str, ...] = ()) -> dict[str, 
         return dict(values)
     if not isinstance(base, str):
         raise ConfigError(f"{name_or_path}: extends must be one name or path, not {_short(base)}")
-    start = base if base in set(ExperimentName) else str(path.parent.resolve() / base)
+    start = base if is_experiment_name(base) else str(path.parent.resolve() / base)
     return _merged(_read(start, extended_by=(*extended_by, name_or_path)), values)
 
 
@@ -246,7 +256,7 @@ def _experiment_file(name_or_path: str) -> Path:
     if name_or_path in set(ExperimentName):
         return EXPERIMENT_FOLDER / f"{name_or_path}.yaml"
     path = Path(name_or_path)
-    if path.suffix in (".yaml", ".yml"):
+    if is_experiment_file(name_or_path):
         if not path.is_file():
             raise ConfigError(f"there is no experiment file {path}")
         return path

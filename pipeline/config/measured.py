@@ -8,7 +8,7 @@ from pydantic import Field, field_validator, model_validator
 
 from model.config import AbsolutePath, Dtype, HubFolder, LocalFolder, Section
 from pipeline.config.evaluation import EvaluationConfig
-from pipeline.config.experiment import ExperimentName, LimitsConfig
+from pipeline.config.experiment import LimitsConfig, is_experiment_name
 
 SavedOrDtype = Literal["auto", Dtype]
 """A number format, or the one that the weights were saved in."""
@@ -64,7 +64,9 @@ class StoredModel(Section):
     files: Mapping[str, AbsolutePath] = Field(min_length=1, description="file of answers by the benchmark's name")
 
 
-ModelConfig = Annotated[CheckpointModel | TransformersModel | EndpointModel | StoredModel, Field(discriminator="kind")]
+ModelUnderTestConfig = Annotated[
+    CheckpointModel | TransformersModel | EndpointModel | StoredModel, Field(discriminator="kind")
+]
 
 
 class ModelEvaluation(Section):
@@ -72,13 +74,13 @@ class ModelEvaluation(Section):
 
     name: str = Field(pattern=r"^[\w.-]+$", description="name in tables, charts, MLflow and for llava-jp compare")
     description: str = Field("", description="one sentence, for MLflow")
-    model: ModelConfig = Field(description="what is measured")
+    model: ModelUnderTestConfig = Field(description="what is measured")
     evaluation: EvaluationConfig = Field(description="benchmarks, generation, judge")
     limits: LimitsConfig = Field(LimitsConfig(), description="when numbers are withheld")
 
     @model_validator(mode="after")
     def _fits(self) -> "ModelEvaluation":
-        if self.name in set(ExperimentName):
+        if is_experiment_name(self.name):
             raise ValueError(f"{self.name} is an experiment of this project; a measured model needs another name")
         if not self.evaluation.benchmarks:
             raise ValueError("there is no benchmark to measure it with")

@@ -8,8 +8,10 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from pipeline.core.errors import StoreError
+from pipeline.core.wording import size_text
 
-DISK_ERRORS = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES)
+FULL = (errno.ENOSPC, errno.EDQUOT)
+DISK_ERRORS = (*FULL, errno.EROFS, errno.EACCES)
 
 
 def free_bytes(path: Path) -> int:
@@ -23,19 +25,9 @@ def free_files(path: Path) -> int | None:
     return status.f_favail if status.f_files else None
 
 
-def gigabytes(num_bytes: int) -> str:
-    """``27.4 GB``, ``12.3 MB``, ``800 bytes``; decimal units as download pages use them."""
-    if num_bytes < 1000:
-        return f"{num_bytes} bytes"
-    for unit, size in (("kB", 1e3), ("MB", 1e6), ("GB", 1e9)):
-        if num_bytes < 999.95 * size:
-            return f"{num_bytes / size:.1f} {unit}"
-    return f"{num_bytes / 1e12:.2f} TB"
-
-
 @contextmanager
 def explaining_full_disk(what: str, folder: Path) -> Iterator[None]:
-    """Turn an error of a full, read-only or forbidden disk into one that says what to do.
+    """Turn an error of a full, read-only or forbidden disk, below ``folder``, into one that says what to do.
 
     Raises:
         StoreError: in place of such an ``OSError``; other errors go through.
@@ -43,12 +35,18 @@ def explaining_full_disk(what: str, folder: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        if error.errno not in DISK_ERRORS:
+        if error.errno not in DISK_ERRORS or (error.errno == errno.EACCES and _is_elsewhere(error, folder)):
             raise
+        advice = "Free some space" if error.errno in FULL else "Give access"
         raise StoreError(
-            f"{what} cannot write to {folder}: {os.strerror(error.errno)} ({gigabytes(free_bytes(folder))} free). "
-            "Make room or give access, and run the same command again: finished files are kept"
+            f"{what} cannot write to {folder}: {os.strerror(error.errno)} ({size_text(free_bytes(folder))} free). "
+            f"{advice} and run the same command again: finished files are kept"
         ) from error
+
+
+def _is_elsewhere(error: OSError, folder: Path) -> bool:
+    """Whether an error names a file that is not below the folder, such as one that is only read."""
+    return isinstance(error.filename, str) and not Path(error.filename).resolve().is_relative_to(folder.resolve())
 
 
 def _existing(path: Path) -> Path:

@@ -3,27 +3,53 @@
 import glob
 import hashlib
 import os
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
-
-
-def sha256_of_file(path: Path) -> str:
-    """Hex sha256 of a file's content, read in blocks."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
-
 
 UNFINISHED_SUFFIX = ".tmp"
 """Ending of a file that is being written; such a file is never published."""
 
 
+@contextmanager
+def appearing(path: Path, *, is_flushed: bool = True) -> Iterator[Path]:
+    """Another name to write a file under: it gets its own when the block ends without an error and it is on the disk.
+
+    ``is_flushed=False`` is for whoever flushes it later, as the publication of an artifact does.
+    """
+    unfinished = path.with_name(path.name + UNFINISHED_SUFFIX)
+    yield unfinished
+    if is_flushed:
+        flush(unfinished)
+    os.replace(unfinished, path)
+
+
+@contextmanager
+def appearing_folder(folder: Path) -> Iterator[Path]:
+    """The same for a folder, which must not be there; after an error nothing of it is left."""
+    unfinished = folder.with_name(f".{folder.name}{UNFINISHED_SUFFIX}")
+    shutil.rmtree(unfinished, ignore_errors=True)  # of a process that was killed
+    unfinished.mkdir(parents=True)
+    try:
+        yield unfinished
+        for path in unfinished.rglob("*"):
+            flush(path)
+        os.replace(unfinished, folder)
+        flush(folder.parent)
+    finally:
+        shutil.rmtree(unfinished, ignore_errors=True)
+
+
 def write_text(path: Path, text: str) -> None:
     """Write a text file that appears under its name only when it is complete and on disk."""
-    unfinished = path.with_name(path.name + UNFINISHED_SUFFIX)
-    with unfinished.open("w", encoding="utf-8") as file:
-        file.write(text)
-        file.flush()
-        os.fsync(file.fileno())
-    os.replace(unfinished, path)
+    write_bytes(path, text.encode())
+
+
+def write_bytes(path: Path, content: bytes) -> None:
+    """The same for any content."""
+    with appearing(path) as unfinished:
+        unfinished.write_bytes(content)
 
 
 def flush(path: Path) -> None:

@@ -1,6 +1,5 @@
 """Parquet files that appear under their names only when they are complete."""
 
-import os
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from itertools import islice
@@ -10,7 +9,7 @@ from typing import Any, TypeVar
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from pipeline.core.files import UNFINISHED_SUFFIX
+from pipeline.core.files import appearing
 
 T = TypeVar("T")
 
@@ -21,10 +20,8 @@ ROWS_PER_GROUP = 20_000
 @contextmanager
 def table_writer(path: Path, schema: pa.Schema) -> Iterator[pq.ParquetWriter]:
     """A writer of tables and batches; the file gets its name when the block ends without an error."""
-    unfinished = path.with_name(path.name + UNFINISHED_SUFFIX)
-    with pq.ParquetWriter(unfinished, schema, compression="zstd") as writer:
+    with appearing(path) as unfinished, pq.ParquetWriter(unfinished, schema, compression="zstd") as writer:
         yield writer
-    os.replace(unfinished, path)
 
 
 def write_table(path: Path, table: pa.Table) -> None:

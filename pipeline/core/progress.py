@@ -11,7 +11,7 @@ from contextvars import ContextVar
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from pipeline.core.disk import gigabytes
+from pipeline.core.wording import duration_text, size_text
 
 log = logging.getLogger(__name__)
 
@@ -94,7 +94,7 @@ class Progress:
         count = self.done - self._start
         rate = f", {self._amount(count / seconds)}/s" if seconds > 0 and count else ""
         done = self._amount(self.done)
-        log.info("%s: %s in %s%s%s", self.name, done, duration(seconds), rate, f", {note}" if note else "")
+        log.info("%s: %s in %s%s%s", self.name, done, duration_text(seconds), rate, f", {note}" if note else "")
 
     def line(self, note: str = "") -> str:
         """``name: 120/400 images (30%), 61.3 images/s, 5 s left``."""
@@ -103,21 +103,11 @@ class Progress:
         done = self._amount(self.done) if self.unit == BYTES else str(self.done)
         parts = [f"{self.name}: {done}/{self._amount(self.total)} ({100 * self.done / max(self.total, 1):.0f}%)"]
         if rate > 0:
-            parts.append(f"{self._amount(rate)}/s, {duration((self.total - self.done) / rate)} left")
+            parts.append(f"{self._amount(rate)}/s, {duration_text((self.total - self.done) / rate)} left")
         return ", ".join([*parts, note] if note else parts)
 
     def _amount(self, count: float) -> str:
         """``400 images``, ``61.3 images``; bytes in units that can be read."""
         if self.unit == BYTES:
-            return gigabytes(int(count))
+            return size_text(count)
         return f"{count if isinstance(count, int) else format(count, '.1f')} {self.unit}"
-
-
-def duration(seconds: float) -> str:
-    """``45 s``, ``3 min 20 s``, ``5 h 10 min``."""
-    if seconds < 99.5:
-        return f"{seconds:.1f} s" if seconds < 9.95 else f"{seconds:.0f} s"
-    minutes = round(seconds / 60)
-    if minutes < 60:
-        return f"{int(seconds // 60)} min {int(seconds % 60)} s"
-    return f"{minutes // 60} h {minutes % 60} min"

@@ -1,4 +1,8 @@
-"""Records of a ``.json`` array or a ``.jsonl`` file, one after the other: the file never stands in memory whole."""
+"""Records of a ``.json`` array or a ``.jsonl`` file, one after the other: the file never stands in memory whole.
+
+``json`` on a sliding window, and not ``ijson``, which is 4 to 13 % slower (yajl2_c, 200 MB of real records), reads a
+lone surrogate as ``?``, refuses a byte order mark, and gives decimals in place of floats or refuses large integers.
+"""
 
 import codecs
 import json

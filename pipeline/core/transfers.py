@@ -13,7 +13,7 @@ SECONDS_BETWEEN_REPORTS = 0.2
 T = TypeVar("T")
 
 
-class StoppedError(Exception):
+class TransferStoppedError(Exception):
     """Another thread's error, or a person, ended the work."""
 
 
@@ -28,7 +28,7 @@ class ByteCounter:
         with self._guard:
             self._count += count
 
-    def take(self) -> int:
+    def drain(self) -> int:
         with self._guard:
             count, self._count = self._count, 0
         return count
@@ -39,7 +39,7 @@ def as_they_come(futures: Iterable[Future[T]], counter: ByteCounter, progress: P
     pending = set(futures)
     while pending:
         done, pending = wait(pending, timeout=SECONDS_BETWEEN_REPORTS, return_when=FIRST_EXCEPTION)
-        if count := counter.take():
+        if count := counter.drain():
             progress.advance(count)
         yield from done
 
@@ -71,10 +71,10 @@ class Transfers:
         """A thread moved ``count`` bytes.
 
         Raises:
-            StoppedError: the thread should end.
+            TransferStoppedError: the thread should end.
         """
         if self._stop.is_set():
-            raise StoppedError
+            raise TransferStoppedError
         self._counter.add(count)
 
     def each_artifact(self, work: Callable[[T], object], artifacts: Iterable[T]) -> None:
@@ -94,7 +94,7 @@ class Transfers:
 
     def _guarded(self, work: Callable[[T], object], item: T) -> None:
         if self._stop.is_set():
-            raise StoppedError
+            raise TransferStoppedError
         try:
             work(item)
         except BaseException:
@@ -105,4 +105,4 @@ class Transfers:
 def _cause(futures: Iterable[Future[None]]) -> BaseException:
     """The error that stopped the others."""
     errors = [error for future in futures if (error := future.exception())]
-    return next((error for error in errors if not isinstance(error, StoppedError)), errors[0])
+    return next((error for error in errors if not isinstance(error, TransferStoppedError)), errors[0])

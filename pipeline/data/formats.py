@@ -65,7 +65,7 @@ def visual_genome_questions(files: Sequence[Path], images: Path) -> Iterator[Pai
             yield {"id": number, "image": f"{folder}/{number}.jpg", "conversations": conversation}, None
 
 
-READERS: Mapping[str, Reader] = {
+RECORD_READERS: Mapping[str, Reader] = {
     "cc3m-595k-ja": table_of_records,
     "llava-instruct-150k-ja": coco_2014_records,
     "stair-captions": stair_captions,

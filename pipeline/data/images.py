@@ -4,6 +4,7 @@
 it; otherwise ``file`` says where it lies. A row with a status other than ``ok`` says why the image cannot be used.
 """
 
+import base64
 import errno
 import hashlib
 import io
@@ -89,6 +90,12 @@ def inspect_bytes(image: str, content: bytes) -> ImageRecord:
     return ImageRecord(
         image, sha256, perceptual_hash(pixels), thumbnail(pixels), None, content, file_format, width, height
     )
+
+
+def data_url(content: bytes) -> str:
+    """A PNG or JPEG file as a URL that carries it."""
+    kind = "png" if content.startswith(b"\x89PNG") else "jpeg"
+    return f"data:image/{kind};base64,{base64.b64encode(content).decode('ascii')}"
 
 
 def decode(content: bytes) -> Image.Image:

@@ -149,7 +149,7 @@ def _ingest(source: DatasetSource, files: DatasetOnDisk | None, work: Path, root
         ingest(enumerate(records), folder=work, default_source=source.kind)
         return
     assert files is not None
-    read = READERS.get(files.name, llava_records)
+    read = RECORD_READERS.get(files.name, llava_records)
     with ExitStack() as stack:
         originals = None
         if files.originals:

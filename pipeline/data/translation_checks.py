@@ -14,7 +14,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from pipeline.config.experiment import TranslationConfig
+from pipeline.config.experiment import TranslationChecksConfig
 from pipeline.core.errors import ConfigError, DataError
 from pipeline.core.parquet import write_table
 from pipeline.core.progress import Progress
@@ -37,7 +37,7 @@ WORST_CHECKS = 3
 ACCEPTED_SCHEMA = pa.schema([pa.field("sample_id", pa.string(), nullable=False)])
 
 
-def translation_request(config: TranslationConfig, *, dataset_fingerprint: str) -> Request:
+def translation_checks_request(config: TranslationChecksConfig, *, dataset_fingerprint: str) -> Request:
     """What ``check_translations`` is asked to make. An edited check is another request.
 
     Raises:
@@ -58,9 +58,9 @@ def translation_request(config: TranslationConfig, *, dataset_fingerprint: str) 
     )
 
 
-def check_translations(config: TranslationConfig, *, dataset: Manifest, store: ArtifactStore) -> Manifest:
+def check_translations(config: TranslationChecksConfig, *, dataset: Manifest, store: ArtifactStore) -> Manifest:
     """Write ``findings.parquet``, ``accepted.parquet`` and ``report.json`` of one dataset."""
-    request = translation_request(config, dataset_fingerprint=dataset.fingerprint)
+    request = translation_checks_request(config, dataset_fingerprint=dataset.fingerprint)
     return store.produce(request, lambda directory: _check(_checks(config), dataset, directory))
 
 
@@ -88,7 +88,7 @@ def require_acceptable(dataset: Manifest, checked: Manifest, *, name: str, max_r
     )
 
 
-def _checks(config: TranslationConfig) -> Mapping[str, SqlFile]:
+def _checks(config: TranslationChecksConfig) -> Mapping[str, SqlFile]:
     """The checks to run, with the severities of the config."""
     checks = sql_files("checks/translation")
     if unknown := [name for name in config.severities if name not in checks]:

@@ -36,7 +36,7 @@ class Unanswered:
     reason: str
 
 
-class Answerer(Protocol):
+class ModelUnderTest(Protocol):
     """A model that answers questions about images."""
 
     def answer(self, questions: Sequence[Question]) -> Sequence[str | Unanswered]:
@@ -44,7 +44,7 @@ class Answerer(Protocol):
 
 
 def answer_items(
-    answerer: Answerer, items: Sequence[Item], *, images: ImageReader, batch_size: int, directory: Path
+    model_under_test: ModelUnderTest, items: Sequence[Item], *, images: ImageReader, batch_size: int, directory: Path
 ) -> list[Prediction]:
     """Every item's answer, in order.
 
@@ -62,7 +62,7 @@ def answer_items(
             missing = [item for item in batch if item.item_id not in answers]
             if not missing:
                 continue
-            new = _answer(answerer, missing, images)
+            new = _answer(model_under_test, missing, images)
             file.write("".join(_line(answer) for answer in new if answer.prediction is not None))
             file.flush()
             answers |= {answer.item_id: answer for answer in new}
@@ -77,7 +77,7 @@ def batches(items: Sequence[Item], batch_size: int) -> list[list[Item]]:
     return [order[start : start + batch_size] for start in range(0, len(order), batch_size)]
 
 
-def _answer(answerer: Answerer, items: Sequence[Item], images: ImageReader) -> list[Prediction]:
+def _answer(model_under_test: ModelUnderTest, items: Sequence[Item], images: ImageReader) -> list[Prediction]:
     """One batch. An image that cannot be read fails its item alone."""
     results: dict[str, str | Unanswered] = {}
     questions = []
@@ -89,7 +89,7 @@ def _answer(answerer: Answerer, items: Sequence[Item], images: ImageReader) -> l
             continue
         questions.append(Question(item.item_id, item.question, image, item.image_sha256))
     if questions:
-        found = answerer.answer(questions)
+        found = model_under_test.answer(questions)
         results |= {question.item_id: answer for question, answer in zip(questions, found, strict=True)}
     return [_prediction(item, results[item.item_id]) for item in items]
 

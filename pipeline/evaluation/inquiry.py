@@ -1,10 +1,10 @@
 """One request to a chat endpoint, and its reply."""
 
-import hashlib
-import json
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field
+
+from pipeline.core.hashing import sha256_of_json
 
 
 class Inquiry(BaseModel):
@@ -23,8 +23,7 @@ class Inquiry(BaseModel):
     @property
     def key(self) -> str:
         """sha256 over everything."""
-        text = json.dumps(self.model_dump(mode="json"), sort_keys=True, ensure_ascii=False, separators=(",", ":"))
-        return hashlib.sha256(text.encode()).hexdigest()
+        return sha256_of_json(self.model_dump(mode="json"))
 
 
 class Reply(BaseModel):

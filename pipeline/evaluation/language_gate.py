@@ -12,7 +12,7 @@ from typing import Any
 
 from pipeline.config.evaluation import EvaluationConfig
 from pipeline.core.errors import DataError, PipelineError, TransientError
-from pipeline.core.files import sha256_of_file
+from pipeline.core.hashing import sha256_of_file
 from pipeline.core.retries import Patience
 from pipeline.core.settings import Settings
 from pipeline.data.download.fetch import current_pin, fetch, source_folder

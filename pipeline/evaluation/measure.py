@@ -11,8 +11,8 @@ from pipeline.config.identity import Identities
 from pipeline.config.measured import (
     CheckpointModel,
     EndpointModel,
-    ModelConfig,
     ModelEvaluation,
+    ModelUnderTestConfig,
     StoredModel,
     TransformersModel,
 )
@@ -36,14 +36,14 @@ PLAIN_FILES = ("*.json", "*.jinja", "*.safetensors", "*.model", "*.txt")
 """What is fetched of a model that Transformers loads: no pickle, and no code unless it is trusted."""
 CODE_FILES = ("*.py",)
 
-Load = Callable[[BenchmarkConfig, GenerationConfig, Manifest], Answerer]
+Load = Callable[[BenchmarkConfig, GenerationConfig, Manifest], ModelUnderTest]
 
 
 @dataclass(frozen=True, slots=True)
-class ModelUnderTest:
+class ModelToMeasure:
     """A model before it is opened."""
 
-    config: ModelConfig
+    config: ModelUnderTestConfig
     identity: Mapping[str, Any]
     """What it is, wherever it lies."""
     load: Load
@@ -88,7 +88,7 @@ class ModelUnderTest:
 
 
 def predict_with(
-    model: ModelUnderTest,
+    model: ModelToMeasure,
     config: ModelEvaluation,
     benchmark: BenchmarkConfig,
     *,
@@ -165,14 +165,14 @@ def _transformers(config: TransformersModel, identities: Identities) -> ModelUnd
         )
     folder, where = _weights(config, identities)
 
-    def load(benchmark: BenchmarkConfig, generation: GenerationConfig, dataset: Manifest) -> Answerer:
-        from pipeline.evaluation.models.transformers import TransformersAnswerer
+    def load(benchmark: BenchmarkConfig, generation: GenerationConfig, dataset: Manifest) -> ModelUnderTest:
+        from pipeline.evaluation.models.transformers import TransformersUnderTest
 
-        return TransformersAnswerer(
+        return TransformersUnderTest(
             folder, generation, preset=preset, trust_remote_code=config.trust_remote_code, dtype=config.dtype
         )
 
-    return ModelUnderTest(config, {**where, "dtype": config.dtype, "prompt": _prompt_of(preset)}, load)
+    return ModelToMeasure(config, {**where, "dtype": config.dtype, "prompt": _prompt_of(preset)}, load)
 
 
 def _weights(config: TransformersModel, identities: Identities) -> tuple[Path, dict[str, Any]]:
@@ -195,8 +195,8 @@ def _endpoint(config: EndpointModel, settings: Settings) -> ModelUnderTest:
 
     endpoint = endpoint_of(config, settings)
 
-    def load(benchmark: BenchmarkConfig, generation: GenerationConfig, dataset: Manifest) -> Answerer:
-        return EndpointAnswerer(config, generation, endpoint)
+    def load(benchmark: BenchmarkConfig, generation: GenerationConfig, dataset: Manifest) -> ModelUnderTest:
+        return EndpointUnderTest(config, generation, endpoint)
 
     what = {
         "kind": "endpoint",
@@ -204,15 +204,15 @@ def _endpoint(config: EndpointModel, settings: Settings) -> ModelUnderTest:
         "host": host_of(config, settings),
         "sends_temperature": config.sends_temperature,
     }
-    return ModelUnderTest(config, what, load, batch_size=endpoint.max_concurrency)
+    return ModelToMeasure(config, what, load, batch_size=endpoint.max_concurrency)
 
 
-def _stored(config: StoredModel) -> ModelUnderTest:
-    def load(benchmark: BenchmarkConfig, generation: GenerationConfig, dataset: Manifest) -> Answerer:
-        from pipeline.evaluation.models.stored import StoredAnswerer, read_answers
+def _stored(config: StoredModel) -> ModelToMeasure:
+    def load(benchmark: BenchmarkConfig, generation: GenerationConfig, dataset: Manifest) -> ModelUnderTest:
+        from pipeline.evaluation.models.stored import StoredAnswersUnderTest, read_answers
 
         items = benchmark_items(benchmark, dataset)
         everything = all_items(benchmark, dataset)
-        return StoredAnswerer(read_answers(config.files[benchmark.name], items=items, all_items=everything))
+        return StoredAnswersUnderTest(read_answers(config.files[benchmark.name], items=items, all_items=everything))
 
-    return ModelUnderTest(config, {"kind": "stored"}, load)
+    return ModelToMeasure(config, {"kind": "stored"}, load)

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 OPENAI_URL = "https://api.openai.com/v1"
-BUSY_STATUSES = (408, 409, 425, 429)
+RETRIED_STATUSES = (408, 409, 425, 429)
 NO_MONEY_CODES = ("insufficient_quota", "billing_hard_limit_reached")
 REFUSED_CODES = ("content_filter", "context_length_exceeded", "string_above_max_length")
 """Codes of a status 400 that is about one text; others are about all requests."""
@@ -73,7 +73,7 @@ class Endpoint:
     """Its timeout is for a whole reply."""
     error: type[PipelineError] = JudgeError
     """Raised for what no waiting cures."""
-    role: str = "judge"
+    verb: str = "judge"
     """What the model behind it does, a verb."""
     key_name: str = "OPENAI_API_KEY"
     advice: str = "OPENAI_BASE_URL says where the judge is, evaluation.judge which model is asked and how"
@@ -124,24 +124,21 @@ class OpenAiJudge:
     def ask(self, inquiry: Inquiry, *, stop: threading.Event) -> Reply:
         """Ask until there is a reply; see ``Judge``."""
         most = most_tokens(inquiry)
-        failures = 0
-        while True:
-            try:
-                return self._ask_once(inquiry, most)
-            except TryAgainError as error:
-                failures += 1
-                if failures == 2 and self._first_trouble.acquire(blocking=False):
-                    log.warning(
-                        "%s gives no reply: %s. It is tried again, %d times with growing pauses: that may take minutes",
-                        self.endpoint.host,
-                        error,
-                        self.endpoint.patience.attempts,
-                    )
-                if failures < self.endpoint.patience.attempts:
-                    self.endpoint.patience.wait(failures, asked=error.after, stop=stop)
-                if failures >= self.endpoint.patience.attempts or stop.is_set():
-                    reason = f"{self.endpoint.host} gave no reply in {failures} attempts; the last: {error}"
-                    raise TransientError(reason) from error
+        return self.endpoint.patience.call(
+            lambda: self._ask_once(inquiry, most), stop=stop, give_up=self._no_reply, on_failure=self._say_once
+        )
+
+    def _say_once(self, failures: int, error: TryAgainError) -> None:
+        if failures == 2 and self._first_trouble.acquire(blocking=False):
+            log.warning(
+                "%s gives no reply: %s. It is tried again, %d times with growing pauses: that may take minutes",
+                self.endpoint.host,
+                error,
+                self.endpoint.patience.attempts,
+            )
+
+    def _no_reply(self, failures: int, error: TryAgainError) -> TransientError:
+        return TransientError(f"{self.endpoint.host} gave no reply in {failures} attempts; the last: {error}")
 
     def _ask_once(self, inquiry: Inquiry, most: int) -> Reply:
         import openai
@@ -178,7 +175,7 @@ class OpenAiJudge:
             raise self.endpoint.error(
                 f"{self.endpoint.host} says that the account has no credit left: {said}"
             ) from error
-        if status in BUSY_STATUSES or status >= 500:
+        if status in RETRIED_STATUSES or status >= 500:
             raise TryAgainError(f"status {status}: {said}", after=retry_after(error.response.headers)) from error
         if error.code in REFUSED_CODES:
             return f"status {status}, {error.code}: {said}"
@@ -187,7 +184,7 @@ class OpenAiJudge:
                 f"{self.endpoint.host} does not accept the key (status {status}); set {self.endpoint.key_name}"
             ) from error
         raise self.endpoint.error(
-            f"{self.endpoint.host} does not {self.endpoint.role} (status {status}): {said}. {self.endpoint.advice}"
+            f"{self.endpoint.host} does not {self.endpoint.verb} (status {status}): {said}. {self.endpoint.advice}"
         ) from error
 
     def _plain(self, error: BaseException) -> str:

@@ -16,7 +16,7 @@ from pipeline.core.files import write_text
 from pipeline.core.parquet import write_rows
 from pipeline.data.images import ImageReader
 from pipeline.data.items import ITEMS_FILE, item_rows
-from pipeline.evaluation.answers import Answerer, answer_items
+from pipeline.evaluation.answers import ModelUnderTest, answer_items
 from pipeline.evaluation.rows import PREDICTION_SCHEMA, Item, Prediction
 from pipeline.store.artifacts import ArtifactStore
 from pipeline.store.manifest import Manifest, Request, Summary
@@ -99,10 +99,10 @@ def predict(
         model_fingerprint=model.fingerprint,
     )
 
-    def load() -> Answerer:
-        from pipeline.evaluation.models.checkpoint import CheckpointAnswerer  # torch is loaded only when there is work
+    def load() -> ModelUnderTest:
+        from pipeline.evaluation.models.checkpoint import CheckpointUnderTest  # torch is loaded only when there is work
 
-        return CheckpointAnswerer(model.directory, generation)
+        return CheckpointUnderTest(model.directory, generation)
 
     return store.produce(
         request,
@@ -113,7 +113,7 @@ def predict(
 
 
 def write_predictions(
-    load: Callable[[], Answerer],
+    load: Callable[[], ModelUnderTest],
     benchmark: BenchmarkConfig,
     *,
     dataset: Manifest,

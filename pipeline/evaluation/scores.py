@@ -1,7 +1,7 @@
 """Step: predictions to scores. One row per item and metric, and means with 95 % intervals in the summary.
 
 A failed item has no prediction. It is counted and left out of the means; it never scores 0. A mean that lacks items is
-not the benchmark's number: ``withheld_because`` says so, and whoever shows numbers asks it.
+not the benchmark's number: ``scores_withheld_because`` says so, and whoever shows numbers asks it.
 """
 
 import logging
@@ -124,7 +124,7 @@ def score_predictions(
     return store.produce(request, lambda directory: _score(benchmark, gate, predictions, directory))
 
 
-def withheld_because(scores: Manifest, *, max_failed_items: int) -> str | None:
+def scores_withheld_because(scores: Manifest, *, max_failed_items: int) -> str | None:
     """Why the means of a benchmark are not to be shown as its numbers; None when they are."""
     summary = ScoresSummary.of(scores)
     num_failed = summary.num_failed

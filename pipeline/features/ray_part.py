@@ -43,7 +43,7 @@ def run_part(job_file: Path, part: Part, *, num_decoders: int) -> Done:
     with _raised_again(job_file):
         _require_readable(job_file)
         events: list[WorkerEvent] = []
-        do_job(job_file, rank=part.number, num_processes=part.of, num_decoders=num_decoders, tell=events.append)
+        do_job(job_file, rank=part.number, num_processes=part.of, num_decoders=num_decoders, report=events.append)
         return Done(sum(event.count for event in events), events[-1].note if events else "")
 
 

@@ -17,6 +17,7 @@ import pyarrow.parquet as pq
 import torch
 
 from pipeline.core.errors import DataError, StoreError
+from pipeline.core.wording import first_few
 from pipeline.features.cache import IMAGES_FILE
 from pipeline.features.shard_index import FEATURES_FILE, read_rows, unreadable
 from pipeline.features.shards import checksum_of, described
@@ -282,8 +283,7 @@ def shard_advice(shard: Manifest) -> str:
         return f"{shard.address}: its images cannot be told apart any more; {again}"
     if not keys:
         return f"{shard.address}: no image's features are damaged; {again}"
-    some = ", ".join(keys[:3]) + (", …" if len(keys) > 3 else "")
-    return f"{shard.address}: the features of {len(keys)} images are damaged ({some}); {again}"
+    return f"{shard.address}: the features of {len(keys)} images are damaged ({first_few(keys, 3)}); {again}"
 
 
 def damaged_images(shard: Manifest) -> list[str]:

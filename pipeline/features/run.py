@@ -18,7 +18,7 @@ from pipeline.features.calibration import CalibrationJob, calibrate
 from pipeline.features.encoding_job import EncodingJob, encode_part
 
 FeatureJob = EncodingJob | CalibrationJob
-Tell = Callable[[WorkerEvent], None]
+Report = Callable[[WorkerEvent], None]
 
 
 def read_job(job_file: Path) -> FeatureJob:
@@ -37,7 +37,7 @@ def run_feature_job(job_file: Path, *, settings: Settings) -> None:
     num_processes = 1 if isinstance(read_job(job_file), CalibrationJob) else settings.num_processes
     if num_processes == 1 and not torch.cuda.is_available():
         num_decoders = settings.num_decoders or 0
-        do_job(job_file, rank=0, num_processes=1, num_decoders=num_decoders, tell=WorkersProgress().take)
+        do_job(job_file, rank=0, num_processes=1, num_decoders=num_decoders, report=WorkersProgress().update)
     else:
         launch(
             job_file,
@@ -54,7 +54,7 @@ def work(job_file: Path, _supervisor: Supervisor, settings: Settings) -> None:
     do_job(job_file, rank=rank, num_processes=num_processes, num_decoders=num_decoders, tell=WorkerEvent.tell)
 
 
-def do_job(job_file: Path, *, rank: int, num_processes: int, num_decoders: int, tell: Tell) -> None:
+def do_job(job_file: Path, *, rank: int, num_processes: int, num_decoders: int, report: Report) -> None:
     """Do a process's part of a job: every n-th shard in the order of the job; a calibration is not divided."""
     job = read_job(job_file)
     with one_thread_on_a_cpu():

@@ -4,7 +4,6 @@ So an image in ten samples, two datasets or two experiments is encoded once for 
 """
 
 import hashlib
-import json
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
@@ -12,6 +11,7 @@ from model.config import VisionTowerConfig
 from pipeline.config.experiment import FeatureConfig
 from pipeline.config.identity import Identities
 from pipeline.core.errors import StoreError
+from pipeline.core.hashing import sha256_of_json
 from pipeline.features.shard_index import INDEX_FILE, read_rows
 from pipeline.store.artifacts import ArtifactStore
 from pipeline.store.manifest import FINGERPRINT_LENGTH, Manifest, Request
@@ -35,8 +35,7 @@ def encoder_description(tower: VisionTowerConfig, config: FeatureConfig, identit
 
 def encoder_fingerprint(encoder: Mapping[str, Any]) -> str:
     """A short name of an encoder, for tables."""
-    canonical = json.dumps(encoder, sort_keys=True, ensure_ascii=False, separators=(",", ":"))
-    return hashlib.sha256(canonical.encode()).hexdigest()[:FINGERPRINT_LENGTH]
+    return sha256_of_json(dict(encoder))[:FINGERPRINT_LENGTH]
 
 
 def shard_request(encoder: dict[str, Any], keys: Sequence[str], *, calibration: Manifest | None) -> Request:

@@ -11,7 +11,6 @@ and a row lies in the file as it is (``exact-zstd``: as one compressed block). S
 
 import base64
 import json
-import os
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,7 +22,7 @@ import pyarrow.parquet as pq
 import torch
 import xxhash
 
-from pipeline.core.files import UNFINISHED_SUFFIX
+from pipeline.core.files import appearing
 from pipeline.core.parquet import write_rows
 from pipeline.features.parquet_pages import RowPlace, row_places
 from pipeline.features.shard_index import FEATURES_FILE, INDEX_FILE, INDEX_SCHEMA
@@ -65,13 +64,32 @@ def write_shard(
     channel_rms_SV: torch.Tensor | None,
 ) -> ShardCounts:
     """Write both files of a shard; each appears under its name only when it is complete. Returns counts."""
-    rows: list[dict[str, Any]] = []
-    failures: list[FailedImage] = []
     path = directory / FEATURES_FILE
-    unfinished = path.with_name(path.name + UNFINISHED_SUFFIX)
     metadata = _metadata(shape, encoder, channel_rms_SV)
     schema = _schema(shape, metadata)
-    with pq.ParquetWriter(unfinished, schema, **_options(shape)) as writer:
+    with appearing(path, is_flushed=False) as unfinished:  # the publication does it while the next shard is written
+        rows, failures = _write_payloads(unfinished, batches, shape, schema)
+        places = [row_places(unfinished, column=column, row_bytes=shape.payload_bytes) for column in shape.columns]
+    indexed = [_placed(row, number, places) for number, row in enumerate(rows)]
+    indexed += [
+        {"image_sha256": failed.image_sha256, "status": "failed", "reason": failed.reason} for failed in failures
+    ]
+    write_rows(directory / INDEX_FILE, indexed, schema=INDEX_SCHEMA.with_metadata(metadata))
+    return {
+        "num_images": len(rows),
+        "num_failed": len(failures),
+        "num_not_finite": sum(not row["is_finite"] for row in rows),
+        "payload_bytes": _sum_bytes(indexed),
+    }
+
+
+def _write_payloads(
+    path: Path, batches: Iterable[EncodedImages], shape: FeatureShape, schema: pa.Schema
+) -> tuple[list[dict[str, Any]], list[FailedImage]]:
+    """Write the features; returns the index rows of the images in order, and those that could not be encoded."""
+    rows: list[dict[str, Any]] = []
+    failures: list[FailedImage] = []
+    with pq.ParquetWriter(path, schema, **_options(shape)) as writer:
         waiting: list[EncodedImages] = []
         for batch in batches:
             failures += batch.failures

@@ -11,7 +11,7 @@ from pipeline.features.storage import FeatureShape
 
 COMPRESSED = {"bfloat16": 0.72, "float16": 0.9, "float32": 0.85}
 """Bytes of ``exact-zstd`` for one of ``exact`` by number format, as measured (docs/benchmarks.md)."""
-STORED_FORMS: tuple[StoredForm, ...] = ("exact", "exact-zstd", "int8")
+STORAGE_FORMATS: tuple[StorageFormat, ...] = ("exact", "exact-zstd", "int8")
 
 
 def require_space(tower: VisionTowerConfig, config: FeatureConfig, *, num_images: int, root: Path) -> None:
@@ -23,8 +23,8 @@ def require_space(tower: VisionTowerConfig, config: FeatureConfig, *, num_images
     needed, free = cached_bytes(tower, config, num_images=num_images), free_bytes(root)
     if needed > free:
         raise StoreError(
-            f"the features of {num_images} images take {gigabytes(needed)} as {config.form}; {root} has "
-            f"{gigabytes(free)} free. Make room, choose a smaller form (features.form=int8, or "
+            f"the features of {num_images} images take {size_text(needed)} as {config.form}; {root} has "
+            f"{size_text(free)} free. Make room, choose a smaller form (features.form=int8, or "
             "features.form=live without any cache), or another store (LLAVA_JP_STORE)"
         )
 
@@ -34,7 +34,7 @@ def cached_bytes(tower: VisionTowerConfig, config: FeatureConfig, *, num_images:
     return 0 if config.form == "live" else num_images * bytes_per_image(tower, config, form=config.form)
 
 
-def bytes_per_image(tower: VisionTowerConfig, config: ImageConfig, *, form: StoredForm) -> int:
+def bytes_per_image(tower: VisionTowerConfig, config: ImageConfig, *, form: StorageFormat) -> int:
     """Of all scales together; estimated for the compressed form."""
     sizes = tower_sizes(tower)
     require_tiles(sizes, config)

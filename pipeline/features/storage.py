@@ -19,7 +19,7 @@ from typing import Any, Self
 import torch
 
 from model.config import Dtype
-from pipeline.config.experiment import StoredForm
+from pipeline.config.experiment import StorageFormat
 
 INT8_MAX = 127
 
@@ -33,7 +33,7 @@ class FeatureShape:
     num_tokens: int
     width: int
     dtype: Dtype
-    form: StoredForm
+    form: StorageFormat
 
     @classmethod
     def from_json(cls, values: dict[str, Any]) -> Self:

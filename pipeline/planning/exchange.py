@@ -7,7 +7,7 @@ from pathlib import Path
 
 from pydantic import Field, ValidationError
 
-from pipeline.config.experiment import load_experiment
+from pipeline.config.experiment import is_experiment_file, load_experiment
 from pipeline.core.errors import StoreError
 from pipeline.core.files import write_text
 from pipeline.core.settings import Settings
@@ -106,7 +106,7 @@ def _sorted_out(names: Iterable[str]) -> tuple[list[str], list[str]]:
 
 def _key(name: str) -> str:
     """The experiment's own name, also of a file."""
-    return load_experiment(name).name if name.endswith((".yaml", ".yml")) else name
+    return load_experiment(name).name if is_experiment_file(name) else name
 
 
 def _index_of(name: str, storage: ObjectStorage, settings: Settings) -> ExperimentIndex:

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from pipeline.config.experiment import ExperimentName, load_experiment
+from pipeline.config.experiment import ExperimentName, is_experiment_file, is_experiment_name, load_experiment
 from pipeline.core.errors import ConfigError
 from pipeline.core.settings import Settings
 from pipeline.evaluation.models.weights import DIGITS, MODEL_STEP, ON_THE_HUB, ModelSource, download_model
@@ -26,7 +26,7 @@ def find_model(name: str, settings: Settings) -> ModelSource:
     store = ArtifactStore(settings.store_root)
     if (Path(name) / "config.json").is_file():
         return _in_folder(name, store)
-    if Path(name).is_dir() and name not in set(ExperimentName):
+    if Path(name).is_dir() and not is_experiment_name(name):
         raise ConfigError(f"folder {name} holds no model: it has no config.json")
     if name in set(ExperimentName) or name.endswith((".yaml", ".yml")):
         return _of_experiment(name, settings)

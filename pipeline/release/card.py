@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from model.disk.checkpoint import LoadedModel
 
 TEMPLATE = "model_card.md"
-ReleaseForm = Literal["llava-jp", "transformers"]
+ReleaseFormat = Literal["llava-jp", "transformers"]
 
 
 def model_card(
@@ -21,7 +21,7 @@ def model_card(
     name: str,
     repo: str,
     source: str,
-    form: ReleaseForm,
+    form: ReleaseFormat,
     dtype: str,
     mlflow_run: str | None,
 ) -> str:

@@ -1,19 +1,15 @@
 """Exports a model: the folder that Transformers loads, with its card. Complete or absent, like an artifact."""
 
 import logging
-import os
-import shutil
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 from model.config import Dtype
 from model.disk.llava_folder import NotALlavaError, write_llava
 from model.disk.release_folder import write_release
 from pipeline.core.errors import ConfigError
-from pipeline.core.files import UNFINISHED_SUFFIX, write_text
+from pipeline.core.files import appearing_folder, write_text
 from pipeline.evaluation.models.weights import ModelSource, open_model
-from pipeline.release.card import ReleaseForm, model_card
+from pipeline.release.card import ReleaseFormat, model_card
 from pipeline.release.facts import model_facts
 from pipeline.store.artifacts import ArtifactStore
 
@@ -26,7 +22,7 @@ def export_model(
     source: ModelSource,
     folder: Path,
     *,
-    form: ReleaseForm,
+    form: ReleaseFormat,
     dtype: Dtype,
     store: ArtifactStore,
     repo: str | None = None,
@@ -61,22 +57,9 @@ def export_model(
         dtype=dtype,
         mlflow_run=mlflow_run,
     )
-    with _complete_or_absent(folder) as unfinished:
+    with appearing_folder(folder) as unfinished:
         try:
             (write_release if form == "llava-jp" else write_llava)(model, unfinished, dtype=dtype)
         except NotALlavaError as error:
             raise ConfigError(f"{source.name}: {error}") from error
         write_text(unfinished / CARD, card)
-
-
-@contextmanager
-def _complete_or_absent(folder: Path) -> Iterator[Path]:
-    """A folder beside the wanted one, which takes its name when everything is written."""
-    unfinished = folder.with_name(f".{folder.name}{UNFINISHED_SUFFIX}")
-    shutil.rmtree(unfinished, ignore_errors=True)  # of an export that was killed
-    unfinished.mkdir(parents=True)
-    try:
-        yield unfinished
-        os.replace(unfinished, folder)
-    finally:
-        shutil.rmtree(unfinished, ignore_errors=True)

@@ -108,7 +108,7 @@ def scores_of(fingerprint: str, *, store: ArtifactStore) -> tuple[ScoreFact, ...
     ]
     found: dict[tuple[str, str, str], ScoreFact] = {}
     for manifest in sorted(scores, key=lambda one: one.created_at):
-        if withheld_because(manifest, max_failed_items=0):
+        if scores_withheld_because(manifest, max_failed_items=0):
             continue
         label = ScoresSummary.of(manifest).label
         for row in score_rows(manifest):

@@ -8,8 +8,6 @@ Layout under the root:
     discarded/...                             forgotten artifacts while they are deleted
 """
 
-import errno
-import fcntl
 import logging
 import os
 import shutil
@@ -22,7 +20,9 @@ from typing import Any
 
 from pipeline.core.disk import explaining_full_disk
 from pipeline.core.errors import StoreError
-from pipeline.core.files import UNFINISHED_SUFFIX, files_below, flush, sha256_of_file, write_text
+from pipeline.core.files import UNFINISHED_SUFFIX, files_below, flush, write_text
+from pipeline.core.hashing import sha256_of_file
+from pipeline.core.locks import locked
 from pipeline.store.manifest import (
     MANIFEST_NAME,
     ArtifactFile,
@@ -84,7 +84,7 @@ class ArtifactStore:
         if finished := self.find(request):
             log.info("%s %s: already done", request.step, request.fingerprint)
             return finished
-        with self._explained(request), self.locked(f"{request.step}-{request.fingerprint}"):
+        with explaining_full_disk(request.step, self.root), self.locked(f"{request.step}-{request.fingerprint}"):
             if finished := self.find(request):
                 return finished
             directory = self.partial_directory(request)
@@ -102,7 +102,7 @@ class ArtifactStore:
             StoreError: the disk is full or not writable; what is finished stays for the next call.
         """
         request = manifest.request
-        with self._explained(request), self.locked(f"{request.step}-{request.fingerprint}"):
+        with explaining_full_disk(request.step, self.root), self.locked(f"{request.step}-{request.fingerprint}"):
             if finished := self.find(request):
                 return finished
             directory = self.partial_directory(request)
@@ -229,30 +229,10 @@ class ArtifactStore:
 
     @contextmanager
     def locked(self, name: str, *, is_shared: bool = False) -> Iterator[None]:
-        """Hold a lock of the store (``flock``, which a shared file system must support); who has it is waited for."""
-        kind = fcntl.LOCK_SH if is_shared else fcntl.LOCK_EX
-        path = self.root / "locks" / f"{name}.lock"
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with path.open("w") as file:
-            try:
-                fcntl.flock(file, kind | fcntl.LOCK_NB)
-            except BlockingIOError:
-                log.info("%s: another process is making it; waiting", name.replace("-", " "))
-                fcntl.flock(file, kind)
+        """Hold a lock of the store; who has it is waited for."""
+        why_waiting = f"{name.replace('-', ' ')}: another process is making it; waiting"
+        with locked(self.root / "locks" / f"{name}.lock", why_waiting, is_shared=is_shared):
             yield
-
-    @contextmanager
-    def _explained(self, request: Request) -> Iterator[None]:
-        try:
-            yield
-        except OSError as error:
-            if error.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EROFS):
-                raise
-            free = shutil.disk_usage(self.root).free / 1e9
-            raise StoreError(
-                f"{request.step} cannot write to {self.root}: {os.strerror(error.errno)} ({free:.1f} GB free). "
-                "Free some space and run the same command again: finished files are kept"
-            ) from error
 
 
 def read_manifest(directory: Path) -> Manifest:

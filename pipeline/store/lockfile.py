@@ -4,7 +4,6 @@
 registry does not pin gets pinned here; from then on the same bytes are fetched, whatever its branch does.
 """
 
-import fcntl
 import json
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -14,6 +13,7 @@ from pydantic import ValidationError
 
 from pipeline.core.errors import StoreError
 from pipeline.core.files import write_text
+from pipeline.core.locks import locked
 from pipeline.store.manifest import Record
 
 LOCK_NAME = "sources.lock.json"
@@ -94,9 +94,7 @@ class SourceLock:
 
     @contextmanager
     def _locked(self) -> Iterator[None]:
-        self.path.parent.mkdir(parents=True, exist_ok=True)
-        with (self.path.parent / f".{LOCK_NAME}.guard").open("w") as guard:
-            fcntl.flock(guard, fcntl.LOCK_EX)
+        with locked(self.path.parent / f".{LOCK_NAME}.guard", f"another process writes {LOCK_NAME}; waiting"):
             yield
 
 

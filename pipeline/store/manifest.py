@@ -4,7 +4,6 @@ The fingerprint of a request is known before the work and is the artifact's addr
 after the work and checks copies. A manifest is written last, so an artifact with a manifest is complete.
 """
 
-import hashlib
 import importlib.metadata
 import json
 import subprocess
@@ -43,7 +42,7 @@ class Request(Record):
 
     @property
     def fingerprint(self) -> str:
-        return _sha256_of_json(self.model_dump(mode="json"))[:FINGERPRINT_LENGTH]
+        return sha256_of_json(self.model_dump(mode="json"))[:FINGERPRINT_LENGTH]
 
     @property
     def address(self) -> str:
@@ -97,7 +96,7 @@ class Manifest(Record):
     @property
     def content_digest(self) -> str:
         """What ``digest`` must be: of the values as they are read back, whatever the text's layout."""
-        return _sha256_of_json(json.loads(self.model_dump_json(exclude={"digest"})))
+        return sha256_of_json(json.loads(self.model_dump_json(exclude={"digest"})))
 
     def with_digest(self) -> Self:
         return self.model_copy(update={"digest": self.content_digest})
@@ -161,11 +160,6 @@ def parse_manifest(text: bytes, *, address: str, directory: Path) -> Manifest:
     if found != address:
         raise DamagedManifestError(f"its request is that of {found}, not of {address}")
     return manifest
-
-
-def _sha256_of_json(value: Any) -> str:
-    canonical = json.dumps(value, sort_keys=True, ensure_ascii=False, separators=(",", ":"))
-    return hashlib.sha256(canonical.encode()).hexdigest()
 
 
 @cache

@@ -288,7 +288,7 @@ def _value(query: SqlFile, parameter: Parameter, text: str | None) -> object:
             raise QueryError(f"query {query.name} needs a value for {parameter.name}:\n{_explained(parameter)}")
         return None
     try:
-        return READERS[parameter.type](text)
+        return PARAMETER_READERS[parameter.type](text)
     except ValueError as error:
         problem = f"query {query.name}: {parameter.name}={text!r} is not of the type {parameter.type}"
         raise QueryError(f"{problem}:\n{_explained(parameter)}") from error
@@ -358,7 +358,7 @@ def _names(text: str) -> list[str]:
     return [name.strip() for name in text.split(",") if name.strip()]
 
 
-READERS: Mapping[str, Callable[[str], object]] = {
+PARAMETER_READERS: Mapping[str, Callable[[str], object]] = {
     "integer": _integer,
     "double": _double,
     "string": str,

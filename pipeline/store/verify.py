@@ -2,7 +2,8 @@
 
 from collections.abc import Callable
 
-from pipeline.core.files import files_below, sha256_of_file
+from pipeline.core.files import files_below
+from pipeline.core.hashing import sha256_of_file
 from pipeline.store.manifest import MANIFEST_NAME, DamagedManifestError, Manifest, parse_manifest
 
 

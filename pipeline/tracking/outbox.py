@@ -11,7 +11,6 @@ have ended; what a process leaves behind, the next one delivers. Credentials are
 """
 
 import errno
-import fcntl
 import json
 import os
 import shutil
@@ -23,7 +22,8 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from pipeline.core.files import write_text
+from pipeline.core.files import write_bytes, write_text
+from pipeline.core.locks import locked_at_once
 
 FOLDER = "mlflow-outbox"
 DONE_SUFFIX = ".done"
@@ -87,10 +87,7 @@ class Spool:
     def keep(self, name: str, content: bytes) -> str:
         """Write a file for an operation to the disk; returns its path below the spool."""
         path = self._new_file(name)
-        with path.open("wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
+        write_bytes(path, content)
         return str(path.relative_to(self.folder))
 
     def keep_published(self, source: Path) -> str:
@@ -200,7 +197,7 @@ class Outbox:
         """An empty spool of this process, for the server of this machine."""
         folder = self.folder / f"{time.time_ns():020d}-{uuid.uuid4().hex[:8]}"
         folder.mkdir(parents=True)
-        lock = _locked(folder)
+        lock = locked_at_once(folder / "lock")
         assert lock is not None  # others see it with its state only
         spool = Spool(folder, lock, {"server": self._server, "num_bytes": 0, "runs": {}}, is_doubtful=False)
         spool._write_state()
@@ -211,7 +208,7 @@ class Outbox:
         for folder in sorted(self.folder.glob("*-*/")):
             if folder.name.endswith(DONE_SUFFIX):
                 shutil.rmtree(folder, ignore_errors=True)
-            elif lock := _locked(folder):
+            elif lock := locked_at_once(folder / "lock"):
                 state = _state_of(folder)
                 if state is None or state["server"] != self._server:
                     lock.close()
@@ -233,20 +230,6 @@ def _state_of(folder: Path) -> dict[str, Any] | None:
     except FileNotFoundError:
         return None
     return state
-
-
-def _locked(folder: Path) -> Any:
-    """The open lock file, or None when another process has it or has just deleted the spool."""
-    try:
-        file = (folder / "lock").open("a")
-    except FileNotFoundError:
-        return None
-    try:
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        file.close()
-        return None
-    return file
 
 
 def _joined(first: Operation, second: Operation) -> Operation | None:

@@ -4,7 +4,6 @@ The first process tokenises and writes the file into the job's work folder; the 
 it. An accepted sample that cannot be trained on is a finding, which the stage publishes with its result.
 """
 
-import os
 from collections import Counter, deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -22,7 +21,7 @@ from model.config import Supervision, TemplateName
 from model.conversation.encode import ConversationEncoder, Encoded, Tokens
 from model.conversation.templates import TemplateError
 from pipeline.core.errors import ConfigError
-from pipeline.core.files import UNFINISHED_SUFFIX
+from pipeline.core.files import appearing
 from pipeline.core.parquet import table_writer
 from pipeline.data.samples import FINDING_SCHEMA, Finding
 from pipeline.store.artifacts import WORK_FOLDER
@@ -189,10 +188,12 @@ def _ahead(
 def _write(results: Iterable[tuple[pa.RecordBatch, list[Finding]]], path: Path, findings_file: Path) -> None:
     """Both files appear under their names when they are complete, the tokens last."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    unfinished = path.with_name(path.name + UNFINISHED_SUFFIX)
-    with table_writer(findings_file, FINDING_SCHEMA) as findings, pa.ipc.new_file(unfinished, TOKEN_SCHEMA) as tokens:
+    with (
+        appearing(path) as unfinished,
+        table_writer(findings_file, FINDING_SCHEMA) as findings,
+        pa.ipc.new_file(unfinished, TOKEN_SCHEMA) as tokens,
+    ):
         for batch, found in results:
             tokens.write_batch(batch)
             if found:
                 findings.write_table(pa.Table.from_pylist([one.row() for one in found], schema=FINDING_SCHEMA))
-    os.replace(unfinished, path)

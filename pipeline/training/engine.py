@@ -19,10 +19,10 @@ from model.projector import Projector
 from model.vlm import VisionLanguageModel
 from pipeline.config.experiment import StageConfig
 from pipeline.core.errors import ConfigError
+from pipeline.training.distributed import Distributed
 from pipeline.training.feature_source import FeatureSource
 from pipeline.training.job import TrainingJob
 from pipeline.training.optimizers import build_optimizer, cosine_with_warmup
-from pipeline.training.ranks import Ranks
 from pipeline.training.sampler import num_micro_batches
 
 
@@ -79,7 +79,7 @@ def _projector(job: TrainingJob, vision_width: int, llm_width: int) -> Projector
 
 @contextmanager
 def _sharded_loading(job: TrainingJob) -> Iterator[None]:
-    """Under ZeRO-3 Transformers gives every weight to the ranks in parts as it reads it: no rank holds them all."""
+    """Under ZeRO-3 Transformers gives every weight to the processes in parts as it reads it: no rank holds them all."""
     if job.zero_stage < 3 or isinstance(job.llm.weights, RandomLlm | LlavaJpWeights):
         yield
         return
@@ -113,23 +113,25 @@ def _check_sizes(llm: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, job: 
         )
 
 
-def start_engine(job: TrainingJob, model: VisionLanguageModel, ranks: Ranks, *, num_optimizer_steps: int) -> Any:
+def start_engine(
+    job: TrainingJob, model: VisionLanguageModel, distributed: Distributed, *, num_optimizer_steps: int
+) -> Any:
     """The model with its optimizer and schedule on a DeepSpeed engine.
 
     Raises:
         ConfigError: the optimizer is not installed.
     """
     config = job.config
-    on_gpu = ranks.device.type == "cuda"
+    on_gpu = distributed.device.type == "cuda"
     optimizer = build_optimizer(config, model, is_fused=on_gpu or job.offload != "none")
     schedule = cosine_with_warmup(num_optimizer_steps, warmup_fraction=config.warmup_fraction)
-    count = micro_batches_per_step(config, ranks)
+    count = micro_batches_per_step(config, distributed)
     engine, *_ = deepspeed.initialize(
         model=model,
         optimizer=optimizer,
         lr_scheduler=torch.optim.lr_scheduler.LambdaLR(optimizer, schedule),
         config={
-            "train_batch_size": config.micro_batch_size * count * ranks.num_processes,
+            "train_batch_size": config.micro_batch_size * count * distributed.num_processes,
             "train_micro_batch_size_per_gpu": config.micro_batch_size,
             "gradient_accumulation_steps": count,
             "gradient_clipping": config.max_gradient_norm,
@@ -165,10 +167,10 @@ def _sharding(job: TrainingJob, width: int) -> dict[str, Any]:
     return {**number_formats, "zero_optimization": zero}
 
 
-def micro_batches_per_step(config: StageConfig, ranks: Ranks) -> int:
+def micro_batches_per_step(config: StageConfig, distributed: Distributed) -> int:
     """Forward passes of each rank per optimizer step."""
     return num_micro_batches(
         global_batch_size=config.global_batch_size,
         micro_batch_size=config.micro_batch_size,
-        num_processes=ranks.num_processes,
+        num_processes=distributed.num_processes,
     )

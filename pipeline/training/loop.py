@@ -17,14 +17,14 @@ from pipeline.core.errors import DataError
 from pipeline.core.files import write_text
 from pipeline.core.parquet import write_rows
 from pipeline.store.artifacts import WORK_FOLDER
-from pipeline.training.batches import Feed, batches_ahead
 from pipeline.training.checkpoints.save import TrainingProgress, resume, save_checkpoint
 from pipeline.training.dataset import TrainingSamples, load_samples
 from pipeline.training.engine import build_model, start_engine
 from pipeline.training.feature_source import open_features
 from pipeline.training.job import ANSWER_SCHEMA, HELD_OUT_SCHEMA, METRIC_SCHEMA, TrainingJob
-from pipeline.training.monitor import Watch
+from pipeline.training.monitor import Monitor
 from pipeline.training.optimizer_step import OptimizerStep, own_micro_batches
+from pipeline.training.prefetch import DevicePrefetcher, prefetch
 from pipeline.training.publish import publish, summary_of
 from pipeline.training.ranks import join_ranks
 from pipeline.training.sampler import global_batches
@@ -39,9 +39,9 @@ def train(job: TrainingJob, stop: StopRequest) -> None:
     Raises:
         StoppedError: this process or another was asked to leave; a checkpoint is saved.
     """
-    ranks = join_ranks()
+    distributed = init_distributed()
     tokenizer = load_tokenizer(job.llm, bundled=TOKENIZER_FOLDER)
-    features = open_features(job, ranks.device)
+    features = open_features(job, distributed.device)
     samples = load_samples(
         job.dataset / "samples.parquet",
         job.accepted / "accepted.parquet",
@@ -51,7 +51,7 @@ def train(job: TrainingJob, stop: StopRequest) -> None:
         supervision=job.config.supervision,
         max_length=job.config.max_length,
         directory=job.directory,
-        rank=ranks.rank,
+        rank=distributed.rank,
         wait=dist.barrier,
     )
     if not len(samples):
@@ -100,29 +100,29 @@ def _optimize(
     def samples_of(optimizer_step: int) -> list[str]:
         return [samples.sample_id(index) for index in plan[optimizer_step - 1]]
 
-    job, engine, ranks = step.job, step.engine, step.ranks
+    job, engine, distributed = step.job, step.engine, step.distributed
     progress = resume(job, engine)
     metrics, num_saved = progress.metrics, len(progress.metrics)
-    own = own_micro_batches(job, ranks, plan[num_saved:], samples.lengths)
-    is_teller = ranks.rank == 0
-    reporter = Reporter(job.stage, metrics, total=len(plan), ranks=ranks) if is_teller else None
-    watch = Watch(job, progress, looks, samples_of, total=len(plan), is_teller=is_teller)
-    watch.begin(engine)
-    with closing(batches_ahead(own, samples, step.feed.features)) as steps:
+    own = own_micro_batches(job, distributed, plan[num_saved:], samples.lengths)
+    is_logging = distributed.rank == 0
+    reporter = Reporter(job.stage, metrics, total=len(plan), distributed=distributed) if is_logging else None
+    monitor = Monitor(job, progress, validation, samples_of, total=len(plan), is_logging=is_logging)
+    monitor.begin(engine)
+    with closing(prefetch(own, samples, step.prefetcher.features)) as steps:
         for batches, waited_seconds in waiting(steps):
-            if stop.is_agreed(ranks.device):
+            if stop.is_agreed(distributed.device):
                 if len(metrics) > num_saved:
-                    save_checkpoint(job, engine, ranks, progress)
+                    save_checkpoint(job, engine, distributed, progress)
                 dist.destroy_process_group()
                 raise stopped(job, optimizer_step=len(metrics), total=len(plan))
             optimizer_step = len(metrics) + 1
-            torch.manual_seed(hash((job.config.seed, optimizer_step, ranks.rank)))
-            metrics.append(step.take(batches, optimizer_step, samples_of(optimizer_step)))
+            torch.manual_seed(hash((job.config.seed, optimizer_step, distributed.rank)))
+            metrics.append(step.run(batches, optimizer_step, samples_of(optimizer_step)))
             if reporter is not None:
                 reporter.report(metrics[-1], waited_seconds=waited_seconds)
-            watch.after_step(engine)
+            monitor.after_step(engine)
             # After the last one as well: what happens while the result is written must not cost optimizer steps.
             if optimizer_step % job.checkpoint_every == 0 or optimizer_step == len(plan):
-                save_checkpoint(job, engine, ranks, progress)
+                save_checkpoint(job, engine, distributed, progress)
                 num_saved = optimizer_step
     return progress

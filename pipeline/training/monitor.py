@@ -24,8 +24,8 @@ SPIKES_TABLE = "spikes"
 ANSWERS_TABLE = "held_out_answers"
 
 
-class Watch:
-    """Looks at a training after each optimizer step; every process has one, and that of rank 0 tells."""
+class Monitor:
+    """Looks at a training after each optimizer step; every process has one, and that of rank 0 logs what it sees."""
 
     def __init__(
         self,
@@ -35,54 +35,54 @@ class Watch:
         samples_of: Callable[[int], Sequence[str]],
         *,
         total: int,
-        is_teller: bool,
+        is_logging: bool,
     ) -> None:
         self._job = job
         self._progress = progress
-        self._held_out = held_out
-        self._spikes = SpikeWatch(samples_of)
+        self._validation = validation
+        self._spikes = SpikeMonitor(samples_of)
         self._total = total
-        self._is_teller = is_teller
+        self._is_logging = is_logging
         self._images: Mapping[str, Path] = {}
 
     def begin(self, engine: Any) -> None:
-        """Tell again what an earlier run saw; a new training is looked at before its first optimizer step."""
+        """Log again what an earlier run saw; a new training is evaluated before its first optimizer step."""
         for row in self._progress.metrics:
-            self._spikes.take(row)
-        if self._is_teller:
-            self._images = self._held_out.thumbnails()
+            self._spikes.update(row)
+        if self._is_logging:
+            self._images = self._validation.thumbnails()
             for spike in self._spikes.spikes:
-                self._tell(_spike_row(spike))
+                self._log(_spike_row(spike))
             for row in self._progress.held_out:
-                self._tell(row)
-            self._tell_tables()
+                self._log(row)
+            self._log_tables()
         if not self._progress.metrics:
-            self._look(engine, 0)
+            self._evaluate(engine, 0)
 
     def after_step(self, engine: Any) -> None:
-        """Look at the last optimizer step, and at the held-out samples when it is time."""
+        """Look at the last optimizer step, and evaluate on the held-out samples when it is time."""
         row = self._progress.metrics[-1]
-        spike = self._spikes.take(row)
-        if spike is not None and self._is_teller:
-            self._tell(_spike_row(spike))
-            self._tell_tables()
-        self._look(engine, int(row["optimizer_step"]))
+        spike = self._spikes.update(row)
+        if spike is not None and self._is_logging:
+            self._log(_spike_row(spike))
+            self._log_tables()
+        self._evaluate(engine, int(row["optimizer_step"]))
 
-    def _look(self, engine: Any, optimizer_step: int) -> None:
-        if not self._held_out.is_due(optimizer_step, total=self._total):
+    def _evaluate(self, engine: Any, optimizer_step: int) -> None:
+        if not self._validation.is_due(optimizer_step, total=self._total):
             return
-        row, answers, seconds = self._held_out.look(engine, optimizer_step)
+        row, answers, seconds = self._validation.evaluate(engine, optimizer_step)
         self._progress.held_out.append(row)
         self._progress.answers.extend(answers)
-        if self._is_teller:
-            self._tell({**row, "held_out_seconds": seconds})
-            self._tell_tables()
+        if self._is_logging:
+            self._log({**row, "held_out_seconds": seconds})
+            self._log_tables()
 
-    def _tell(self, row: Mapping[str, float]) -> None:
+    def _log(self, row: Mapping[str, float]) -> None:
         shown = {key: row[key] for key in row if key != "num_supervised_tokens"}
-        self._event(rows=[shown]).tell()
+        self._event(rows=[shown]).report()
 
-    def _tell_tables(self) -> None:
+    def _log_tables(self) -> None:
         """The tables as they are now, whole."""
         tables, flags = {}, {}
         if spikes := self._spikes.spikes:
@@ -93,7 +93,7 @@ class Watch:
             rows = [[self._cell(row, column) for column in columns] for row in answers]
             tables[ANSWERS_TABLE] = self._write(ANSWERS_TABLE, columns, rows)
         if tables:
-            self._event(tables=tables, flags=flags).tell()
+            self._event(tables=tables, flags=flags).report()
 
     def _cell(self, answer: Mapping[str, Any], column: str) -> Any:
         if column != "image":
@@ -134,7 +134,7 @@ def spike_limit(earlier: Sequence[float]) -> float:
     return middle + DEVIATIONS * max(deviation, SMALLEST_DEVIATION * abs(middle))
 
 
-class SpikeWatch:
+class SpikeMonitor:
     """Finds the spikes of a training; those of an earlier run come back from its metrics."""
 
     def __init__(self, samples_of: Callable[[int], Sequence[str]]) -> None:
@@ -143,7 +143,7 @@ class SpikeWatch:
         self._losses: list[float] = []
         self.spikes: list[dict[str, Any]] = []
 
-    def take(self, row: dict[str, float]) -> dict[str, Any] | None:
+    def update(self, row: dict[str, float]) -> dict[str, Any] | None:
         """Look at the next optimizer step; its row of the table if its loss is a spike."""
         limit = spike_limit(self._losses)
         self._losses = [*self._losses[-WINDOW:], row["loss"]]

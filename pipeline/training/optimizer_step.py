@@ -10,8 +10,8 @@ import torch
 from deepspeed import comm as dist
 
 from pipeline.compute.flops import Work
-from pipeline.training.batches import Batch, Feed
 from pipeline.training.checkpoints.folder import checkpoint_folder
+from pipeline.training.collate import Batch
 from pipeline.training.engine import micro_batches_per_step
 from pipeline.training.job import TrainingJob
 from pipeline.training.monitor import require_finite
@@ -26,24 +26,24 @@ class OptimizerStep:
 
     job: TrainingJob
     engine: Any
-    ranks: Ranks
-    feed: Feed
+    distributed: Distributed
+    prefetcher: DevicePrefetcher
     flops_of: Callable[[Work], float]
 
-    def take(self, batches: list[Batch], optimizer_step: int, names: list[str]) -> dict[str, float]:
+    def run(self, batches: list[Batch], optimizer_step: int, names: list[str]) -> dict[str, float]:
         """One optimizer step on some samples. The loss is the mean over all supervised tokens of the global batch.
 
         The host looks at a figure of the device once, at the end.
         """
-        engine, ranks = self.engine, self.ranks
-        sums = torch.tensor(counts_of(batches), dtype=torch.float64, device=ranks.device)
+        engine, distributed = self.engine, self.distributed
+        sums = torch.tensor(counts_of(batches), dtype=torch.float64, device=distributed.device)
         dist.all_reduce(sums)
         learning_rate = engine.get_lr()[0]
         # DeepSpeed divides by the number of micro-batches and of processes; undo it, and divide by the tokens instead.
         num_supervised = sums[Counts._fields.index("num_supervised_tokens")]
-        scale = (len(batches) * ranks.num_processes / num_supervised).float()
-        total = torch.zeros((), device=ranks.device)
-        for inputs in self.feed.inputs(batches):
+        scale = (len(batches) * distributed.num_processes / num_supervised).float()
+        total = torch.zeros((), device=distributed.device)
+        for inputs in self.prefetcher.inputs(batches):
             loss_sum = engine(*inputs, z_loss=self.job.config.z_loss)
             total += loss_sum.detach()
             engine.backward(loss_sum * scale)
@@ -66,10 +66,14 @@ class OptimizerStep:
         }
 
 
-def own_micro_batches(job: TrainingJob, ranks: Ranks, plan: list[list[int]], lengths: Lengths) -> list[list[list[int]]]:
+def own_micro_batches(
+    job: TrainingJob, distributed: Distributed, plan: list[list[int]], lengths: Lengths
+) -> list[list[list[int]]]:
     """This process's micro-batches of every optimizer step."""
-    count = micro_batches_per_step(job.config, ranks)
-    cut = partial(micro_batches, lengths=lengths, count=count, rank=ranks.rank, num_processes=ranks.num_processes)
+    count = micro_batches_per_step(job.config, distributed)
+    cut = partial(
+        micro_batches, lengths=lengths, count=count, rank=distributed.rank, num_processes=distributed.num_processes
+    )
     return [cut(batch) for batch in plan]
 
 

@@ -6,7 +6,7 @@ from torch import nn
 from transformers import PreTrainedTokenizerBase
 
 from model.config import ImageConfig
-from model.disk.checkpoint import LoadedModel, ModelConfig, save_model, save_projector
+from model.disk.checkpoint import CheckpointConfig, LoadedModel, save_model, save_projector
 from model.vision.tower import build_vision_tower
 from model.vlm import VisionLanguageModel
 from pipeline.training.checkpoints.save import TrainingProgress
@@ -15,19 +15,21 @@ from pipeline.training.job import StageSummary, TrainingJob
 from pipeline.training.ranks import Ranks
 
 
-def publish(job: TrainingJob, model: VisionLanguageModel, tokenizer: PreTrainedTokenizerBase, ranks: Ranks) -> None:
+def publish(
+    job: TrainingJob, model: VisionLanguageModel, tokenizer: PreTrainedTokenizerBase, distributed: Distributed
+) -> None:
     """Write the trained weights: the projector in float32, the LLM in the number format it was trained in.
 
     Rank 0 gets the weights module by module, into the host's memory; no rank ever has them all on its device.
     Low-rank updates are merged into the LLM, and kept beside it as well.
     """
-    projector = collected(model.projector, is_sharded=job.zero_stage == 3, rank=ranks.rank)
+    projector = collected(model.projector, is_sharded=job.zero_stage == 3, rank=distributed.rank)
     if job.stage == "pretrain":
-        if ranks.rank == 0:
+        if distributed.rank == 0:
             save_projector(projector, job.directory)
         return
-    weights = collected(model.llm, is_sharded=job.zero_stage == 3, rank=ranks.rank)
-    if ranks.rank:
+    weights = collected(model.llm, is_sharded=job.zero_stage == 3, rank=distributed.rank)
+    if distributed.rank:
         return
     if job.config.lora is not None:
         from model.lora import ADAPTER_FOLDER, is_transposed, merged, save_adapter
@@ -35,7 +37,7 @@ def publish(job: TrainingJob, model: VisionLanguageModel, tokenizer: PreTrainedT
         save_adapter(weights, model.llm, job.config.lora, job.directory / ADAPTER_FOLDER)
         weights = merged(weights, job.config.lora, is_transposed=is_transposed(model.llm))
     model.llm.config.use_cache = True
-    config = ModelConfig(
+    config = CheckpointConfig(
         images=ImageConfig(image_size=job.images.image_size, scales=job.images.scales, layout=job.images.layout),
         template=job.config.template,
         vision_dtype=job.vision_tower.dtype,
@@ -66,7 +68,7 @@ def summary_of(
     progress: TrainingProgress,
     samples: TrainingSamples,
     model: VisionLanguageModel,
-    ranks: Ranks,
+    distributed: Distributed,
     *,
     num_trained_on: int,
     num_held_out: int,

@@ -14,8 +14,8 @@ import torch
 from pipeline.compute.flops import Work, sum_of_squares
 from pipeline.compute.gpus import Peak, device_peak
 from pipeline.compute.launch import WorkerEvent
-from pipeline.training.batches import Batch
-from pipeline.training.ranks import Ranks
+from pipeline.training.collate import Batch
+from pipeline.training.distributed import Distributed
 
 T = TypeVar("T")
 
@@ -111,16 +111,16 @@ SECONDS_BETWEEN_REPORTS = 0.5
 class Reporter:
     """Tells rank 0's progress to ``launch``, at most a few times a second; first what an earlier run did."""
 
-    def __init__(self, stage: str, earlier: list[dict[str, float]], *, total: int, ranks: Ranks) -> None:
+    def __init__(self, stage: str, earlier: list[dict[str, float]], *, total: int, distributed: Distributed) -> None:
         self._stage = stage
         self._total = total
         self._start = len(earlier)
         self._waiting: list[dict[str, float]] = []
-        self._ranks = ranks
-        self._peak = device_peak(ranks.device)
+        self._distributed = distributed
+        self._peak = device_peak(distributed.device)
         self._interval = Interval()
         self._began = self._last = time.monotonic()
-        self._event(earlier).tell()
+        self._event(earlier).report()
 
     def report(self, row: dict[str, float], *, waited_seconds: float) -> None:
         """A finished optimizer step, and how long its data was waited for."""
@@ -131,15 +131,15 @@ class Reporter:
             return
         figures = self._figures(row, now)
         self._waiting[-1] |= figures
-        self._event(self._waiting, note=line_of(row, figures, is_measured_peak=self._peak.is_measured)).tell()
+        self._event(self._waiting, note=line_of(row, figures, is_measured_peak=self._peak.is_measured)).report()
         self._waiting, self._interval, self._last = [], Interval(), now
 
     def _figures(self, row: dict[str, float], now: float) -> dict[str, float]:
         done = row["optimizer_step"] - self._start
         return self._interval.figures(
-            seconds=now - self._last, num_devices=self._ranks.num_processes, peak=self._peak
+            seconds=now - self._last, num_devices=self._distributed.num_processes, peak=self._peak
         ) | {
-            "peak_memory_gib": peak_memory_bytes(self._ranks.device) / 2**30,
+            "peak_memory_gib": peak_memory_bytes(self._distributed.device) / 2**30,
             "seconds_left": (self._total - row["optimizer_step"]) * (now - self._began) / max(done, 1),
         }
 

@@ -2,7 +2,6 @@
 
 import hashlib
 import heapq
-import os
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -23,10 +22,11 @@ from pipeline.config.experiment import ValidationConfig
 from pipeline.data.images import ImageReader, decode
 from pipeline.data.samples import IMAGE_TOKEN, exchanges_of
 from pipeline.store.artifacts import WORK_FOLDER, read_manifest
-from pipeline.training.batches import Feed, collate
+from pipeline.training.collate import collate
 from pipeline.training.dataset import TrainingSample
+from pipeline.training.distributed import Distributed
 from pipeline.training.job import TrainingJob
-from pipeline.training.ranks import Ranks
+from pipeline.training.prefetch import DevicePrefetcher
 
 LEAST_TRAINED_ON = 100
 """Training samples for each held-out one, at least: a small dataset is for training."""
@@ -58,23 +58,23 @@ class Validator:
         job: TrainingJob,
         samples: Sequence[TrainingSample],
         tokenizer: PreTrainedTokenizerBase,
-        feed: Feed,
-        ranks: Ranks,
+        prefetcher: DevicePrefetcher,
+        distributed: Distributed,
     ) -> None:
         self._job = job
         self._config = job.config.held_out
         self._samples = samples
         self._tokenizer = tokenizer
-        self._feed = feed
-        self._features = feed.features
-        self._ranks = ranks
+        self._prefetcher = prefetcher
+        self._features = prefetcher.features
+        self._distributed = distributed
         self._questions = _questions(job.dataset / "samples.parquet", samples[: self._config.num_answers])
 
     def is_due(self, optimizer_step: int, *, total: int) -> bool:
         """Before the first optimizer step, at intervals, and after the last one."""
         return bool(self._samples) and (optimizer_step % self._config.every == 0 or optimizer_step == total)
 
-    def look(self, engine: Any, optimizer_step: int) -> tuple[dict[str, float], list[dict[str, Any]], float]:
+    def evaluate(self, engine: Any, optimizer_step: int) -> tuple[dict[str, float], list[dict[str, Any]], float]:
         """The row of the loss, the rows of the answers (of rank 0), and the seconds that it took."""
         started = time.monotonic()
         with _evaluating(engine.module):
@@ -86,19 +86,21 @@ class Validator:
 
     def _loss(self, engine: Any) -> tuple[float, int]:
         """Sum over the supervised tokens of all held-out samples, which the processes share, and their number."""
-        size, ranks = self._job.config.micro_batch_size, self._ranks
-        own = self._samples[ranks.rank :: ranks.num_processes]
-        sums = torch.zeros(2, dtype=torch.float64, device=ranks.device)
-        for start in range(0, -(-len(self._samples) // ranks.num_processes), size):  # the same number for each process
+        size, distributed = self._job.config.micro_batch_size, self._distributed
+        own = self._samples[distributed.rank :: distributed.num_processes]
+        sums = torch.zeros(2, dtype=torch.float64, device=distributed.device)
+        for start in range(
+            0, -(-len(self._samples) // distributed.num_processes), size
+        ):  # the same number for each process
             batch = collate(own[start : start + size], features=self._features)
-            (inputs,) = self._feed.inputs([batch])
-            sums += torch.tensor([float(engine(*inputs)), batch.num_supervised_tokens], device=ranks.device)
+            (inputs,) = self._prefetcher.inputs([batch])
+            sums += torch.tensor([float(engine(*inputs)), batch.num_supervised_tokens], device=distributed.device)
         dist.all_reduce(sums)
         return float(sums[0]), int(sums[1])
 
     def _takes_part_in_answers(self, engine: Any) -> bool:
         """Under ZeRO-3 every process holds a part of each weight, so all answer the same questions."""
-        return bool(self._questions) and (self._ranks.rank == 0 or engine.zero_optimization_stage() == 3)
+        return bool(self._questions) and (self._distributed.rank == 0 or engine.zero_optimization_stage() == 3)
 
     def _answers(self, model: VisionLanguageModel) -> list[dict[str, Any]]:
         """A question that leaves no room for an answer is not asked; the others' answers take what all leave."""
@@ -132,8 +134,8 @@ class Validator:
             for image, path in paths.items():
                 thumbnail = decode(reader.read(image))
                 thumbnail.thumbnail((THUMBNAIL_PIXELS, THUMBNAIL_PIXELS))
-                thumbnail.save(path.with_suffix(".tmp"), format="PNG")
-                os.replace(path.with_suffix(".tmp"), path)
+                with appearing(path) as unfinished:
+                    thumbnail.save(unfinished, format="PNG")
         return paths
 
 

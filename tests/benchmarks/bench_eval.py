@@ -31,14 +31,14 @@ from model.config import (
     RandomVisionTower,
     VisionTowerConfig,
 )
-from model.disk.checkpoint import LoadedModel, ModelConfig, save_model
+from model.disk.checkpoint import CheckpointConfig, LoadedModel, save_model
 from model.language_model import build_llm, load_tokenizer
 from model.projector import Projector
 from model.vision.tower import build_vision_tower
 from model.vlm import VisionLanguageModel
 from pipeline.config.experiment import TOKENIZER_FOLDER
 from pipeline.evaluation.answers import Question
-from pipeline.evaluation.models.checkpoint import CheckpointAnswerer
+from pipeline.evaluation.models.checkpoint import CheckpointUnderTest
 from tests.benchmarks.bench_encode import SO400M
 from tests.benchmarks.machine import machine_line
 
@@ -85,7 +85,7 @@ def main() -> None:
     with TemporaryDirectory(dir=os.environ.get("LLAVA_JP_BENCH_FOLDER")) as folder:
         write_model(Path(folder), on_gpu=on_gpu)
         generation = GenerationConfig(max_new_tokens=arguments.new_tokens)
-        model = CheckpointAnswerer(Path(folder), generation)
+        model = CheckpointUnderTest(Path(folder), generation)
         report(model, arguments.questions, arguments.batch_sizes, on_gpu=on_gpu, new_tokens=arguments.new_tokens)
 
 
@@ -100,12 +100,13 @@ def write_model(folder: Path, *, on_gpu: bool) -> None:
     images = ImageConfig(image_size=2 * shape["tile_size"], scales=(1.0, 0.5))
     vlm = VisionLanguageModel(Projector(2 * tower.width, llm.hidden_size), build_llm(config, tokenizer)).eval()
     save_model(
-        LoadedModel(ModelConfig(images=images, template="v1", vision_dtype="float32"), tower, vlm, tokenizer), folder
+        LoadedModel(CheckpointConfig(images=images, template="v1", vision_dtype="float32"), tower, vlm, tokenizer),
+        folder,
     )
 
 
 def report(
-    model: CheckpointAnswerer, num_questions: int, batch_sizes: Sequence[int], *, on_gpu: bool, new_tokens: int
+    model: CheckpointUnderTest, num_questions: int, batch_sizes: Sequence[int], *, on_gpu: bool, new_tokens: int
 ) -> None:
     """Measure and print a table."""
     images = [noise(number) for number in range(num_questions)]
@@ -125,7 +126,9 @@ def report(
         print(f"\ngoal: {GOAL_ON_GPU:.0f} times; {'reached' if best >= GOAL_ON_GPU else 'missed'} with {best:.1f}")
 
 
-def ask(model: CheckpointAnswerer, images: Sequence[Image.Image], size: int, *, run: str) -> tuple[float, list[object]]:
+def ask(
+    model: CheckpointUnderTest, images: Sequence[Image.Image], size: int, *, run: str
+) -> tuple[float, list[object]]:
     """Seconds for all questions, and the answers. The longest first, as an evaluation asks them."""
     asked = [
         Question(str(number), TEXTS[number % len(TEXTS)], image, f"{run}-{number}")  # so that no features are kept

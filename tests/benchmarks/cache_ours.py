@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from pipeline.config.experiment import StoredForm
+from pipeline.config.experiment import StorageFormat
 from pipeline.features.reader import Check, FeatureReader
 from pipeline.features.shards import EncodedImages, write_shard
 from pipeline.features.storage import FeatureShape, pack, unpack
@@ -29,14 +29,14 @@ def _key(position: int) -> str:
     return f"{position:064x}"
 
 
-def shape_of(rows: RowShape, form: StoredForm) -> FeatureShape:
+def shape_of(rows: RowShape, form: StorageFormat) -> FeatureShape:
     """The sides only name the columns."""
     num_scales, num_tokens, width = rows
     sides = tuple(768 >> scale for scale in range(num_scales))
     return FeatureShape(sides, num_tokens, width, "bfloat16", form)
 
 
-def write(folder: Path, rows: npt.NDArray[np.uint16], *, form: StoredForm) -> None:
+def write(folder: Path, rows: npt.NDArray[np.uint16], *, form: StorageFormat) -> None:
     """Every shard is an artifact; the features artifact names them all."""
     store, shape = ArtifactStore(folder), shape_of(rows.shape[1:], form)
     rms = _channel_rms(rows) if form == "int8" else None
@@ -74,7 +74,7 @@ def _channel_rms(rows: npt.NDArray[np.uint16]) -> torch.Tensor:
 class OurReader(RowReader):
     """One form through ``FeatureReader``; rows are payloads, ``[S, P]`` as uint8."""
 
-    def __init__(self, folder: Path, shape: RowShape, *, form: StoredForm, check: Check, num_threads: int) -> None:
+    def __init__(self, folder: Path, shape: RowShape, *, form: StorageFormat, check: Check, num_threads: int) -> None:
         super().__init__(shape)
         self.features = shape_of(shape, form)
         (directory,) = (folder / "artifacts" / "features").iterdir()
@@ -108,7 +108,7 @@ class OurBatchReader(OurReader):
     modes = (Mode.BATCHES,)
 
 
-def _readers(form: StoredForm) -> dict[str, Callable[[Path, RowShape], RowReader]]:
+def _readers(form: StorageFormat) -> dict[str, Callable[[Path, RowShape], RowReader]]:
     name = f"ours, {form}"
     lines: dict[str, Callable[[Path, RowShape], RowReader]] = {
         name: partial(OurReader, form=form, check="always", num_threads=4),
@@ -121,5 +121,5 @@ def _readers(form: StoredForm) -> dict[str, Callable[[Path, RowShape], RowReader
     return lines
 
 
-FORMS: tuple[StoredForm, ...] = ("exact", "exact-zstd", "int8")
+FORMS: tuple[StorageFormat, ...] = ("exact", "exact-zstd", "int8")
 CONTENDERS = tuple(Contender(f"ours, {form}", (), partial(write, form=form), _readers(form)) for form in FORMS)

@@ -15,7 +15,7 @@ from model.vlm import VisionLanguageModel
 from pipeline.compute.flops import sizes_of, trained_of, training_flops
 from pipeline.config.experiment import StageConfig
 from pipeline.features.reader import FeatureReader
-from pipeline.training.batches import Feed, batches_ahead
+from pipeline.training.distributed import Distributed
 from pipeline.training.engine import start_engine
 from pipeline.training.feature_source import CachedFeatures
 from pipeline.training.job import TrainingJob
@@ -46,17 +46,17 @@ def run(
     attention: str,
 ) -> Timed:
     """``plan``: all optimizer steps, the first ``shapes.warmup_steps`` untimed; ``features``: the artifact."""
-    ranks = join_ranks()
-    step = _step(shapes, stage, config, features, ranks, num_optimizer_steps=len(plan), attention=attention)
-    pieces = own_micro_batches(step.job, ranks, plan, samples.lengths)
+    distributed = init_distributed()
+    step = _step(shapes, stage, config, features, distributed, num_optimizer_steps=len(plan), attention=attention)
+    pieces = own_micro_batches(step.job, distributed, plan, samples.lengths)
     began, waited_seconds = time.perf_counter(), 0.0
-    with closing(batches_ahead(pieces, samples, step.feed.features)) as steps:
+    with closing(prefetch(pieces, samples, step.prefetcher.features)) as steps:
         for number, (batches, waited) in enumerate(waiting(steps)):
             if number == shapes.warmup_steps:
                 began, waited_seconds = time.perf_counter(), 0.0
             elif number > shapes.warmup_steps:
                 waited_seconds += waited
-            step.take(batches, number + 1, [])  # reads the loss, so the device is done
+            step.run(batches, number + 1, [])  # reads the loss, so the device is done
     seconds = time.perf_counter() - began
     del batches
     return Timed(seconds, waited_seconds, live_bytes())
@@ -67,23 +67,23 @@ def _step(
     stage: Stage,
     config: StageConfig,
     features: Path,
-    ranks: Ranks,
+    distributed: Distributed,
     *,
     num_optimizer_steps: int,
     attention: str,
 ) -> OptimizerStep:
-    llm = shapes.build_llm(ranks.device, torch.bfloat16, attention=attention)
+    llm = shapes.build_llm(distributed.device, torch.bfloat16, attention=attention)
     fuse_activations(llm)
     if config.gradient_checkpointing:
         llm.gradient_checkpointing_enable(gradient_checkpointing_kwargs={"use_reentrant": False})
-    model = VisionLanguageModel(shapes.projector(ranks.device, torch.bfloat16), llm)
+    model = VisionLanguageModel(shapes.projector(distributed.device, torch.bfloat16), llm)
     model.prepare_stage(stage)
     num_projector = sum(parameter.numel() for parameter in model.projector.parameters())
     flops_of = partial(training_flops, sizes_of(llm, num_projector=num_projector), trained=trained_of(llm))
     job = _job(stage, config, features)
-    engine = start_engine(job, model, ranks, num_optimizer_steps=num_optimizer_steps)
-    source = CachedFeatures(FeatureReader(features), ranks.device)
-    return OptimizerStep(job, engine, ranks, Feed(source, ranks.device), flops_of)
+    engine = start_engine(job, model, distributed, num_optimizer_steps=num_optimizer_steps)
+    source = CachedFeatures(FeatureReader(features), distributed.device)
+    return OptimizerStep(job, engine, distributed, DevicePrefetcher(source, distributed.device), flops_of)
 
 
 def _job(stage: Stage, config: StageConfig, features: Path) -> TrainingJob:

@@ -68,7 +68,7 @@ def test_lines_of_two_workers_do_not_run_into_each_other(tmp_path, monkeypatch, 
 def test_a_line_of_a_worker_is_written_in_one_piece(monkeypatch):
     written = []
     monkeypatch.setattr("sys.stdout", SimpleNamespace(write=written.append, flush=lambda: None))
-    WorkerEvent("encode images", 0, 1, 2, "images").tell()
+    WorkerEvent("encode images", 0, 1, 2, "images").report()
     (line,) = written
     assert line.startswith('@progress {"name": "encode images", "start": 0, "count": 1, "total": 2')
     assert line.endswith("}\n")
@@ -77,8 +77,8 @@ def test_a_line_of_a_worker_is_written_in_one_piece(monkeypatch):
 def test_figures_tables_and_flags_of_a_worker_reach_whoever_listens(tmp_path):
     events, workers = [], WorkersProgress()
     with listening(events.append):
-        workers.take(WorkerEvent("pretrain", 4, 0, 9, "optimizer steps"))
-        workers.take(
+        workers.update(WorkerEvent("pretrain", 4, 0, 9, "optimizer steps"))
+        workers.update(
             WorkerEvent(
                 "pretrain",
                 4,

@@ -2,7 +2,8 @@ import logging
 
 import pytest
 
-from pipeline.core.progress import Event, Progress, duration, listening
+from pipeline.core.progress import Event, Progress, listening
+from pipeline.core.wording import duration_text
 
 
 def test_listeners_hear_every_event_of_the_enclosed_work():
@@ -66,4 +67,4 @@ def test_the_end_is_logged_with_a_note(caplog):
     ],
 )
 def test_a_duration_has_two_units_at_most(seconds, text):
-    assert duration(seconds) == text
+    assert duration_text(seconds) == text

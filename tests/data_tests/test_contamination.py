@@ -6,7 +6,7 @@ import pyarrow.parquet as pq
 import pytest
 from PIL import Image
 
-from pipeline.config.experiment import ContaminationConfig, ShapesJaSource, TranslationConfig, load_experiment
+from pipeline.config.experiment import ContaminationConfig, ShapesJaSource, TranslationChecksConfig, load_experiment
 from pipeline.core.errors import DataError
 from pipeline.core.settings import load_settings
 from pipeline.data.contamination import (
@@ -44,7 +44,7 @@ def dataset(folder, store, images, **names):
     return prepare_dataset(local_source(folder, records, images), store=store)
 
 
-NO_CHECKS = TranslationConfig(severities=dict.fromkeys(sql_files("checks/translation"), "ignore"))
+NO_CHECKS = TranslationChecksConfig(severities=dict.fromkeys(sql_files("checks/translation"), "ignore"))
 """Every sample is accepted, at once; what the checks find is not the question here."""
 
 

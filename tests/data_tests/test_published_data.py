@@ -21,7 +21,7 @@ from pipeline.data.download import plan as fetch_plan
 from pipeline.data.download import registry as sources
 from pipeline.data.download.datasets import fetch_datasets, pin_datasets, plan_download, published_datasets, revisions
 from pipeline.data.download.registry import known_datasets, read_registry
-from pipeline.data.formats import READERS, coco_2014_records, stair_captions, visual_genome_questions
+from pipeline.data.formats import RECORD_READERS, coco_2014_records, stair_captions, visual_genome_questions
 from pipeline.data.prepare import prepare_dataset, prepare_request
 from pipeline.planning.plan import plan_experiment
 from pipeline.store.artifacts import ArtifactStore
@@ -287,7 +287,7 @@ def test_visual_genome_photos_are_found_in_either_folder(tmp_path):
 
 
 def test_every_reader_belongs_to_a_dataset_of_the_registry():
-    assert set(READERS) <= set(known_datasets())
+    assert set(RECORD_READERS) <= set(known_datasets())
 
 
 PUBLISHED = ["--set", "datasets.pretrain={kind: published, name: llava-pretrain-ja}"]

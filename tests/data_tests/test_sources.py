@@ -3,9 +3,10 @@ import re
 
 import pytest
 
-from pipeline.core.disk import explaining_full_disk, gigabytes
+from pipeline.core.disk import explaining_full_disk
 from pipeline.core.errors import ConfigError, StoreError
 from pipeline.core.safe_paths import safe_parts
+from pipeline.core.wording import size_text
 from pipeline.data.download.registry import (
     find_dataset,
     find_source,
@@ -128,7 +129,7 @@ def test_a_wrong_entry_is_explained(old, new, message):
 
 
 def test_a_full_disk_says_what_to_do(tmp_path):
-    message = rf"the download cannot write to {tmp_path}: No space left on device \(.* free\). Make room"
+    message = rf"the download cannot write to {tmp_path}: No space left on device \(.* free\). Free some space"
     with pytest.raises(StoreError, match=message), explaining_full_disk("the download", tmp_path):
         raise OSError(errno.ENOSPC, "no space")
     with pytest.raises(ConnectionResetError), explaining_full_disk("the download", tmp_path):
@@ -147,4 +148,4 @@ def test_a_full_disk_says_what_to_do(tmp_path):
     ],
 )
 def test_sizes_are_written_as_download_pages_write_them(num_bytes, text):
-    assert gigabytes(num_bytes) == text
+    assert size_text(num_bytes) == text

@@ -7,12 +7,12 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from pipeline.config.experiment import LocalSource, TranslationConfig
+from pipeline.config.experiment import LocalSource, TranslationChecksConfig
 from pipeline.core.errors import ConfigError, DataError
 from pipeline.core.parquet import write_rows
 from pipeline.data.prepare import DatasetSummary, prepare_dataset
 from pipeline.data.samples import FINDING_SCHEMA, SAMPLE_SCHEMA
-from pipeline.data.translation_checks import check_translations, require_acceptable, translation_request
+from pipeline.data.translation_checks import check_translations, require_acceptable, translation_checks_request
 from pipeline.data.translation_report import report_of
 from pipeline.store.artifacts import ArtifactStore
 from pipeline.store.manifest import Manifest, Request
@@ -172,7 +172,7 @@ def test_the_step_writes_findings_and_accepted_samples(tmp_path):
         row("b", QUESTION, "A&amp;B", index=4),
         row("c", "<image>", "犬", index=7),
     ]
-    checked = check_translations(TranslationConfig(), dataset=publish(store, samples), store=store)
+    checked = check_translations(TranslationChecksConfig(), dataset=publish(store, samples), store=store)
     assert pq.read_schema(checked.path("findings.parquet")).equals(FINDING_SCHEMA)
     assert pq.read_table(checked.path("findings.parquet")).drop_columns("evidence").to_pylist() == [
         {"check": "html_entities", "severity": "warn", "sample_id": "b", "record_index": 4, "turn_index": 1},
@@ -189,7 +189,7 @@ def test_the_step_writes_findings_and_accepted_samples(tmp_path):
 def test_an_ignored_check_rejects_nothing(tmp_path):
     store = ArtifactStore(tmp_path)
     dataset = publish(store, [row("a", QUESTION, ENGLISH)])
-    config = TranslationConfig(severities={"untranslated": "ignore"})
+    config = TranslationChecksConfig(severities={"untranslated": "ignore"})
     checked = check_translations(config, dataset=dataset, store=store)
     assert checked.summary["num_accepted"] == 1
     assert "untranslated" not in checked.summary["findings_by_check"]
@@ -198,7 +198,9 @@ def test_an_ignored_check_rejects_nothing(tmp_path):
 def test_a_check_that_only_warns_rejects_nothing_and_keeps_its_findings(tmp_path):
     store = ArtifactStore(tmp_path)
     dataset = publish(store, [row("a", QUESTION, ENGLISH)])
-    checked = check_translations(TranslationConfig(severities={"untranslated": "warn"}), dataset=dataset, store=store)
+    checked = check_translations(
+        TranslationChecksConfig(severities={"untranslated": "warn"}), dataset=dataset, store=store
+    )
     assert checked.summary["num_accepted"] == 1
     (finding,) = pq.read_table(checked.path("findings.parquet"), filters=[("check", "=", "untranslated")]).to_pylist()
     assert (finding["severity"], finding["sample_id"]) == ("warn", "a")
@@ -209,7 +211,9 @@ def test_the_report_counts_all_findings_and_shows_examples_beside_the_english(tm
     samples = [row("a", QUESTION, ENGLISH), row("b", QUESTION, "犬です。", index=1)]
     samples[0]["turns"][1]["original"] = "A dog runs in the park."
     samples += [row(f"c{index}", QUESTION, "", index=index + 2, image=f"{index}.jpg") for index in range(4)]
-    checked = check_translations(TranslationConfig(), dataset=publish(store, samples, num_rejected=2), store=store)
+    checked = check_translations(
+        TranslationChecksConfig(), dataset=publish(store, samples, num_rejected=2), store=store
+    )
     checks, examples = report_of(checked)
     by_name = {check["check"]: check for check in checks}
     assert list(by_name) == ["image_missing", *sql_files("checks/translation")]
@@ -229,13 +233,13 @@ def test_the_report_counts_all_findings_and_shows_examples_beside_the_english(tm
 
 def test_a_dataset_without_samples_can_be_checked(tmp_path):
     store = ArtifactStore(tmp_path)
-    checked = check_translations(TranslationConfig(), dataset=publish(store, []), store=store)
+    checked = check_translations(TranslationChecksConfig(), dataset=publish(store, []), store=store)
     assert checked.summary["num_samples"] == 0
 
 
 def test_the_request_names_the_checks_that_run_with_severity_and_content():
-    config = TranslationConfig(severities={"empty_turn": "ignore", "untranslated": "warn"})
-    request = translation_request(config, dataset_fingerprint="d")
+    config = TranslationChecksConfig(severities={"empty_turn": "ignore", "untranslated": "warn"})
+    request = translation_checks_request(config, dataset_fingerprint="d")
     checks = sql_files("checks/translation")
     assert set(request.config["checks"]) == set(checks) - {"empty_turn"}
     assert request.config["checks"]["untranslated"] == {"severity": "warn", "sha256": checks["untranslated"].sha256}
@@ -245,7 +249,7 @@ def test_the_request_names_the_checks_that_run_with_severity_and_content():
 
 def test_the_severity_that_a_check_has_anyway_changes_nothing():
     one, other = (
-        translation_request(TranslationConfig(severities=severities), dataset_fingerprint="d").fingerprint
+        translation_checks_request(TranslationChecksConfig(severities=severities), dataset_fingerprint="d").fingerprint
         for severities in ({}, {"empty_turn": "reject"})
     )
     assert one == other
@@ -254,13 +258,13 @@ def test_the_severity_that_a_check_has_anyway_changes_nothing():
 def test_a_severity_for_an_unknown_check_lists_all():
     message = "translation.severities names 'untranlated'; the checks are: .*control_characters.*untranslated"
     with pytest.raises(ConfigError, match=message):
-        translation_request(TranslationConfig(severities={"untranlated": "warn"}), dataset_fingerprint="d")
+        translation_checks_request(TranslationChecksConfig(severities={"untranlated": "warn"}), dataset_fingerprint="d")
 
 
 def gate(folder: Path, samples: list[dict], *, num_rejected: int = 0, limit: float) -> None:
     store = ArtifactStore(folder)
     dataset = publish(store, samples, num_rejected=num_rejected)
-    checked = check_translations(TranslationConfig(), dataset=dataset, store=store)
+    checked = check_translations(TranslationChecksConfig(), dataset=dataset, store=store)
     require_acceptable(dataset, checked, name="pretrain", max_rejected_fraction=limit)
 
 
@@ -297,7 +301,7 @@ def test_real_captions_and_conversations_are_accepted(tmp_path, monkeypatch, nam
     store = ArtifactStore(tmp_path)
     source = LocalSource(kind="local", annotations=photos / f"{name}.json", images=photos / "images")
     dataset = prepare_dataset(source, store=store)
-    checked = check_translations(TranslationConfig(), dataset=dataset, store=store)
+    checked = check_translations(TranslationChecksConfig(), dataset=dataset, store=store)
     assert checked.summary["num_accepted"] == checked.summary["num_samples"] > 30
     require_acceptable(dataset, checked, name=name, max_rejected_fraction=0)
 
@@ -308,5 +312,5 @@ def test_real_captions_and_conversations_are_accepted(tmp_path, monkeypatch, nam
 def test_any_text_is_accepted_or_rejected(tmp_path, texts):
     samples = [row(str(index), *turns, index=index) for index, turns in enumerate(texts)]
     store = ArtifactStore(tmp_path)
-    summary = check_translations(TranslationConfig(), dataset=publish(store, samples), store=store).summary
+    summary = check_translations(TranslationChecksConfig(), dataset=publish(store, samples), store=store).summary
     assert summary["num_accepted"] + summary["num_rejected"] == summary["num_samples"] == len(texts)

@@ -5,7 +5,7 @@ from model.config import GenerationConfig
 from model.disk.checkpoint import save_model
 from pipeline.evaluation.answers import Question, Unanswered
 from pipeline.evaluation.models import checkpoint as checkpoint_answers
-from pipeline.evaluation.models.checkpoint import CheckpointAnswerer
+from pipeline.evaluation.models.checkpoint import CheckpointUnderTest
 from tests.support.small_model import build_model
 
 
@@ -28,7 +28,7 @@ QUESTIONS = (question("a", shade=0), question("b"), question("c", "三角はど�
     "fields", [{}, {"do_sample": True, "temperature": 2.0}, {"num_beams": 2, "repetition_penalty": 1.5}]
 )
 def test_a_batch_gives_the_same_answers_as_one_question_at_a_time(folder, fields):
-    model = CheckpointAnswerer(folder, GenerationConfig(max_new_tokens=6, **fields))
+    model = CheckpointUnderTest(folder, GenerationConfig(max_new_tokens=6, **fields))
     together = model.answer(QUESTIONS)
     assert together == [answer for one in QUESTIONS for answer in model.answer([one])]
     assert len(set(together)) > 1
@@ -51,7 +51,7 @@ def test_the_tower_sees_an_image_once_for_all_its_questions(folder, monkeypatch)
 
 
 def test_a_prompt_that_leaves_no_room_for_an_answer_fails_alone(folder):
-    model = CheckpointAnswerer(folder, GenerationConfig(max_new_tokens=4))
+    model = CheckpointUnderTest(folder, GenerationConfig(max_new_tokens=4))
     short, long = model.answer([question("a"), question("b", "丸は何色ですか。" * 100)])
     assert isinstance(short, str)
     assert isinstance(long, Unanswered)

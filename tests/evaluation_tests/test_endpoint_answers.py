@@ -18,7 +18,7 @@ from pipeline.core.errors import ConfigError, EndpointError, TransientError
 from pipeline.core.retries import Patience
 from pipeline.core.settings import Settings
 from pipeline.evaluation.answers import Question, Unanswered
-from pipeline.evaluation.models.endpoint import EndpointAnswerer, endpoint_of, host_of
+from pipeline.evaluation.models.endpoint import EndpointUnderTest, endpoint_of, host_of
 from tests.support.judge_server import Act, completion, refused
 
 GREEDY = GENERATION_PRESETS["greedy-256"]
@@ -62,16 +62,16 @@ def serving(script: Callable[[str, int], Act]) -> Iterator[tuple[str, list[dict]
         server.server_close()
 
 
-def answerer(url: str, generation: GenerationConfig = GREEDY, **fields: object) -> EndpointAnswerer:
+def model_under_test(url: str, generation: GenerationConfig = GREEDY, **fields: object) -> EndpointUnderTest:
     model = EndpointModel(kind="endpoint", model="vision-1", base_url=url, **fields)
     patience = Patience(attempts=3, first_delay=0.001, timeout=5)
     settings = Settings(LLAVA_JP_MODEL_API_KEY=SecretStr(KEY))
-    return EndpointAnswerer(model, generation, endpoint_of(model, settings, patience=patience))
+    return EndpointUnderTest(model, generation, endpoint_of(model, settings, patience=patience))
 
 
 def test_the_image_is_sent_as_png_before_the_question_and_nothing_is_added():
     with serving(lambda text, _: completion(f" {text} \n")) as (url, sent):
-        assert answerer(url).answer(QUESTIONS) == ["何色ですか。", "こんにちは。"]
+        assert model_under_test(url).answer(QUESTIONS) == ["何色ですか。", "こんにちは。"]
     first, second = sorted(sent, key=lambda payload: -len(payload["messages"][0]["content"]))
     image, text = first["messages"][0]["content"]
     assert text == {"type": "text", "text": "何色ですか。"}
@@ -87,8 +87,8 @@ def test_the_image_is_sent_as_png_before_the_question_and_nothing_is_added():
 def test_sampling_is_seeded_and_a_model_may_want_other_names():
     sampling = GENERATION_PRESETS["demo"]
     with serving(lambda text, _: completion("赤")) as (url, sent):
-        answerer(url, sampling).answer(QUESTIONS[:1])
-        answerer(url, sends_temperature=False, max_tokens_name="max_completion_tokens").answer(QUESTIONS[:1])
+        model_under_test(url, sampling).answer(QUESTIONS[:1])
+        model_under_test(url, sends_temperature=False, max_tokens_name="max_completion_tokens").answer(QUESTIONS[:1])
     drawn, other = sent
     assert (drawn["temperature"], drawn["top_p"]) == (0.1, 1.0)
     assert 0 <= drawn["seed"] < 2**31
@@ -103,7 +103,7 @@ def test_what_time_cures_is_waited_for_and_a_refusal_is_a_failed_item():
         return refused(400, "content_filter", "no such talk")
 
     with serving(script) as (url, sent):
-        red, refusal = answerer(url).answer(QUESTIONS)
+        red, refusal = model_under_test(url).answer(QUESTIONS)
     assert red == "赤"
     assert refusal == Unanswered("the model refused: status 400, content_filter: no such talk")
     assert len(sent) == 3
@@ -114,11 +114,11 @@ def test_one_silent_question_fails_alone_and_a_silent_endpoint_stops():
         return refused(503, "busy") if text == "何色ですか。" else completion("はい")
 
     with serving(script) as (url, _):
-        silent, answer = answerer(url).answer(QUESTIONS)
+        silent, answer = model_under_test(url).answer(QUESTIONS)
         assert answer == "はい"
         assert "gave no reply in 3 attempts" in silent.reason
         with pytest.raises(TransientError, match="gave no reply in 3 attempts"):
-            answerer(url).answer(QUESTIONS[:1])
+            model_under_test(url).answer(QUESTIONS[:1])
 
 
 def test_a_wrong_key_stops_at_once_and_is_not_told():
@@ -126,14 +126,14 @@ def test_a_wrong_key_stops_at_once_and_is_not_told():
         serving(lambda text, _: refused(401, "invalid", f"wrong {KEY}")) as (url, _),
         pytest.raises(EndpointError, match=r"does not accept the key .* set LLAVA_JP_MODEL_API_KEY") as raised,
     ):
-        answerer(url).answer(QUESTIONS)
+        model_under_test(url).answer(QUESTIONS)
     assert KEY not in str(raised.value)
 
 
 @pytest.mark.parametrize("preset", ["sakana", "heron"])
 def test_settings_that_an_endpoint_does_not_know_are_refused(preset):
     with pytest.raises(ConfigError, match="an endpoint has no "):
-        answerer("http://127.0.0.1:9/v1", GENERATION_PRESETS[preset])
+        model_under_test("http://127.0.0.1:9/v1", GENERATION_PRESETS[preset])
 
 
 def test_the_host_is_told_and_never_a_password():

@@ -15,7 +15,7 @@ from pipeline.config.evaluation import BenchmarkConfig
 from pipeline.core.parquet import write_rows
 from pipeline.data.images import IMAGE_SCHEMA
 from pipeline.data.items import ITEM_SCHEMA
-from pipeline.evaluation.models.stored import StoredAnswerer, read_answers
+from pipeline.evaluation.models.stored import StoredAnswersUnderTest, read_answers
 from pipeline.evaluation.predict import all_items, benchmark_items, write_predictions
 from pipeline.evaluation.scores import score_predictions
 from pipeline.store.artifacts import ArtifactStore
@@ -78,7 +78,7 @@ def evaluated(store: ArtifactStore, model: str, *benchmarks: BenchmarkConfig) ->
         asked = {"items": benchmark_items(benchmark, items), "all_items": all_items(benchmark, items)}
         answers = read_answers(file_of(model, benchmark.name), **asked)
         work = partial(
-            *(write_predictions, partial(StoredAnswerer, answers), benchmark),
+            *(write_predictions, partial(StoredAnswersUnderTest, answers), benchmark),
             dataset=items,
             batch_size=1000,
             generation=GenerationConfig(),

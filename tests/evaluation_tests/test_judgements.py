@@ -11,9 +11,9 @@ from pipeline.core.errors import DataError, JudgeError, StoreError, TransientErr
 from pipeline.evaluation.judge.headline import (
     judge_label,
     judge_metrics,
+    judgements_withheld_because,
     read_judge_scores,
     shown_judge_scores,
-    withheld_because,
 )
 from pipeline.evaluation.judge.rows import JUDGEMENT_SCHEMA, read_judgements
 from pipeline.evaluation.judge.step import judge, judge_request
@@ -174,7 +174,7 @@ def test_a_reply_that_stays_unreadable_is_a_failed_row_and_withholds_the_number(
     assert status_of(manifest, "3") == [("unreadable", "the first line of 3 replies does not hold two scores")]
     assert len(scripted.asked) == 105
     assert (manifest.summary["num_failed"], manifest.summary["failures"]) == (1, {"unreadable": 1})
-    message = withheld_because(manifest, LimitsConfig())
+    message = judgements_withheld_because(manifest, LimitsConfig())
     assert message.startswith(
         "japanese-heron-bench: 1 of 103 judgements failed (1 unreadable), so its numbers are withheld."
     )
@@ -189,7 +189,7 @@ def test_a_reply_that_stays_unreadable_is_a_failed_row_and_withholds_the_number(
 def test_the_user_can_have_the_number_without_the_failures(store):
     manifest, _ = judged(store, lambda inquiry: "Sorry." if item_of(inquiry) == "3" else by_category(inquiry))
     limits = LimitsConfig(max_judge_failures=1)
-    assert withheld_because(manifest, limits) is None
+    assert judgements_withheld_because(manifest, limits) is None
     label = manifest.summary["label"]
     assert judge_metrics(manifest, limits)[f"{BENCHMARK}/{label}/conv"] == 50
     assert {row["value"] for row in shown_judge_scores(manifest, LimitsConfig()) if row["variant"] == "clean"} == {None}
@@ -213,7 +213,7 @@ def test_an_item_without_an_answer_is_a_failure_and_nobody_is_asked(store):
     manifest, scripted = judged(store, given={**answers(), "5": None})
     assert status_of(manifest, "5") == [("no_answer", "out of memory")]
     assert len(scripted.asked) == 102
-    assert "1 no_answer" in withheld_because(manifest, LimitsConfig())
+    assert "1 no_answer" in judgements_withheld_because(manifest, LimitsConfig())
 
 
 def test_an_empty_answer_is_judged(store):
@@ -324,7 +324,7 @@ def test_replies_of_two_models_are_not_one_judges_number(store):
         return replied(by_category(inquiry), served_model=served)
 
     manifest, _ = judged(store, script, model="gpt-4o")
-    assert withheld_because(manifest, LimitsConfig(max_judge_failures=9)) == (
+    assert judgements_withheld_because(manifest, LimitsConfig(max_judge_failures=9)) == (
         "japanese-heron-bench: the replies came from 2 models (gpt-4o-2024-08-06, gpt-4o-2024-11-20), so they are not "
         "one judge's. Name one of them in evaluation.judge.model instead of gpt-4o"
     )

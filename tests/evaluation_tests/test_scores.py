@@ -21,7 +21,7 @@ from pipeline.evaluation.scores import (
     score_predictions,
     score_request,
     score_rows,
-    withheld_because,
+    scores_withheld_because,
 )
 from pipeline.store.artifacts import ArtifactStore
 from pipeline.store.manifest import Request
@@ -190,8 +190,8 @@ def test_questions_on_one_image_are_drawn_together(tmp_path):
 
 def test_a_mean_that_lacks_items_is_withheld_until_the_user_allows_it(tmp_path):
     scores = score(tmp_path, answered("1", "赤"), failed("2"), failed("3"))
-    assert withheld_because(scores, max_failed_items=2) is None
-    assert withheld_because(scores, max_failed_items=1) == (
+    assert scores_withheld_because(scores, max_failed_items=2) is None
+    assert scores_withheld_because(scores, max_failed_items=1) == (
         "shapes-ja: 2 of 3 items have no answer, so its numbers are withheld. `llava-jp query failed_items` says why; "
         "limits.max_failed_items=2 shows the means over the others"
     )

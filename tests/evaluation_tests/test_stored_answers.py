@@ -6,7 +6,7 @@ import pytest
 
 from pipeline.core.errors import DataError
 from pipeline.evaluation.answers import Question, Unanswered
-from pipeline.evaluation.models.stored import StoredAnswerer, read_answers
+from pipeline.evaluation.models.stored import StoredAnswersUnderTest, read_answers
 from pipeline.evaluation.rows import Item
 
 
@@ -37,7 +37,7 @@ def test_lines_are_joined_by_id_in_any_order_and_failures_stay_failures(tmp_path
     answers = read(path)
     assert answers == {"10": Unanswered("out of memory"), "12": "猫"}
     asked = [Question("12", "何ですか。", None), Question("10", "何ですか。", None)]
-    assert StoredAnswerer(answers).answer(asked) == ["猫", Unanswered("out of memory")]
+    assert StoredAnswersUnderTest(answers).answer(asked) == ["猫", Unanswered("out of memory")]
 
 
 def test_herons_lines_have_more_fields_and_an_empty_text_is_an_answer(tmp_path):

@@ -12,9 +12,9 @@ from model.disk.checkpoint import save_model
 from model.disk.llava_folder import write_llava
 from pipeline.core.errors import ConfigError
 from pipeline.evaluation.answers import Question, Unanswered
-from pipeline.evaluation.models.checkpoint import CheckpointAnswerer, in_halves
+from pipeline.evaluation.models.checkpoint import CheckpointUnderTest, in_halves
 from pipeline.evaluation.models.presets import Preset, preset_of, presets
-from pipeline.evaluation.models.transformers import TransformersAnswerer
+from pipeline.evaluation.models.transformers import TransformersUnderTest
 from tests.model_tests.test_release_folder import model_of
 
 TEXTS = ("何色ですか。", "左上の図形は何色ですか。大きな札の模様も答えてください。", "図形はいくつありますか。", "丸?")
@@ -44,7 +44,7 @@ def llava(tmp_path_factory):
 
 @pytest.mark.parametrize("name", GENERATIONS)
 def test_a_batch_gives_the_answers_of_questions_asked_alone(name, llava):
-    model = TransformersAnswerer(llava, GENERATIONS[name], dtype="float32")
+    model = TransformersUnderTest(llava, GENERATIONS[name], dtype="float32")
     asked = questions(has_image=(True, True, False, True))
     together = model.answer(asked)
     assert together == [answer for question in asked for answer in model.answer([question])]
@@ -58,8 +58,8 @@ def test_a_model_of_transformers_answers_as_the_checkpoint_it_was_made_of(tmp_pa
     save_model(model, tmp_path / "checkpoint")
     penalised = GenerationConfig(max_new_tokens=8, repetition_penalty=1.5, no_repeat_ngram_size=2)
     asked = questions()  # noise: other images every time
-    theirs = TransformersAnswerer(tmp_path / "llava", penalised, dtype="float32").answer(asked)
-    assert theirs == CheckpointAnswerer(tmp_path / "checkpoint", penalised).answer(asked)
+    theirs = TransformersUnderTest(tmp_path / "llava", penalised, dtype="float32").answer(asked)
+    assert theirs == CheckpointUnderTest(tmp_path / "checkpoint", penalised).answer(asked)
 
 
 def test_a_preset_replaces_the_chat_template(llava):
@@ -73,14 +73,14 @@ def test_a_preset_replaces_the_chat_template(llava):
         not_verified="",
     )
     asked = questions()
-    plain = TransformersAnswerer(llava, GENERATIONS["greedy"], dtype="float32").answer(asked)
-    assert TransformersAnswerer(llava, GENERATIONS["greedy"], preset=preset, dtype="float32").answer(asked) != plain
+    plain = TransformersUnderTest(llava, GENERATIONS["greedy"], dtype="float32").answer(asked)
+    assert TransformersUnderTest(llava, GENERATIONS["greedy"], preset=preset, dtype="float32").answer(asked) != plain
     assert preset.ask("何?", image="<image>") == "問い: <image>何? 答え: "
     assert preset.answer(" 赤です。## 青") == "赤です。"
 
 
 def test_a_question_that_the_processor_refuses_fails_alone(llava, monkeypatch):
-    model = TransformersAnswerer(llava, GENERATIONS["greedy"], dtype="float32")
+    model = TransformersUnderTest(llava, GENERATIONS["greedy"], dtype="float32")
     process = model._processor.image_processor.__class__.preprocess
 
     def narrow_is_refused(self, images, **options):
@@ -95,7 +95,7 @@ def test_a_question_that_the_processor_refuses_fails_alone(llava, monkeypatch):
 
 
 def test_a_question_that_leaves_no_room_for_an_answer_fails_alone(llava):
-    model = TransformersAnswerer(llava, GENERATIONS["greedy"], dtype="float32")
+    model = TransformersUnderTest(llava, GENERATIONS["greedy"], dtype="float32")
     short, *_ = questions()
     image = Image.new("RGB", (40, 30), "red")
     answer, long = model.answer([short, Question("long", "丸は何色ですか。" * 100, image)])
@@ -145,7 +145,7 @@ def test_a_question_that_does_not_fit_alone_fails_alone():
 def test_what_cannot_be_loaded_is_said(tmp_path, config, message):
     (tmp_path / "config.json").write_text(json.dumps(config))
     with pytest.raises(ConfigError, match=message):
-        TransformersAnswerer(tmp_path, GENERATIONS["greedy"])
+        TransformersUnderTest(tmp_path, GENERATIONS["greedy"])
 
 
 def test_a_model_without_a_chat_template_needs_a_preset(llava, tmp_path):
@@ -153,7 +153,7 @@ def test_a_model_without_a_chat_template_needs_a_preset(llava, tmp_path):
         if "chat_template" not in path.name:
             (tmp_path / path.name).symlink_to(path)
     with pytest.raises(ConfigError, match=r"has no chat template, so nobody knows .* choose a preset"):
-        TransformersAnswerer(tmp_path, GENERATIONS["greedy"])
+        TransformersUnderTest(tmp_path, GENERATIONS["greedy"])
 
 
 def test_the_presets_are_the_four_models_of_the_article():

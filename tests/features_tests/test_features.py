@@ -327,7 +327,7 @@ def test_two_processes_share_a_job_by_its_order(tmp_path, store):
 
     def one_after_the_other(job_file):
         for rank in (1, 0):
-            do_job(job_file, rank=rank, num_processes=2, num_decoders=0, tell=lambda event: None)
+            do_job(job_file, rank=rank, num_processes=2, num_decoders=0, report=lambda event: None)
             done.append(len(shard_folders(store)))
 
     manifest = cache_features(tower(), CONFIG, dataset=data, store=store, run_job=one_after_the_other)
@@ -444,7 +444,7 @@ def test_a_restart_needs_room_only_for_what_is_missing(tmp_path, store, monkeypa
     def interrupted(job_file):
         nonlocal num_parts
         num_parts += 1
-        do_job(job_file, rank=0, num_processes=2 if num_parts == 1 else 1, num_decoders=0, tell=lambda event: None)
+        do_job(job_file, rank=0, num_processes=2 if num_parts == 1 else 1, num_decoders=0, report=lambda event: None)
         if num_parts == 1:
             raise KeyboardInterrupt
 

@@ -51,7 +51,7 @@ def dataset(folder, store, count: int = 20):
 
 
 def here(job_file) -> None:
-    do_job(job_file, rank=0, num_processes=1, num_decoders=2, tell=lambda event: None)
+    do_job(job_file, rank=0, num_processes=1, num_decoders=2, report=lambda event: None)
 
 
 def cached(data, store, *, dtype="float32", form="exact"):

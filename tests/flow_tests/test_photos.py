@@ -9,7 +9,7 @@ import pyarrow.parquet as pq
 import pytest
 import yaml
 
-from pipeline.config.experiment import LocalSource, TranslationConfig
+from pipeline.config.experiment import LocalSource, TranslationChecksConfig
 from pipeline.core.errors import DataError
 from pipeline.data.prepare import prepare_dataset
 from pipeline.data.translation_checks import check_translations, require_acceptable
@@ -94,7 +94,7 @@ def checked(tmp_path, monkeypatch):
     folder = tmp_path / "photos"
     folder.mkdir()
     dataset = prepare_dataset(bad_records(folder), store=store)
-    return dataset, check_translations(TranslationConfig(), dataset=dataset, store=store)
+    return dataset, check_translations(TranslationChecksConfig(), dataset=dataset, store=store)
 
 
 def test_a_record_that_cannot_be_used_is_a_finding_that_says_why(checked):

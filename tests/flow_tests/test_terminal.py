@@ -44,7 +44,7 @@ def test_what_a_scheduler_stopped_is_to_be_started_again(number):
 def test_libraries_draw_no_bars_of_their_own_on_the_terminal():
     """Transformers asks huggingface_hub, which reads its environment when it is imported."""
     program = (
-        "import flows.cli.main; from huggingface_hub.utils import are_progress_bars_disabled\n"
+        "import flows.cli.main as cli; from huggingface_hub.utils import are_progress_bars_disabled\n"
         "cli.app = lambda: print(are_progress_bars_disabled()); cli.main()"
     )
     environment = {name: value for name, value in os.environ.items() if not name.startswith("HF_")}

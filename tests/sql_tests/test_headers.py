@@ -5,7 +5,7 @@ from pathlib import Path
 import duckdb
 import pytest
 
-from pipeline.store.queries import READERS, connect
+from pipeline.store.queries import PARAMETER_READERS, connect
 from pipeline.store.sql_files import CHECK_MACROS, SqlFile, all_macros, parse_sql, sql_files
 from tests.support.small_store import build
 
@@ -33,7 +33,9 @@ def empty(tmp_path_factory):
 
 
 def any_values(file: SqlFile) -> dict[str, object]:
-    return {parameter.name: READERS[parameter.type](parameter.default or "1") for parameter in file.parameters}
+    return {
+        parameter.name: PARAMETER_READERS[parameter.type](parameter.default or "1") for parameter in file.parameters
+    }
 
 
 def types_of(connection: duckdb.DuckDBPyConnection, view: SqlFile) -> list[tuple[str, str]]:

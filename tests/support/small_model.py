@@ -3,7 +3,7 @@
 import torch
 
 from model.config import BundledTokenizer, ImageConfig, LlmConfig, RandomLlm, RandomVisionTower, VisionTowerConfig
-from model.disk.checkpoint import LoadedModel, ModelConfig
+from model.disk.checkpoint import CheckpointConfig, LoadedModel
 from model.language_model import build_llm, load_tokenizer
 from model.projector import Projector
 from model.vision.tower import build_vision_tower
@@ -62,6 +62,8 @@ def build_vlm(family: str, *, vision_width: int = VISION_WIDTH) -> VisionLanguag
 
 def build_model(family: str) -> LoadedModel:
     """Everything that answering a question needs, with S2 at 32 and 16 pixels."""
-    config = ModelConfig(images=ImageConfig(image_size=32, scales=(1.0, 0.5)), template="v1", vision_dtype="float32")
+    config = CheckpointConfig(
+        images=ImageConfig(image_size=32, scales=(1.0, 0.5)), template="v1", vision_dtype="float32"
+    )
     tower = build_vision_tower(tower_config())
     return LoadedModel(config, tower, build_vlm(family, vision_width=2 * tower.width), build_tokenizer())

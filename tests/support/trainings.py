@@ -30,7 +30,7 @@ from pipeline.training.ranks import join_ranks
 CHECKPOINT = re.compile(r"optimizer_step-\d{8}$")
 
 
-IMPORTED_ONCE = (join_ranks, train)
+IMPORTED_ONCE = (init_distributed, train)
 ANSWER = "@codes "
 
 

@@ -81,7 +81,7 @@ def test_a_run_whose_process_was_killed_is_closed_by_the_next_one(settings):
     code = f"""
 import os, signal, time
 from pathlib import Path
-from pipeline.config.experiment import TranslationConfig, load_experiment
+from pipeline.config.experiment import TranslationChecksConfig, load_experiment
 from pipeline.core.settings import Settings
 from pipeline.tracking.tables import read_table
 from pipeline.tracking.tracker import Tracker

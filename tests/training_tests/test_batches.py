@@ -16,9 +16,10 @@ from pipeline.core.parquet import write_rows, write_table
 from pipeline.data.samples import Sample, Turn, sample_table
 from pipeline.features.reader import FeatureReader
 from pipeline.store.artifacts import ArtifactStore
-from pipeline.training.batches import STEPS_AHEAD, Feed, batches_ahead, collate
+from pipeline.training.collate import collate
 from pipeline.training.dataset import TrainingSample, load_samples
 from pipeline.training.feature_source import CachedFeatures
+from pipeline.training.prefetch import STEPS_AHEAD, DevicePrefetcher, prefetch
 from pipeline.training.sampler import global_batches, micro_batches, num_micro_batches, num_padded_tokens
 from tests.support.encoded import encode_conversation
 from tests.support.small_shards import encoded_features, key, publish_features, publish_shard
@@ -241,10 +242,10 @@ def test_a_sample_whose_first_answer_does_not_fit_is_left_out_and_counted(tmp_pa
 
 def test_batches_come_in_the_order_of_the_plan(features):
     samples = [training_sample([index, index], [-100, index]) for index in range(4)]
-    steps = batches_ahead([[[0], [1]], [[2, 3], []]], samples, features)
+    steps = prefetch([[[0], [1]], [[2, 3], []]], samples, features)
     ids = [[batch.input_ids[:, 0].tolist() for batch in step] for step in steps]
     assert ids == [[[0], [1]], [[2, 3], [0]]]
-    assert list(batches_ahead([], samples, features)) == []
+    assert list(prefetch([], samples, features)) == []
 
 
 class SlowFeatures:
@@ -265,7 +266,7 @@ class SlowFeatures:
 
 def test_what_goes_wrong_while_reading_is_raised_where_its_turn_comes():
     samples = [training_sample([IMAGE_TOKEN_ID, 6], [-100, 6], image) for image in (H1, H2, H3)]
-    steps = batches_ahead([[[0]], [[1]], [[2]]], samples, SlowFeatures())
+    steps = prefetch([[[0]], [[1]], [[2]]], samples, SlowFeatures())
     assert [next(steps)[0].num_samples, next(steps)[0].num_samples] == [1, 1]
     with pytest.raises(StoreError, match="the features of the third image are damaged"):
         next(steps)
@@ -275,7 +276,7 @@ def test_a_few_steps_are_read_ahead_and_no_more_when_the_training_stops():
     features = SlowFeatures()
     samples = [training_sample([IMAGE_TOKEN_ID, 6], [-100, 6], H1)] * 20
     before = threading.active_count()
-    steps = batches_ahead([[[index]] for index in range(20)], samples, features)
+    steps = prefetch([[[index]] for index in range(20)], samples, features)
     next(steps)
     steps.close()
     assert 1 <= len(features.read) <= 1 + STEPS_AHEAD
@@ -287,7 +288,7 @@ def test_the_feed_gives_what_the_model_takes(features):
         training_sample([5, IMAGE_TOKEN_ID, 6, 7], [-100, -100, -100, 7], H1),
         training_sample([8, 9], [-100, 9]),
     ]
-    (inputs,) = Feed(features, CPU).inputs([collate(samples, features=features)])
+    (inputs,) = DevicePrefetcher(features, CPU).inputs([collate(samples, features=features)])
     ids, vision, predicting, targets, values = inputs
     assert ids.tolist() == [[5, -200, -200, -200, -200, 6, 7], [8, 9, 0, 0, 0, 0, 0]]
     assert (vision.tolist(), predicting.tolist(), targets.tolist()) == ([1, 2, 3, 4], [5, 7], [7, 9])
@@ -313,7 +314,7 @@ def test_batches_copied_beside_the_computation_arrive_whole():
     batches = [collate([sample], features=Random()) for sample in samples]
     matrix = torch.randn(4096, 4096, device=device)
     sums = []
-    for *_, values in Feed(Random(), device).inputs(batches):
+    for *_, values in DevicePrefetcher(Random(), device).inputs(batches):
         matrix = matrix @ matrix / 64  # the device is busy while the next batch is copied
         sums.append(values.double().sum())
         del values

@@ -12,14 +12,14 @@ pytestmark = pytest.mark.slow
 
 ONE_STEP_OF_EACH = """
 import json, sys
-from pipeline.training.ranks import join_ranks
+from pipeline.training.distributed import init_distributed
 import deepspeed, torch
 from pipeline.config.experiment import load_experiment
 from pipeline.training.optimizers import build_optimizer
 from tests.support.small_model import build_vlm
 from tests.model_tests.test_vlm import places_of, training_batch
 
-ranks = join_ranks()
+distributed = init_distributed()
 changes = {"optimizer": "adamw-8bit", "projector_learning_rate": 1e-4}
 config = load_experiment("smoke").finetune.model_copy(update=changes)
 found = {}

@@ -3,7 +3,7 @@ import math
 import pytest
 
 from pipeline.core.errors import TrainingError
-from pipeline.training.monitor import SpikeWatch, require_finite, spike_limit
+from pipeline.training.monitor import SpikeMonitor, require_finite, spike_limit
 
 QUIET = [2.0, 2.1, 1.9] * 10
 """Median 2, of the distances to it 0.1: a standard deviation of 0.14826."""
@@ -34,8 +34,8 @@ def rows(losses):
 
 
 def test_a_spike_is_noted_with_its_samples():
-    watch = SpikeWatch(lambda optimizer_step: [f"a{optimizer_step}", f"b{optimizer_step}"])
-    found = [watch.take(row) for row in rows([*QUIET, 2.5, 3.0])]
+    monitor = SpikeMonitor(lambda optimizer_step: [f"a{optimizer_step}", f"b{optimizer_step}"])
+    found = [monitor.update(row) for row in rows([*QUIET, 2.5, 3.0])]
     assert found[:-1] == [None] * 31
     assert found[-1] == {
         "optimizer_step": 32,
@@ -44,16 +44,16 @@ def test_a_spike_is_noted_with_its_samples():
         "gradient_norm": 1.0,
         "samples": "a32, b32",
     }
-    assert watch.spikes == [found[-1]]
+    assert monitor.spikes == [found[-1]]
 
 
 def test_the_spikes_of_a_long_training_are_those_of_its_parts():
     losses = [*QUIET, 3.0] * 9
-    watch = SpikeWatch(lambda _: [])
+    monitor = SpikeMonitor(lambda _: [])
     for row in rows(losses):
-        watch.take(row)
+        monitor.update(row)
     expected = [step for step, loss in enumerate(losses) if loss > spike_limit(losses[:step])]
-    assert [spike["optimizer_step"] - 1 for spike in watch.spikes] == expected
+    assert [spike["optimizer_step"] - 1 for spike in monitor.spikes] == expected
     assert len(expected) == 9
 
 

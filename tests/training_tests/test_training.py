@@ -32,8 +32,8 @@ from pipeline.data.translation_checks import check_translations
 from pipeline.features.reader import FeatureReader
 from pipeline.features.step import cache_features, calibrate_features, on_this_machine
 from pipeline.store.artifacts import ArtifactStore
-from pipeline.training.batches import collate
 from pipeline.training.checkpoints.resume import find_start
+from pipeline.training.collate import collate
 from pipeline.training.dataset import load_samples
 from pipeline.training.feature_source import CachedFeatures
 from pipeline.training.sampler import global_batches
@@ -126,7 +126,7 @@ class Stages:
         )
 
     def llm_folder(self):
-        """A GPT-2 as others publish it: in a folder, embeddings tied, without dropout so that ranks can be compared."""
+        """A GPT-2 as others publish it: in a folder, embeddings tied, no dropout, so that processes can be compared."""
         folder, tokenizer = self.folder / "gpt2", load_tokenizer(self.config.llm, bundled=TOKENIZER_FOLDER)
         if not folder.exists():
             sizes = {"n_embd": 32, "n_layer": 1, "n_head": 2, "n_inner": 64, "n_positions": 256}

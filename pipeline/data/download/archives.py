@@ -22,7 +22,8 @@ from typing import Literal
 
 from pipeline.core.disk import explaining_full_disk
 from pipeline.core.errors import DataError
-from pipeline.core.files import sha256_of_file, write_text
+from pipeline.core.files import write_text
+from pipeline.core.hashing import sha256_of_file
 from pipeline.core.progress import Progress
 from pipeline.core.safe_paths import refuse_links, safe_parts
 from pipeline.data.download.archive_members import BLOCK_BYTES, Limits, Member, is_root, open_archive
@@ -132,7 +133,7 @@ class _Unpacking:
             progress = Progress(f"unpack {self.archive.name}", total=members.total, unit=members.unit)
             reported, noted = 0.0, time.monotonic()
             for member in members.each:
-                self._take(member, limits)
+                self._unpack(member, limits)
                 now = time.monotonic()
                 if now - reported >= SECONDS_BETWEEN_REPORTS:
                     progress.advance(members.position() - progress.done)
@@ -143,7 +144,7 @@ class _Unpacking:
             progress.advance(members.position() - progress.done)
         progress.finish()
 
-    def _take(self, member: Member, limits: Limits) -> None:
+    def _unpack(self, member: Member, limits: Limits) -> None:
         if member.is_folder and is_root(member.name):
             return
         parts = safe_parts(member.name, where=str(self.archive))

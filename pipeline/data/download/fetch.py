@@ -7,7 +7,6 @@ Layout below the root of the store:
     images/<folder>/...                       what came out of the archives, in LLaVA's layout
 """
 
-import fcntl
 import hashlib
 import logging
 from collections.abc import Iterator, Sequence
@@ -16,13 +15,15 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from pipeline.core.disk import explaining_full_disk, gigabytes
+from pipeline.core.disk import explaining_full_disk
 from pipeline.core.errors import DataError
-from pipeline.core.files import sha256_of_file
+from pipeline.core.hashing import sha256_of_file
+from pipeline.core.locks import locked
 from pipeline.core.progress import BYTES, Progress
 from pipeline.core.retries import Patience
 from pipeline.core.safe_paths import safe_parts
 from pipeline.core.transfers import ByteCounter, as_they_come
+from pipeline.core.wording import size_text
 from pipeline.data.download.archive_members import Limits
 from pipeline.data.download.archives import is_unpacked, unpack
 from pipeline.data.download.http import PART_SUFFIX, Connection, RefusedError, describe_url, fetch_file
@@ -174,7 +175,7 @@ def _fetch_missing(
         return
     total = sum(file.num_bytes or 0 for _, file, _ in missing)
     start = sum(part_bytes(file, folder) for _, file, folder in missing)
-    log.info("fetching %d files, %s, of which %s are there", len(missing), gigabytes(total), gigabytes(start))
+    log.info("fetching %d files, %s, of which %s are there", len(missing), size_text(total), size_text(start))
     progress = Progress("download", total=total, unit=BYTES, start=start)
     with Connection.open(patience, on_bytes=counter.add) as connection, ThreadPoolExecutor(num_parallel) as pool:
         futures: dict[Future[LockedFile], Source] = {
@@ -222,11 +223,5 @@ def _guarded(sources: Sequence[Source], root: Path) -> Iterator[None]:
     with ExitStack() as stack:
         for name in sorted({source.name for source in sources}):
             path = root / SOURCES_FOLDER / name / ".guard"
-            path.parent.mkdir(parents=True, exist_ok=True)
-            file = stack.enter_context(path.open("w"))
-            try:
-                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
-                log.info("%s: another process is fetching it; waiting", name)
-                fcntl.flock(file, fcntl.LOCK_EX)
+            stack.enter_context(locked(path, f"{name}: another process is fetching it; waiting"))
         yield

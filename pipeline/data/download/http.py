@@ -10,17 +10,20 @@ import json
 import logging
 import os
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 
 import httpx
 
-from pipeline.core.disk import gigabytes
 from pipeline.core.errors import DataError, TransientError
-from pipeline.core.files import sha256_of_file, write_text
+from pipeline.core.files import flush, write_text
+from pipeline.core.hashing import sha256_of_file
 from pipeline.core.retries import Patience, TryAgainError, retry_after
+from pipeline.core.transfers import TransferStoppedError
+from pipeline.core.wording import size_text
 from pipeline.store.lockfile import LockedFile
 
 log = logging.getLogger(__name__)
@@ -98,7 +101,7 @@ class PartialFile:
         if expected.num_bytes not in (None, num_bytes):
             raise WrongContentError(f"{num_bytes} bytes came, expected {expected.num_bytes}")
         if num_bytes >= LARGE_BYTES:
-            log.info("%s: all %s came; checking their sha256", self.target.name, gigabytes(num_bytes))
+            log.info("%s: all %s came; checking their sha256", self.target.name, size_text(num_bytes))
         sha256 = sha256_of_file(self.path)
         if expected.sha256 not in (None, sha256):
             raise WrongContentError(f"the sha256 is {sha256}, expected {expected.sha256}")
@@ -107,8 +110,7 @@ class PartialFile:
         return expected.model_copy(update={"num_bytes": num_bytes, "sha256": sha256, "etag": self._etag})
 
     def publish(self) -> None:
-        with self.path.open("rb") as file:
-            os.fsync(file.fileno())
+        flush(self.path)
         os.replace(self.path, self.target)
         self._note.unlink(missing_ok=True)
 
@@ -130,10 +132,6 @@ class RefusedError(Exception):
         self.url = url
         self.status = status
         self.error_code = error_code
-
-
-class StoppedError(Exception):
-    """Another file has failed or the user has had enough."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,7 +167,7 @@ def fetch_file(file: LockedFile, path: Path, *, url: str, headers: Mapping[str, 
         RefusedError: the server does not give the file.
         DataError: what it gives is, twice, not what was announced.
         TransientError: the network or the server is not up to it now; the part stays.
-        StoppedError: ``to.stop`` was set; the part stays.
+        TransferStoppedError: ``to.stop`` was set; the part stays.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     try:
@@ -191,17 +189,23 @@ def describe_url(path: str, url: str, to: Connection) -> LockedFile:
         RefusedError: the server does not give the file.
         TransientError: the network or the server is not up to it now.
     """
-    failures = 0
-    while True:
-        try:
-            return _described(path, url, to)
-        except (httpx.RequestError, TryAgainError) as error:
-            failures += 1
-            if failures >= to.patience.attempts:
-                raise TransientError(f"{url} does not answer: {_reason(error)}; try again later") from error
-            to.patience.wait(failures, asked=getattr(error, "after", None), stop=to.stop)
+    return to.patience.call(
+        lambda: _described(path, url, to),
+        stop=to.stop,
+        give_up=lambda _, error: TransientError(f"{url} does not answer: {error}; try again later"),
+    )
 
 
+@contextmanager
+def _lost_connections() -> Iterator[None]:
+    """May be there for the next attempt."""
+    try:
+        yield
+    except httpx.RequestError as error:
+        raise TryAgainError(str(error) or type(error).__name__) from error
+
+
+@_lost_connections()
 def _described(path: str, url: str, to: Connection) -> LockedFile:
     response = to.client.head(url)
     if response.status_code in (405, 501) or (response.is_success and _total(response) is None):
@@ -227,28 +231,29 @@ def _complete(part: PartialFile, headers: Mapping[str, str], to: Connection) -> 
 
 def _receive_all(part: PartialFile, headers: Mapping[str, str], to: Connection) -> None:
     """Attempts, until all bytes are there."""
-    failures, furthest = 0, part.num_bytes
-    while True:
-        try:
-            _receive(part, headers, to)
-            return
-        except (httpx.RequestError, TryAgainError) as error:
-            if part.num_bytes > furthest:
-                failures, furthest = 0, part.num_bytes
-            failures += 1
-            if failures >= to.patience.attempts:
-                raise TransientError(
-                    f"{part.url}: {_reason(error)}, {failures} times in a row; {gigabytes(part.num_bytes)} are kept, "
-                    "run the same command again to go on"
-                ) from error
-            log.debug("%s: %s; attempt %d follows", part.target.name, _reason(error), failures + 1)
-            to.patience.wait(failures, asked=getattr(error, "after", None), stop=to.stop)
+
+    def give_up(failures: int, error: TryAgainError) -> Exception:
+        if to.stop.is_set():
+            return TransferStoppedError()
+        return TransientError(
+            f"{part.url}: {error}, {failures} times in a row; {size_text(part.num_bytes)} are kept, "
+            "run the same command again to go on"
+        )
+
+    to.patience.call(
+        lambda: _receive(part, headers, to),
+        stop=to.stop,
+        give_up=give_up,
+        on_failure=lambda _, error: log.debug("%s: %s", part.target.name, error),
+        num_bytes=lambda: part.num_bytes,
+    )
 
 
+@_lost_connections()
 def _receive(part: PartialFile, headers: Mapping[str, str], to: Connection) -> None:
     """One attempt to get what is missing."""
     if to.stop.is_set():
-        raise StoppedError
+        raise TransferStoppedError
     start, expected = part.num_bytes, part.file.num_bytes
     if part.path.exists() and start == expected:
         return
@@ -269,7 +274,7 @@ def _receive(part: PartialFile, headers: Mapping[str, str], to: Connection) -> N
                 file.write(chunk)
                 to.on_bytes(len(chunk))
                 if to.stop.is_set():
-                    raise StoppedError
+                    raise TransferStoppedError
                 if expected is not None and file.tell() > expected:
                     raise WrongContentError(f"more than the expected {expected} bytes came")
     if expected is not None and part.num_bytes < expected:
@@ -334,7 +339,3 @@ def _validator(response: httpx.Response) -> str | None:
     etag = str(response.headers.get("ETag", ""))
     date: str | None = response.headers.get("Last-Modified")
     return etag if etag.startswith('"') else date
-
-
-def _reason(error: Exception) -> str:
-    return str(error) or type(error).__name__

@@ -21,7 +21,7 @@ from huggingface_hub.errors import (  # type: ignore[attr-defined]  # HTTPError 
 )
 
 from pipeline.core.errors import ConfigError, DataError, PipelineError, TransientError
-from pipeline.core.retries import Patience, retry_after
+from pipeline.core.retries import Patience, TryAgainError, retry_after
 from pipeline.core.safe_paths import safe_parts
 from pipeline.data.download.http import BUSY_STATUSES, RefusedError
 from pipeline.data.download.registry import SOURCES_FILE
@@ -122,39 +122,38 @@ def explain_refusal(source: Source, error: RefusedError, *, revision: str) -> Pi
 
 def _ask(source: Source, *, revision: str | None, patience: Patience, stop: threading.Event) -> Any:
     """The Hub's record of a repository; busy answers and lost connections are tried again."""
+
+    def give_up(failures: int, error: TryAgainError) -> TransientError:
+        return TransientError(f"{page_of(source)}: {error}, {failures} times in a row; try again later")
+
+    return patience.call(
+        lambda: _ask_once(source, revision=revision, timeout=patience.timeout), stop=stop, give_up=give_up
+    )
+
+
+def _ask_once(source: Source, *, revision: str | None, timeout: float) -> Any:
     api = HfApi(endpoint=endpoint(), token=token() or False)
-    failures = 0
-    while True:
-        asked = None
-        try:
-            return api.repo_info(
-                str(source.repo),
-                repo_type=source.repo_type,
-                revision=revision,
-                files_metadata=True,
-                timeout=patience.timeout,
-            )
-        except GatedRepoError as error:
-            raise _no_access(source, error.response.status_code, is_gated=True) from error
-        except RevisionNotFoundError as error:
-            raise _no_revision(source, str(revision)) from error
-        except RepositoryNotFoundError as error:
-            if error.response.status_code == 401 and (token() or source.is_gated):
-                raise _no_access(source, 401, is_gated=source.is_gated) from error
-            raise _no_repository(source) from error
-        except HfHubHTTPError as error:
-            status = error.response.status_code
-            if status in (401, 403):
-                raise _no_access(source, status, is_gated=source.is_gated) from error
-            if status not in BUSY_STATUSES:
-                raise DataError(f"{page_of(source)} answers {status}; correct source {source.name}") from error
-            reason, asked = f"the Hub answers {status}", retry_after(error.response.headers)
-        except (HTTPError, ConnectionError) as error:
-            reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-        failures += 1
-        if failures >= patience.attempts:
-            raise TransientError(f"{page_of(source)}: {reason}, {failures} times in a row; try again later")
-        patience.wait(failures, asked=asked, stop=stop)
+    try:
+        return api.repo_info(
+            str(source.repo), repo_type=source.repo_type, revision=revision, files_metadata=True, timeout=timeout
+        )
+    except GatedRepoError as error:
+        raise _no_access(source, error.response.status_code, is_gated=True) from error
+    except RevisionNotFoundError as error:
+        raise _no_revision(source, str(revision)) from error
+    except RepositoryNotFoundError as error:
+        if error.response.status_code == 401 and (token() or source.is_gated):
+            raise _no_access(source, 401, is_gated=source.is_gated) from error
+        raise _no_repository(source) from error
+    except HfHubHTTPError as error:
+        status = error.response.status_code
+        if status in (401, 403):
+            raise _no_access(source, status, is_gated=source.is_gated) from error
+        if status not in BUSY_STATUSES:
+            raise DataError(f"{page_of(source)} answers {status}; correct source {source.name}") from error
+        raise TryAgainError(f"the Hub answers {status}", after=retry_after(error.response.headers)) from error
+    except (HTTPError, ConnectionError) as error:
+        raise TryAgainError(str(error).splitlines()[0] if str(error) else type(error).__name__) from error
 
 
 def _locked(sibling: Any, *, sha256: str | None) -> LockedFile:

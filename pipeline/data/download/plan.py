@@ -8,9 +8,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from pipeline.core.disk import free_bytes, free_files, gigabytes
+from pipeline.core.disk import free_bytes, free_files
 from pipeline.core.errors import PipelineError, StoreError, TransientError
 from pipeline.core.retries import Patience
+from pipeline.core.wording import size_text
 from pipeline.data.download.archives import read_marker
 from pipeline.data.download.fetch import current_pin, image_folder, is_there, look_up, part_bytes, source_folder
 from pipeline.data.download.http import Connection
@@ -64,8 +65,8 @@ class SourcePlan:
         return {
             "source": self.source.name,
             "files": f"{about}{self.num_files}",
-            "to fetch": f"{about}{gigabytes(self.bytes_to_fetch)}" if self.bytes_to_fetch else "there",
-            "disk": f"{'~' if is_rough else ''}{gigabytes(self.disk_bytes)}" if self.disk_bytes else "there",
+            "to fetch": f"{about}{size_text(self.bytes_to_fetch)}" if self.bytes_to_fetch else "there",
+            "disk": f"{'~' if is_rough else ''}{size_text(self.disk_bytes)}" if self.disk_bytes else "there",
             "licence": self.source.licence,
             "terms": "; ".join(terms),
         }
@@ -105,8 +106,8 @@ class FetchPlan:
         """What stands below the table: totals, licences that forbid things, accounts that are missing."""
         about = "about " if self.is_estimate else ""
         lines = [
-            f"to fetch: {about}{gigabytes(self.bytes_to_fetch)}; disk needed: about {gigabytes(self.disk_bytes)}, "
-            f"archives and what comes out of them; free at {self.root}: {gigabytes(self.free_bytes)}"
+            f"to fetch: {about}{size_text(self.bytes_to_fetch)}; disk needed: about {size_text(self.disk_bytes)}, "
+            f"archives and what comes out of them; free at {self.root}: {size_text(self.free_bytes)}"
         ]
         if unknown := {plan.estimate for plan in self.sources if plan.is_estimate and not plan.problem}:
             lines.append(f"sizes with ~ are estimates: {'; '.join(sorted(unknown))}")
@@ -151,9 +152,9 @@ def require_disk(plan: FetchPlan) -> None:
     needed = plan.disk_bytes + SPARE_BYTES
     if plan.disk_bytes and needed > plan.free_bytes:
         largest = sorted(plan.sources, key=lambda source: -source.disk_bytes)[:3]
-        parts = ", ".join(f"{source.source.name} {gigabytes(source.disk_bytes)}" for source in largest)
+        parts = ", ".join(f"{source.source.name} {size_text(source.disk_bytes)}" for source in largest)
         raise StoreError(
-            f"the download needs {gigabytes(needed)} at {plan.root} and {gigabytes(plan.free_bytes)} are free "
+            f"the download needs {size_text(needed)} at {plan.root} and {size_text(plan.free_bytes)} are free "
             f"(most of it: {parts}). Free some space, or set LLAVA_JP_STORE to a folder on a larger disk"
         )
     if plan.free_files is not None and plan.files_to_unpack > plan.free_files:

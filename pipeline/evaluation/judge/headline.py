@@ -48,7 +48,7 @@ def read_judge_scores(judgements: Manifest) -> list[dict[str, Any]]:
     return rows
 
 
-def withheld_because(judgements: Manifest, limits: LimitsConfig) -> str | None:
+def judgements_withheld_because(judgements: Manifest, limits: LimitsConfig) -> str | None:
     """Why the clean numbers may not be shown; None when they may."""
     summary = JudgementsSummary.of(judgements)
     served = summary.served_models
@@ -70,7 +70,7 @@ def withheld_because(judgements: Manifest, limits: LimitsConfig) -> str | None:
 
 def shown_judge_scores(judgements: Manifest, limits: LimitsConfig) -> list[dict[str, Any]]:
     """Rows to print: variant, metric, value, interval, counts, spread. Withheld numbers are None."""
-    is_withheld = withheld_because(judgements, limits) is not None
+    is_withheld = judgements_withheld_because(judgements, limits) is not None
     hidden = dict.fromkeys(("value", "low", "high", "repeat_deviation", "repeat_lowest", "repeat_highest"))
     shown = []
     for row in read_judge_scores(judgements):

@@ -3,7 +3,6 @@
 The order is fixed, the reference first, so that a judge's preference for a place is the same for every model.
 """
 
-import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -19,6 +18,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from pipeline.config.datasets import PublishedSource
 from pipeline.config.evaluation import BenchmarkConfig, EvaluationConfig, JudgeConfig
 from pipeline.core.errors import DataError, explain
+from pipeline.core.hashing import sha256_of_json
 from pipeline.evaluation.judge.rows import JudgedItem
 
 ProtocolName = Literal["heron-official"]
@@ -46,7 +46,7 @@ class Wording(BaseModel):
     @property
     def sha256(self) -> str:
         """Of what is sent, without the rules; known before anything is downloaded."""
-        return _sha256([self.system, self.user])
+        return sha256_of_json([self.system, self.user])
 
 
 class Rule(BaseModel):
@@ -69,7 +69,7 @@ class JudgePrompt:
     def sha256(self) -> str:
         """Of the wording and of the rules of all categories: scores of different prompts are never compared."""
         rules = {category: [rule.role, rule.prompt] for category, rule in self.rules.items()}
-        return _sha256([self.wording.system, self.wording.user, rules])
+        return sha256_of_json([self.wording.system, self.wording.user, rules])
 
     def messages(self, item: JudgedItem, answer: str) -> Messages:
         """The system and the user message about one answer. The texts are put in as they are."""
@@ -121,8 +121,3 @@ def read_prompt(protocol: ProtocolName, rules_file: Path) -> JudgePrompt:
         return JudgePrompt(wording, {name: Rule.model_validate(rules[name]) for name in wording.categories})
     except ValidationError as error:
         raise DataError(explain(error, str(rules_file))) from error
-
-
-def _sha256(value: Any) -> str:
-    text = json.dumps(value, ensure_ascii=False, sort_keys=True, separators=(",", ":"))
-    return hashlib.sha256(text.encode()).hexdigest()

@@ -16,7 +16,6 @@ from pipeline.evaluation.rows import Prediction
 from pipeline.store.manifest import Manifest
 
 COLUMNS = ("item_id", "category", "image_category", "context", "question", "reference")
-IDS_SHOWN = 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,8 +83,7 @@ def _repeated(names: Sequence[str]) -> list[str]:
 
 def _some(names: Sequence[str]) -> str:
     """``3 items (17, 18, 19)``; the first ones only when there are many."""
-    shown = ", ".join(names[:IDS_SHOWN]) + (", …" if len(names) > IDS_SHOWN else "")
-    return f"{len(names)} item{'s' if len(names) != 1 else ''} ({shown})"
+    return f"{len(names)} item{'s' if len(names) != 1 else ''} ({first_few(names)})"
 
 
 Status = Literal[ReadStatus, "refused", "no_reply", "no_answer"]

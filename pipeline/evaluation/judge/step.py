@@ -13,6 +13,7 @@ from typing import get_args
 from pipeline.config.evaluation import JudgeConfig
 from pipeline.core.errors import DataError, TransientError
 from pipeline.core.parquet import write_rows
+from pipeline.core.wording import first_few
 from pipeline.evaluation.judge.aggregate import JUDGE_SCORE_SCHEMA, judge_score_rows
 from pipeline.evaluation.judge.ask import Asked, Asker, OnReply
 from pipeline.evaluation.judge.headline import JudgementsSummary, judge_label
@@ -138,7 +139,7 @@ def _judgements(
 def _require_replies(rows: Sequence[Judgement], *, max_failures: int) -> None:
     missing = [row for row in rows if row.status == "no_reply"]
     if len(missing) > max_failures:
-        shown = ", ".join(dict.fromkeys(row.item_id for row in missing[:5])) + (", …" if len(missing) > 5 else "")
+        shown = first_few(list(dict.fromkeys(row.item_id for row in missing)))
         raise TransientError(
             f"{len(missing)} of {len(rows)} judgements have no reply (items {shown}): {missing[0].reason}. All other "
             "replies are kept; run the same command again to ask only for these, or allow for them in "

@@ -17,7 +17,7 @@ IMAGES_KEPT = 512
 """Images whose features stay in memory, for further questions about them: 1.7 GB at 768 pixels."""
 
 
-class CheckpointAnswerer:
+class CheckpointUnderTest:
     """A folder that training or ``llava-jp export`` wrote, or a published LLaVA-JP, on this machine's best device."""
 
     def __init__(self, folder: Path, generation: GenerationConfig, *, dtype: Dtype = "float32") -> None:

@@ -1,6 +1,5 @@
 """A vision model behind an endpoint that speaks OpenAI's chat completions, asked patiently and in parallel."""
 
-import base64
 import io
 import threading
 from collections.abc import Sequence
@@ -17,6 +16,7 @@ from pipeline.config.measured import EndpointModel
 from pipeline.core.errors import ConfigError, EndpointError, TransientError
 from pipeline.core.retries import Patience
 from pipeline.core.settings import Settings
+from pipeline.data.images import data_url
 from pipeline.evaluation.answers import Question, Unanswered
 from pipeline.evaluation.inquiry import Inquiry, Reply
 from pipeline.evaluation.openai_client import OPENAI_URL, Endpoint, OpenAiJudge, Spending
@@ -51,13 +51,13 @@ def endpoint_of(model: EndpointModel, settings: Settings, *, patience: Patience 
         max_concurrency=settings.model_concurrency,
         patience=patience or Patience(timeout=settings.model_timeout),
         error=EndpointError,
-        role="answer",
+        verb="answer",
         key_name="LLAVA_JP_MODEL_API_KEY or OPENAI_API_KEY",
         advice="LLAVA_JP_MODEL_BASE_URL or OPENAI_BASE_URL says where the model is",
     )
 
 
-class EndpointAnswerer:
+class EndpointUnderTest:
     """One model at one endpoint. An answer that does not come is a failed item; if none comes, the endpoint is gone."""
 
     def __init__(self, model: EndpointModel, generation: GenerationConfig, endpoint: Endpoint) -> None:
@@ -95,9 +95,7 @@ class EndpointAnswerer:
 
     def _inquiry(self, question: Question) -> Inquiry:
         text: list[dict[str, Any]] = [{"type": "text", "text": question.text}]
-        image = (
-            [] if question.image is None else [{"type": "image_url", "image_url": {"url": data_url(question.image)}}]
-        )
+        image = [] if question.image is None else [{"type": "image_url", "image_url": {"url": png_url(question.image)}}]
         return Inquiry(
             model=self._model.model,
             messages=({"role": "user", "content": [*image, *text]},),
@@ -128,11 +126,11 @@ def require_expressible(generation: GenerationConfig) -> None:
         raise ConfigError(f"an endpoint has no {', '.join(others)}; take the generation settings greedy-256 or demo")
 
 
-def data_url(image: Image.Image) -> str:
+def png_url(image: Image.Image) -> str:
     """The image as PNG, which loses nothing, in a URL."""
     content = io.BytesIO()
     image.save(content, format="PNG")
-    return f"data:image/png;base64,{base64.b64encode(content.getvalue()).decode()}"
+    return data_url(content.getvalue())
 
 
 def _answer(reply: Reply) -> str | Unanswered:

@@ -13,7 +13,6 @@ from pipeline.config.experiment import ExperimentName, apply_override, load_expe
 from pipeline.config.measured import (
     CheckpointModel,
     EndpointModel,
-    ModelConfig,
     ModelEvaluation,
     SavedOrDtype,
     StoredModel,
@@ -108,7 +107,7 @@ def _files(text: str, benchmarks: Sequence[str]) -> dict[str, Path]:
 
 
 def evaluation_of(
-    model: ModelConfig,
+    model: ModelUnderTestConfig,
     *,
     name: str | None,
     benchmarks: Sequence[Mapping[str, Any]],
@@ -146,13 +145,13 @@ def evaluation_of(
         raise ConfigError(explain(error, "the evaluation")) from error
 
 
-def default_name(model: ModelConfig) -> str:
+def default_name(model: ModelUnderTestConfig) -> str:
     """A short name that tells models apart."""
     match model:
         case CheckpointModel():
             text = model.name.partition("@")[0].rstrip("/").rpartition("/")[2]
             text = text.removesuffix(".yaml") + (OF_AN_EXPERIMENT if text.endswith(".yaml") else "")
-            text += OF_AN_EXPERIMENT if text in set(ExperimentName) else ""
+            text += OF_AN_EXPERIMENT if is_experiment_name(text) else ""
         case TransformersModel():
             weights = model.weights
             text = weights.id.rpartition("/")[2] if isinstance(weights, HubFolder) else weights.folder.name
@@ -178,7 +177,7 @@ def benchmarks_of(names: Sequence[str], protocol: str | None = None) -> list[dic
     for name in names:
         if name in KNOWN_BENCHMARKS:
             found.append({"name": name})
-        elif name in set(ExperimentName) or name.endswith((".yaml", ".yml")):
+        elif is_experiment_name(name) or is_experiment_file(name):
             found += [benchmark.model_dump(mode="json") for benchmark in load_experiment(name).evaluation.benchmarks]
         else:
             raise ConfigError(

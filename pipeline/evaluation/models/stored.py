@@ -11,15 +11,14 @@ from pathlib import Path
 from typing import Any
 
 from pipeline.core.errors import DataError
+from pipeline.core.wording import first_few
 from pipeline.evaluation.answers import Question, Unanswered
 from pipeline.evaluation.rows import Item
-
-IDS_SHOWN = 5
 
 Answers = Mapping[str, str | Unanswered]
 
 
-class StoredAnswerer:
+class StoredAnswersUnderTest:
     """A model that says what is written in a file."""
 
     def __init__(self, answers: Answers) -> None:
@@ -49,11 +48,11 @@ def read_answers(path: Path, *, items: Sequence[Item], all_items: Sequence[Item]
         answers = _by_id(path, _lines(path, text))
     known, wanted = {item.item_id for item in all_items}, [item.item_id for item in items]
     if strange := [name for name in answers if name not in known]:
-        raise DataError(f"{path} answers questions that {items[0].benchmark} does not have: {_some(strange)}")
+        raise DataError(f"{path} answers questions that {items[0].benchmark} does not have: {first_few(strange)}")
     if missing := [name for name in wanted if name not in answers]:
         raise DataError(
             f"{path} has no answer to {len(missing)} of {len(wanted)} questions of "
-            f"{items[0].benchmark}/{items[0].protocol}: {_some(missing)}"
+            f"{items[0].benchmark}/{items[0].protocol}: {first_few(missing)}"
         )
     return {name: answers[name] for name in wanted}
 
@@ -125,7 +124,3 @@ def _by_place(
             raise DataError(f"{path}: prediction {place} is not a text: {prediction!r}")
         answers[item.item_id] = prediction
     return answers
-
-
-def _some(names: Sequence[str]) -> str:
-    return ", ".join(names[:IDS_SHOWN]) + (", …" if len(names) > IDS_SHOWN else "")

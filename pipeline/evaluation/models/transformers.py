@@ -30,7 +30,7 @@ from pipeline.features.encoder import default_device
 DEFAULT_PLACEHOLDER = "<image>"
 
 
-class TransformersAnswerer:
+class TransformersUnderTest:
     """A model folder that Transformers reads, on this machine's best device.
 
     Args:

@@ -2,21 +2,22 @@
 
 import hashlib
 import logging
-import os
 from collections.abc import Iterable
 from functools import partial
 from pathlib import Path
 
-from pipeline.core.disk import explaining_full_disk, free_bytes, free_files, gigabytes
+from pipeline.core.disk import explaining_full_disk, free_bytes, free_files
 from pipeline.core.errors import StoreError
-from pipeline.core.files import UNFINISHED_SUFFIX, sha256_of_file
+from pipeline.core.files import appearing
+from pipeline.core.hashing import sha256_of_file
 from pipeline.core.progress import BYTES, Progress
 from pipeline.core.safe_paths import place_of
 from pipeline.core.transfers import Transfers
+from pipeline.core.wording import size_text
 from pipeline.store.artifacts import ArtifactStore
 from pipeline.store.manifest import ArtifactFile, Manifest
 from pipeline.store.remote.artifacts import RemoteArtifacts, with_parts
-from pipeline.store.remote.shipments import Moved, Shipment, moved_by, said
+from pipeline.store.remote.shipments import Moved, Shipment, described, moved_by
 from pipeline.store.remote.storage import ObjectStorage
 
 log = logging.getLogger(__name__)
@@ -40,7 +41,7 @@ def pull(addresses: Iterable[str], *, store: ArtifactStore, storage: ObjectStora
     shipments = {each.address: _shipment(store, each) for each in manifests if store.at(each.address) is None}
     moved = moved_by(shipments.values(), num_artifacts=len(manifests))
     total = sum(shipment.manifest.num_bytes for shipment in shipments.values())
-    log.info("pull from %s: %s", storage.url, said(moved, num_bytes_there=total - moved.num_bytes))
+    log.info("pull from %s: %s", storage.url, described(moved, num_bytes_there=total - moved.num_bytes))
     _require_disk(moved, store.root)
     if not shipments:
         return moved
@@ -73,7 +74,7 @@ def _require_disk(moved: Moved, root: Path) -> None:
     needed, free = moved.num_bytes + SLACK_BYTES_PER_FILE * moved.num_files, free_bytes(root)
     if needed > free:
         raise StoreError(
-            f"the pull needs {gigabytes(needed)} at {root} and {gigabytes(free)} are free. "
+            f"the pull needs {size_text(needed)} at {root} and {size_text(free)} are free. "
             "Free some space, or set LLAVA_JP_STORE to a folder on a larger disk"
         )
     if (files_left := free_files(root)) is not None and moved.num_files > files_left:
@@ -104,15 +105,14 @@ def _receive_file(
         there = "is missing" if num_bytes is None else f"has {num_bytes} bytes"
         raise StoreError(f"{url} {there}, and its manifest says {file.num_bytes} bytes; {_advice(remote, manifest)}")
     path.parent.mkdir(parents=True, exist_ok=True)
-    unfinished = path.with_name(path.name + UNFINISHED_SUFFIX)
-    unfinished.unlink(missing_ok=True)
-    sha256 = _download(remote.storage, key, unfinished, num_bytes, transfers)
-    if sha256 != file.sha256:
-        unfinished.unlink()
-        raise StoreError(
-            f"{url} has the sha256 {sha256}, and its manifest says {file.sha256}; {_advice(remote, manifest)}"
-        )
-    os.replace(unfinished, path)
+    with appearing(path) as unfinished:
+        unfinished.unlink(missing_ok=True)
+        sha256 = _download(remote.storage, key, unfinished, num_bytes, transfers)
+        if sha256 != file.sha256:
+            unfinished.unlink()
+            raise StoreError(
+                f"{url} has the sha256 {sha256}, and its manifest says {file.sha256}; {_advice(remote, manifest)}"
+            )
 
 
 def _download(storage: ObjectStorage, key: str, path: Path, num_bytes: int, transfers: Transfers) -> str:
@@ -123,8 +123,6 @@ def _download(storage: ObjectStorage, key: str, path: Path, num_bytes: int, tran
             sha256.update(block)
             file.write(block)
             transfers.advance(len(block))
-        file.flush()
-        os.fsync(file.fileno())
     return sha256.hexdigest()
 
 

@@ -7,13 +7,14 @@ from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 
 from pipeline.core.errors import StoreError
-from pipeline.core.files import UNFINISHED_SUFFIX, sha256_of_file
+from pipeline.core.files import UNFINISHED_SUFFIX
+from pipeline.core.hashing import sha256_of_file
 from pipeline.core.progress import BYTES, Progress
 from pipeline.core.transfers import Transfers
 from pipeline.store.artifacts import ArtifactStore
 from pipeline.store.manifest import MANIFEST_NAME, ArtifactFile, Manifest
 from pipeline.store.remote.artifacts import NUM_LOOKS_AT_ONCE, RemoteArtifacts, with_parts
-from pipeline.store.remote.shipments import Moved, Shipment, moved_by, said
+from pipeline.store.remote.shipments import Moved, Shipment, described, moved_by
 from pipeline.store.remote.storage import ObjectStorage
 
 log = logging.getLogger(__name__)
@@ -38,7 +39,7 @@ def push(addresses: Iterable[str], *, store: ArtifactStore, storage: ObjectStora
     shipments = {look.manifest.address: look for look in looks if look}
     moved = moved_by(shipments.values(), num_artifacts=len(manifests))
     total = sum(shipment.manifest.num_bytes for shipment in shipments.values())
-    log.info("push to %s: %s", storage.url, said(moved, num_bytes_there=total - moved.num_bytes))
+    log.info("push to %s: %s", storage.url, described(moved, num_bytes_there=total - moved.num_bytes))
     if not shipments:
         return moved
     progress = Progress("push", total=total, unit=BYTES, start=total - moved.num_bytes)

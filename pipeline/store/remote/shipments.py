@@ -3,7 +3,7 @@
 from collections.abc import Collection
 from dataclasses import dataclass
 
-from pipeline.core.disk import gigabytes
+from pipeline.core.wording import size_text
 from pipeline.store.manifest import ArtifactFile, Manifest
 
 
@@ -36,10 +36,10 @@ def moved_by(shipments: Collection[Shipment], *, num_artifacts: int) -> Moved:
     return Moved(len(shipments), num_files, num_bytes, num_artifacts - len(shipments))
 
 
-def said(moved: Moved, *, num_bytes_there: int) -> str:
+def described(moved: Moved, *, num_bytes_there: int) -> str:
     """What is about to be moved, in words."""
-    there = f", {gigabytes(num_bytes_there)} of them moved before" if num_bytes_there else ""
+    there = f", {size_text(num_bytes_there)} of them moved before" if num_bytes_there else ""
     return (
-        f"{moved.num_artifacts} artifacts, {moved.num_files} files, {gigabytes(moved.num_bytes)}{there}; "
+        f"{moved.num_artifacts} artifacts, {moved.num_files} files, {size_text(moved.num_bytes)}{there}; "
         f"{moved.num_there} artifacts are complete"
     )

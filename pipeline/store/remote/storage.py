@@ -19,7 +19,7 @@ import fsspec
 from fsspec.callbacks import Callback
 
 from pipeline.core.errors import ConfigError, PipelineError, StoreError, TransientError
-from pipeline.core.files import UNFINISHED_SUFFIX
+from pipeline.core.files import appearing
 
 PACKAGES = {"file": "fsspec", "gs": "gcsfs", "s3": "'llava-jp-pipeline[s3]'"}
 """What to install for a protocol."""
@@ -220,8 +220,8 @@ class ObjectStorage:
         """Make a small object, in the same way."""
         with self._explained(key):
             if self.url.protocol == "file":
-                self.filesystem.pipe_file(self._path(key) + UNFINISHED_SUFFIX, content)
-                os.replace(self._path(key) + UNFINISHED_SUFFIX, self._path(key))
+                with appearing(Path(self._path(key))) as unfinished:
+                    self.filesystem.pipe_file(str(unfinished), content)
             else:
                 self.filesystem.pipe_file(self._path(key), content)
 
@@ -231,12 +231,14 @@ class ObjectStorage:
             self.filesystem.rm_file(self._path(key))
 
     def _copy(self, path: Path, key: str, on_bytes: OnBytes) -> None:
-        target, unfinished = self._path(key), self._path(key) + UNFINISHED_SUFFIX
-        with path.open("rb") as source, self.filesystem.open(unfinished, "wb") as copy:
+        with (
+            appearing(Path(self._path(key))) as unfinished,
+            path.open("rb") as source,
+            self.filesystem.open(str(unfinished), "wb") as copy,
+        ):
             while block := source.read(BLOCK_BYTES):
                 copy.write(block)
                 on_bytes(len(block))
-        os.replace(unfinished, target)
 
     def _path(self, key: str) -> str:
         return f"{self.url.root}/{key}".rstrip("/")

@@ -4,7 +4,6 @@ MLflow makes a new database in some fifty migrations. SQLite does not undo half 
 between would leave a file that MLflow never opens again.
 """
 
-import os
 from pathlib import Path
 
 from pipeline.compute.devices import held_alone
@@ -21,7 +20,7 @@ def make_database(uri: str) -> None:
     path = Path(uri.removeprefix(SQLITE))
     if path.is_file():
         return
-    with held_alone(path.with_name(f"{path.name}.lock"), "another process makes MLflow's database"):
+    with locked(path.with_name(f"{path.name}.lock"), "another process makes MLflow's database"):
         if path.is_file():
             return
         unfinished = path.with_name(path.name + UNFINISHED_SUFFIX)

@@ -6,7 +6,6 @@ parameter, and metadata that every stage can read, so that all ways between the 
 
 import json
 import os
-import shutil
 from argparse import Namespace
 from pathlib import Path
 from typing import Any
@@ -15,7 +14,7 @@ import torch
 from deepspeed import __version__ as deepspeed_version
 from deepspeed.checkpoint import ds_to_universal
 
-from pipeline.core.files import UNFINISHED_SUFFIX, flush
+from pipeline.core.files import appearing_folder
 from pipeline.training.checkpoints.folder import PROGRESS_NAME, read_record
 from pipeline.training.checkpoints.resume import ConversionJob
 from pipeline.training.checkpoints.zero0 import MODEL_STATES, MOMENTS, universal_state
@@ -27,19 +26,13 @@ NOT_NEEDED = ("module", "optimizer", "param_shapes", "buffer_names", "frozen_par
 
 def convert(job: ConversionJob) -> None:
     """Write the universal form of a checkpoint; it appears under its name when it is whole."""
-    unfinished = job.target.with_name(job.target.name + UNFINISHED_SUFFIX)
-    shutil.rmtree(unfinished, ignore_errors=True)
-    unfinished.mkdir()
     record = read_record(job.checkpoint)
-    if record.zero_stage:
-        _convert_partitioned(job.checkpoint, unfinished)
-    else:
-        _convert_unpartitioned(job.checkpoint, unfinished)
-    _complete(job.checkpoint, unfinished, optimizer_step=record.optimizer_step)
-    for path in unfinished.rglob("*"):
-        flush(path)
-    os.replace(unfinished, job.target)
-    flush(job.target.parent)
+    with appearing_folder(job.target) as unfinished:
+        if record.zero_stage:
+            _convert_partitioned(job.checkpoint, unfinished)
+        else:
+            _convert_unpartitioned(job.checkpoint, unfinished)
+        _complete(job.checkpoint, unfinished, optimizer_step=record.optimizer_step)
 
 
 def _convert_partitioned(checkpoint: Path, target: Path) -> None:

@@ -14,8 +14,8 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from pipeline.core.disk import gigabytes
 from pipeline.core.files import UNFINISHED_SUFFIX, files_below, flush, write_text
+from pipeline.core.wording import size_text
 from pipeline.store.artifacts import WORK_FOLDER
 from pipeline.store.manifest import Record
 
@@ -89,7 +89,7 @@ def last_sound_checkpoint(folder: Path) -> Path | None:
         shutil.rmtree(unfinished)  # left by a crash in the middle of a write
     for checkpoint in reversed(whole_checkpoints(folder)):
         size = sum(read_record(checkpoint).files.values())
-        log.info("%s: %s are compared with their checksums", checkpoint.name, gigabytes(size))
+        log.info("%s: %s are compared with their checksums", checkpoint.name, size_text(size))
         problems = list(problems_of(checkpoint))
         if not problems:
             return checkpoint

@@ -20,9 +20,10 @@ from deepspeed.runtime.fp16.loss_scaler import LossScaler
 from deepspeed.runtime.zero.config import ZeroStageEnum
 from deepspeed.utils.tensor_fragment import fragment_address
 
-from pipeline.core.disk import free_bytes, gigabytes
+from pipeline.core.disk import free_bytes
 from pipeline.core.errors import StoreError
 from pipeline.core.files import UNFINISHED_SUFFIX, write_text
+from pipeline.core.wording import size_text
 from pipeline.training.checkpoints.folder import (
     PROGRESS_NAME,
     checkpoint_folder,
@@ -32,8 +33,8 @@ from pipeline.training.checkpoints.folder import (
     whole_checkpoints,
 )
 from pipeline.training.checkpoints.zero0 import load_unpartitioned, parameter_names
+from pipeline.training.distributed import Distributed
 from pipeline.training.job import TrainingJob
-from pipeline.training.ranks import Ranks
 
 
 @dataclass
@@ -68,7 +69,7 @@ class DurableFiles(TorchCheckpointEngine):  # type: ignore[misc]
             return torch.load(path, map_location=map_location, weights_only=True)
 
 
-def save_checkpoint(job: TrainingJob, engine: Any, ranks: Ranks, progress: TrainingProgress) -> None:
+def save_checkpoint(job: TrainingJob, engine: Any, distributed: Distributed, progress: TrainingProgress) -> None:
     """Everything a restart needs; it appears under its name only when all processes have written their part.
 
     Raises:
@@ -79,18 +80,18 @@ def save_checkpoint(job: TrainingJob, engine: Any, ranks: Ranks, progress: Train
     unfinished = folder / (checkpoint_name(optimizer_step) + UNFINISHED_SUFFIX)
     engine.checkpoint_engine = DurableFiles()
     with _explained(unfinished, optimizer_step):
-        if ranks.rank == 0:
+        if distributed.rank == 0:
             shutil.rmtree(unfinished, ignore_errors=True)
             unfinished.mkdir(parents=True)
             state = {**asdict(progress), "parameter_names": parameter_names(engine)}
             write_text(unfinished / PROGRESS_NAME, json.dumps(state, ensure_ascii=False))
         engine.save_checkpoint(str(folder), tag=unfinished.name, save_latest=False, exclude_frozen_parameters=True)
         dist.barrier()
-        if ranks.rank == 0:
+        if distributed.rank == 0:
             seal(
                 unfinished,
                 optimizer_step=optimizer_step,
-                num_processes=ranks.num_processes,
+                num_processes=distributed.num_processes,
                 zero_stage=job.zero_stage,
                 optimizer=job.config.optimizer,
             )
@@ -108,7 +109,7 @@ def _explained(unfinished: Path, optimizer_step: int) -> Iterator[None]:
         whole = [path.name for path in whole_checkpoints(folder)]
         raise StoreError(
             f"the checkpoint of optimizer step {optimizer_step} could not be written: {error.strerror or error} "
-            f"({gigabytes(free_bytes(folder))} free in {folder}). Free some space and run the same command again: it "
+            f"({size_text(free_bytes(folder))} free in {folder}). Free some space and run the same command again: it "
             f"goes on from {whole[-1] if whole else 'the beginning, since there is no whole checkpoint yet'}"
         ) from error
 

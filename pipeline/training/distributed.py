@@ -11,7 +11,7 @@ from pipeline.core.errors import ConfigError
 
 
 @dataclass(frozen=True, slots=True)
-class Ranks:
+class Distributed:
     """This process among all of them."""
 
     rank: int
@@ -19,7 +19,7 @@ class Ranks:
     device: torch.device
 
 
-def join_ranks() -> Ranks:
+def init_distributed() -> Distributed:
     """Meet the other processes.
 
     Raises:
@@ -37,4 +37,4 @@ def join_ranks() -> Ranks:
     if on_gpu:
         torch.cuda.set_device(local_rank)
     device = torch.device("cuda", local_rank) if on_gpu else torch.device("cpu")
-    return Ranks(dist.get_rank(), dist.get_world_size(), device)
+    return Distributed(dist.get_rank(), dist.get_world_size(), device)
