@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from flows.cli.terminal import console, narrated, size
+from flows.cli.terminal import console, narrated
 from model.config import Dtype, GenerationConfig
 from pipeline.core.errors import ConfigError, DataError
 from pipeline.core.settings import load_settings
@@ -39,7 +39,7 @@ SavedDtype = Annotated[Literal["bfloat16", "float32"], typer.Option(help="Number
 def export(
     model: Model,
     folder: Annotated[Path, typer.Argument(help="A new folder.")],
-    form: Form = "llava-jp",
+    form: ReleaseFormatOption = "llava-jp",
     dtype: SavedDtype = "bfloat16",
 ) -> None:
     """Write a model as a folder that Transformers loads: weights, processor, chat template, model card."""
@@ -54,7 +54,7 @@ def export(
 def publish(
     model: Model,
     repo: Annotated[str, typer.Argument(help="owner/name on the Hub; made when it does not exist.")],
-    form: Form = "llava-jp",
+    form: ReleaseFormatOption = "llava-jp",
     dtype: SavedDtype = "bfloat16",
     private: Annotated[bool, typer.Option("--private", help="Make a new repository private.")] = False,
 ) -> None:

@@ -7,11 +7,11 @@ import typer
 import yaml
 from rich.table import Table
 
-from flows.cli.terminal import console, print_records, size
+from flows.cli.terminal import console, print_records
 from pipeline.config.experiment import ExperimentConfig, load_experiment
 from pipeline.core.disk import free_bytes
-from pipeline.core.progress import duration
 from pipeline.core.settings import load_settings
+from pipeline.core.wording import duration_text, size_text
 from pipeline.store.artifacts import ArtifactStore
 
 if TYPE_CHECKING:
@@ -117,8 +117,8 @@ def _print_steps(plan: "Plan", costs: Mapping["Role", "Cost"], to_do: set["Role"
         table.add_column(heading, justify="right" if heading in ("disk", "time", "memory") else "left")
     for step in plan:
         cost, mark = costs[step.role], "~" if step.role in to_do else ""
-        memory = "" if cost.memory_bytes is None else mark + size(cost.memory_bytes)
-        disk, time = mark + size(cost.num_bytes), mark + duration(cost.seconds)
+        memory = "" if cost.memory_bytes is None else mark + size_text(cost.memory_bytes)
+        disk, time = mark + size_text(cost.num_bytes), mark + duration_text(cost.seconds)
         table.add_row(str(step.role), step.fingerprint, "to do" if mark else "done", disk, time, memory)
     console.print(table)
 
@@ -126,12 +126,12 @@ def _print_steps(plan: "Plan", costs: Mapping["Role", "Cost"], to_do: set["Role"
 def _totals(costs: Sequence["Cost"], free: int) -> str:
     """Of what is to do."""
     if not costs:
-        return f"every step is done; {size(free)} free on the disk of the store"
+        return f"every step is done; {size_text(free)} free on the disk of the store"
     num_bytes, seconds = sum(one.num_bytes for one in costs), sum(one.seconds for one in costs)
     least = "" if num_bytes <= free else ", NOT ENOUGH"
     return (
-        f"~ is estimated; to do are {len(costs)} steps: {size(num_bytes)} on disk, {duration(seconds)}; "
-        f"{size(free)} free on the disk of the store{least}"
+        f"~ is estimated; to do are {len(costs)} steps: {size_text(num_bytes)} on disk, {duration_text(seconds)}; "
+        f"{size_text(free)} free on the disk of the store{least}"
     )
 
 
@@ -175,7 +175,7 @@ def _warnings(workload: "Workload", costs: Mapping["Role", "Cost"], device: "Dev
     for role, cost in costs.items():
         needed = cost.memory_bytes or 0
         if role.kind in ("calibration", "features", "predictions") and needed > device.memory_bytes:
-            yield f"{role} will not fit {device.name}: it needs {size(needed)} of {size(device.memory_bytes)}"
+            yield f"{role} will not fit {device.name}: it needs {size_text(needed)} of {size_text(device.memory_bytes)}"
 
 
 def _not_final(config: ExperimentConfig, store: ArtifactStore) -> Iterator[str]:

@@ -1,6 +1,5 @@
 """Steps as Prefect tasks: retries for what time may cure, progress, tables and charts on the run's page."""
 
-import base64
 import re
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence

@@ -79,7 +79,7 @@ def save_model(
 
 def load_model(folder: Path, *, device: torch.device, dtype: Dtype = "float32") -> LoadedModel:
     """Read a whole model folder for answering questions; for ``dtype`` see ``model.disk.open``."""
-    config = ModelConfig.model_validate_json((folder / "config.json").read_text(encoding="utf-8"))
+    config = CheckpointConfig.model_validate_json((folder / "config.json").read_text(encoding="utf-8"))
     if dtype != "float32":
         config = config.model_copy(update={"vision_dtype": dtype})
     tower = load_vision_tower(folder / "vision_tower", getattr(torch, config.vision_dtype)).to(device)

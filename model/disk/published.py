@@ -118,7 +118,7 @@ def load_published(folder: Path, *, device: torch.device, dtype: Dtype = "float3
             f"{folder}: the projector takes {given} channels, but {len(images.scales)} scales {list(images.scales)} of "
             f"a tower with {tower.width} channels give {needed}; correct `scales` in config.json"
         )
-    config = ModelConfig(images=images, template="v1", vision_dtype=dtype)
+    config = CheckpointConfig(images=images, template="v1", vision_dtype=dtype)
     vlm = VisionLanguageModel(projector, llm).to(device).eval()
     return LoadedModel(config, tower.to(device), vlm, _tokenizer(folder))
 

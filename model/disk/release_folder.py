@@ -70,7 +70,7 @@ def load_release(folder: Path, *, device: torch.device, dtype: Dtype = "float32"
     projector.layers = released.projector
     vlm = VisionLanguageModel(projector, released.language_model).to(device).eval()
     return LoadedModel(
-        ModelConfig(images=images, template=config.template, vision_dtype=dtype),
+        CheckpointConfig(images=images, template=config.template, vision_dtype=dtype),
         VisionTower(released.vision_tower).to(device),
         vlm,
         AutoTokenizer.from_pretrained(folder, config=config.text_config),  # or it would ask to run the folder's code

@@ -4,7 +4,11 @@ from pipeline.benchmarks.known import OVERALL
 from pipeline.comparison.scores import OtherScores
 from pipeline.config.experiment import LimitsConfig
 from pipeline.evaluation.judge.aggregate import AVERAGE_POOLED
-from pipeline.evaluation.judge.headline import JudgementsSummary, read_judge_scores, withheld_because
+from pipeline.evaluation.judge.headline import (
+    JudgementsSummary,
+    judgements_withheld_because,
+    read_judge_scores,
+)
 from pipeline.store.manifest import Manifest
 
 

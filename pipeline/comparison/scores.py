@@ -10,7 +10,7 @@ from pipeline.benchmarks.known import OVERALL, label_of
 from pipeline.comparison.charts import Chart, drawable
 from pipeline.comparison.published import PUBLISHED, Column, Row, published_table
 from pipeline.core.errors import ConfigError
-from pipeline.evaluation.scores import ScoresSummary, score_rows, withheld_because
+from pipeline.evaluation.scores import ScoresSummary, score_rows, scores_withheld_because
 from pipeline.store.manifest import Manifest
 
 FEWEST_ARTICLE_AXES = 3
@@ -73,7 +73,7 @@ def experiment_rows(experiment: ComparedExperiment) -> list[dict[str, Any]]:
     """All numbers of an experiment as rows of ``COMPARISON_SCHEMA``. A withheld number is not in them."""
     rows = []
     for scores in experiment.scores:
-        is_withheld = withheld_because(scores, max_failed_items=experiment.max_failed_items) is not None
+        is_withheld = scores_withheld_because(scores, max_failed_items=experiment.max_failed_items) is not None
         names = ScoresSummary.of(scores).model_dump(include={"benchmark", "protocol"})
         rows += [{**names, **row, "is_withheld": is_withheld} for row in score_rows(scores)]
     rows += [dict(row) for other in experiment.other_scores for row in other.rows]

@@ -26,7 +26,7 @@ from pipeline.evaluation.intervals import paired_difference
 from pipeline.evaluation.judge.differences import judged_differences
 from pipeline.evaluation.predict import STORED, PredictionsSummary
 from pipeline.evaluation.rows import Prediction, read_predictions
-from pipeline.evaluation.scores import BREAKDOWNS, ScoresSummary, withheld_because
+from pipeline.evaluation.scores import BREAKDOWNS, ScoresSummary, scores_withheld_because
 from pipeline.store.artifacts import ArtifactStore
 from pipeline.store.manifest import Manifest, Request, Summary
 from pipeline.store.queries import item_groups
@@ -193,7 +193,7 @@ def _notes(experiment: ComparedExperiment) -> Iterable[str]:
             yield f"{experiment.name} answers {', '.join(labels)} with generation settings {generation}."
     for scores in experiment.scores:
         scored = ScoresSummary.of(scores)
-        if reason := withheld_because(scores, max_failed_items=experiment.max_failed_items):
+        if reason := scores_withheld_because(scores, max_failed_items=experiment.max_failed_items):
             yield f"{experiment.name}: {reason}."
         elif scored.num_failed:
             yield f"{experiment.name} failed on {scored.num_failed} items of {scored.label}; they are in no mean."

@@ -10,7 +10,7 @@ from contextlib import ExitStack, contextmanager
 from contextvars import ContextVar
 from pathlib import Path
 
-from pipeline.core.locks import locked
+from pipeline.core.locks import take_lock
 
 GPU_LOCKS = Path("/tmp")
 """Whoever starts a run on this machine finds the same locks there, whatever ``TMPDIR`` is."""
@@ -53,11 +53,7 @@ def held_alone(path: Path, why_waiting: str) -> Iterator[None]:
     A process that is given the ``descriptors_held`` holds it as well: the next run waits for workers that still save.
     """
     with open(_open(path), "rb") as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            log.info("%s (%s)", why_waiting, path)
-            fcntl.flock(file, fcntl.LOCK_EX)
+        take_lock(file, f"{why_waiting} ({path})")
         token = _descriptors.set((*_descriptors.get(), file.fileno()))
         try:
             yield

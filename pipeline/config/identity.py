@@ -14,7 +14,8 @@ from pydantic import BaseModel
 
 from pipeline.config.experiment import PATH_FIELDS, TOKENIZER_FOLDER
 from pipeline.core.errors import DataError
-from pipeline.core.files import files_of_pattern, sha256_of_file
+from pipeline.core.files import files_of_pattern
+from pipeline.core.hashing import sha256_of_file
 from pipeline.store.lockfile import NOT_PINNED, dataset_pin, pinned_revision
 
 DIGESTS_FILE = "file_digests.sqlite"

@@ -1,7 +1,6 @@
 """Files that appear under their names only when they are complete and on the disk, and what is in a folder."""
 
 import glob
-import hashlib
 import os
 import shutil
 from collections.abc import Iterator

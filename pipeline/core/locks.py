@@ -19,12 +19,17 @@ def locked(path: Path, why_waiting: str, *, is_shared: bool = False) -> Iterator
     kind = fcntl.LOCK_SH if is_shared else fcntl.LOCK_EX
     path.parent.mkdir(parents=True, exist_ok=True)
     with path.open("w") as file:
-        try:
-            fcntl.flock(file, kind | fcntl.LOCK_NB)
-        except BlockingIOError:
-            log.info("%s (%s)", why_waiting, path)
-            fcntl.flock(file, kind)
+        take_lock(file, f"{why_waiting} ({path})", kind)
         yield file
+
+
+def take_lock(file: IO[Any], why_waiting: str, kind: int = fcntl.LOCK_EX) -> None:
+    """Take the lock of an open file, which closing it gives back; whoever has it is waited for, and that is said."""
+    try:
+        fcntl.flock(file, kind | fcntl.LOCK_NB)
+    except BlockingIOError:
+        log.info("%s", why_waiting)
+        fcntl.flock(file, kind)
 
 
 def locked_at_once(path: Path) -> IO[Any] | None:

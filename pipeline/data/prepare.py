@@ -25,7 +25,7 @@ from pipeline.core.parquet import ROWS_PER_GROUP, table_writer, write_rows
 from pipeline.core.progress import Progress
 from pipeline.data.download.datasets import DatasetOnDisk, dataset_on_disk, revisions
 from pipeline.data.download.hub_datasets import hub_revision
-from pipeline.data.formats import READERS, llava_records
+from pipeline.data.formats import RECORD_READERS, llava_records
 from pipeline.data.hf_datasets.parts import ROWS_VERSION, records_of
 from pipeline.data.image_table import embedded_part, inspect_images, join_parts
 from pipeline.data.images import IMAGE_SCHEMA, ImageRecord, inspect_bytes

@@ -18,7 +18,8 @@ from pipeline.config.measured import (
 )
 from pipeline.core.errors import ConfigError
 from pipeline.core.settings import Settings
-from pipeline.evaluation.answers import Answerer
+from pipeline.evaluation.answers import ModelUnderTest
+from pipeline.evaluation.models.endpoint import EndpointUnderTest
 from pipeline.evaluation.models.presets import Preset, find_preset
 from pipeline.evaluation.models.weights import ON_THE_HUB, ModelSource, download_model
 from pipeline.evaluation.predict import (
@@ -118,8 +119,8 @@ def predict_with(
 
 
 def open_model_under_test(
-    config: ModelConfig, *, find: Callable[[str], ModelSource], settings: Settings
-) -> ModelUnderTest:
+    config: ModelUnderTestConfig, *, find: Callable[[str], ModelSource], settings: Settings
+) -> ModelToMeasure:
     """Find a model; weights on the Hub are fetched, nothing is loaded. ``find`` looks a checkpoint up by its name.
 
     Raises:
@@ -138,14 +139,14 @@ def open_model_under_test(
             return _stored(config)
 
 
-def _checkpoint(config: CheckpointModel, source: ModelSource, identities: Identities) -> ModelUnderTest:
-    def load(benchmark: BenchmarkConfig, generation: GenerationConfig, dataset: Manifest) -> Answerer:
-        from pipeline.evaluation.models.checkpoint import CheckpointAnswerer  # torch is loaded only when there is work
+def _checkpoint(config: CheckpointModel, source: ModelSource, identities: Identities) -> ModelToMeasure:
+    def load(benchmark: BenchmarkConfig, generation: GenerationConfig, dataset: Manifest) -> ModelUnderTest:
+        from pipeline.evaluation.models.checkpoint import CheckpointUnderTest  # torch is loaded only when there is work
 
-        return CheckpointAnswerer(source.folder, generation, dtype=config.dtype)
+        return CheckpointUnderTest(source.folder, generation, dtype=config.dtype)
 
     what = {**_identity_of(source, identities), **unless_float32(config.dtype)}
-    return ModelUnderTest(config, what, load, manifest=source.manifest)
+    return ModelToMeasure(config, what, load, manifest=source.manifest)
 
 
 def _identity_of(source: ModelSource, identities: Identities) -> Mapping[str, Any]:
@@ -156,7 +157,7 @@ def _identity_of(source: ModelSource, identities: Identities) -> Mapping[str, An
     return {"kind": "checkpoint", "sha256": identities.of_path(source.folder)}
 
 
-def _transformers(config: TransformersModel, identities: Identities) -> ModelUnderTest:
+def _transformers(config: TransformersModel, identities: Identities) -> ModelToMeasure:
     preset = find_preset(config.preset) if config.preset else None
     if preset and preset.needs_remote_code and not config.trust_remote_code:
         raise ConfigError(
@@ -190,8 +191,8 @@ def _prompt_of(preset: Preset | None) -> Mapping[str, Any] | None:
     return None if preset is None else preset.model_dump(include={"prompt", "add_special_tokens", "end_strings"})
 
 
-def _endpoint(config: EndpointModel, settings: Settings) -> ModelUnderTest:
-    from pipeline.evaluation.models.endpoint import EndpointAnswerer, endpoint_of, host_of
+def _endpoint(config: EndpointModel, settings: Settings) -> ModelToMeasure:
+    from pipeline.evaluation.models.endpoint import endpoint_of, host_of
 
     endpoint = endpoint_of(config, settings)
 

@@ -51,7 +51,7 @@ def work(job_file: Path, _supervisor: Supervisor, settings: Settings) -> None:
     """A worker process's part of a job."""
     rank, num_processes = int(os.environ["RANK"]), int(os.environ["WORLD_SIZE"])
     num_decoders = settings.effective_num_decoders
-    do_job(job_file, rank=rank, num_processes=num_processes, num_decoders=num_decoders, tell=WorkerEvent.tell)
+    do_job(job_file, rank=rank, num_processes=num_processes, num_decoders=num_decoders, report=WorkerEvent.report)
 
 
 def do_job(job_file: Path, *, rank: int, num_processes: int, num_decoders: int, report: Report) -> None:
@@ -69,7 +69,7 @@ def do_job(job_file: Path, *, rank: int, num_processes: int, num_decoders: int, 
             shards[rank::num_processes],
             num_decoders=num_decoders,
             num_processes=num_processes,
-            advance=lambda count, note: tell(WorkerEvent("encode images", 0, count, total, "images", note)),
+            advance=lambda count, note: report(WorkerEvent("encode images", 0, count, total, "images", note)),
         )
 
 

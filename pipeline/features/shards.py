@@ -75,12 +75,12 @@ def write_shard(
         {"image_sha256": failed.image_sha256, "status": "failed", "reason": failed.reason} for failed in failures
     ]
     write_rows(directory / INDEX_FILE, indexed, schema=INDEX_SCHEMA.with_metadata(metadata))
-    return {
-        "num_images": len(rows),
-        "num_failed": len(failures),
-        "num_not_finite": sum(not row["is_finite"] for row in rows),
-        "payload_bytes": _sum_bytes(indexed),
-    }
+    return ShardCounts(
+        num_images=len(rows),
+        num_failed=len(failures),
+        num_not_finite=sum(not row["is_finite"] for row in rows),
+        payload_bytes=_sum_bytes(indexed),
+    )
 
 
 def _write_payloads(
@@ -100,19 +100,7 @@ def _write_payloads(
                 writer.write_table(_table(group, shape, schema))
         if any(part.keys for part in waiting):
             writer.write_table(_table(waiting, shape, schema))
-    places = [row_places(unfinished, column=column, row_bytes=shape.payload_bytes) for column in shape.columns]
-    indexed = [_placed(row, number, places) for number, row in enumerate(rows)]
-    indexed += [
-        {"image_sha256": failed.image_sha256, "status": "failed", "reason": failed.reason} for failed in failures
-    ]
-    os.replace(unfinished, path)
-    write_rows(directory / INDEX_FILE, indexed, schema=INDEX_SCHEMA.with_metadata(metadata))
-    return ShardCounts(
-        num_images=len(rows),
-        num_failed=len(failures),
-        num_not_finite=sum(not row["is_finite"] for row in rows),
-        payload_bytes=_sum_bytes(indexed),
-    )
+    return rows, failures
 
 
 def _metadata(shape: FeatureShape, encoder: dict[str, Any], channel_rms_SV: torch.Tensor | None) -> dict[str, str]:

@@ -4,9 +4,10 @@ from pathlib import Path
 
 from model.config import ImageConfig, VisionTowerConfig
 from pipeline.compute.model_sizes import Tower, tower_sizes
-from pipeline.config.experiment import FeatureConfig, StoredForm
-from pipeline.core.disk import free_bytes, gigabytes
+from pipeline.config.experiment import FeatureConfig, StorageFormat
+from pipeline.core.disk import free_bytes
 from pipeline.core.errors import ConfigError, StoreError
+from pipeline.core.wording import size_text
 from pipeline.features.storage import FeatureShape
 
 COMPRESSED = {"bfloat16": 0.72, "float16": 0.9, "float32": 0.85}

@@ -5,10 +5,10 @@ from typing import NamedTuple
 
 from pipeline.config.experiment import ExperimentConfig
 from pipeline.config.identity import Identities
-from pipeline.core.disk import gigabytes
+from pipeline.core.wording import size_text
 from pipeline.data.images import ImageReader
 from pipeline.features.shard_requests import encoded_images, encoder_description, shards_of
-from pipeline.features.sizes import STORED_FORMS, bytes_per_image, require_space
+from pipeline.features.sizes import STORAGE_FORMATS, bytes_per_image, require_space
 from pipeline.planning.data_sizes import DatasetSize, data_sizes
 from pipeline.planning.steps import Plan, Role
 from pipeline.store.artifacts import ArtifactStore
@@ -49,9 +49,9 @@ def features_note(config: ExperimentConfig, count: ImageCount) -> str:
     """The images, those that are cached, and what all of them would take in each form."""
     sizes = {
         form: count.num_images * bytes_per_image(config.vision_tower, config.features, form=form)
-        for form in STORED_FORMS
+        for form in STORAGE_FORMATS
     }
-    forms = ", ".join(f"{gigabytes(num_bytes)} as {form}" for form, num_bytes in sizes.items())
+    forms = ", ".join(f"{size_text(num_bytes)} as {form}" for form, num_bytes in sizes.items())
     about = "" if count.is_counted else "about "
     return (
         f"features of {about}{count.num_images} images, {count.num_cached} of them cached; form is "

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from pipeline.config.experiment import ExperimentName, is_experiment_file, is_experiment_name, load_experiment
+from pipeline.config.experiment import ExperimentName, is_experiment_name, load_experiment
 from pipeline.core.errors import ConfigError
 from pipeline.core.settings import Settings
 from pipeline.evaluation.models.weights import DIGITS, MODEL_STEP, ON_THE_HUB, ModelSource, download_model

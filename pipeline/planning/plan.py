@@ -20,7 +20,7 @@ from pipeline.core.files import write_text
 from pipeline.core.settings import Settings
 from pipeline.evaluation.judge.prompt import is_judged
 from pipeline.evaluation.language_gate import LanguageGate, gate_for
-from pipeline.evaluation.measure import ModelUnderTest
+from pipeline.evaluation.measure import ModelToMeasure
 from pipeline.planning.entries.data import contamination, dataset, translation
 from pipeline.planning.entries.evaluation import judgements, measured_predictions, predictions, scores
 from pipeline.planning.entries.features import calibration, features
@@ -41,7 +41,7 @@ def plan_experiment(config: ExperimentConfig, settings: Settings) -> Plan:
     )
 
 
-def plan_evaluation(config: ModelEvaluation, model: ModelUnderTest, settings: Settings) -> Plan:
+def plan_evaluation(config: ModelEvaluation, model: ModelToMeasure, settings: Settings) -> Plan:
     """All steps of the evaluation of a model that no run has trained.
 
     Raises:
@@ -83,7 +83,7 @@ def _experiment_steps(config: ExperimentConfig, identities: Identities, gate: La
 
 
 def _evaluation_steps(
-    config: ModelEvaluation, model: ModelUnderTest, identities: Identities, gate: LanguageGate | None
+    config: ModelEvaluation, model: ModelToMeasure, identities: Identities, gate: LanguageGate | None
 ) -> Iterator[Step]:
     benchmarks = _benchmarks(config.evaluation, identities)
     yield from benchmarks.values()

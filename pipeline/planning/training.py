@@ -12,7 +12,6 @@ from pipeline.compute.hosts import training_hosts
 from pipeline.compute.model_sizes import Tower, llm_architecture
 from pipeline.config.experiment import ExperimentConfig, StageConfig
 from pipeline.core.settings import Settings
-from pipeline.core.wording import duration_text
 from pipeline.features.sizes import bytes_per_image
 from pipeline.planning.data_sizes import DatasetSize
 from pipeline.planning.memory import OVERHEAD_BYTES, MemoryRequest, StageMemory, stage_memory, under_each_zero_stage

@@ -6,7 +6,7 @@ from typing import Any
 
 from pipeline.benchmarks.known import OVERALL
 from pipeline.evaluation.scores import VERSION as SCORES_VERSION
-from pipeline.evaluation.scores import ScoresSummary, score_rows, withheld_because
+from pipeline.evaluation.scores import ScoresSummary, score_rows, scores_withheld_because
 from pipeline.store.artifacts import ArtifactStore
 from pipeline.store.manifest import Manifest
 from pipeline.training.job import StageSummary

@@ -14,6 +14,7 @@ from typing import Any, Self
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from pipeline.core.errors import StoreError, explain
+from pipeline.core.hashing import sha256_of_json
 
 MANIFEST_NAME = "manifest.json"
 FINGERPRINT_LENGTH = 16

@@ -19,6 +19,7 @@ from pipeline.core.parquet import write_rows
 from pipeline.store.artifacts import WORK_FOLDER
 from pipeline.training.checkpoints.save import TrainingProgress, resume, save_checkpoint
 from pipeline.training.dataset import TrainingSamples, load_samples
+from pipeline.training.distributed import init_distributed
 from pipeline.training.engine import build_model, start_engine
 from pipeline.training.feature_source import open_features
 from pipeline.training.job import ANSWER_SCHEMA, HELD_OUT_SCHEMA, METRIC_SCHEMA, TrainingJob
@@ -26,11 +27,10 @@ from pipeline.training.monitor import Monitor
 from pipeline.training.optimizer_step import OptimizerStep, own_micro_batches
 from pipeline.training.prefetch import DevicePrefetcher, prefetch
 from pipeline.training.publish import publish, summary_of
-from pipeline.training.ranks import join_ranks
 from pipeline.training.sampler import global_batches
 from pipeline.training.stopping import StopRequest, stopped
 from pipeline.training.throughput import Reporter, waiting
-from pipeline.training.validation import Validator, set_aside
+from pipeline.training.validation import Validation, set_aside
 
 
 def train(job: TrainingJob, stop: StopRequest) -> None:
@@ -71,15 +71,17 @@ def train(job: TrainingJob, stop: StopRequest) -> None:
     plan = [training[batch].tolist() for batch in order]
     num_projector = sum(parameter.numel() for parameter in model.projector.parameters())
     sizes, trained = sizes_of(model.llm, num_projector=num_projector), trained_of(model.llm)
-    engine = start_engine(job, model, ranks, num_optimizer_steps=len(plan))
-    feed = Feed(features, ranks.device)
-    step = OptimizerStep(job, engine, ranks, feed, partial(training_flops, sizes, trained=trained))
-    looks = Validator(job, [samples[index] for index in held_out], tokenizer, feed, ranks)
-    progress = _optimize(step, plan, samples, looks, stop)
-    publish(job, model, tokenizer, ranks)
-    if ranks.rank == 0:
+    engine = start_engine(job, model, distributed, num_optimizer_steps=len(plan))
+    prefetcher = DevicePrefetcher(features, distributed.device)
+    step = OptimizerStep(job, engine, distributed, prefetcher, partial(training_flops, sizes, trained=trained))
+    validation = Validation(job, [samples[index] for index in held_out], tokenizer, prefetcher, distributed)
+    progress = _optimize(step, plan, samples, validation, stop)
+    publish(job, model, tokenizer, distributed)
+    if distributed.rank == 0:
         _write_results(job, progress)
-        summary = summary_of(progress, samples, model, ranks, num_trained_on=len(training), num_held_out=len(held_out))
+        summary = summary_of(
+            progress, samples, model, distributed, num_trained_on=len(training), num_held_out=len(held_out)
+        )
         write_text(job.directory / WORK_FOLDER / "summary.json", summary.model_dump_json(exclude_none=True))
     dist.barrier()
     dist.destroy_process_group()
@@ -93,7 +95,7 @@ def _write_results(job: TrainingJob, progress: TrainingProgress) -> None:
 
 
 def _optimize(
-    step: OptimizerStep, plan: list[list[int]], samples: TrainingSamples, looks: Validator, stop: StopRequest
+    step: OptimizerStep, plan: list[list[int]], samples: TrainingSamples, validation: Validation, stop: StopRequest
 ) -> TrainingProgress:
     """All optimizer steps from where the last checkpoint is; in ``metrics`` one row per step, rank 0's own."""
 

@@ -18,7 +18,7 @@ from pipeline.store.artifacts import WORK_FOLDER
 from pipeline.training.checkpoints.folder import whole_checkpoints
 from pipeline.training.checkpoints.save import TrainingProgress
 from pipeline.training.job import TrainingJob
-from pipeline.training.validation import Validator
+from pipeline.training.validation import Validation
 
 SPIKES_TABLE = "spikes"
 ANSWERS_TABLE = "held_out_answers"
@@ -31,7 +31,7 @@ class Monitor:
         self,
         job: TrainingJob,
         progress: TrainingProgress,
-        held_out: Validator,
+        validation: Validation,
         samples_of: Callable[[int], Sequence[str]],
         *,
         total: int,

@@ -12,10 +12,11 @@ from deepspeed import comm as dist
 from pipeline.compute.flops import Work
 from pipeline.training.checkpoints.folder import checkpoint_folder
 from pipeline.training.collate import Batch
+from pipeline.training.distributed import Distributed
 from pipeline.training.engine import micro_batches_per_step
 from pipeline.training.job import TrainingJob
 from pipeline.training.monitor import require_finite
-from pipeline.training.ranks import Ranks
+from pipeline.training.prefetch import DevicePrefetcher
 from pipeline.training.sampler import Lengths, micro_batches
 from pipeline.training.throughput import Counts, counts_of
 

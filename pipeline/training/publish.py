@@ -11,8 +11,8 @@ from model.vision.tower import build_vision_tower
 from model.vlm import VisionLanguageModel
 from pipeline.training.checkpoints.save import TrainingProgress
 from pipeline.training.dataset import TrainingSamples
+from pipeline.training.distributed import Distributed
 from pipeline.training.job import StageSummary, TrainingJob
-from pipeline.training.ranks import Ranks
 
 
 def publish(
@@ -93,5 +93,5 @@ def summary_of(
         num_tokens=int(sum(row["num_tokens"] for row in metrics)),
         num_parameters=sum(parameter.numel() for parameter in model.parameters()),
         num_trained_parameters=sum(p.numel() for p in model.parameters() if p.requires_grad),
-        num_processes=ranks.num_processes,
+        num_processes=distributed.num_processes,
     )

@@ -19,6 +19,7 @@ from model.config import GenerationConfig
 from model.generator import Generator
 from model.vlm import VisionLanguageModel
 from pipeline.config.experiment import ValidationConfig
+from pipeline.core.files import appearing
 from pipeline.data.images import ImageReader, decode
 from pipeline.data.samples import IMAGE_TOKEN, exchanges_of
 from pipeline.store.artifacts import WORK_FOLDER, read_manifest
@@ -50,7 +51,7 @@ def set_aside(subjects: Sequence[str], config: ValidationConfig, *, seed: int) -
     return np.setdiff1d(np.arange(len(subjects)), left_out), left_out[:wanted]
 
 
-class Validator:
+class Validation:
     """Evaluates the validation samples with the model as it is. All processes take part in the loss."""
 
     def __init__(
@@ -121,7 +122,7 @@ class Validator:
     def _features_of(self, image: str | None) -> torch.Tensor | None:
         if image is None:
             return None
-        return self._features.on_device(self._features.load([image]), self._ranks.device)[0]
+        return self._features.on_device(self._features.load([image]), self._distributed.device)[0]
 
     def thumbnails(self) -> dict[str, Path]:
         """A small PNG of each image that is asked about, in the stage's work folder."""

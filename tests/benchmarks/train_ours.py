@@ -15,12 +15,12 @@ from model.vlm import VisionLanguageModel
 from pipeline.compute.flops import sizes_of, trained_of, training_flops
 from pipeline.config.experiment import StageConfig
 from pipeline.features.reader import FeatureReader
-from pipeline.training.distributed import Distributed
+from pipeline.training.distributed import Distributed, init_distributed
 from pipeline.training.engine import start_engine
 from pipeline.training.feature_source import CachedFeatures
 from pipeline.training.job import TrainingJob
 from pipeline.training.optimizer_step import OptimizerStep, own_micro_batches
-from pipeline.training.ranks import Ranks, join_ranks
+from pipeline.training.prefetch import DevicePrefetcher, prefetch
 from pipeline.training.throughput import waiting
 from tests.benchmarks.train_shapes import Samples, Shapes, stage_of
 

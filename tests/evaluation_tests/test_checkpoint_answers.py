@@ -5,7 +5,7 @@ from model.config import GenerationConfig
 from model.disk.checkpoint import save_model
 from pipeline.evaluation.answers import Question, Unanswered
 from pipeline.evaluation.models import checkpoint as checkpoint_answers
-from pipeline.evaluation.models.checkpoint import CheckpointUnderTest
+from pipeline.evaluation.models.checkpoint import CheckpointAnswerer, CheckpointUnderTest
 from tests.support.small_model import build_model
 
 

@@ -23,9 +23,9 @@ from pipeline.compute.launch import FOLLOWS_STDIN
 from pipeline.compute.worker import main
 from pipeline.training.checkpoints import resume as resuming
 from pipeline.training.checkpoints.convert import convert
+from pipeline.training.distributed import init_distributed
 from pipeline.training.job import TrainingJob
 from pipeline.training.loop import train
-from pipeline.training.ranks import join_ranks
 
 CHECKPOINT = re.compile(r"optimizer_step-\d{8}$")
 

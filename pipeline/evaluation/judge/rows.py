@@ -10,6 +10,7 @@ import pyarrow.parquet as pq
 
 from pipeline.core.errors import DataError
 from pipeline.core.tables import row_of, schema_of
+from pipeline.core.wording import first_few
 from pipeline.evaluation.inquiry import Reply
 from pipeline.evaluation.judge.parse import ParsedReply, ReadStatus, parse_reply
 from pipeline.evaluation.rows import Prediction

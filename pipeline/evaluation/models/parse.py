@@ -9,11 +9,18 @@ from pydantic import ValidationError
 
 from model.config import HubFolder, LocalFolder
 from pipeline.benchmarks.known import KNOWN_BENCHMARKS
-from pipeline.config.experiment import ExperimentName, apply_override, load_experiment
+from pipeline.config.experiment import (
+    ExperimentName,
+    apply_override,
+    is_experiment_file,
+    is_experiment_name,
+    load_experiment,
+)
 from pipeline.config.measured import (
     CheckpointModel,
     EndpointModel,
     ModelEvaluation,
+    ModelUnderTestConfig,
     SavedOrDtype,
     StoredModel,
     TransformersModel,
@@ -36,7 +43,7 @@ def model_of(
     preset: str | None = None,
     trust_remote_code: bool = False,
     dtype: SavedOrDtype = "auto",
-) -> ModelConfig:
+) -> ModelUnderTestConfig:
     """The model that a text names; of one on the Hub the config is fetched to see what it is.
 
     Args:
@@ -76,7 +83,7 @@ def _checkpoint(name: str, dtype: SavedOrDtype) -> CheckpointModel:
     return CheckpointModel(kind="checkpoint", name=name, dtype="float32" if dtype == "auto" else dtype)
 
 
-def _on_the_hub(repo: str, revision: str, preset: str | None, options: dict[str, Any]) -> ModelConfig:
+def _on_the_hub(repo: str, revision: str, preset: str | None, options: dict[str, Any]) -> ModelUnderTestConfig:
     folder = download_model(repo, revision=revision, patterns=["config.json"])
     if preset is None and _is_checkpoint(folder):
         return _checkpoint(f"{repo}@{folder.name}", options["dtype"])

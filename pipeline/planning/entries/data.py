@@ -7,7 +7,7 @@ from pipeline.config.experiment import (
     ContaminationConfig,
     DatasetSource,
     LimitsConfig,
-    TranslationConfig,
+    TranslationChecksConfig,
 )
 from pipeline.config.identity import Identities
 from pipeline.data.contamination import (
@@ -18,7 +18,7 @@ from pipeline.data.contamination import (
     require_uncontaminated,
 )
 from pipeline.data.prepare import DatasetSummary, prepare_dataset, prepare_request, require_complete
-from pipeline.data.translation_checks import check_translations, require_acceptable, translation_request
+from pipeline.data.translation_checks import check_translations, require_acceptable, translation_checks_request
 from pipeline.data.translation_report import AcceptedSummary, counts_line, report_of
 from pipeline.planning.steps import Machine, Made, Report, Role, Step
 from pipeline.store.manifest import Manifest
@@ -42,7 +42,7 @@ def dataset(name: str, source: DatasetSource, *, is_benchmark: bool, identities:
     )
 
 
-def translation(config: TranslationConfig, dataset: Step, *, limits: LimitsConfig) -> Step:
+def translation(config: TranslationChecksConfig, dataset: Step, *, limits: LimitsConfig) -> Step:
     """The checks of a dataset's translation, and the list of accepted samples."""
     stage = dataset.role.of
     role = Role("translation", stage)
@@ -62,7 +62,7 @@ def translation(config: TranslationConfig, dataset: Step, *, limits: LimitsConfi
     return Step(
         role,
         "prepare_data",
-        translation_request(config, dataset_fingerprint=dataset.fingerprint),
+        translation_checks_request(config, dataset_fingerprint=dataset.fingerprint),
         lambda made, machine: check_translations(config, dataset=made[dataset.role], store=machine.store),
         reads=(dataset.role,),
         report=report,

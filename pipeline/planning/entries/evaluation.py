@@ -8,14 +8,18 @@ from pipeline.config.experiment import (
 )
 from pipeline.config.identity import Identities
 from pipeline.config.measured import ModelEvaluation
-from pipeline.evaluation.judge.headline import JudgementsSummary, judge_metrics, shown_judge_scores
-from pipeline.evaluation.judge.headline import withheld_because as judgements_withheld_because
+from pipeline.evaluation.judge.headline import (
+    JudgementsSummary,
+    judge_metrics,
+    judgements_withheld_because,
+    shown_judge_scores,
+)
 from pipeline.evaluation.judge.replies import Answered
 from pipeline.evaluation.judge.rows import JudgedItem
 from pipeline.evaluation.judge.step import judge, judge_request
 from pipeline.evaluation.judge.traces import trace_of
 from pipeline.evaluation.language_gate import LanguageGate
-from pipeline.evaluation.measure import ModelUnderTest, predict_with
+from pipeline.evaluation.measure import ModelToMeasure, predict_with
 from pipeline.evaluation.predict import predict, predictions_request
 from pipeline.evaluation.rows import read_predictions
 from pipeline.evaluation.scores import (
@@ -23,7 +27,7 @@ from pipeline.evaluation.scores import (
     score_predictions,
     score_request,
     score_rows,
-    withheld_because,
+    scores_withheld_because,
 )
 from pipeline.planning.steps import Machine, Made, Report, Role, Step
 from pipeline.store.manifest import Manifest
@@ -69,7 +73,7 @@ def predictions(evaluation: EvaluationConfig, benchmark: BenchmarkConfig, datase
 
 
 def measured_predictions(
-    model: ModelUnderTest,
+    model: ModelToMeasure,
     evaluation: ModelEvaluation,
     benchmark: BenchmarkConfig,
     dataset: Step,
@@ -96,7 +100,7 @@ def scores(benchmark: BenchmarkConfig, predictions: Step, *, limits: LimitsConfi
     role = Role("scores", benchmark.label)
 
     def report(made: Made) -> Report:
-        if reason := withheld_because(made[role], max_failed_items=limits.max_failed_items):
+        if reason := scores_withheld_because(made[role], max_failed_items=limits.max_failed_items):
             return Report(warning=reason)
         return Report(tables={"scores": score_rows(made[role])}, metrics=headline_metrics(made[role]))
 

@@ -4,10 +4,11 @@ MLflow makes a new database in some fifty migrations. SQLite does not undo half 
 between would leave a file that MLflow never opens again.
 """
 
+import os
 from pathlib import Path
 
-from pipeline.compute.devices import held_alone
 from pipeline.core.files import UNFINISHED_SUFFIX
+from pipeline.core.locks import locked
 from pipeline.tracking.mlflow.client import connect
 
 SQLITE = "sqlite:///"
