@@ -8,7 +8,7 @@ from model.config import BundledTokenizer, LocalFolder
 from pipeline.config.experiment import TOKENIZER_FOLDER, LocalSource, ShapesJaSource
 from pipeline.config.identity import Identities
 from pipeline.core.errors import DataError
-from pipeline.core.files import sha256_of_file
+from pipeline.core.hashing import sha256_of_file
 
 
 class _Afresh:

@@ -5,7 +5,7 @@ from model.config import GenerationConfig
 from model.disk.checkpoint import save_model
 from pipeline.evaluation.answers import Question, Unanswered
 from pipeline.evaluation.models import checkpoint as checkpoint_answers
-from pipeline.evaluation.models.checkpoint import CheckpointAnswerer, CheckpointUnderTest
+from pipeline.evaluation.models.checkpoint import CheckpointUnderTest
 from tests.support.small_model import build_model
 
 
@@ -43,7 +43,7 @@ def test_the_tower_sees_an_image_once_for_all_its_questions(folder, monkeypatch)
         return encode(model, images)
 
     monkeypatch.setattr(checkpoint_answers, "encode_images", counted)
-    model = CheckpointAnswerer(folder, GenerationConfig(max_new_tokens=2))
+    model = CheckpointUnderTest(folder, GenerationConfig(max_new_tokens=2))
     first = model.answer([question("a", shade=0), question("b", shade=0), question("c", shade=9)])
     again = model.answer([question("a", shade=0)])
     assert seen == [2]

@@ -17,13 +17,13 @@ from prefect.settings import PREFECT_API_URL, temporary_settings
 from ray.exceptions import RayError, RayTaskError, WorkerCrashedError
 
 from flows.runtime.ray import Devices, devices_of, number_of_tasks, require_common_server, result_of, run_on_ray
-from flows.runtime.run import encoding_on
+from flows.runtime.run import cluster_at
 from pipeline.config.experiment import ExperimentConfig, load_experiment
 from pipeline.core.errors import ConfigError, DataError, TransientError
 from pipeline.core.settings import load_settings
 from pipeline.data.prepare import prepare_dataset
 from pipeline.features.ray_part import Part, run_part
-from pipeline.features.step import cache_features, calibrate_features, on_this_machine
+from pipeline.features.step import cache_features, calibrate_features
 from pipeline.store.artifacts import ArtifactStore
 from pipeline.store.manifest import Manifest
 from tests.support.commands import REPOSITORY, Commands, clean_environment, processes_with, wait_until
@@ -262,13 +262,13 @@ def test_ray_that_is_not_installed_is_named(monkeypatch, missing):
         rf"LLAVA_JP_RAY_ADDRESS=auto needs Ray, and {missing} is not installed: pip install 'llava-jp-pipeline\[ray\]'"
     )
     with pytest.raises(ConfigError, match=message):
-        encoding_on("auto")
+        cluster_at("auto")
 
 
 def test_the_setting_chooses_where_images_are_encoded(monkeypatch):
-    assert encoding_on(load_settings().ray_address) is on_this_machine
+    assert cluster_at(load_settings().ray_address) is None
     monkeypatch.setenv("LLAVA_JP_RAY_ADDRESS", "ray://head:10001")
-    assert encoding_on(load_settings().ray_address).keywords == {"address": "ray://head:10001"}
+    assert cluster_at(load_settings().ray_address).keywords == {"address": "ray://head:10001"}
 
 
 def test_a_task_takes_a_gpu_and_the_cores_beside_it_or_a_core():

@@ -9,7 +9,7 @@ import pytest
 from mlflow.tracking import MlflowClient
 from PIL import Image
 
-from pipeline.config.experiment import TranslationConfig, load_experiment
+from pipeline.config.experiment import TranslationChecksConfig, load_experiment
 from pipeline.config.identity import Identities
 from pipeline.core.errors import DataError
 from pipeline.core.progress import Event
@@ -112,7 +112,7 @@ def test_checks_and_examples_beside_their_english_are_tables(settings):
     settings.store_root.mkdir()
     source = local_source(settings.store_root / "data", [{"id": "a", "conversations": conversation}], {})
     conversations = entries.dataset("finetune", source, is_benchmark=False, identities=Identities(store.root))
-    checks = entries.translation(TranslationConfig(), conversations, limits=load_experiment("smoke").limits)
+    checks = entries.translation(TranslationChecksConfig(), conversations, limits=load_experiment("smoke").limits)
     made = {conversations.role: conversations.make({}, Machine(store, Settings(store=store.root)))}
     made[checks.role] = checks.make(made, Machine(store, Settings(store=store.root)))
     tracker = Tracker(settings)

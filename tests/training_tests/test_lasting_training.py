@@ -20,7 +20,7 @@ from pipeline.core.settings import Settings
 from pipeline.data.prepare import prepare_dataset
 from pipeline.data.translation_checks import check_translations
 from pipeline.evaluation.answers import Question
-from pipeline.evaluation.models.checkpoint import CheckpointAnswerer
+from pipeline.evaluation.models.checkpoint import CheckpointUnderTest
 from pipeline.features.step import cache_features, on_this_machine
 from pipeline.store.artifacts import WORK_FOLDER, ArtifactStore
 from pipeline.training.checkpoints.folder import checkpoint_folder, whole_checkpoints
@@ -295,7 +295,7 @@ def test_an_llm_without_max_position_embeddings_answers_in_training_and_in_evalu
     assert trainings.run(directory) == [0], "".join(trainings.said[-30:])
     answers = table(directory, "held_out_answers")
     assert [row["optimizer_step"] for row in answers] == [0, 0, 10, 10]
-    model = CheckpointAnswerer(directory, GenerationConfig(max_new_tokens=4))
+    model = CheckpointUnderTest(directory, GenerationConfig(max_new_tokens=4))
     image = Image.new("RGB", (40, 30), (200, 100, 0))
     first, second = model.answer([Question("a", "何色ですか。", image, "a"), Question("b", "何ですか。", None, None)])
     assert isinstance(first, str)
