@@ -8,13 +8,13 @@ export PREFECT_HOME ?= $(CURDIR)/.prefect
 export LLAVA_JP_STORE ?= $(CURDIR)/store
 export BENCH_EXTRA := import tomllib; print(*tomllib.load(open("pyproject.toml", "rb"))["project"]["optional-dependencies"]["bench"])
 
-.PHONY: help demo test test-all test-gpu bench-data bench-encode bench-cache bench-train bench-eval lint deployments constraints clean
+.PHONY: help demo test test-rest test-gpu bench-data bench-encode bench-cache bench-train bench-eval lint deployments constraints clean
 
 help:  ## what there is
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 16
 
 .venv/installed: pyproject.toml constraints.txt
-	@PYTHON=$(PYTHON) tools/install.sh .venv --editable '.[dev]'
+	@PYTHON=$(PYTHON) .ci/install.sh .venv --editable '.[dev]'
 	@touch $@
 
 demo: .venv/installed  ## both demo experiments, compared: the miniature of the article's claim
@@ -28,8 +28,8 @@ demo: .venv/installed  ## both demo experiments, compared: the miniature of the 
 test: .venv/installed  ## linters, types and the whole default test suite
 	@$(BIN)/python -m pytest
 
-test-all: .venv/installed  ## also the tests that have no place in ten minutes: kills in every step, photos, Ray
-	@$(BIN)/python -m pytest -m 'not gpu and not network'
+test-rest: .venv/installed  ## the tests that have no place in `make test`: kills in every step, Ctrl-C, photographs, Ray
+	@$(BIN)/python -m pytest -m 'long and not gpu and not network'
 
 test-gpu: .venv/installed  ## the tests that need a GPU
 	@$(BIN)/python -m pytest -m gpu --numprocesses 0
@@ -53,7 +53,7 @@ bench-cache: .venv-bench/installed  ## the feature cache against pread and other
 # clients of five clouds. What it imports for local files is in the bench extra. A package that cannot be installed makes
 # its contender missing, which the benchmark reports; the next `make bench-cache` tries again.
 .venv-bench/installed: pyproject.toml constraints.txt
-	@PYTHON=$(PYTHON) tools/install.sh .venv-bench --editable .
+	@PYTHON=$(PYTHON) .ci/install.sh .venv-bench --editable .
 	@failed=; for package in $$($(BENCH)/python -c "$$BENCH_EXTRA") "--no-deps $(MOSAICML)"; do \
 		$(BENCH)/python -m pip install $(PIP) --constraint constraints.txt $$package \
 		|| { echo "$$package: not installed"; failed=yes; }; \

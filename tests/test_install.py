@@ -25,7 +25,7 @@ exit ${UV_STATUS:-0}
 
 @pytest.fixture
 def install(tmp_path):
-    """Runs ``tools/install.sh`` with a Python, and a uv where it is asked for, that write down their arguments."""
+    """Runs ``.ci/install.sh`` with a Python, and a uv where it is asked for, that write down their arguments."""
     (tmp_path / "bin").mkdir()
     environment = {
         **{name: value for name, value in os.environ.items() if not name.startswith(("UV_", "PIP_", "SSL_"))},
@@ -38,7 +38,7 @@ def install(tmp_path):
         for name, text in {"python": PYTHON, **({"uv": UV} if uv else {})}.items():
             (tmp_path / "bin" / name).write_text(text, encoding="utf-8")
             (tmp_path / "bin" / name).chmod(0o755)
-        command = [str(REPOSITORY / "tools" / "install.sh"), str(tmp_path / "venv"), "package"]
+        command = [str(REPOSITORY / ".ci" / "install.sh"), str(tmp_path / "venv"), "package"]
         subprocess.run(command, env={**environment, "PIP_SETTINGS": settings, **more}, cwd=REPOSITORY, check=True)
         return (tmp_path / "calls").read_text(encoding="utf-8").splitlines()
 

@@ -1,5 +1,5 @@
 #!/bin/sh
-# tools/install.sh FOLDER ARGUMENT...: a virtual environment with what the arguments of `pip install` name, in the
+# .ci/install.sh FOLDER ARGUMENT...: a virtual environment with what the arguments of `pip install` name, in the
 # versions of constraints.txt. uv installs where it can be had (on the PATH, or from the package index), pip elsewhere.
 set -eu
 folder=$1
