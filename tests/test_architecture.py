@@ -73,7 +73,7 @@ ENVIRONMENT_READ = {
     "pipeline/compute/worker.py": {"FOLLOWS_STDIN", "load_settings"},
     "pipeline/features/encoder.py": {"LOCAL_RANK"},
     "pipeline/features/run.py": {"RANK", "WORLD_SIZE"},
-    "pipeline/training/ranks.py": {"LOCAL_RANK"},
+    "pipeline/training/distributed.py": {"LOCAL_RANK"},
     # workers inherit the environment of the process that starts them
     "pipeline/compute/launch.py": {"all", "OMP_NUM_THREADS"},
     "pipeline/compute/remote_worker.py": {"all"},

@@ -19,7 +19,6 @@ from pipeline.config.measured import (
 from pipeline.core.errors import ConfigError
 from pipeline.core.settings import Settings
 from pipeline.evaluation.answers import ModelUnderTest
-from pipeline.evaluation.models.endpoint import EndpointUnderTest
 from pipeline.evaluation.models.presets import Preset, find_preset
 from pipeline.evaluation.models.weights import ON_THE_HUB, ModelSource, download_model
 from pipeline.evaluation.predict import (
@@ -192,7 +191,7 @@ def _prompt_of(preset: Preset | None) -> Mapping[str, Any] | None:
 
 
 def _endpoint(config: EndpointModel, settings: Settings) -> ModelToMeasure:
-    from pipeline.evaluation.models.endpoint import endpoint_of, host_of
+    from pipeline.evaluation.models.endpoint import EndpointUnderTest, endpoint_of, host_of
 
     endpoint = endpoint_of(config, settings)
 

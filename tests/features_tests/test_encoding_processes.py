@@ -68,6 +68,7 @@ def payloads(root) -> dict[str, bytes]:
 
 
 @pytest.mark.slow
+@pytest.mark.long
 def test_killed_encoding_goes_on_with_another_number_of_processes_to_the_same_bytes(pictures, tmp_path, monkeypatch):
     for name in set(os.environ) - set(clean_environment(tmp_path)):
         monkeypatch.delenv(name)

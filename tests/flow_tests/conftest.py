@@ -21,8 +21,8 @@ def commands(tmp_path_factory):
         log=folder / "server.log",
     )
     try:
-        wait_until(lambda: _answers(f"{api}/health"), seconds=120, what="the Prefect server answers")
-        with fork_server(folder, {**environment, "PREFECT_API_URL": api}) as forks:
+        with fork_server(folder, {**environment, "PREFECT_API_URL": api}) as forks:  # while Prefect's server starts
+            wait_until(lambda: _answers(f"{api}/health"), seconds=120, what="the Prefect server answers")
             yield Commands({**environment, "PREFECT_API_URL": api}, forks)
     finally:
         stop(server)

@@ -179,6 +179,7 @@ def test_the_command_refuses_a_wrong_parameter(commands, deployed):
     assert "nope" in done.stdout + done.stderr
 
 
+@pytest.mark.long
 def test_cancelling_a_run_ends_its_training(commands, server, worker, deployed, completed, store):
     config = load_experiment("smoke", ["finetune.num_epochs=5000"]).model_dump(mode="json")
     deployment = deployed["train/train"]["id"]

@@ -65,17 +65,17 @@ def test_what_a_gpu_cannot_hold_is_said_with_what_would_do(show):
 def test_the_disk_that_the_steps_fill_is_compared_with_what_is_free(show, monkeypatch):
     monkeypatch.setattr("flows.cli.show.free_bytes", lambda path: 8_000_000)
     assert re.search(
-        r"to do are 13 steps: 7.61 MB on disk, .* s; 8 MB free on the disk of the store\n", show("smoke").output
+        r"to do are 13 steps: 7.6 MB on disk, .* s; 8.0 MB free on the disk of the store\n", show("smoke").output
     )
     monkeypatch.setattr("flows.cli.show.free_bytes", lambda path: 7_000_000)
-    assert "7 MB free on the disk of the store, NOT ENOUGH\n" in show("smoke").output
+    assert "7.0 MB free on the disk of the store, NOT ENOUGH\n" in show("smoke").output
 
 
 def test_an_experiment_that_is_done_has_nothing_to_do(show, monkeypatch):
     monkeypatch.setattr("flows.cli.show.free_bytes", lambda path: 7_000_000)
     monkeypatch.setattr("pipeline.store.artifacts.ArtifactStore.is_whole", lambda store, request: True)
     shown = show("smoke").output
-    assert "every step is done; 7 MB free on the disk of the store\n" in shown
+    assert "every step is done; 7.0 MB free on the disk of the store\n" in shown
     assert "to do" not in shown
 
 

@@ -61,8 +61,8 @@ def test_a_store_goes_to_a_bucket_and_comes_back(server, store, tmp_path):
     pushed = commands.llava_jp(store.root, "push", url)
     pulled = commands.llava_jp(copy, "pull", url)
     assert (pushed.stderr, pulled.stderr) == ("", "")
-    assert pushed.stdout.splitlines()[-1] == "pushed 4 artifacts, 2 files, 20 B; 0 were there already"
-    assert pulled.stdout.splitlines()[-1] == "pulled 4 artifacts, 2 files, 20 B; 0 were here already"
+    assert pushed.stdout.splitlines()[-1] == "pushed 4 artifacts, 2 files, 20 bytes; 0 were there already"
+    assert pulled.stdout.splitlines()[-1] == "pulled 4 artifacts, 2 files, 20 bytes; 0 were here already"
     assert addresses(copy) == addresses(store.root)
     assert (copy / "experiments" / "smoke.json").read_text() == (store.root / "experiments" / "smoke.json").read_text()
     for secret in (KEY, SECRET):
@@ -73,12 +73,12 @@ def test_a_store_goes_to_a_bucket_and_comes_back(server, store, tmp_path):
 def test_an_experiment_takes_its_own_artifacts_and_its_index(llava_jp, server, store, tmp_path):
     bucket, copy = server.new_bucket(), tmp_path / "copy"
     pushed = llava_jp(store.root, "push", f"s3://{bucket}", "smoke")
-    assert pushed.stdout.splitlines()[-1] == "pushed 2 artifacts, 2 files, 20 B; 0 were there already"
+    assert pushed.stdout.splitlines()[-1] == "pushed 2 artifacts, 2 files, 20 bytes; 0 were there already"
     assert {key.split("/")[1] for key in server.keys(bucket)} == {"dataset", "smoke.json"}
     pulled = llava_jp(copy, "pull", f"s3://{bucket}", "smoke")
-    assert pulled.stdout.splitlines()[-1] == "pulled 2 artifacts, 2 files, 20 B; 0 were here already"
+    assert pulled.stdout.splitlines()[-1] == "pulled 2 artifacts, 2 files, 20 bytes; 0 were here already"
     again = llava_jp(copy, "pull", f"s3://{bucket}", "smoke")
-    assert again.stdout.splitlines()[-1] == "pulled 0 artifacts, 0 files, 0 B; 2 were here already"
+    assert again.stdout.splitlines()[-1] == "pulled 0 artifacts, 0 files, 0 bytes; 2 were here already"
     assert json.loads((copy / "experiments" / "smoke.json").read_text())["experiment"] == "smoke"
 
 
@@ -88,7 +88,7 @@ def test_the_first_digits_of_a_fingerprint_take_it_and_its_parts(llava_jp, store
     whole = next(manifest for manifest in store.manifests() if manifest.request.step == "whole")
     llava_jp(store.root, "push", share, whole.fingerprint[:6])
     pulled = llava_jp(copy, "pull", share, whole.fingerprint[:6])
-    assert pulled.stdout.splitlines()[-1] == "pulled 2 artifacts, 0 files, 0 B; 0 were here already"
+    assert pulled.stdout.splitlines()[-1] == "pulled 2 artifacts, 0 files, 0 bytes; 0 were here already"
     assert addresses(copy) == {whole.address, *whole.parts}
     missing = llava_jp(copy, "pull", share, "0000")
     assert (missing.exit_code, missing.stderr) == (1, f"error: fingerprint '0000' matches nothing in {share}\n")
@@ -111,7 +111,7 @@ def test_discard_says_what_was_removed_and_what_it_was_a_part_of(llava_jp, store
     done = llava_jp(store.root, "discard", part.fingerprint)
     assert (done.exit_code, done.stderr) == (0, "")
     assert done.stdout.splitlines() == [
-        f"removed {part.address}: 0 files, 0 B; the next run makes it again",
+        f"removed {part.address}: 0 files, 0 bytes; the next run makes it again",
         f"it was a part of {whole.address}, which is incomplete until then",
     ]
     verified = llava_jp(store.root, "verify")
@@ -133,5 +133,5 @@ def test_verify_names_every_damaged_manifest_and_discard_takes_it(llava_jp, stor
         str(manifest.directory) for manifest in damaged
     ]
     asked = llava_jp(store.root, "discard", damaged[0].fingerprint)
-    assert asked.stdout.startswith(f"removed {damaged[0].address}: 1 files, 10 B")
+    assert asked.stdout.startswith(f"removed {damaged[0].address}: 1 files, 10 bytes")
     assert not damaged[0].directory.exists()
