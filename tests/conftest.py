@@ -10,7 +10,8 @@ from tests.support.commands import clean_environment
 from tests.support.fork_server import client, fork_server
 
 FLOWS_ALONE = {
-    f"tests/flow_tests/test_{name}.py" for name in ("photos", "ray_encoding", "model_commands", "store_commands")
+    f"tests/flow_tests/test_{name}.py"
+    for name in ("photos", "ray_encoding", "model_commands", "store_commands", "show", "prefect_file", "terminal")
 }
 """Flow tests that need no result of another one: they may run beside the others."""
 
@@ -28,6 +29,12 @@ class FlowsTogether(LoadScopeScheduling):
 
 def pytest_xdist_make_scheduler(config, log):
     return FlowsTogether(config, log)
+
+
+def pytest_collection_modifyitems(items):
+    """The longest groups first, so that both processes have something to do to the end."""
+    longest = ("tests/flow_tests/", "tests/training_tests/", "tests/test_architecture.py")
+    items.sort(key=lambda item: next((place for place, path in enumerate(longest) if item.nodeid.startswith(path)), 9))
 
 
 @pytest.fixture(scope="session")
