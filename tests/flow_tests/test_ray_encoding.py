@@ -23,7 +23,7 @@ from pipeline.core.errors import ConfigError, DataError, TransientError
 from pipeline.core.settings import load_settings
 from pipeline.data.prepare import prepare_dataset
 from pipeline.features.ray_part import Part, run_part
-from pipeline.features.step import cache_features, calibrate_features
+from pipeline.features.step import cache_features, calibrate_features, on_this_machine
 from pipeline.store.artifacts import ArtifactStore
 from pipeline.store.manifest import Manifest
 from tests.support.commands import REPOSITORY, Commands, clean_environment, processes_with, wait_until
@@ -155,8 +155,13 @@ def test_the_shards_are_those_of_a_process_of_this_machine_to_the_bit(made, envi
     store = ArtifactStore(environment / "here")
     monkeypatch.setenv("LLAVA_JP_STORE", str(store.root))
     data = prepare_dataset(made.config.datasets.pretrain, store=store)
-    encode = partial(cache_features, made.config.vision_tower, made.config.features, dataset=data, store=store)
-    features = encode()
+    features = cache_features(
+        made.config.vision_tower,
+        made.config.features,
+        dataset=data,
+        store=store,
+        run_job=on_this_machine(load_settings()),
+    )
     assert len(shards(made.store)) == NUM_SHARDS
     assert shards(made.store) == shards(store)
     assert (features.fingerprint, features.files) == (made.features.fingerprint, made.features.files)

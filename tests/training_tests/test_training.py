@@ -403,7 +403,7 @@ def test_ctrl_c_saves_and_ends_the_workers_and_another_number_of_them_can_go_on(
             with suppress(subprocess.TimeoutExpired):
                 parent.wait(25)
                 break
-        assert training_processes(store) == []
+        wait_until(lambda: training_processes(store) == [], seconds=60, what="the workers are gone")
         said = parent.stderr.read()
     finally:
         parent.kill()
