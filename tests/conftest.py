@@ -47,9 +47,16 @@ def lid_176() -> Path:
 
 
 @pytest.fixture(scope="session")
-def forked_workers(tmp_path_factory):
-    """The processes of a job are forks of one that has imported DeepSpeed."""
+def fork_address(tmp_path_factory):
+    """Where a process listens that has imported DeepSpeed and forks."""
     folder = tmp_path_factory.mktemp("forks")
-    with fork_server(folder, clean_environment(folder)) as address, pytest.MonkeyPatch.context() as patch:
-        patch.setattr("pipeline.compute.launch.WORKER", (*client(address), "pipeline.compute.worker"))
+    with fork_server(folder, clean_environment(folder)) as address:
+        yield address
+
+
+@pytest.fixture(scope="module")
+def forked_workers(fork_address):
+    """The processes of a job are forks; for the modules that ask for it alone."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("pipeline.compute.launch.WORKER", (*client(fork_address), "pipeline.compute.worker"))
         yield
