@@ -8,6 +8,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from pipeline.core.named_files import NamedFiles
 from pipeline.core.parquet import groups, table_writer, write_rows
 from pipeline.core.progress import Progress
 from pipeline.data.images import IMAGE_SCHEMA, ImageRecord, inspect_file
@@ -32,14 +33,15 @@ def inspect_images(samples_file: Path, *, images: Path | None, parts: Path) -> N
     missing = [(part, group) for number, group in numbered if not (part := part_file(parts, number)).exists()]
     num_done = len(names) - sum(len(group) for _, group in missing)
     progress = Progress("decode images", total=len(names), unit="images", start=num_done)
+    folder = None if images is None else NamedFiles(images)
     with ThreadPoolExecutor() as pool:
         for part, group in missing:
-            records = pool.map(lambda name: _inspected(name, images), group)
+            records = pool.map(lambda name: _inspected(name, folder), group)
             write_rows(part, _counted(records, progress), schema=IMAGE_SCHEMA)
     progress.finish()
 
 
-def _inspected(image: str, folder: Path | None) -> ImageRecord:
+def _inspected(image: str, folder: NamedFiles | None) -> ImageRecord:
     if folder is None:
         return ImageRecord(image, status="missing", reason="the row names a file, and the dataset has no folder images")
     return inspect_file(image, folder=folder)

@@ -1,31 +1,26 @@
 """Images of a dataset: decoded once to see that they are whole, then found by the sha256 of their bytes.
 
 ``images.parquet`` has one row for every path that the records name. ``bytes`` holds the image itself when the step made
-it; otherwise ``file`` says where it lies. A row with a status other than ``ok`` says why the image cannot be used.
+it; otherwise ``file`` is its name below the dataset's folder of images, wherever that lies now. A row with a status
+other than ``ok`` says why the image cannot be used.
 """
 
 import base64
-import errno
 import hashlib
 import io
-import os
 import stat
 import warnings
-from collections.abc import Iterable
 from dataclasses import dataclass, replace
-from functools import lru_cache
-from pathlib import Path, PurePosixPath
 from typing import Annotated, Any
 
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
-import pyarrow.parquet as pq
 from PIL import ExifTags, Image, UnidentifiedImageError
 
-from pipeline.core.errors import DataError, TransientError
+from pipeline.core.errors import DataError
+from pipeline.core.named_files import NamedFiles, relative_name
 from pipeline.core.tables import row_of, schema_of
-from pipeline.store.manifest import Manifest
 
 MAX_PIXELS = 178_956_970
 """A larger image is taken for a decompression bomb; half a gigabyte as RGB, and where Pillow too refuses."""
@@ -59,24 +54,26 @@ class ImageRecord:
 IMAGE_SCHEMA = schema_of(ImageRecord)
 
 
-def inspect_file(image: str, *, folder: Path) -> ImageRecord:
+def inspect_file(image: str, *, folder: NamedFiles) -> ImageRecord:
     """Read and decode one image of a folder; what is wrong with it becomes its status."""
-    path = Path(os.path.normpath(folder / PurePosixPath(image)))
-    if not path.is_relative_to(folder):  # links inside the folder are the user's own and may lead anywhere
-        return ImageRecord(image, status="outside_folder", reason=f"{path} is not below {folder}")
+    inside = relative_name(image, folder.folder)
+    if inside is None:
+        return ImageRecord(image, status="outside_folder", reason="it is not below the folder of the images")
     try:
+        inside = folder.find(inside)
+        path = folder.folder / inside
         found = path.stat()
         if not stat.S_ISREG(found.st_mode):
-            return ImageRecord(image, file=str(path), status="missing", reason=f"{path} is not a file")
+            return ImageRecord(image, file=inside, status="missing", reason="it is not a file")
         if found.st_size > MAX_FILE_BYTES:
             reason = f"{found.st_size} bytes are more than {MAX_FILE_BYTES}"
-            return ImageRecord(image, file=str(path), status="unreadable", reason=reason)
+            return ImageRecord(image, file=inside, status="unreadable", reason=reason)
         content = path.read_bytes()
     except OSError as error:
-        return ImageRecord(image, file=str(path), status="missing", reason=f"{path}: {error.strerror}")
+        return ImageRecord(image, file=inside, status="missing", reason=error.strerror)
     except ValueError as error:  # a NUL in the name
         return ImageRecord(image, status="missing", reason=f"{image!r}: {error}")
-    return replace(inspect_bytes(image, content), file=str(path), bytes=None)
+    return replace(inspect_bytes(image, content), file=inside, bytes=None)
 
 
 def inspect_bytes(image: str, content: bytes) -> ImageRecord:
@@ -195,56 +192,3 @@ def _cosines() -> npt.NDArray[np.float64]:
 
 
 _COSINES = _cosines()
-
-
-GONE = (errno.ENOENT, errno.ENOTDIR, errno.EISDIR, errno.EACCES, errno.EPERM, errno.ELOOP, errno.ENAMETOOLONG)
-"""What opening a file says when time will not bring it back."""
-
-
-class ImageReader:
-    """Finds the images of some datasets by their sha256."""
-
-    def __init__(self, datasets: Iterable[Manifest]) -> None:
-        self._groups: dict[str, tuple[Path, int]] = {}
-        """Of images that lie in the dataset: its table and the group of rows there."""
-        self._files: dict[str, str] = {}
-        for dataset in datasets:
-            table = pq.ParquetFile(dataset.path("images.parquet"))
-            for group in range(table.num_row_groups):
-                rows = table.read_row_group(group, columns=["image_sha256", "file", "status"]).to_pylist()
-                for row in rows:
-                    if row["status"] == "ok" and row["file"] is None:
-                        self._groups[row["image_sha256"]] = (dataset.path("images.parquet"), group)
-                    elif row["status"] == "ok":
-                        self._files[row["image_sha256"]] = row["file"]
-
-    def usable(self) -> tuple[str, ...]:
-        """sha256 of every usable image, sorted, each once."""
-        return tuple(sorted({*self._groups, *self._files}))
-
-    def read(self, image_sha256: str) -> bytes:
-        """The bytes of one image.
-
-        Raises:
-            DataError: the file has gone or has changed since the dataset was prepared.
-            TransientError: the disk or the network does not give it now.
-        """
-        if image_sha256 in self._groups:
-            return _images_of_group(*self._groups[image_sha256])[image_sha256]
-        file = self._files[image_sha256]
-        try:
-            content = Path(file).read_bytes()
-        except OSError as error:
-            if error.errno not in GONE:
-                raise TransientError(f"{file} cannot be read now: {error.strerror}") from error
-            raise DataError(f"{file}: {error.strerror}; it was there when the dataset was prepared") from error
-        if hashlib.sha256(content).hexdigest() != image_sha256:
-            raise DataError(f"{file} changed since the dataset was prepared; prepare the dataset again")
-        return content
-
-
-@lru_cache(maxsize=4)
-def _images_of_group(table: Path, group: int) -> dict[str, bytes]:
-    """The usable images of a group of rows, by their sha256; the last groups are kept, as neighbours come together."""
-    rows = pq.ParquetFile(table).read_row_group(group, columns=["image_sha256", "bytes"]).to_pylist()
-    return {row["image_sha256"]: row["bytes"] for row in rows if row["bytes"] is not None}

@@ -14,7 +14,8 @@ from PIL import Image
 from pipeline.core.errors import DataError
 from pipeline.core.files import write_text
 from pipeline.core.progress import Progress
-from pipeline.data.images import ImageReader, decode
+from pipeline.data.image_reader import ImageReader
+from pipeline.data.images import decode
 from pipeline.evaluation.rows import Item, Prediction
 from pipeline.store.artifacts import WORK_FOLDER
 

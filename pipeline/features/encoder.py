@@ -18,7 +18,8 @@ from torch.utils.data import DataLoader, Dataset
 from model.config import ImageConfig
 from model.vision.tower import VisionTower, pixels_of
 from pipeline.core.errors import ConfigError, DataError
-from pipeline.data.images import ImageReader, decode
+from pipeline.data.image_reader import ImageReader
+from pipeline.data.images import decode
 from pipeline.features.shards import EncodedImages, FailedImage
 from pipeline.features.storage import FeatureShape, pack
 

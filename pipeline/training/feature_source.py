@@ -10,7 +10,8 @@ from model.config import ImageConfig
 from model.vision.s2 import join_scales
 from model.vision.tower import VisionTower, build_vision_tower, pixels_of
 from pipeline.core.errors import DataError
-from pipeline.data.images import ImageReader, decode
+from pipeline.data.image_reader import ImageReader
+from pipeline.data.images import decode
 from pipeline.features.cache import IMAGES_FILE
 from pipeline.features.reader import FeatureReader
 from pipeline.features.storage import unpack

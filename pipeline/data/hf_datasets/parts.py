@@ -13,6 +13,7 @@ from typing import Any
 
 import pyarrow.parquet as pq
 
+from pipeline.benchmarks.benchmark import Pair
 from pipeline.config.datasets import HfDatasetSource
 from pipeline.core.files import write_text
 from pipeline.core.parquet import write_rows
@@ -39,6 +40,15 @@ def records_of(source: HfDatasetSource, *, revision: str | None, work: Path, roo
     for part in sorted(work.glob("records-*.json")):
         for entry in json.loads(part.read_text(encoding="utf-8"))["records"]:
             yield entry["record"] if "record" in entry else json.JSONDecodeError(entry["problem"], "", 0)
+
+
+def rows_of(source: HfDatasetSource, *, cache: Path) -> Iterator[Pair]:
+    """All records of files on this machine and their images, without keeping any."""
+    from pipeline.data.hf_datasets.columns import record_of
+    from pipeline.data.hf_datasets.stream import batches, open_rows  # Datasets takes a second to import
+
+    for batch, _ in batches(open_rows(source, revision=None, cache=cache), source, size=ROWS_PER_PART, state=None):
+        yield from (record_of(row, source.columns) for row in batch)
 
 
 def _read_missing(source: HfDatasetSource, revision: str | None, work: Path, *, expected: int) -> None:
@@ -95,7 +105,7 @@ class _Images:
         if content is None:
             return record
         sha256 = hashlib.sha256(content).hexdigest()
-        name = record["image"] or sha256
+        name = record.get("image") or sha256
         if self._sha256.get(name, sha256) != sha256:
             name = f"{name}#{sha256[:16]}"  # two images of one name
         record = {**record, "image": name}
