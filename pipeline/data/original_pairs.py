@@ -1,8 +1,8 @@
 """Which English conversation each translated one comes from, among all of one id; none where it is not clear.
 
 Files that were translated keep their order, so where as many conversations have the id in both, the k-th is the k-th,
-unless lengths and digits speak against it. Where some were left out, these decide: a pair stands when each of the two is
-far more likely the other's than all others are. The cost is n log n, as only conversations of like length are compared.
+unless lengths and digits speak against it. Where some were left out, these decide: a pair stands when each of the two
+is far more likely the other's than all others are. The cost is n log n: only conversations of like length are compared.
 """
 
 import math
