@@ -81,7 +81,7 @@ class ContaminationConfig(Section):
 
     exclude: bool = Field(False, description="leave samples out of the training whose image is in a benchmark")
     max_distance: int = Field(
-        6, ge=0, le=16, description="bits of 64 in which the perceptual hashes of one picture may differ"
+        10, ge=0, le=16, description="bits of 64 in which the hashes of one picture may differ before it is looked at"
     )
 
 

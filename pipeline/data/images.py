@@ -21,6 +21,7 @@ from PIL import ExifTags, Image, UnidentifiedImageError
 from pipeline.core.errors import DataError
 from pipeline.core.named_files import NamedFiles, relative_name
 from pipeline.core.tables import row_of, schema_of
+from pipeline.data.picture_signatures import Signature, signatures_of
 
 MAX_PIXELS = 178_956_970
 """A larger image is taken for a decompression bomb; half a gigabyte as RGB, and where Pillow too refuses."""
@@ -37,7 +38,6 @@ class ImageRecord:
     image: str
     image_sha256: str | None = None
     perceptual_hash: int | None = None
-    thumbnail: Annotated[list[int], pa.list_(pa.uint8())] | None = None
     file: str | None = None
     bytes: Content | None = None
     format: str | None = None
@@ -45,13 +45,16 @@ class ImageRecord:
     height: Annotated[int, pa.int32()] | None = None
     status: str = "ok"
     reason: str | None = None
+    signatures: tuple[Signature, ...] = ()
+    """A table of their own, ``signatures.parquet``, once the dataset is whole."""
 
     def row(self) -> dict[str, Any]:
-        """The row of ``IMAGE_SCHEMA``."""
-        return row_of(self)
+        """The row of ``PART_SCHEMA``."""
+        return {**row_of(self), "signatures": [row_of(signature) for signature in self.signatures]}
 
 
-IMAGE_SCHEMA = schema_of(ImageRecord)
+PART_SCHEMA = schema_of(ImageRecord)
+IMAGE_SCHEMA = PART_SCHEMA.remove(PART_SCHEMA.get_field_index("signatures"))
 
 
 def inspect_file(image: str, *, folder: NamedFiles) -> ImageRecord:
@@ -84,9 +87,8 @@ def inspect_bytes(image: str, content: bytes) -> ImageRecord:
     except DataError as error:
         return ImageRecord(image, sha256, status="unreadable", reason=str(error))
     width, height = pixels.size
-    return ImageRecord(
-        image, sha256, perceptual_hash(pixels), thumbnail(pixels), None, content, file_format, width, height
-    )
+    found = ImageRecord(image, sha256, perceptual_hash(pixels), None, content, file_format, width, height)
+    return replace(found, signatures=tuple(signatures_of(sha256, pixels)))
 
 
 def data_url(content: bytes) -> str:
@@ -151,16 +153,6 @@ def _as_rgb(image: Image.Image) -> Image.Image:
         if image.mode.startswith("I;16") or values.max(initial=0) > 255:
             return Image.fromarray((np.clip(values, 0, 0xFFFF) >> 8).astype(np.uint8)).convert("RGB")
     return image.convert("RGB")
-
-
-THUMBNAIL_SIDE = 4
-
-
-def thumbnail(image: Image.Image) -> list[int]:
-    """Mean colours of 4x4 fields, row by row, red, green, blue: 48 levels from 0 to 255."""
-    small = image.resize((THUMBNAIL_SIDE, THUMBNAIL_SIDE), Image.Resampling.BOX)
-    levels: list[int] = np.asarray(small).ravel().tolist()
-    return levels
 
 
 HASH_INPUT_SIDE = 32

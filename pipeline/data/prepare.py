@@ -29,7 +29,7 @@ from pipeline.data.download.hub_datasets import hub_revision
 from pipeline.data.formats import RECORD_READERS, llava_records
 from pipeline.data.hf_datasets.parts import records_of
 from pipeline.data.image_table import embedded_part, inspect_images, join_parts
-from pipeline.data.images import IMAGE_SCHEMA, ImageRecord, inspect_bytes
+from pipeline.data.images import PART_SCHEMA, ImageRecord, inspect_bytes
 from pipeline.data.ingest import ingest
 from pipeline.data.items import keeping_details, write_items
 from pipeline.data.local_records import as_table, json_records, record_files
@@ -184,10 +184,10 @@ def _keeping_images(pairs: Iterable[Pair], work: Path, *, is_drawn: bool = False
             record = record if record.get("image") else {**record, "image": hashlib.sha256(content).hexdigest()}
             if (name := record["image"]) not in images:
                 image = inspect_bytes(name, content)
-                images[name] = replace(image, perceptual_hash=None) if is_drawn else image
+                images[name] = replace(image, perceptual_hash=None, signatures=()) if is_drawn else image
         yield record
     if images:
-        write_rows(embedded_part(work), (image.row() for image in images.values()), schema=IMAGE_SCHEMA)
+        write_rows(embedded_part(work), (image.row() for image in images.values()), schema=PART_SCHEMA)
 
 
 def _drawn(source: ShapesJaSource) -> Iterator[Pair]:

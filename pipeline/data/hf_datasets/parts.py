@@ -20,7 +20,7 @@ from pipeline.core.parquet import write_rows
 from pipeline.core.progress import Progress
 from pipeline.data.hf_datasets.sizes import expected_size
 from pipeline.data.image_table import embedded_part, embedded_parts
-from pipeline.data.images import IMAGE_SCHEMA, MAX_FILE_BYTES, ImageRecord, inspect_bytes
+from pipeline.data.images import MAX_FILE_BYTES, PART_SCHEMA, ImageRecord, inspect_bytes
 from pipeline.data.samples import Sample, normalise
 
 ROWS_VERSION = 1  # raise when the same rows should give other records
@@ -68,7 +68,7 @@ def _read_missing(source: HfDatasetSource, revision: str | None, work: Path, *, 
             records = [images.keep(*pair, record_index=index) for index, pair in enumerate(pairs, start=num_rows)]
             if new := images.taken():
                 inspected = pool.map(lambda item: _inspected(*item), new.items())
-                write_rows(embedded_part(work, number), (image.row() for image in inspected), schema=IMAGE_SCHEMA)
+                write_rows(embedded_part(work, number), (image.row() for image in inspected), schema=PART_SCHEMA)
             num_rows += len(batch)
             part = {"next": state, "num_rows": num_rows, "records": [_entry(record) for record in records]}
             write_text(work / f"records-{number:06d}.json", json.dumps(part, default=str))
