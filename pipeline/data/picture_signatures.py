@@ -152,3 +152,24 @@ def _read(start: float, end: float, *, num_read: int, num_given: int) -> GreyLev
 
 _READ = [_read(*interval, num_read=COMPARED_SIDE, num_given=THUMBNAIL_SIDE) for interval in INTERVALS]
 _BACK = _read(0, 1, num_read=COMPARED_SIDE, num_given=COARSE_SIDE)
+
+
+def _bits(low: GreyLevels) -> npt.NDArray[np.int64]:
+    """Which frequencies lie above their median; the first is the brightness."""
+    flat = low.reshape(*low.shape[:-2], -1)
+    is_above = flat > np.median(flat[..., 1:], axis=-1, keepdims=True)
+    return np.packbits(is_above, axis=-1).view(">i8")[..., 0].astype(np.int64)
+
+
+def _lowest() -> GreyLevels:
+    """For each interval the lowest rows of its cosine transform (DCT-II), as functions of the whole side."""
+    places = (np.arange(BASE_SIDE) + 0.5) / BASE_SIDE
+    rows = []
+    for start, end in INTERVALS:
+        inside = (places >= start) & (places < end)
+        waves = np.cos(np.pi * np.arange(HASH_SIDE)[:, None] * (places - start) / (end - start))
+        rows.append(np.where(inside, waves, 0.0))
+    return np.stack(rows)
+
+
+_LOWEST = _lowest()

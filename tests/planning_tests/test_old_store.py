@@ -35,9 +35,14 @@ def store(tmp_path_factory):
     return ArtifactStore(root)
 
 
-def test_every_step_is_done(config, store):
+ASKED_ANEW = ("contamination",)
+"""Steps whose checks see more since then. Nothing that costs hours depends on them."""
+
+
+def test_every_step_is_done_but_those_whose_checks_changed(config, store):
     plan = plan_experiment(config, load_settings())
-    assert {str(step.role): store.is_whole(step.request) for step in plan} == {str(step.role): True for step in plan}
+    done = {str(step.role): store.is_whole(step.request) for step in plan}
+    assert done == {str(step.role): step.role.kind not in ASKED_ANEW for step in plan}
     assert len(plan) == 13
 
 
