@@ -135,7 +135,7 @@ def _square(values: bytes, side: int, *channels: int) -> GreyLevels:
 def _details(levels: GreyLevels) -> GreyLevels:
     """The levels without their mean over four by four."""
     means = levels.reshape(COARSE_SIDE, 4, COARSE_SIDE, 4).mean(axis=(1, 3))
-    return levels - _BACK @ means @ _BACK.T
+    return np.asarray(levels - _BACK @ means @ _BACK.T)
 
 
 def _cosine(left: GreyLevels, right: GreyLevels) -> float:
