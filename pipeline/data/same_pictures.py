@@ -16,7 +16,7 @@ from pipeline.data.picture_signatures import SIGNATURE_SCHEMA, have_other_colour
 from pipeline.store.manifest import Manifest
 from pipeline.store.queries import Pictures
 
-SAME_LEVELS = 0.8
+SAME_LEVELS = 0.85
 """Likeness from which on grey levels are those of one picture: changed photos have 0.9 and more."""
 
 

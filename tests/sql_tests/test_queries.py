@@ -127,8 +127,8 @@ def test_failed_judgements_show_why_and_the_reply(root):
 def test_scores_by_question_type_set_experiments_side_by_side(root):
     columns = ("protocol", "question_type", "experiment", "mean", "overall", "num_items", "num_failed", "example")
     assert ask(root, "scores_by_question_type", *columns) == [
-        ("all", "other", "one", pytest.approx(200 / 3), pytest.approx(200 / 3), 3, 0, "何ですか。"),
-        ("all", "other", "two", 100, 100, 2, 1, "何ですか。"),
+        ("all", "what", "one", pytest.approx(200 / 3), pytest.approx(200 / 3), 3, 0, "何ですか。"),
+        ("all", "what", "two", 100, 100, 2, 1, "何ですか。"),
     ]
     assert ask(root, "scores_by_question_type", "experiment", experiments="two") == [("two",)]
 
@@ -139,7 +139,7 @@ def test_scores_by_group_knows_every_breakdown(root):
         ("answer_length", "01-05", 100, 2, 1),
         ("category", "colour", 100, 2, 0),
         ("category", "counting", None, 0, 1),
-        ("question_type", "other", 100, 2, 1),
+        ("question_type", "what", 100, 2, 1),
     ]
     assert len(ask(root, "scores_by_group", breakdown="category")) == 4
 
