@@ -33,6 +33,10 @@ class Commands:
         command = (*client(self.forks), "flows.cli.main") if self.forks else LLAVA_JP
         return self.finished(*command, *arguments, LLAVA_JP_STORE=str(store), **environment)
 
+    def prefect(self, *arguments: str) -> subprocess.CompletedProcess[str]:
+        """``prefect ARGUMENTS``."""
+        return self.finished(*(*client(self.forks), "prefect") if self.forks else PREFECT, *arguments)
+
     def finished(self, *command: str, **environment: str) -> subprocess.CompletedProcess[str]:
         """Any command, run to its end."""
         return subprocess.run(
