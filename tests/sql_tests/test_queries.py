@@ -8,12 +8,10 @@ from datetime import datetime
 from pathlib import Path
 
 import duckdb
-import pyarrow as pa
 import pytest
 
 from pipeline.core.errors import QueryError
 from pipeline.data.samples import FINDING_SCHEMA
-from pipeline.evaluation.rows import PREDICTION_SCHEMA
 from pipeline.store.artifacts import ArtifactStore
 from pipeline.store.queries import connect, describe, query_names, run_query, views_script
 from tests.support.small_store import build, produce
@@ -145,14 +143,6 @@ def test_failed_items_say_why(root):
         ("two", "all", "i3", "out of memory", "h-i3")
     ]
     assert ask(root, "failed_items", experiment="one") == []
-
-
-def test_artifacts_of_an_earlier_version_are_still_read(tmp_path):
-    old = pa.schema([field for field in PREDICTION_SCHEMA if field.name not in ("protocol", "image_category")])
-    row = dict.fromkeys(old.names, "x") | {"question": "何色ですか。", "reference": "赤"}
-    produce(ArtifactStore(tmp_path), "predictions", {"predictions.parquet": ([row], old)})
-    found = connect(tmp_path).execute("select protocol, image_category, question_type from predictions").fetchall()
-    assert found == [("all", None, "colour")]
 
 
 def test_compare_experiments_takes_the_difference_to_the_baseline(root):
