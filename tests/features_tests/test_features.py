@@ -6,7 +6,7 @@ import pyarrow.parquet as pq
 import pytest
 import torch
 
-from model.config import RandomVisionTower, VisionTowerConfig
+from model.config import VisionTowerConfig
 from model.vision.tower import build_vision_tower, pixels_of
 from pipeline.config.experiment import FeatureConfig
 from pipeline.core.errors import DataError, StoreError, TransientError
@@ -20,21 +20,13 @@ from pipeline.features.run import do_job
 from pipeline.features.step import cache_features, calibrate_features, encode_share, on_this_machine, require_features
 from pipeline.store.artifacts import ArtifactStore
 from tests.support.small_data import local_source, picture, sha256_of, talk
+from tests.support.small_model import tower_config
 
 CONFIG = FeatureConfig(image_size=32, scales=(1.0, 0.5), images_per_shard=2)
 
 
 def tower(dtype: str = "float32") -> VisionTowerConfig:
-    weights = RandomVisionTower(
-        kind="random",
-        tile_size=16,
-        patch_size=8,
-        hidden_size=16,
-        intermediate_size=32,
-        num_hidden_layers=2,
-        num_attention_heads=2,
-    )
-    return VisionTowerConfig(weights=weights, dtype=dtype)
+    return tower_config(num_hidden_layers=2, intermediate_size=32, dtype=dtype)
 
 
 @pytest.fixture
