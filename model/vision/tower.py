@@ -139,9 +139,11 @@ def _patches(tiles_N3HW: torch.Tensor, patch_size: int) -> torch.Tensor:
 def pixels_of(image: Image.Image, *, image_size: int) -> torch.Tensor:
     """An RGB image resized to a square without keeping its aspect, uint8 ``[3, image_size, image_size]``.
 
-    Bicubic with Pillow, as the SiglipImageProcessor of LLaVA-JP's time (there: ``image_aspect_ratio square``).
+    Bicubic with Pillow, as the SiglipImageProcessor of LLaVA-JP's time (there: ``image_aspect_ratio square``). First in
+    width, then in height: Pillow's single call did so until version 12 and gives other pixels since.
     """
-    resized = image.resize((image_size, image_size), Image.Resampling.BICUBIC)
+    narrow = image.resize((image_size, image.height), Image.Resampling.BICUBIC)
+    resized = narrow.resize((image_size, image_size), Image.Resampling.BICUBIC)
     return torch.from_numpy(np.array(resized, dtype=np.uint8)).permute(2, 0, 1).contiguous()
 
 

@@ -79,7 +79,12 @@ class ModelToMeasure:
             asked["generation"] = generation.model_dump(mode="json")
         if self.is_on_device:
             asked["batch_size"] = evaluation.batch_size
-        return measured_request(benchmark, asked=asked, dataset_fingerprint=dataset_fingerprint)
+        return measured_request(
+            benchmark,
+            asked=asked,
+            dataset_fingerprint=dataset_fingerprint,
+            is_checkpoint=isinstance(self.config, CheckpointModel),
+        )
 
     def _identity(self, benchmark: BenchmarkConfig, identities: Identities) -> Mapping[str, Any]:
         if isinstance(self.config, StoredModel):

@@ -29,12 +29,13 @@ from pipeline.features.shard_requests import (
     encoder_fingerprint,
     failed_images,
     listed_images,
+    other_libraries,
     shard_request,
     shards_of,
 )
 from pipeline.features.summaries import FeaturesSummary, ShardSummary
 from pipeline.store.artifacts import WORK_FOLDER, ArtifactStore
-from pipeline.store.manifest import Manifest
+from pipeline.store.manifest import Manifest, library_versions
 
 log = logging.getLogger(__name__)
 
@@ -103,6 +104,7 @@ class Filling:
             planned = self._planned(missing, directory)
             log.info("features: %d of %d images are cached, %d to encode", *_counts(wanted, missing))
             if planned:
+                self._say_what_differs()
                 self._encode(planned, dataset, directory)
                 cached = self._cached()
         failed = self._failed(planned)
@@ -120,6 +122,7 @@ class Filling:
             missing = [key for key in ImageReader([dataset]).usable() if key not in done]
             own = [key for key in missing if int(key[:15], 16) % num_parts == part]
             if own:
+                self._say_what_differs()
                 self._encode(self._new_shards(own), dataset, directory)
         return len(own), len(missing)
 
@@ -146,6 +149,14 @@ class Filling:
             self._encode(shards, dataset, directory)
             shutil.rmtree(directory)
         return self.agrees(manifest, lost)
+
+    def _say_what_differs(self) -> None:
+        for library, versions in other_libraries(self._shards()).items():
+            log.warning(
+                "features: this cache was made with %s %s, this is %s: images that are encoded now may differ in "
+                "their last bits; to have all from one, discard the cache or install that version",
+                *(library, " and ".join(versions), library_versions()[library]),
+            )
 
     def _shards(self) -> list[Manifest]:
         return list(shards_of(self._store, self._encoder, calibration=self._calibration))
