@@ -189,6 +189,43 @@ def test_every_way_to_read_the_environment_is_found(line, name):
     assert environment_read(ast.parse(line)) == {name}
 
 
+LOADERS = ("from_pretrained", "from_config")
+"""Methods of Transformers that run Python of a model folder if they may, and ask standard input whether they may."""
+
+
+def silent_loaders(tree: ast.Module) -> list[int]:
+    """Lines where such a method is used and does not mention ``trust_remote_code``, or is handed on."""
+    explicit = {
+        node.func
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Call) and any(keyword.arg == "trust_remote_code" for keyword in node.keywords)
+    }
+    uses = (node for node in ast.walk(tree) if isinstance(node, ast.Attribute) and node.attr in LOADERS)
+    return [node.lineno for node in uses if node not in explicit]
+
+
+def test_whatever_loads_a_model_says_whether_its_code_is_trusted():
+    found = {
+        str(path.relative_to(REPOSITORY)): lines
+        for path in SOURCES
+        if (lines := silent_loaders(ast.parse(path.read_text(encoding="utf-8"))))
+    }
+    assert not found
+
+
+@pytest.mark.parametrize(
+    ("line", "is_silent"),
+    [
+        ("x = AutoConfig.from_pretrained(folder)", True),
+        ("x = AutoConfig.from_pretrained(folder, **options)", True),
+        ("build = AutoModel.from_config", True),
+        ("x = AutoConfig.from_pretrained(folder, trust_remote_code=False)", False),
+    ],
+)
+def test_a_silent_loader_is_found(line, is_silent):
+    assert bool(silent_loaders(ast.parse(line))) == is_silent
+
+
 def test_every_package_is_listed_for_the_wheel():
     found = {".".join(path.parent.relative_to(REPOSITORY).parts) for path in SOURCES if path.name == "__init__.py"}
     settings = tomllib.loads((REPOSITORY / "pyproject.toml").read_text(encoding="utf-8"))
