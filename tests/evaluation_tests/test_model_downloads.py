@@ -3,6 +3,7 @@ import json
 import pytest
 from huggingface_hub import constants
 
+from model.hub import LEADS_OUT
 from pipeline.core.errors import ConfigError
 from pipeline.evaluation.models.weights import download_model
 from tests.support.hub_server import Trick, commit_of, running_hub
@@ -46,7 +47,7 @@ def test_a_mirror_that_answers_something_else_is_refused(hub):
 
 
 @pytest.mark.parametrize("header", ["ETag", "X-Repo-Commit", "X-Linked-Etag"])
-@pytest.mark.parametrize("value", ['"../../../escaped"', "/tmp/escaped", '".."', "a/b"])
+@pytest.mark.parametrize("value", ['"../../../escaped"', "/tmp/escaped", 'W/"/tmp/escaped"', '".."'])
 def test_a_mirror_whose_headers_are_paths_is_refused(hub, tmp_path, header, value):
     hub.misbehave("*/resolve/*", Trick(headers={header: value}))
     with pytest.raises(
@@ -56,3 +57,8 @@ def test_a_mirror_whose_headers_are_paths_is_refused(hub, tmp_path, header, valu
         download_model("team/vlm", revision=commit_of("first"))
     assert "nothing is taken from it" in str(refused.value)
     assert not list(tmp_path.rglob("*escaped*"))
+
+
+@pytest.mark.parametrize("etag", ['W/"1f-qL/x+9E="', '"d41d8cd98f00b204e9800998ecf8427e-12"', '"0"', ""])
+def test_etags_of_honest_servers_are_taken(etag):
+    assert not LEADS_OUT.search(etag)
