@@ -226,6 +226,18 @@ def test_a_silent_loader_is_found(line, is_silent):
     assert bool(silent_loaders(ast.parse(line))) == is_silent
 
 
+def test_whatever_opens_an_image_says_which_decoders_may_see_it():
+    found = [
+        f"{path.relative_to(REPOSITORY)}:{node.lineno}"
+        for path in SOURCES
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        if isinstance(node, ast.Call)
+        and ast.unparse(node.func) == "Image.open"
+        and not any(keyword.arg == "formats" for keyword in node.keywords)
+    ]
+    assert not found
+
+
 def test_every_package_is_listed_for_the_wheel():
     found = {".".join(path.parent.relative_to(REPOSITORY).parts) for path in SOURCES if path.name == "__init__.py"}
     settings = tomllib.loads((REPOSITORY / "pyproject.toml").read_text(encoding="utf-8"))
