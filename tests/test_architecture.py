@@ -86,7 +86,9 @@ ENVIRONMENT_READ = {
     # where the Hub and an object storage are and how to get in, as their own libraries read it
     "pipeline/data/download/hub.py": {"HF_ENDPOINT", "HF_TOKEN"},
     "pipeline/data/download/plan.py": {"HF_HUB_OFFLINE"},
-    "pipeline/store/remote/storage.py": {"AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL", "name"},
+    "pipeline/store/remote/storage.py": {"AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL"},
+    # what may be in no message
+    "pipeline/core/censoring.py": {"all", "MLFLOW_TRACKING_USERNAME", "MLFLOW_TRACKING_PASSWORD"},
     # people call it from Python, with nothing above it
     "pipeline/features/lookup.py": {"load_settings"},
 }

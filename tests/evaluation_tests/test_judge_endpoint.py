@@ -141,7 +141,7 @@ def test_nobody_at_the_address_is_said():
             refused(404, "model_not_found", "The model does not exist"),
             "does not judge (status 404): The model does not",
         ),
-        (refused(400, "unsupported_parameter", f"max_tokens {KEY}"), "does not judge (status 400): max_tokens ***"),
+        (refused(400, "unsupported_parameter", f"max_tokens {KEY}"), "does not judge (status 400): max_tokens …"),
     ],
 )
 def test_what_time_does_not_cure_is_said_at_once_and_without_the_key(store, caplog, act, message):
