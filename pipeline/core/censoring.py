@@ -43,6 +43,8 @@ def censor_error(error: BaseException, *secrets: str) -> None:
     while inner is not None and id(inner) not in seen:
         seen.add(id(inner))
         inner.args = tuple(censored(one, *secrets) if isinstance(one, str) else one for one in inner.args)
+        if isinstance(inner, OSError) and isinstance(inner.strerror, str):  # its text is not made of its arguments
+            inner.strerror = censored(inner.strerror, *secrets)
         inner = inner.__cause__ or inner.__context__
 
 
