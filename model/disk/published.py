@@ -170,6 +170,8 @@ def _weights(folder: Path, dtype: torch.dtype) -> State:
     index = folder / INDEX
     if index.is_file():
         names = sorted(set(json.loads(index.read_text(encoding="utf-8"))["weight_map"].values()))
+        if elsewhere := [name for name in names if Path(name).name != name]:
+            raise ModelFolderError(f"{index} names files outside the folder: {elsewhere[:3]}")
     else:
         names = sorted(path.name for path in folder.glob("*.safetensors"))
     if missing := [name for name in names if not (folder / name).is_file()]:

@@ -42,6 +42,16 @@ def encodable(text: str) -> str:
     return text.encode("utf-8", "backslashreplace").decode("utf-8")
 
 
+HALF_PAIR = re.compile("[\ud800-\udfff]")
+REPLACEMENT = "\ufffd"
+"""What Unicode puts where bytes or halves of pairs are no character; tokenizers do the same."""
+
+
+def whole_characters(text: str) -> str:
+    """The text with ``REPLACEMENT`` for each half of a surrogate pair: JSON can spell one, no file can hold it."""
+    return HALF_PAIR.sub(REPLACEMENT, text)
+
+
 MARKDOWN = re.compile(r"[\\`*<>&|~]|!(?=\[)|\](?=[(\[:])|(?<=:)//|(?<=www)\.", re.IGNORECASE)
 """What begins something in Markdown; of brackets only those of a link, so that ``[1.0, 2.0]`` can be read as it is."""
 

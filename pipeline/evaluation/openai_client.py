@@ -19,7 +19,7 @@ from urllib.parse import urlsplit
 from pipeline.core.censoring import censored, without_credentials
 from pipeline.core.errors import ConfigError, JudgeError, PipelineError, TransientError
 from pipeline.core.retries import Patience, TryAgainError, retry_after
-from pipeline.core.wording import encodable
+from pipeline.core.wording import encodable, whole_characters
 from pipeline.evaluation.inquiry import Inquiry, Reply
 
 if TYPE_CHECKING:
@@ -204,6 +204,14 @@ def _was_sent(error: openai.APIConnectionError) -> bool:
     return not isinstance(error.__cause__, httpx2.ConnectError | httpx2.ConnectTimeout | httpx2.PoolTimeout)
 
 
+def _parsed(body: str) -> Any:
+    """The JSON of an answer; a server that cuts a text in the middle of a character sends half a surrogate pair."""
+    value = json.loads(body.removeprefix("\ufeff"))
+    if "\\ud" not in body.lower():
+        return value
+    return json.loads(whole_characters(json.dumps(value, ensure_ascii=False)))
+
+
 def _reply(body: str, *, started: float) -> Reply:
     """Read a chat completion by hand: servers differ in what they leave out.
 
@@ -211,7 +219,7 @@ def _reply(body: str, *, started: float) -> Reply:
         TryAgainError: it is none.
     """
     try:
-        content: Any = json.loads(body)
+        content = _parsed(body)
         choice = content["choices"][0]
         text, refusal = choice["message"].get("content"), choice["message"].get("refusal")
         usage = content.get("usage") or {}
