@@ -6,7 +6,7 @@ from prefect import flow
 
 from flows.runtime.logs import set_log_levels
 from flows.runtime.run import Run, prefect_tags, resolve
-from flows.runtime.tasks import as_task, show_chart, show_table, show_text
+from flows.runtime.tasks import as_task, show_chart, show_markdown, show_table
 from pipeline.comparison.sample_sheet import sheet_table
 from pipeline.comparison.scores import ComparedExperiment
 from pipeline.comparison.step import CHART, article_table, difference_table, has_chart, score_table
@@ -73,5 +73,5 @@ def _compare(evaluated: Sequence[ComparedExperiment], tracked: TrackedRun, *, st
         show_table("differences", differences, description=f"Paired differences of {title}")
     if has_chart(comparison):
         show_chart("radar", comparison.path(CHART), description=f"Scores of {title}")
-    show_text("report", comparison.path("report.md").read_text(encoding="utf-8"))
+    show_markdown("report", comparison.path("report.md").read_text(encoding="utf-8"))
     return comparison

@@ -77,6 +77,6 @@ def print_comparison(comparison: Manifest | None) -> None:
     if differences := difference_table(comparison):
         print_records(differences, title="Paired differences, p of a sign-flip test")
     if has_chart(comparison):
-        console.print(f"radar chart:    {comparison.path(CHART)}", soft_wrap=True, highlight=False)
-    console.print(f"sample answers: {comparison.path('samples.html')}", soft_wrap=True, highlight=False)
-    console.print(f"all breakdowns: {comparison.path('report.md')}", soft_wrap=True, highlight=False)
+        console.print(f"radar chart:    {comparison.path(CHART)}", soft_wrap=True, highlight=False, markup=False)
+    console.print(f"sample answers: {comparison.path('samples.html')}", soft_wrap=True, highlight=False, markup=False)
+    console.print(f"all breakdowns: {comparison.path('report.md')}", soft_wrap=True, highlight=False, markup=False)

@@ -1,6 +1,7 @@
 """``llava-jp``: show, run, compare, query, push, pull, ... Heavy libraries are imported where they are used."""
 
 import os
+import sys
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Annotated
 
@@ -15,7 +16,7 @@ from flows.cli.encode import encode
 from flows.cli.eval import eval_model
 from flows.cli.results import results
 from flows.cli.show import Overrides, print_download, show
-from flows.cli.terminal import console, explained, interrupted_by_schedulers, narrated, print_rows
+from flows.cli.terminal import console, explained, interrupted_by_schedulers, narrated, print_rows, print_traceback
 from pipeline.config.experiment import load_experiment
 from pipeline.core.errors import QueryError
 from pipeline.core.settings import load_settings
@@ -47,6 +48,7 @@ def main() -> None:
     """Entry point of the console script."""
     for name, value in QUIET_ENVIRONMENT.items():
         os.environ.setdefault(name, value)
+    sys.excepthook = print_traceback
     disable_progress_bars()  # it has read its variable when it was imported; Transformers asks it for its own bars
     app()
 
@@ -72,7 +74,7 @@ def fetch_command(
     require_disk(plan)
     with narrated():
         for fetched in fetch(sources, root=root):
-            console.print(f"{fetched.name}: {fetched.folder}", soft_wrap=True, highlight=False)
+            console.print(f"{fetched.name}: {fetched.folder}", soft_wrap=True, highlight=False, markup=False)
 
 
 @app.command()

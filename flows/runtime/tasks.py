@@ -4,6 +4,7 @@ import re
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from functools import wraps
 from pathlib import Path
 from typing import Any, ParamSpec, TypeVar
 from uuid import UUID
@@ -20,8 +21,10 @@ from prefect.cache_policies import NO_CACHE
 from prefect.client.schemas.objects import State, TaskRun
 from prefect.tasks import Task
 
+from pipeline.core.censoring import censor_error, censored
 from pipeline.core.errors import TransientError
 from pipeline.core.progress import Event, listening
+from pipeline.core.wording import markdown_text
 from pipeline.data.images import data_url
 
 P = ParamSpec("P")
@@ -51,7 +54,21 @@ def as_task(step: Callable[P, R], *, name: str, retries: int = 0, retry_delay_se
         cache_policy=NO_CACHE,
         persist_result=False,
     )
-    return decorate(step)
+    return decorate(_without_secrets(step))
+
+
+def _without_secrets(step: Callable[P, R]) -> Callable[P, R]:
+    """The step; Prefect stores the text of what it raises."""
+
+    @wraps(step)
+    def run(*args: P.args, **kwargs: P.kwargs) -> R:
+        try:
+            return step(*args, **kwargs)
+        except BaseException as error:
+            censor_error(error)
+            raise
+
+    return run
 
 
 @contextmanager
@@ -80,8 +97,9 @@ def progress_on_the_run_page(role: str) -> Iterator[None]:
 
 
 def show_table(key: str, rows: Sequence[Mapping[str, Any]], *, description: str) -> None:
-    """A table on the run's page."""
-    create_table_artifact(key=artifact_key(key), table=[dict(row) for row in rows], description=description)
+    """A table on the run's page, which shows cells and description as Markdown."""
+    table = [{column: _shown(value) for column, value in row.items()} for row in rows]
+    create_table_artifact(key=artifact_key(key), table=table, description=_shown(description))
 
 
 def show_chart(key: str, image: Path, *, description: str) -> None:
@@ -89,9 +107,21 @@ def show_chart(key: str, image: Path, *, description: str) -> None:
     create_image_artifact(image_url=data_url(image.read_bytes()), key=artifact_key(key), description=description)
 
 
-def show_text(key: str, markdown: str) -> None:
-    """A Markdown text on the run's page."""
+def show_text(key: str, text: str) -> None:
+    """A text on the run's page, whatever it holds."""
+    show_markdown(key, _shown(text))
+
+
+def show_markdown(key: str, markdown: str) -> None:
+    """A page of Markdown on the run's page, whose foreign texts are ``markdown_text`` already."""
     create_markdown_artifact(key=artifact_key(key), markdown=markdown)
+
+
+def _shown(value: Any) -> Any:
+    """Texts as Markdown that shows them, paragraph by paragraph; other values as they are."""
+    if not isinstance(value, str):
+        return value
+    return "\n\n".join(markdown_text(censored(paragraph)) for paragraph in value.split("\n\n"))
 
 
 def artifact_key(text: str) -> str:

@@ -9,7 +9,10 @@ from model.config import Dtype
 from model.disk.checkpoint import LoadedModel, load_model
 from model.disk.published import ModelFolderError, is_published, load_published
 from model.disk.release_folder import is_released, load_release
+from model.foreign_code import ForeignCodeError, require_no_code
 
+PARTS = ("llm", "vision_tower", "tokenizer")
+"""Folders in it that Transformers reads, where there are any."""
 OWN_FIELDS = {"images", "template"}
 """In the config.json that training writes."""
 
@@ -29,6 +32,12 @@ def load_any_model(folder: Path, *, device: torch.device, dtype: Dtype = "float3
     config = folder / "config.json"
     if not config.is_file():
         raise ModelFolderError(f"{folder} has no config.json, so it is not the folder of a model")
+    try:
+        require_no_code(folder, has_our_class=True)
+        for part in PARTS:
+            require_no_code(folder / part)
+    except ForeignCodeError as error:
+        raise ModelFolderError(str(error)) from error
     if is_published(folder):
         return load_published(folder, device=device, dtype=dtype)
     if is_released(folder):

@@ -24,6 +24,8 @@ from transformers import (
 from transformers.image_utils import IMAGENET_STANDARD_MEAN, IMAGENET_STANDARD_STD, OPENAI_CLIP_MEAN, OPENAI_CLIP_STD
 
 from model.config import GridLayout, HubFolder, ImageConfig, LocalFolder, RandomVisionTower, VisionTowerConfig
+from model.foreign_code import require_no_code
+from model.hub import guard_hub_answers
 from model.vision.s2 import multiscale_features, published_grid, square_grid
 
 FEATURE_LAYER = -2
@@ -156,20 +158,24 @@ def build_vision_tower(config: VisionTowerConfig) -> VisionTower:
     weights = config.weights
     dtype = getattr(torch, config.dtype)
     if isinstance(weights, HubFolder):
+        guard_hub_answers()
         return load_vision_tower(weights.id, dtype, revision=weights.commit)
     if isinstance(weights, LocalFolder):
+        require_no_code(weights.folder)
         return load_vision_tower(weights.folder, dtype)
     return VisionTower(_random_vit(weights).to(dtype))
 
 
 def load_vision_tower(name: str | Path, dtype: torch.dtype, **options: str) -> VisionTower:
-    """The tower of a folder or a Hub repository. Read from safetensors only: a pickle can run code.
+    """The tower of a folder or a Hub repository. Read from safetensors only, and no Python of it: both can run code.
 
     Raises:
         ValueError: the weights are of a family that is not in ``MODEL_CLASSES``.
     """
-    model_class = model_class_of(AutoConfig.from_pretrained(name, **options), name)
-    return VisionTower(model_class.from_pretrained(name, use_safetensors=True, dtype=dtype, **options))
+    model_class = model_class_of(AutoConfig.from_pretrained(name, trust_remote_code=False, **options), name)
+    return VisionTower(
+        model_class.from_pretrained(name, use_safetensors=True, dtype=dtype, trust_remote_code=False, **options)
+    )
 
 
 def model_class_of(config: Any, name: str | Path) -> Any:

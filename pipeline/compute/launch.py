@@ -29,6 +29,7 @@ from typing import Any, Self, TextIO
 
 from pipeline.compute.devices import descriptors_held, held_alone
 from pipeline.compute.hosts import Host
+from pipeline.core.censoring import censored
 from pipeline.core.errors import ConfigError, DataError, StoppedError, StoreError, TrainingError, TransientError
 from pipeline.core.progress import Progress
 
@@ -165,8 +166,9 @@ class _WorkersOutput:
     errors: list[str]
 
     def update(self, line: str, log_file: TextIO) -> None:
-        log_file.write(line)
-        self.last_lines.append(line.rstrip())
+        shown = censored(line)
+        log_file.write(shown)
+        self.last_lines.append(shown.rstrip())
         if line.startswith(ERROR_MARK):
             self.errors.append(line)
 

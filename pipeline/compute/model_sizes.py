@@ -21,6 +21,8 @@ from model.config import (
     VisionTowerConfig,
 )
 from model.disk.published import load_published_llm
+from model.foreign_code import require_no_code
+from model.hub import guard_hub_answers
 from model.language_model import llava_jp_folder, load_tokenizer, random_llm_config
 from model.vision.tower import model_class_of, tile_size_of
 from pipeline.config.architectures import known_architecture
@@ -73,9 +75,11 @@ def _vision_config(weights: HubFolder | LocalFolder) -> Any:
         return AutoConfig.for_model(**known)
     with explained_loading(weights):
         if isinstance(weights, HubFolder):
-            loaded = AutoConfig.from_pretrained(weights.id, revision=weights.revision)
+            guard_hub_answers()
+            loaded = AutoConfig.from_pretrained(weights.id, revision=weights.revision, trust_remote_code=False)
         else:
-            loaded = AutoConfig.from_pretrained(weights.folder)
+            require_no_code(weights.folder)
+            loaded = AutoConfig.from_pretrained(weights.folder, trust_remote_code=False)
         model_class_of(loaded, weights.id if isinstance(weights, HubFolder) else weights.folder)
     return getattr(loaded, "vision_config", loaded)
 
@@ -112,8 +116,10 @@ def llm_architecture(config: LlmConfig) -> PreTrainedConfig:
         if isinstance(weights, LlavaJpWeights):
             return load_published_llm(llava_jp_folder(weights)).config
         if isinstance(weights, HubFolder):
-            return AutoConfig.from_pretrained(weights.id, revision=weights.revision)
-        return AutoConfig.from_pretrained(weights.folder)
+            guard_hub_answers()
+            return AutoConfig.from_pretrained(weights.id, revision=weights.revision, trust_remote_code=False)
+        require_no_code(weights.folder)
+        return AutoConfig.from_pretrained(weights.folder, trust_remote_code=False)
 
 
 @cache

@@ -32,6 +32,9 @@ MAX_PIXELS = 178_956_970
 MAX_FILE_BYTES = 1 << 30
 """A larger file is not read."""
 
+PHOTO_FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF", "AVIF")
+"""What bytes from outside may be. Pillow has forty decoders more; that of EPS starts Ghostscript."""
+
 Content = bytes
 
 
@@ -117,15 +120,17 @@ def _decoded(content: bytes) -> tuple[Image.Image, str | None]:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # Pillow warns of odd metadata
-            with Image.open(io.BytesIO(content)) as image:
+            with Image.open(io.BytesIO(content), formats=PHOTO_FORMATS) as image:
                 if image.width * image.height > MAX_PIXELS:
                     raise DataError(f"{image.width}x{image.height} pixels are more than {MAX_PIXELS}")
                 image.load()
                 return _as_rgb(_upright(image)), image.format
     except UnidentifiedImageError as error:
-        raise DataError("not an image in a known format") from error
-    except (OSError, SyntaxError, ValueError, EOFError) as error:
-        raise DataError(f"not a whole image: {error}") from error
+        raise DataError(f"not an image in a known format ({', '.join(PHOTO_FORMATS)})") from error
+    except DataError:
+        raise
+    except Exception as error:  # decoders raise what they like for damaged bytes: RuntimeError, MemoryError, TypeError
+        raise DataError(f"not a whole image: {error or type(error).__name__}") from error
 
 
 def _upright(image: Image.Image) -> Image.Image:

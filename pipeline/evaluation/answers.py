@@ -4,6 +4,7 @@ A model is anything with ``answer``: questions in, answers out. This module know
 """
 
 import json
+import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,9 +15,12 @@ from PIL import Image
 from pipeline.core.errors import DataError
 from pipeline.core.files import write_text
 from pipeline.core.progress import Progress
+from pipeline.core.wording import REPLACEMENT, whole_characters
 from pipeline.data.images import ImageReader, decode
 from pipeline.evaluation.rows import Item, Prediction
 from pipeline.store.artifacts import WORK_FOLDER
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,7 +99,11 @@ def _answer(model_under_test: ModelUnderTest, items: Sequence[Item], images: Ima
 
 
 def _prediction(item: Item, answer: str | Unanswered) -> Prediction:
-    return item.failed(answer.reason) if isinstance(answer, Unanswered) else item.answered(answer)
+    """The row of an answer. What is said may come from anywhere, and no file holds half a character."""
+    said = answer.reason if isinstance(answer, Unanswered) else answer
+    if (whole := whole_characters(said)) != said:
+        log.warning("the answer to %s has half a surrogate pair, which becomes %s", item.item_id, REPLACEMENT)
+    return item.failed(whole) if isinstance(answer, Unanswered) else item.answered(whole)
 
 
 def _line(answer: Prediction) -> str:

@@ -16,8 +16,10 @@ from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any, Protocol
 from urllib.parse import urlsplit
 
+from pipeline.core.censoring import censored, without_credentials
 from pipeline.core.errors import ConfigError, JudgeError, PipelineError, TransientError
 from pipeline.core.retries import Patience, TryAgainError, retry_after
+from pipeline.core.wording import encodable, whole_characters
 from pipeline.evaluation.inquiry import Inquiry, Reply
 
 if TYPE_CHECKING:
@@ -81,7 +83,7 @@ class Endpoint:
     @property
     def host(self) -> str:
         """For messages: a URL may carry a password."""
-        return urlsplit(self.base_url).netloc.rpartition("@")[2]
+        return urlsplit(without_credentials(self.base_url)).netloc
 
 
 def judge_of(settings: Settings) -> OpenAiJudge | None:
@@ -192,7 +194,7 @@ class OpenAiJudge:
         body = getattr(error, "body", None)
         message = body.get("message") if isinstance(body, dict) else None
         text = " ".join(str(message or error or type(error).__name__).split())
-        return text.replace(self.endpoint.api_key, "***")[:MAX_MESSAGE_CHARACTERS]
+        return encodable(censored(text, self.endpoint.api_key, self.endpoint.base_url))[:MAX_MESSAGE_CHARACTERS]
 
 
 def _was_sent(error: openai.APIConnectionError) -> bool:
@@ -202,6 +204,14 @@ def _was_sent(error: openai.APIConnectionError) -> bool:
     return not isinstance(error.__cause__, httpx2.ConnectError | httpx2.ConnectTimeout | httpx2.PoolTimeout)
 
 
+def _parsed(body: str) -> Any:
+    """The JSON of an answer; a server that cuts a text in the middle of a character sends half a surrogate pair."""
+    value = json.loads(body.removeprefix("\ufeff"))
+    if "\\ud" not in body.lower():
+        return value
+    return json.loads(whole_characters(json.dumps(value, ensure_ascii=False)))
+
+
 def _reply(body: str, *, started: float) -> Reply:
     """Read a chat completion by hand: servers differ in what they leave out.
 
@@ -209,7 +219,7 @@ def _reply(body: str, *, started: float) -> Reply:
         TryAgainError: it is none.
     """
     try:
-        content: Any = json.loads(body)
+        content = _parsed(body)
         choice = content["choices"][0]
         text, refusal = choice["message"].get("content"), choice["message"].get("refusal")
         usage = content.get("usage") or {}

@@ -267,3 +267,34 @@ def test_an_incomplete_benchmark_is_refused_before_the_model_is_loaded(store):
             generation=GenerationConfig(),
             directory=store.root,
         )
+
+
+class Says:
+    """A model that always says the same."""
+
+    def __init__(self, answer):
+        self._answer = answer
+
+    def answer(self, questions):
+        return [self._answer for _ in questions]
+
+
+@pytest.mark.parametrize(
+    ("said", "prediction", "error"),
+    [
+        ("丸い\ud83d", "丸い\ufffd", None),
+        ("\udc83\ud83d", "\ufffd\ufffd", None),
+        (Unanswered("it said \ud83d"), None, "it said \ufffd"),
+    ],
+)
+def test_half_a_character_is_marked_said_and_loses_no_answer(tmp_path, images, caplog, said, prediction, error):
+    (answer,) = answer_items(Says(said), [item("q1")], images=images, batch_size=1, directory=tmp_path)
+    assert (answer.prediction, answer.error) == (prediction, error)
+    assert "the answer to q1 has half a surrogate pair, which becomes \ufffd" in caplog.text
+
+
+@pytest.mark.parametrize("said", ["赤\u2028色\x85", "赤\0色", "赤\r\n色", "\ufeff赤", "😀"])
+def test_odd_characters_of_an_answer_come_back_from_the_file_where_answers_are_kept(tmp_path, images, said):
+    ask = lambda model: answer_items(model, [item("q1")], images=images, batch_size=1, directory=tmp_path)  # noqa: E731
+    assert [one.prediction for one in ask(Says(said))] == [said]
+    assert [one.prediction for one in ask(Says("asked again"))] == [said]

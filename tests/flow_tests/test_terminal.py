@@ -1,3 +1,4 @@
+import logging
 import os
 import signal
 import subprocess
@@ -7,9 +8,11 @@ import time
 import pytest
 import typer
 
+from flows.cli import terminal
 from flows.cli.terminal import explained, interrupted_by_schedulers
 from flows.runtime import server as temporary_server
-from pipeline.core.errors import StoppedError
+from flows.runtime.logs import set_log_levels
+from pipeline.core.errors import DataError, StoppedError
 
 
 def test_a_training_that_saved_and_left_gives_an_exit_code_of_its_own(capsys):
@@ -21,6 +24,60 @@ def test_a_training_that_saved_and_left_gives_an_exit_code_of_its_own(capsys):
         command()
     assert caught.value.exit_code == 75
     assert capsys.readouterr().err == "finetune was asked to stop: saved at optimizer step 7 of 9\n"
+
+
+EVIL = "色\x1b[2J\x9b31m\r\u202e[bold]x\ud83d http://me:sesame@host"
+SHOWN = "色[2J31m[bold]x\\ud83d http://…@host"
+
+
+def test_no_text_from_outside_moves_the_cursor_or_tells_a_secret(capsys, monkeypatch):
+    monkeypatch.setattr(terminal, "console", terminal.CleanConsole(width=160))
+    terminal.print_rows(["category", EVIL], [[EVIL, ["a", EVIL]], [{"key": EVIL}, 0.5]], title="Scores")
+    terminal.print_rows(["category"], [["y" * 200 + EVIL]])
+    terminal.console.print(EVIL, markup=False, soft_wrap=True, highlight=False)
+    with pytest.raises(typer.Exit):
+        explained(fail_with)(EVIL)
+    out, err = capsys.readouterr()
+    assert SHOWN in out
+    assert err == f"error: {SHOWN}\n"
+    assert not {"\x1b", "\x9b", "\r", "\u202e", "\ud83d"} & set(out + err)
+    assert "sesame" not in out + err
+
+
+def fail_with(text):
+    raise DataError(text)
+
+
+def test_a_traceback_tells_no_secret(capsys):
+    try:
+        raise RuntimeError(EVIL)
+    except RuntimeError as error:
+        terminal.print_traceback(RuntimeError, error, error.__traceback__)
+    assert capsys.readouterr().err.endswith(f"RuntimeError: {SHOWN}\n")
+
+
+@pytest.fixture
+def record_factory():
+    before = logging.getLogRecordFactory()
+    yield
+    logging.setLogRecordFactory(before)
+
+
+@pytest.mark.usefixtures("record_factory")
+def test_a_line_of_any_logger_is_clean_wherever_it_goes(caplog):
+    set_log_levels()
+    with caplog.at_level(logging.WARNING):
+        logging.getLogger("mlflow.somewhere").warning("cannot reach %s", EVIL)
+        try:
+            raise OSError(EVIL)
+        except OSError:
+            logging.getLogger("prefect.task_runs").exception("100 %s", "done")
+        logging.getLogger("pipeline.data").warning("%d of %s", 3, "4")
+    first, second, third = caplog.records
+    assert first.getMessage() == f"cannot reach {SHOWN}"
+    assert (second.getMessage(), second.exc_text.splitlines()[-1]) == ("100 done", f"OSError: {SHOWN}")
+    assert (third.msg, third.args) == ("%d of %s", (3, "4"))
+    assert "sesame" not in caplog.text
 
 
 def be_killed(number):

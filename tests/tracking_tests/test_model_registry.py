@@ -106,6 +106,23 @@ def test_registering_leaves_the_retries_of_the_delivery_beside_it_alone(settings
     assert server.retries == [0, 0]  # one more attempt, which is not MLflow's
 
 
+@pytest.mark.parametrize(
+    "uri",
+    [
+        "http://yamada:open-sesame@127.0.0.1:9",
+        "http://yamada:open%2Dsesame@127.0.0.1:9/prefix",
+        "postgresql+nothing://yamada:open-sesame@127.0.0.1:9/mlflow?password=open-sesame",
+    ],
+)
+def test_a_password_of_the_tracking_uri_is_in_no_message_of_the_registry(settings, caplog, uri):
+    away = Settings(store=settings.store, tracking_uri=uri)
+    assert registered(away, made(settings, "finetune", seed=1)) is None
+    (warning,) = [record.getMessage() for record in caplog.records if record.levelname == "WARNING"]
+    assert "is not in MLflow's model registry yet" in warning
+    for secret in ("sesame", "b3Blbi1zZXNhbWU", "eWFtYWRhOm9wZW4tc2VzYW1l"):
+        assert secret not in caplog.text
+
+
 def test_a_database_that_cannot_be_read_stops_nothing(settings, caplog):
     model = made(settings, "finetune", seed=1)
     Path(settings.mlflow_uri.removeprefix("sqlite:///")).write_bytes(b"held by somebody else" * 100)

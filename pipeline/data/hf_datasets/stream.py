@@ -22,6 +22,7 @@ from huggingface_hub.errors import (  # type: ignore[attr-defined]
     OfflineModeIsEnabled,
 )
 
+from model.hub import guard_hub_answers
 from pipeline.config.datasets import HfDatasetSource
 from pipeline.core.errors import ConfigError, DataError, TransientError
 from pipeline.core.files import files_of_pattern
@@ -67,6 +68,7 @@ def open_rows(source: HfDatasetSource, *, revision: str | None, cache: Path) -> 
         TransientError: the Hub does not answer.
     """
     _quieten()
+    guard_hub_answers()
     cache.mkdir(parents=True, exist_ok=True)
     with explained(source):
         kind, files = _files(source, revision, cache)
@@ -84,9 +86,10 @@ def batches(
     while True:
         with explained(source):
             table = next(iterator, None)
-        if table is None:
+            found = None if table is None else table.to_pylist()  # texts that are not UTF-8 show here
+        if found is None:
             return
-        yield table.to_pylist(), rows.state_dict()
+        yield found, rows.state_dict()
 
 
 def _opened(kind: str, files: list[str], source: HfDatasetSource, cache: Path) -> datasets.IterableDataset:
@@ -146,7 +149,7 @@ def _resolved(source: HfDatasetSource, cache: Path, *, revision: str | None, ins
     found = {str(split): [str(file) for file in files] for split, files in builder.config.data_files.items()}
     _require(source.split, list(found), what="split", source=source)
     for file in found[source.split]:
-        if not file.startswith(inside) or ".." in file.split("/"):
+        if not file.startswith(inside) or ".." in file.split("/") or "::" in file:  # a chain of addresses
             raise DataError(f"the card of {source.path} names {file}, which is not in {inside}")
     return kind, found[source.split]
 

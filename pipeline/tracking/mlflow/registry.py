@@ -17,7 +17,7 @@ from pipeline.core.settings import Settings
 from pipeline.release.facts import scores_of
 from pipeline.store.artifacts import ArtifactStore
 from pipeline.store.manifest import Manifest
-from pipeline.tracking.mlflow.client import connect
+from pipeline.tracking.mlflow.client import connect, explained
 from pipeline.tracking.mlflow.database import make_database
 
 log = logging.getLogger(__name__)
@@ -44,7 +44,7 @@ def register_model(settings: Settings, *, experiment: str, description: str, mod
             "%s %s is not in MLflow's model registry yet (%s); the next run of %s enters it",
             model.request.step,
             model.fingerprint,
-            str(error).splitlines()[0],
+            explained(error, settings.mlflow_uri).splitlines()[0],
             experiment,
         )
         return None

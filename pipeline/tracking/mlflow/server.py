@@ -15,10 +15,11 @@ from requests import HTTPError
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import SQLAlchemyError
 
+from pipeline.core.censoring import without_credentials
 from pipeline.core.errors import ConfigError
 from pipeline.core.settings import Settings
 from pipeline.tracking.delivery import RefusedError, UnreachableError
-from pipeline.tracking.mlflow.client import connect, set_up_mlflow
+from pipeline.tracking.mlflow.client import connect, explained, set_up_mlflow
 from pipeline.tracking.mlflow.database import make_database
 from pipeline.tracking.mlflow.traces import log_trace
 from pipeline.tracking.outbox import Operation, Spool
@@ -46,7 +47,7 @@ class MlflowServer:
         set_up_mlflow()  # no attempts of its own: the outbox tries again, after it has compared
         settings.store_root.mkdir(parents=True, exist_ok=True)
         self._uri = settings.mlflow_uri
-        self.name = _without_credentials(settings.tracking_uri) or "mlflow.db in the store"
+        self.name = without_credentials(settings.tracking_uri) or "mlflow.db in the store"
         is_local = self._uri.startswith("sqlite:")
         self._artifacts = (settings.store_root / "mlflow-artifacts").as_uri() if is_local else None
         self._experiment_id = ""
@@ -153,12 +154,7 @@ class MlflowServer:
         client.log_batch(run_id, tags=_tags(tags))
 
     def _censored(self, error: BaseException) -> str:
-        """The error's text; a password in the tracking URI is not for messages and files."""
-        text = f"{error}" or type(error).__name__
-        credentials = urlsplit(self._uri).netloc.rpartition("@")[0]
-        for secret in filter(None, (credentials, credentials.partition(":")[2], urlsplit(self._uri).query)):
-            text = text.replace(secret, "…")
-        return text[:500]
+        return explained(error, self._uri)
 
 
 def _not_yet_there(client: MlflowClient, run_id: str, metrics: Iterable[Metric]) -> list[Metric]:
@@ -205,8 +201,3 @@ def _root_of(error: BaseException) -> BaseException:
     while inner := error.__cause__ or error.__context__:
         error = inner
     return error
-
-
-def _without_credentials(uri: str) -> str:
-    credentials, sign, _ = urlsplit(uri).netloc.rpartition("@")
-    return uri.replace(credentials + sign, "", 1).partition("?")[0]
