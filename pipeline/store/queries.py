@@ -184,12 +184,17 @@ def _snapshot(store_root: Path, questions: Iterable[SqlFile]) -> duckdb.DuckDBPy
     return connection
 
 
-def _require_intact(store_root: Path, question: SqlFile) -> None:
-    """DuckDB compares no checksums, so the files that a question reads are compared with their manifests before."""
+def files_read(question: SqlFile) -> set[tuple[str, str]]:
+    """Step (or ``*``) and name of the published files that are opened for a question; perhaps some more."""
     views = sql_files("views")
     checks = (view for view in NAMED_BY_CHECKS if any(one.type in NAMED_BY_CHECKS[view] for one in question.parameters))
     names = _named_under((question.text, *checks))
-    read = {file for name in names if name in views for file in views[name].files_read}
+    return {file for name in names if name in views for file in views[name].files_read}
+
+
+def _require_intact(store_root: Path, question: SqlFile) -> None:
+    """DuckDB compares no checksums, so the files that a question reads are compared with their manifests before."""
+    read = files_read(question)
     for directory in ArtifactStore(store_root).directories():
         if files := {file for step, file in read if step in ("*", directory.parent.name)}:
             manifest = read_manifest(directory)
