@@ -267,9 +267,15 @@ def _rows(table: pq.ParquetFile, path: Path, group: int, columns: list[str]) -> 
 
 def _opened(table: Path) -> pq.ParquetFile:
     try:
-        return pq.ParquetFile(table, page_checksum_verification=True)
+        return pq.ParquetFile(table, metadata=_footer(table), page_checksum_verification=True)
     except (OSError, pa.ArrowException) as error:
         raise _damaged(table, error) from error
+
+
+@lru_cache(maxsize=8)
+def _footer(table: Path) -> pq.FileMetaData:
+    """Of a large table it takes longer to read than a group of rows."""
+    return pq.read_metadata(table)
 
 
 def _damaged(table: Path, problem: object) -> StoreError:

@@ -29,7 +29,7 @@ FORMATS = ("PNG", "JPEG", "GIF", "WEBP", "BMP", "TIFF", "PPM", "ICO", "TGA", "PC
 TEXTS = (
     "", " ", "犬", "何が写っていますか。", "<image>", "<image>\n<image>", "\0", "\ud83d", "\u2028", "\ufeff", "\x1b[2J",
     "'; drop table samples; --", "<script>alert(1)</script>", "{{ 7 * 7 }}", "%s%n", "../" * 9, "/etc/passwd",
-    "a" * 70_000, "\u202e", "⚠️" * 99, "か\u3099", "NaN", "Infinity", "-0", "1e400", "<|im_end|>", "[INST]",
+    "a" * 20_000, "\u202e", "⚠️" * 99, "か\u3099", "NaN", "Infinity", "-0", "1e400", "<|im_end|>", "[INST]",
 )  # fmt: skip
 NUMBERS = (0, -1, 2**31, 2**63, 2**64, 10**400, -(10**30), 1e308, float("nan"), float("inf"), True)
 NAMES = (
@@ -81,7 +81,7 @@ def _odd(value: Any, chance: random.Random) -> Any:
         return new
     if isinstance(value, list) and value and chance.random() < 0.8:
         place = chance.randrange(len(value))
-        return [*value[:place], *[_odd(value[place], chance)] * chance.choice((0, 1, 1, 1, 2, 50)), *value[place + 1 :]]
+        return [*value[:place], *[_odd(value[place], chance)] * chance.choice((0, 1, 1, 1, 2, 20)), *value[place + 1 :]]
     return chance.choice((None, [], {}, chance.choice(TEXTS), chance.choice(NUMBERS), _deep(chance), value))
 
 
