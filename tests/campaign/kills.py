@@ -19,8 +19,8 @@ from tests.support.commands import LLAVA_JP, Commands, clean_environment
 
 SIGNALS = (signal.SIGKILL, signal.SIGKILL, signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGQUIT)
 WHOM = ("process", "group")
-LONGEST_WAIT = 40.0
-"""Seconds after which a run of the smallest experiment is hardly alive."""
+LONGEST_WAIT = 25.0
+"""Seconds in which a run of the smallest experiment has come far, or to its end."""
 SECONDS_TO_LEAVE = 180.0
 
 
@@ -34,11 +34,11 @@ class Kills:
         self._addresses = [step.request.address for step in plan]
 
     def case(self, chance: random.Random, folder: Path) -> Mapping[str, int]:
-        """One run that is killed, perhaps a second, and one that ends."""
+        """One to three runs that are killed, and one that ends."""
         store, commands = folder / "store", Commands(clean_environment(folder))
         self._copy(store, without=self._addresses[chance.randrange(len(self._addresses)) :])
         ends: dict[str, int] = {}
-        for number in range(chance.choice((1, 1, 2))):
+        for number in range(chance.choice((1, 2, 3))):
             name, whom = chance.choice(SIGNALS), chance.choice(WHOM)
             wait = chance.uniform(1, LONGEST_WAIT)
             log = folder / f"log-{number}"
