@@ -63,10 +63,9 @@ def read_images(manifest: Manifest) -> None:
 
 
 def read_groups(path: Path) -> None:
-    """Images as they were read before: no checksum of pages, none of images."""
-    file = pq.ParquetFile(path)
-    for group in range(file.num_row_groups):
-        file.read_row_group(group, columns=["image_sha256", "bytes"]).to_pylist()
+    """Images as they were read before there were checksums: the file is opened for each group."""
+    for group in range(pq.read_metadata(path).num_row_groups):
+        pq.ParquetFile(path).read_row_group(group, columns=["image_sha256", "bytes"]).to_pylist()
 
 
 def main() -> None:
@@ -93,7 +92,7 @@ def main() -> None:
                 "sha256 of the file": lambda path=path: sha256_of_file(path),
             }
             if name == "images.parquet":
-                ways["images in order, no checksums"] = lambda path=path: read_groups(path)
+                ways["images in order, as before"] = lambda path=path: read_groups(path)
                 ways["images in order, checksums of pages and images"] = lambda: read_images(made)
             for way, median in seconds(ways).items():
                 print(f"| {name} | {way} | {megabytes / median:,.0f} MB/s |")
