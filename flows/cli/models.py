@@ -141,7 +141,7 @@ def _start(source: ModelSource, image: "Image | None", generation: GenerationCon
     with narrated():
         from pipeline.release.chat import Chat
 
-        return Chat(open_model(source.folder, dtype=dtype), image, generation)
+        return Chat(open_model(source.intact_folder(), dtype=dtype), image, generation)
 
 
 def _print_heading(source: ModelSource, image: Path | None) -> None:

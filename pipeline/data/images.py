@@ -23,10 +23,11 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from PIL import ExifTags, Image, UnidentifiedImageError
 
-from pipeline.core.errors import DataError, TransientError
+from pipeline.core.errors import DataError, StoreError, TransientError
 from pipeline.core.tables import row_of, schema_of
 from pipeline.store.manifest import Manifest
 
+IMAGES_FILE = "images.parquet"
 MAX_PIXELS = 178_956_970
 """A larger image is taken for a decompression bomb; half a gigabyte as RGB, and where Pillow too refuses."""
 MAX_FILE_BYTES = 1 << 30
@@ -214,12 +215,12 @@ class ImageReader:
         """Of images that lie in the dataset: its table and the group of rows there."""
         self._files: dict[str, str] = {}
         for dataset in datasets:
-            table = pq.ParquetFile(dataset.path("images.parquet"))
+            path = dataset.directory / IMAGES_FILE
+            table = _opened(path)
             for group in range(table.num_row_groups):
-                rows = table.read_row_group(group, columns=["image_sha256", "file", "status"]).to_pylist()
-                for row in rows:
+                for row in _rows(table, path, group, ["image_sha256", "file", "status"]):
                     if row["status"] == "ok" and row["file"] is None:
-                        self._groups[row["image_sha256"]] = (dataset.path("images.parquet"), group)
+                        self._groups[row["image_sha256"]] = (path, group)
                     elif row["status"] == "ok":
                         self._files[row["image_sha256"]] = row["file"]
 
@@ -232,10 +233,15 @@ class ImageReader:
 
         Raises:
             DataError: the file has gone or has changed since the dataset was prepared.
+            StoreError: the bytes that lie in the dataset were changed.
             TransientError: the disk or the network does not give it now.
         """
         if image_sha256 in self._groups:
-            return _images_of_group(*self._groups[image_sha256])[image_sha256]
+            table, group = self._groups[image_sha256]
+            content = _images_of_group(table, group).get(image_sha256, b"")
+            if hashlib.sha256(content).hexdigest() != image_sha256:
+                raise _damaged(table, f"the bytes of image {image_sha256} have another sha256")
+            return content
         file = self._files[image_sha256]
         try:
             content = Path(file).read_bytes()
@@ -251,5 +257,34 @@ class ImageReader:
 @lru_cache(maxsize=4)
 def _images_of_group(table: Path, group: int) -> dict[str, bytes]:
     """The usable images of a group of rows, by their sha256; the last groups are kept, as neighbours come together."""
-    rows = pq.ParquetFile(table).read_row_group(group, columns=["image_sha256", "bytes"]).to_pylist()
+    rows = _rows(_opened(table), table, group, ["image_sha256", "bytes"])
     return {row["image_sha256"]: row["bytes"] for row in rows if row["bytes"] is not None}
+
+
+def _rows(table: pq.ParquetFile, path: Path, group: int, columns: list[str]) -> list[dict[str, Any]]:
+    """Some columns of a group of rows; the checksums of the pages are compared, where the table has them."""
+    try:
+        rows: list[dict[str, Any]] = table.read_row_group(group, columns=columns).to_pylist()
+    except (OSError, pa.ArrowException, ValueError) as error:
+        raise _damaged(path, error) from error
+    return rows
+
+
+def _opened(table: Path) -> pq.ParquetFile:
+    try:
+        return pq.ParquetFile(table, metadata=_footer(table), page_checksum_verification=True)
+    except (OSError, pa.ArrowException) as error:
+        raise _damaged(table, error) from error
+
+
+@lru_cache(maxsize=8)
+def _footer(table: Path) -> pq.FileMetaData:
+    """Of a large table it takes longer to read than a group of rows."""
+    return pq.read_metadata(table)
+
+
+def _damaged(table: Path, problem: object) -> StoreError:
+    return StoreError(
+        f"{table} is not as it was published: {problem}. `llava-jp discard {table.parent.name}` forgets the dataset; "
+        "the next run prepares it again, or `llava-jp pull` brings a copy"
+    )

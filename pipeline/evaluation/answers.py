@@ -12,8 +12,9 @@ from typing import Protocol
 
 from PIL import Image
 
-from pipeline.core.errors import DataError
-from pipeline.core.files import write_text
+from pipeline.core.errors import DataError, StoreError
+from pipeline.core.files import write_bytes
+from pipeline.core.hashing import sha256_of_json
 from pipeline.core.progress import Progress
 from pipeline.core.wording import REPLACEMENT, whole_characters
 from pipeline.data.images import ImageReader, decode
@@ -107,13 +108,32 @@ def _prediction(item: Item, answer: str | Unanswered) -> Prediction:
 
 
 def _line(answer: Prediction) -> str:
-    return json.dumps({"item_id": answer.item_id, "prediction": answer.prediction}, ensure_ascii=False) + "\n"
+    row = {"item_id": answer.item_id, "prediction": answer.prediction}
+    return json.dumps({**row, "sha256": sha256_of_json(row)}, ensure_ascii=False) + "\n"
 
 
 def _kept_answers(path: Path) -> Mapping[str, str]:
-    """Answers by item; a last line that a crash has cut is taken out of the file."""
+    """Answers by item; a last line that a crash has cut is taken out of the file.
+
+    Raises:
+        StoreError: another line is damaged.
+    """
     if not path.exists():
         return {}
-    lines = path.read_text(encoding="utf-8", errors="replace").split("\n")[:-1]
-    write_text(path, "".join(f"{line}\n" for line in lines))
-    return {row["item_id"]: row["prediction"] for row in map(json.loads, lines)}
+    lines = path.read_bytes().split(b"\n")[:-1]
+    rows = [_kept_answer(line, where=f"{path}, line {number}") for number, line in enumerate(lines, 1)]
+    write_bytes(path, b"".join(line + b"\n" for line in lines))
+    return {row["item_id"]: row["prediction"] for row in rows}
+
+
+def _kept_answer(line: bytes, *, where: str) -> dict[str, str]:
+    """A row without a checksum was written before there was one."""
+    try:
+        row: dict[str, str] = json.loads(line)
+        sha256 = row.pop("sha256", None)
+        is_whole = {name: type(value) for name, value in row.items()} == {"item_id": str, "prediction": str}
+    except (ValueError, TypeError, AttributeError, RecursionError):
+        is_whole = False
+    if not is_whole or sha256 not in (None, sha256_of_json(row)):
+        raise StoreError(f"{where}: the answer that was kept is damaged. Delete the line to ask this question again")
+    return row

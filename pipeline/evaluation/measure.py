@@ -147,7 +147,7 @@ def _checkpoint(config: CheckpointModel, source: ModelSource, identities: Identi
     def load(benchmark: BenchmarkConfig, generation: GenerationConfig, dataset: Manifest) -> ModelUnderTest:
         from pipeline.evaluation.models.checkpoint import CheckpointUnderTest  # torch is loaded only when there is work
 
-        return CheckpointUnderTest(source.folder, generation, dtype=config.dtype)
+        return CheckpointUnderTest(source.intact_folder(), generation, dtype=config.dtype)
 
     what = {**_identity_of(source, identities), **unless_float32(config.dtype)}
     return ModelToMeasure(config, what, load, manifest=source.manifest)

@@ -198,6 +198,9 @@ class Filling:
         from pipeline.features.encoding_job import EncodingJob  # torch is loaded only when there is work
         from pipeline.features.sizes import require_space
 
+        dataset.require_intact()  # a share or a lost shard is encoded outside of the step
+        if self._calibration is not None:
+            self._calibration.require_intact()
         todo = self._to_make(planned)
         num_new = sum(len(keys) for shard, keys in planned.items() if shard in todo)
         require_space(self._tower, self._config, num_images=num_new, root=self._store.root)

@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import pyarrow as pa
 
 from pipeline.core.errors import QueryError
+from pipeline.store.artifacts import ArtifactStore, read_manifest
 from pipeline.store.sql_files import Parameter, SqlFile, all_macros, sql_files
 
 if (
@@ -32,8 +33,12 @@ CHECK_MEMORY = "5GiB"
 
 READ_ONCE = ("manifests",)
 """Views that a question reads once, because they open a file for every artifact and most other views stand on them."""
-NAMED_BY_CHECKS = ("experiment_steps", "findings", "feature_shards")
-"""Views that tell whether the value of a parameter exists."""
+NAMED_BY_CHECKS: Mapping[str, tuple[str, ...]] = {
+    "experiment_steps": ("experiment", "experiments"),
+    "findings": ("check",),
+    "feature_shards": ("encoder",),
+}
+"""Views that tell whether the value of a parameter exists, with the types of such parameters."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,9 +71,11 @@ def run_query(name: str, *, store_root: Path, parameters: Mapping[str, str]) -> 
 
     Raises:
         QueryError: no such query or store, or a parameter is unknown, missing or not what the query expects.
+        StoreError: a file that it reads is damaged.
     """
     query = describe(name)
     values = _values(query, parameters)
+    _require_intact(store_root, query)
     with closing(_snapshot(store_root, [query])) as connection:
         _check_experiments(connection, query, values)
         _check_checks(connection, query, values)
@@ -177,13 +184,32 @@ def _snapshot(store_root: Path, questions: Iterable[SqlFile]) -> duckdb.DuckDBPy
     return connection
 
 
+def files_read(question: SqlFile) -> set[tuple[str, str]]:
+    """Step (or ``*``) and name of the published files that are opened for a question; perhaps some more."""
+    views = sql_files("views")
+    checks = (view for view in NAMED_BY_CHECKS if any(one.type in NAMED_BY_CHECKS[view] for one in question.parameters))
+    names = _named_under((question.text, *checks))
+    return {file for name in names if name in views for file in views[name].files_read}
+
+
+def _require_intact(store_root: Path, question: SqlFile) -> None:
+    """DuckDB compares no checksums, so the files that a question reads are compared with their manifests before."""
+    read = files_read(question)
+    for directory in ArtifactStore(store_root).directories():
+        if files := {file for step, file in read if step in ("*", directory.parent.name)}:
+            manifest = read_manifest(directory)
+            for published in manifest.files:
+                if published.path in files:
+                    manifest.path(published.path)
+
+
 def _named_under(texts: Iterable[str]) -> set[str]:
     """The views and macros that some statements name, themselves or through others; perhaps some more."""
     known = {**sql_files("views"), **{macro.name: macro for macro in all_macros()}}
     found: set[str] = set()
     waiting = list(texts)
     while waiting:
-        named = set(re.findall(r"\w+", waiting.pop())) & known.keys() - found
+        named = set(re.findall(r"\w+", re.sub("--.*", "", waiting.pop()))) & known.keys() - found
         found |= named
         waiting += [known[name].text for name in named]
     return found

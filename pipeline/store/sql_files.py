@@ -73,6 +73,12 @@ class SqlFile:
     def sha256(self) -> str:
         return hashlib.sha256(self.text.encode()).hexdigest()
 
+    @property
+    def files_read(self) -> tuple[tuple[str, str], ...]:
+        """Step (or ``*``) and name of the published files that the statement itself opens."""
+        text = self.text.replace("getvariable('samples')", "'artifacts/dataset/*/samples.parquet'")
+        return tuple(re.findall(r"artifacts/([\w*]+)/\*/([\w.]+)'", text))
+
 
 @cache
 def sql_files(folder: Folder) -> Mapping[str, SqlFile]:

@@ -16,9 +16,9 @@ from pipeline.evaluation.predict import benchmark_items, select_items, write_pre
 from pipeline.evaluation.rows import Item, read_predictions
 from pipeline.store.artifacts import ArtifactStore
 from pipeline.store.manifest import Request
-from tests.support.small_data import picture
+from tests.support.small_data import picture, sha256_of
 
-IMAGE = "1" * 64
+IMAGE = sha256_of(picture(1))
 GONE = "2" * 64
 
 

@@ -1,6 +1,7 @@
 """What MLflow shows of a run: parameters, metrics over steps, data with digests, and who made what."""
 
 import json
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -19,6 +20,7 @@ from pipeline.planning.steps import Machine
 from pipeline.store.artifacts import ArtifactStore
 from pipeline.store.manifest import Request
 from pipeline.store.sql_files import sql_files
+from pipeline.tracking.mlflow.registry import register_model
 from pipeline.tracking.mlflow.server import MLFLOW_EXPERIMENT
 from pipeline.tracking.tables import read_table
 from pipeline.tracking.tracker import Tracker, flatten, metric_key
@@ -181,3 +183,43 @@ def test_sections_and_lists_of_sections_become_dotted_keys():
 
 def test_a_metric_key_has_only_characters_that_mlflow_allows():
     assert metric_key("shapes-ja/all/rougeL/色, 形") == "shapes-ja/all/rougeL/色_ 形"
+
+
+def log_a_file(store_root: Path, name: str) -> str:
+    """A run in a store with one file; its id."""
+    with Tracker(Settings(store=store_root)).experiment_run(load_experiment("smoke"), tags={}) as run:
+        run.log_json(name, {"a": 1})
+    return run.run_id
+
+
+def test_the_files_of_a_copied_store_land_in_the_copy(tmp_path):
+    original, copy = tmp_path / "a store", tmp_path / "copy"
+    first = log_a_file(original, "first.json")
+    shutil.copytree(original, copy)
+    second, third = log_a_file(copy, "second.json"), log_a_file(original, "third.json")
+    files = {
+        path.relative_to(tmp_path).as_posix() for path in tmp_path.rglob("*.json") if "experiment" not in path.name
+    }
+    assert files == {
+        f"a store/mlflow-artifacts/{first}/artifacts/first.json",
+        f"copy/mlflow-artifacts/{first}/artifacts/first.json",
+        f"copy/mlflow-artifacts/{second}/artifacts/second.json",
+        f"a store/mlflow-artifacts/{third}/artifacts/third.json",
+    }
+    run = MlflowClient(Settings(store=copy).mlflow_uri).get_run(first)
+    assert run.info.artifact_uri == f"{copy.as_uri()}/mlflow-artifacts/{first}/artifacts"
+
+
+def test_a_moved_store_keeps_its_runs_and_their_models(tmp_path):
+    settings, moved = Settings(store=tmp_path / "store"), tmp_path / "moved"
+    first = log_a_file(settings.store_root, "first.json")
+    model = make(settings, step="finetune")
+    register_model(settings, experiment="smoke", description="", model=model)
+    settings.store_root.rename(moved)
+    log_a_file(moved, "second.json")
+    assert not settings.store_root.exists()
+    client = MlflowClient(Settings(store=moved).mlflow_uri)
+    assert "first.json" in [file.path for file in client.list_artifacts(first)]
+    (version,) = client.search_model_versions("name = 'smoke'")
+    folder = moved / "artifacts" / "finetune" / model.fingerprint
+    assert (version.source, version.tags["folder"]) == (folder.as_uri(), str(folder))

@@ -132,5 +132,15 @@ class ModelSource:
     manifest: Manifest | None = None
     """Of a model that was trained in this store."""
 
+    def intact_folder(self) -> Path:
+        """The folder, before it is read: what was published is compared with its manifest.
+
+        Raises:
+            StoreError: a file is damaged.
+        """
+        if self.manifest is not None:
+            self.manifest.require_intact()
+        return self.folder
+
 
 DIGITS = re.compile("[0-9a-f]{1,16}")

@@ -21,6 +21,7 @@ from pipeline.core.settings import Settings
 from pipeline.tracking.delivery import RefusedError, UnreachableError
 from pipeline.tracking.mlflow.client import connect, explained, set_up_mlflow
 from pipeline.tracking.mlflow.database import make_database
+from pipeline.tracking.mlflow.moved_store import artifacts_folder, follow_store
 from pipeline.tracking.mlflow.traces import log_trace
 from pipeline.tracking.outbox import Operation, Spool
 
@@ -46,10 +47,11 @@ class MlflowServer:
     def __init__(self, settings: Settings) -> None:
         set_up_mlflow()  # no attempts of its own: the outbox tries again, after it has compared
         settings.store_root.mkdir(parents=True, exist_ok=True)
+        self._settings = settings
         self._uri = settings.mlflow_uri
         self.name = without_credentials(settings.tracking_uri) or "mlflow.db in the store"
         is_local = self._uri.startswith("sqlite:")
-        self._artifacts = (settings.store_root / "mlflow-artifacts").as_uri() if is_local else None
+        self._artifacts = artifacts_folder(settings).as_uri() if is_local else None
         self._experiment_id = ""
         self._client: MlflowClient | None = None
         try:
@@ -94,6 +96,7 @@ class MlflowServer:
         if self._client is None:
             self._client = connect(self._uri)
         if not self._experiment_id:
+            follow_store(self._settings, experiment=MLFLOW_EXPERIMENT)
             existing = self._client.get_experiment_by_name(MLFLOW_EXPERIMENT)
             experiment_id = (
                 existing.experiment_id
