@@ -105,14 +105,14 @@ def explained(command: Callable[P, R]) -> Callable[P, R]:
         except StoppedError as error:
             Console(stderr=True).print(escape(str(error)), soft_wrap=True, highlight=False)
             raise typer.Exit(EXIT_STOPPED) from None
-        except (PipelineError, TransientError) as error:
+        except BaseException as error:
+            if interruption := _interruption(error):
+                Console(stderr=True).print("stopped; what is finished is kept: the same command goes on from there")
+                raise typer.Exit(EXIT_STOPPED if isinstance(interruption, TakenAwayError) else 130) from None
+            if not isinstance(error, (PipelineError, TransientError)):
+                raise
             Console(stderr=True).print(f"[bold red]error:[/] {escape(str(error))}", soft_wrap=True, highlight=False)
             raise typer.Exit(1) from None
-        except BaseException as error:
-            if (interruption := _interruption(error)) is None:
-                raise
-            Console(stderr=True).print("stopped; what is finished is kept: the same command goes on from there")
-            raise typer.Exit(EXIT_STOPPED if isinstance(interruption, TakenAwayError) else 130) from None
 
     return run
 

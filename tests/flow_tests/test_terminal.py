@@ -8,8 +8,7 @@ import pytest
 import typer
 
 from flows.cli.terminal import explained, interrupted_by_schedulers
-from flows.runtime import server as temporary_server
-from pipeline.core.errors import StoppedError
+from pipeline.core.errors import StoppedError, TransientError
 
 
 def test_a_training_that_saved_and_left_gives_an_exit_code_of_its_own(capsys):
@@ -52,25 +51,6 @@ def test_libraries_draw_no_bars_of_their_own_on_the_terminal():
     assert done.stdout == "True\n"
 
 
-def test_the_temporary_server_is_out_of_reach_of_ctrl_c(monkeypatch):
-    started_with = []
-    monkeypatch.setattr(
-        temporary_server.SubprocessASGIServer,
-        "start",
-        lambda server: started_with.append(signal.pthread_sigmask(signal.SIG_BLOCK, ())),
-    )
-    monkeypatch.setattr(temporary_server, "PREFECT_API_URL", NoServer)
-    temporary_server.start_temporary_server()
-    assert started_with[0] >= {signal.SIGINT, signal.SIGUSR1}
-    assert not {signal.SIGINT, signal.SIGUSR1} & signal.pthread_sigmask(signal.SIG_BLOCK, ())
-
-
-class NoServer:
-    @staticmethod
-    def value():
-        return None
-
-
 def test_an_error_while_stopping_is_a_stop(capsys):
     @explained
     def command():
@@ -83,3 +63,17 @@ def test_an_error_while_stopping_is_a_stop(capsys):
         command()
     assert caught.value.exit_code == 130
     assert capsys.readouterr().err.startswith("stopped; what is finished is kept")
+
+
+def test_an_error_of_ours_while_stopping_is_a_stop_as_well(capsys):
+    @explained
+    def command():
+        try:
+            raise KeyboardInterrupt
+        finally:
+            raise TransientError("Prefect's server went away")
+
+    with pytest.raises(typer.Exit) as caught:
+        command()
+    assert caught.value.exit_code == 130
+    assert "went away" not in capsys.readouterr().err
