@@ -40,6 +40,7 @@ QUIET_ENVIRONMENT = {
     "HF_HUB_DISABLE_PROGRESS_BARS": "1",
     "TRANSFORMERS_VERBOSITY": "error",
     "TOKENIZERS_PARALLELISM": "false",
+    "PYTHONSAFEPATH": "1",  # no process that is started looks for modules in the working directory
     "MLFLOW_DISABLE_TELEMETRY": "true",
 }
 

@@ -38,7 +38,9 @@ PROGRESS_MARK = "@progress "
 ERROR_MARK = "@error "
 FOLLOWS_STDIN = "LLAVA_JP_FOLLOWS_STDIN"
 """Set for workers whose standard input is a pipe from the process that started them."""
-WORKER = (sys.executable, "-m", "pipeline.compute.worker")
+RUN_MODULE = (sys.executable, "-P", str(Path(__file__).with_name("run_module.py")))
+"""The name of one of our modules and its arguments follow; nothing beside somebody's data is ever imported."""
+WORKER = (*RUN_MODULE, "pipeline.compute.worker")
 EXIT_STOPPED = 75
 """Exit code of a worker that was asked to leave and saved (EX_TEMPFAIL of ``sysexits.h``)."""
 STOP = "s"
@@ -116,7 +118,7 @@ def _figures(row: dict[str, float]) -> dict[str, float]:
 
 
 def launch(job: Path, *, hosts: Sequence[Host], master_port: int | None, seconds_to_stop: float) -> None:
-    """Run ``python -m pipeline.compute.worker JOB`` on every device and wait.
+    """Run ``pipeline.compute.worker`` with the job on every device and wait.
 
     Other machines need the same environment and the store under the same paths, and ssh without a password.
 
@@ -287,12 +289,19 @@ def _environment(hosts: Sequence[Host], port: int) -> dict[str, str]:
         "WORLD_SIZE": str(sum(host.num_slots for host in hosts)),
         "MASTER_ADDR": "127.0.0.1" if is_alone else hosts[0].name.rpartition("@")[2],
         "MASTER_PORT": str(port),
-        "PYTHONPATH": os.pathsep.join(path for path in sys.path if path),
+        "PYTHONPATH": os.pathsep.join(_module_folders()),
+        "PYTHONSAFEPATH": "1",  # for what the libraries of a worker start
         "PYTHONWARNINGS": "ignore",
         "TOKENIZERS_PARALLELISM": "false",
         "TRANSFORMERS_VERBOSITY": "error",
         "DEEPSPEED_LOG_LEVEL": "error",
     }
+
+
+def _module_folders() -> Iterator[str]:
+    """Where this process finds modules, but for the folder that somebody works in and that of the program's script."""
+    by_accident = {os.path.realpath(os.getcwd()), os.path.realpath(os.path.dirname(sys.argv[0]))}
+    return (path for path in sys.path if path and os.path.realpath(path) not in by_accident)
 
 
 def _threads(host: Host) -> dict[str, str]:

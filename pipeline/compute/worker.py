@@ -1,4 +1,4 @@
-"""One process of a job: ``python -m pipeline.compute.worker job.json``, started on every device by ``launch``.
+"""One process of a job: ``python -P -m pipeline.compute.worker job.json``, started on every device by ``launch``.
 
 The job file names the module that does the work: its function ``work(job_file, supervisor, settings)`` is called.
 

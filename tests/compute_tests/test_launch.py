@@ -1,6 +1,7 @@
 import os
 import socket
 import subprocess
+import sys
 import time
 from types import SimpleNamespace
 
@@ -8,7 +9,7 @@ import pytest
 
 from pipeline.compute.devices import descriptors_held, held_alone
 from pipeline.compute.hosts import Host
-from pipeline.compute.launch import WorkerEvent, WorkersProgress, launch
+from pipeline.compute.launch import RUN_MODULE, WorkerEvent, WorkersProgress, launch
 from pipeline.core.errors import ConfigError, StoppedError
 from pipeline.core.progress import Event, listening
 
@@ -43,6 +44,32 @@ def test_a_worker_that_fails_takes_the_others_with_it(tmp_path, monkeypatch):
     with pytest.raises(RuntimeError, match=r"(?s)job\.json stopped with code -15.*No such file or directory"):
         launch(tmp_path / "job.json", hosts=[Host("localhost", 2)], master_port=None, seconds_to_stop=120)
     assert time.monotonic() - started < 300
+
+
+def hostile(folder):
+    """Modules named like those that workers import, which say that they ran."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for name in ("grp", "json", "random", "torch", "uuid", "yaml", "pipeline"):
+        (folder / f"{name}.py").write_text(f"raise SystemExit('{name}.py beside the data ran')\n", encoding="utf-8")
+    return folder
+
+
+@pytest.mark.parametrize("on_the_path", [[], [""], ["."]])
+def test_nothing_in_the_working_directory_is_imported_by_a_worker(tmp_path, monkeypatch, on_the_path):
+    monkeypatch.chdir(hostile(tmp_path / "data"))
+    monkeypatch.setattr("sys.path", [*on_the_path, *sys.path])
+    monkeypatch.setattr("pipeline.compute.launch.WORKER", (*RUN_MODULE, "pipeline.compute.hosts"))  # it only imports
+    (tmp_path / "job.json").write_text("{}")
+    launch(tmp_path / "job.json", hosts=[Host("localhost", 1)], master_port=None, seconds_to_stop=120)
+    assert (tmp_path / "worker.log").read_text(encoding="utf-8") == ""
+
+
+def test_our_modules_run_from_anywhere_and_nothing_beside_the_data_does(tmp_path):
+    data = hostile(tmp_path / "data")
+    command = [*RUN_MODULE, "pipeline.compute.cuda_devices"]  # imports uuid
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("PYTHON")}
+    done = subprocess.run(command, cwd=data, env=environment, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (0, "")
 
 
 TALKATIVE = """
