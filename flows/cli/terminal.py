@@ -20,6 +20,7 @@ from rich.table import Table
 
 from flows.runtime.logs import OUR_LOGGERS, set_log_levels
 from pipeline.compute.launch import EXIT_STOPPED
+from pipeline.core.disk import system_error_text
 from pipeline.core.errors import PipelineError, StoppedError, TransientError
 from pipeline.core.progress import BYTES, PERIODIC, Event, listening
 
@@ -109,12 +110,19 @@ def explained(command: Callable[P, R]) -> Callable[P, R]:
             if interruption := _interruption(error):
                 Console(stderr=True).print("stopped; what is finished is kept: the same command goes on from there")
                 raise typer.Exit(EXIT_STOPPED if isinstance(interruption, TakenAwayError) else 130) from None
-            if not isinstance(error, (PipelineError, TransientError)):
+            if (text := _explanation(error)) is None:
                 raise
-            Console(stderr=True).print(f"[bold red]error:[/] {escape(str(error))}", soft_wrap=True, highlight=False)
+            Console(stderr=True).print(f"[bold red]error:[/] {escape(text)}", soft_wrap=True, highlight=False)
             raise typer.Exit(1) from None
 
     return run
+
+
+def _explanation(error: BaseException) -> str | None:
+    """What a person can do about an error; None for a bug of ours, whose traceback is wanted."""
+    if isinstance(error, PipelineError | TransientError):
+        return str(error)
+    return system_error_text(error) if isinstance(error, OSError) else None
 
 
 def _interruption(error: BaseException | None) -> KeyboardInterrupt | None:

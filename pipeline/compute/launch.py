@@ -29,7 +29,15 @@ from typing import Any, Self, TextIO
 
 from pipeline.compute.devices import descriptors_held, held_alone
 from pipeline.compute.hosts import Host
-from pipeline.core.errors import ConfigError, DataError, StoppedError, StoreError, TrainingError, TransientError
+from pipeline.core.errors import (
+    ConfigError,
+    DataError,
+    StoppedError,
+    StoreError,
+    TrainingError,
+    TransientError,
+    WorkerError,
+)
 from pipeline.core.progress import Progress
 
 log = logging.getLogger(__name__)
@@ -51,6 +59,11 @@ SSH = ("ssh", "-x", "-o", "BatchMode=yes", "-o", "ServerAliveInterval=15", "-o",
 """Never asks for a password; a machine that is silent for a minute counts as lost."""
 SENT_ALONG = ("LLAVA_JP_", "NCCL_", "GLOO_", "UCX_", "TORCH_", "PYTORCH_", "HF_", "PYTHON")
 """Beginnings of the names of variables that workers of other machines get as well, through the connection."""
+KILLERS = {
+    signal.SIGKILL: "a system that runs out of memory does that, and a scheduler at its limit; ",
+    signal.SIGBUS: "a full /dev/shm does that, and a file that was cut while it was read; ",
+}
+"""Who ends a process with a signal."""
 LINES_SHOWN = 15
 SECONDS_TO_FAIL = 20
 """Time that workers have to end when another one has failed."""
@@ -128,7 +141,7 @@ def launch(job: Path, *, hosts: Sequence[Host], master_port: int | None, seconds
     Raises:
         PipelineError, TransientError: what the first worker said that stopped with one of these.
         ConfigError: ``master_port`` is in use, or there is no ssh for other machines.
-        RuntimeError: the workers died otherwise; the end of their log is in the message.
+        WorkerError: the workers died otherwise; the end of their log is in the message.
     """
     if not all(host.is_this_machine for host in hosts) and shutil.which(SSH[0]) is None:
         raise ConfigError("the host file names other machines, and there is no ssh here to reach them; install OpenSSH")
@@ -153,9 +166,16 @@ def launch(job: Path, *, hosts: Sequence[Host], master_port: int | None, seconds
             if stopped := _first_error(output.errors, StoppedError):
                 log.warning("%s", stopped)
             raise
+    if number := workers.killed_by():
+        raise WorkerError(
+            f"a process of {job.parent.parent} was ended from outside by {number.name}; {KILLERS.get(number, '')}"
+            f"its last lines are in {job.parent / 'worker.log'}. What is saved is kept: the same command goes on from "
+            "there"
+        )
     if code:
-        raise _first_error(output.errors, *RAISED_AGAIN.values()) or RuntimeError(
-            f"the workers of {job} stopped with code {code}:\n" + "\n".join(output.last_lines)
+        raise _first_error(output.errors, *RAISED_AGAIN.values()) or WorkerError(
+            f"the workers of {job} stopped with code {code}; what they said is in {job.parent / 'worker.log'}, and its "
+            "end is:\n" + "\n".join(output.last_lines)
         )
 
 
@@ -252,6 +272,15 @@ class _Workers:
         """The exit code of the workers: that of the first that failed, or 0."""
         codes = [process.wait() for process in self._processes]
         return next(filter(None, codes), 0)
+
+    def killed_by(self) -> signal.Signals | None:
+        """The signal that ended the first of them, when none had an error of its own."""
+        codes = [process.returncode for process in self._processes]
+        if any(code > 0 and code != EXIT_STOPPED for code in codes):
+            return None
+        ours = (-signal.SIGTERM, -signal.SIGKILL)  # what the others get then
+        killed = sorted((code for code in codes if code < 0), key=lambda code: (code in ours, code))
+        return signal.Signals(-killed[0]) if killed else None
 
     def _signal(self, number: signal.Signals) -> None:
         """To every worker and what it has started. Far ones are asked to stop, or see that this process is gone."""

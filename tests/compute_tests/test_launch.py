@@ -9,8 +9,8 @@ import pytest
 
 from pipeline.compute.devices import descriptors_held, held_alone
 from pipeline.compute.hosts import Host
-from pipeline.compute.launch import RUN_MODULE, WorkerEvent, WorkersProgress, launch
-from pipeline.core.errors import ConfigError, StoppedError
+from pipeline.compute.launch import RUN_MODULE, WorkerEvent, WorkersProgress, _Workers, launch
+from pipeline.core.errors import ConfigError, StoppedError, WorkerError
 from pipeline.core.progress import Event, listening
 
 
@@ -44,6 +44,37 @@ def test_a_worker_that_fails_takes_the_others_with_it(tmp_path, monkeypatch):
     with pytest.raises(RuntimeError, match=r"(?s)job\.json stopped with code -15.*No such file or directory"):
         launch(tmp_path / "job.json", hosts=[Host("localhost", 2)], master_port=None, seconds_to_stop=120)
     assert time.monotonic() - started < 300
+
+
+@pytest.mark.parametrize(
+    ("codes", "expected"),
+    [
+        ((0, 0), None),
+        ((0, -9), "SIGKILL"),
+        ((75, -9), "SIGKILL"),  # the other one saved and left
+        ((-15, -11), "SIGSEGV"),
+        ((-9, 1), None),  # the other one says what is wrong
+        ((75, 75), None),
+    ],
+)
+def test_a_worker_that_was_killed_is_told_from_one_that_failed(codes, expected):
+    workers = object.__new__(_Workers)
+    workers._processes = [SimpleNamespace(returncode=code) for code in codes]
+    found = workers.killed_by()
+    assert (found and found.name) == expected
+
+
+def test_a_worker_that_was_killed_is_one_message(tmp_path, monkeypatch):
+    monkeypatch.setattr("pipeline.compute.launch.WORKER", (sys.executable, "-c", "import os; os.kill(os.getpid(), 9)"))
+    work = tmp_path / "finetune" / "work"
+    work.mkdir(parents=True)
+    with pytest.raises(WorkerError) as caught:
+        launch(work / "job.json", hosts=[Host("localhost", 1)], master_port=None, seconds_to_stop=120)
+    assert str(caught.value) == (
+        f"a process of {tmp_path}/finetune was ended from outside by SIGKILL; a system that runs out of memory does "
+        f"that, and a scheduler at its limit; its last lines are in {work}/worker.log. What is saved is kept: the same "
+        "command goes on from there"
+    )
 
 
 def hostile(folder):

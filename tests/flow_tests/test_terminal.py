@@ -1,3 +1,4 @@
+import errno
 import os
 import signal
 import subprocess
@@ -77,3 +78,33 @@ def test_an_error_of_ours_while_stopping_is_a_stop_as_well(capsys):
         command()
     assert caught.value.exit_code == 130
     assert "went away" not in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("number", "message"),
+    [
+        (errno.ENOSPC, "error: No space left on device; free some space and run the same command again: what is"),
+        (errno.EROFS, "error: '/store/locks/x.lock': Read-only file system; it cannot be written there: make it"),
+        (errno.EACCES, "error: '/store/locks/x.lock': Permission denied; give access to it, or name another folder"),
+        (errno.ENOENT, "error: '/store/locks/x.lock': No such file or directory; it was there, or should be: bring it"),
+    ],
+)
+def test_an_error_of_a_disk_is_one_message(capsys, number, message):
+    @explained
+    def command():
+        raise OSError(number, os.strerror(number), *(() if number == errno.ENOSPC else ("/store/locks/x.lock",)))
+
+    with pytest.raises(typer.Exit) as caught:
+        command()
+    assert caught.value.exit_code == 1
+    assert capsys.readouterr().err.startswith(message)
+
+
+@pytest.mark.parametrize("error", [BrokenPipeError(errno.EPIPE, "Broken pipe"), ValueError("a bug")])
+def test_other_errors_keep_their_traceback(error):
+    @explained
+    def command():
+        raise error
+
+    with pytest.raises(type(error)):
+        command()
