@@ -174,8 +174,8 @@ def launch(job: Path, *, hosts: Sequence[Host], master_port: int | None, seconds
         )
     if code:
         raise _first_error(output.errors, *RAISED_AGAIN.values()) or WorkerError(
-            f"the workers of {job} stopped with code {code}; what they said is in {job.parent / 'worker.log'}, and its "
-            "end is:\n" + "\n".join(output.last_lines)
+            f"the workers of {job} stopped with code {code}:\n{chr(10).join(output.last_lines)}\n"
+            f"All that they said is in {job.parent / 'worker.log'}"
         )
 
 
