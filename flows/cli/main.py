@@ -11,7 +11,7 @@ from rich.markup import escape
 
 from flows.cli import models as model_commands
 from flows.cli import store as store_commands
-from flows.cli.compare import compare_and_print, compared, print_comparison, require_prefect
+from flows.cli.compare import compare_and_print, compared, flow_narrated, print_comparison, require_prefect
 from flows.cli.encode import encode
 from flows.cli.eval import eval_model
 from flows.cli.results import results
@@ -35,11 +35,13 @@ QUIET_ENVIRONMENT = {
     "PREFECT_LOGGING_HANDLERS_CONSOLE_LEVEL": "CRITICAL",  # our own lines go to the terminal, Prefect's to its UI
     "PREFECT_LOGGING_EXTRA_LOGGERS": "flows,pipeline,model",
     "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
+    "PREFECT_INTERNAL_LOGGING_LEVEL": "CRITICAL",  # whole events, when its server is away
     "DO_NOT_TRACK": "1",  # the client's own analytics, and the notice about it on a terminal
     "PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS": "120",  # the temporary server needs over 20 s on two busy cores
     "HF_HUB_DISABLE_PROGRESS_BARS": "1",
     "TRANSFORMERS_VERBOSITY": "error",
     "TOKENIZERS_PARALLELISM": "false",
+    "PYTHONSAFEPATH": "1",  # no process that is started looks for modules in the working directory
     "MLFLOW_DISABLE_TELEMETRY": "true",
 }
 
@@ -92,7 +94,7 @@ def run(experiments: Experiments, overrides: Overrides = None) -> None:
 
     for config in configs:
         console.rule(f"[bold]{config.name}", align="left")
-        with narrated():
+        with flow_narrated():
             comparison = run_experiment(config)
     if len(configs) == 1:
         print_comparison(comparison)

@@ -21,6 +21,7 @@ from rich.table import Table
 
 from flows.runtime.logs import OUR_LOGGERS, clean_text, set_log_levels
 from pipeline.compute.launch import EXIT_STOPPED
+from pipeline.core.disk import system_error_text
 from pipeline.core.errors import PipelineError, StoppedError, TransientError
 from pipeline.core.progress import BYTES, PERIODIC, Event, listening
 
@@ -114,16 +115,16 @@ def explained(command: Callable[P, R]) -> Callable[P, R]:
         except StoppedError as error:
             CleanConsole(stderr=True).print(escape(str(error)), soft_wrap=True, highlight=False)
             raise typer.Exit(EXIT_STOPPED) from None
-        except (PipelineError, TransientError) as error:
-            CleanConsole(stderr=True).print(
-                f"[bold red]error:[/] {escape(str(error))}", soft_wrap=True, highlight=False
-            )
-            raise typer.Exit(1) from None
         except BaseException as error:
-            if (interruption := _interruption(error)) is None:
+            if interruption := _interruption(error):
+                CleanConsole(stderr=True).print(
+                    "stopped; what is finished is kept: the same command goes on from there"
+                )
+                raise typer.Exit(EXIT_STOPPED if isinstance(interruption, TakenAwayError) else 130) from None
+            if (text := _explanation(error)) is None:
                 raise
-            CleanConsole(stderr=True).print("stopped; what is finished is kept: the same command goes on from there")
-            raise typer.Exit(EXIT_STOPPED if isinstance(interruption, TakenAwayError) else 130) from None
+            CleanConsole(stderr=True).print(f"[bold red]error:[/] {escape(text)}", soft_wrap=True, highlight=False)
+            raise typer.Exit(1) from None
 
     return run
 
@@ -131,6 +132,13 @@ def explained(command: Callable[P, R]) -> Callable[P, R]:
 def print_traceback(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
     """What Python prints of an error that nobody expected, without the secrets that libraries put into theirs."""
     print(clean_text("".join(traceback.format_exception(kind, error, trace))), end="", file=sys.stderr)
+
+
+def _explanation(error: BaseException) -> str | None:
+    """What a person can do about an error; None for a bug of ours, whose traceback is wanted."""
+    if isinstance(error, PipelineError | TransientError):
+        return str(error)
+    return system_error_text(error) if isinstance(error, OSError) else None
 
 
 def _interruption(error: BaseException | None) -> KeyboardInterrupt | None:

@@ -8,6 +8,7 @@ from pydantic import Field, field_validator, model_validator
 from model.config import AbsolutePath, Dtype, HubFolder, LocalFolder, Section
 from pipeline.config.evaluation import EvaluationConfig
 from pipeline.config.experiment import LimitsConfig, is_experiment_name
+from pipeline.config.names import Name
 from pipeline.core.censoring import has_credentials
 
 SavedOrDtype = Literal["auto", Dtype]
@@ -72,7 +73,7 @@ ModelUnderTestConfig = Annotated[
 class ModelEvaluation(Section):
     """One model, some benchmarks. The name stands in tables and charts and is what `llava-jp compare` takes."""
 
-    name: str = Field(pattern=r"^[\w.-]+$", description="name in tables, charts, MLflow and for llava-jp compare")
+    name: Name = Field(pattern=r"^[\w.-]+$", description="name in tables, charts, MLflow and for llava-jp compare")
     description: str = Field("", description="one sentence, for MLflow")
     model: ModelUnderTestConfig = Field(description="what is measured")
     evaluation: EvaluationConfig = Field(description="benchmarks, generation, judge")

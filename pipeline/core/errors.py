@@ -33,6 +33,10 @@ class TrainingError(PipelineError):
     """A training process stopped and would stop again."""
 
 
+class WorkerError(PipelineError, RuntimeError):
+    """A process of a job ended without saying why in one of these errors."""
+
+
 class JudgeError(PipelineError):
     """The judge cannot be asked, or may not cost more."""
 

@@ -1,3 +1,4 @@
+import errno
 import logging
 import os
 import signal
@@ -10,9 +11,8 @@ import typer
 
 from flows.cli import terminal
 from flows.cli.terminal import explained, interrupted_by_schedulers
-from flows.runtime import server as temporary_server
 from flows.runtime.logs import set_log_levels
-from pipeline.core.errors import DataError, StoppedError
+from pipeline.core.errors import DataError, StoppedError, TransientError
 
 
 def test_a_training_that_saved_and_left_gives_an_exit_code_of_its_own(capsys):
@@ -109,25 +109,6 @@ def test_libraries_draw_no_bars_of_their_own_on_the_terminal():
     assert done.stdout == "True\n"
 
 
-def test_the_temporary_server_is_out_of_reach_of_ctrl_c(monkeypatch):
-    started_with = []
-    monkeypatch.setattr(
-        temporary_server.SubprocessASGIServer,
-        "start",
-        lambda server: started_with.append(signal.pthread_sigmask(signal.SIG_BLOCK, ())),
-    )
-    monkeypatch.setattr(temporary_server, "PREFECT_API_URL", NoServer)
-    temporary_server.start_temporary_server()
-    assert started_with[0] >= {signal.SIGINT, signal.SIGUSR1}
-    assert not {signal.SIGINT, signal.SIGUSR1} & signal.pthread_sigmask(signal.SIG_BLOCK, ())
-
-
-class NoServer:
-    @staticmethod
-    def value():
-        return None
-
-
 def test_an_error_while_stopping_is_a_stop(capsys):
     @explained
     def command():
@@ -140,3 +121,47 @@ def test_an_error_while_stopping_is_a_stop(capsys):
         command()
     assert caught.value.exit_code == 130
     assert capsys.readouterr().err.startswith("stopped; what is finished is kept")
+
+
+def test_an_error_of_ours_while_stopping_is_a_stop_as_well(capsys):
+    @explained
+    def command():
+        try:
+            raise KeyboardInterrupt
+        finally:
+            raise TransientError("Prefect's server went away")
+
+    with pytest.raises(typer.Exit) as caught:
+        command()
+    assert caught.value.exit_code == 130
+    assert "went away" not in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("number", "message"),
+    [
+        (errno.ENOSPC, "error: No space left on device; free some space and run the same command again: what is"),
+        (errno.EROFS, "error: '/store/locks/x.lock': Read-only file system; it cannot be written there: make it"),
+        (errno.EACCES, "error: '/store/locks/x.lock': Permission denied; give access to it, or name another folder"),
+        (errno.ENOENT, "error: '/store/locks/x.lock': No such file or directory; it was there, or should be: bring it"),
+    ],
+)
+def test_an_error_of_a_disk_is_one_message(capsys, number, message):
+    @explained
+    def command():
+        raise OSError(number, os.strerror(number), *(() if number == errno.ENOSPC else ("/store/locks/x.lock",)))
+
+    with pytest.raises(typer.Exit) as caught:
+        command()
+    assert caught.value.exit_code == 1
+    assert capsys.readouterr().err.startswith(message)
+
+
+@pytest.mark.parametrize("error", [BrokenPipeError(errno.EPIPE, "Broken pipe"), ValueError("a bug")])
+def test_other_errors_keep_their_traceback(error):
+    @explained
+    def command():
+        raise error
+
+    with pytest.raises(type(error)):
+        command()

@@ -27,6 +27,8 @@ class Commands:
     environment: Mapping[str, str]
     forks: Path | None = None
     """Where a ``fork_server`` listens; None: every command is a process of its own."""
+    folder: Path = REPOSITORY
+    """The working directory of the commands."""
 
     def llava_jp(self, store: Path, *arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
         """``llava-jp ARGUMENTS`` on a store."""
@@ -41,7 +43,7 @@ class Commands:
         """Any command, run to its end."""
         return subprocess.run(
             command,
-            cwd=REPOSITORY,
+            cwd=self.folder,
             env={**self.environment, **environment},
             capture_output=True,
             text=True,
@@ -54,7 +56,7 @@ class Commands:
         with log.open("wb") as file:
             return subprocess.Popen(
                 command,
-                cwd=REPOSITORY,
+                cwd=self.folder,
                 env={**self.environment, **environment},
                 stdout=file,
                 stderr=subprocess.STDOUT,
