@@ -190,6 +190,8 @@ def _outcome(
         return "refused", replies[-1].refusal
     if last.status == "ok":
         return "ok", None
+    if replies[-1].is_cut_off:
+        return last.status, "the length limit of the reply ended it before any text; raise judge.max_tokens"
     tries = f"{len(replies)} replies" if len(replies) > 1 else "the reply"
     asked_for = "scores from 1 to 10" if last.status == "out_of_range" else "two scores"
     return last.status, f"the first line of {tries} does not hold {asked_for}"

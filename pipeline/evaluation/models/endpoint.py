@@ -136,4 +136,6 @@ def png_url(image: Image.Image) -> str:
 def _answer(reply: Reply) -> str | Unanswered:
     if reply.text is None:
         return Unanswered(f"the model refused: {reply.refusal}")
+    if reply.is_cut_off:
+        return Unanswered("the length limit ended the answer before any text: a model that reasons needs more tokens")
     return reply.text.strip()

@@ -1,0 +1,123 @@
+"""Answers of servers that are not ours, bounded in bytes, in depth and in the time of the whole exchange.
+
+A timeout of an HTTP client is for the next bytes: a reply that drips passes it for hours, and its body may be endless,
+or a few bytes that unpack to gigabytes.
+"""
+
+import json
+import threading
+import time
+import zlib
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future
+from typing import Any, TypeVar
+
+import httpx2
+
+from pipeline.core.wording import duration_text, size_text
+
+T = TypeVar("T")
+
+Hooks = dict[str, list[Callable[[httpx2.Response], None]]]
+
+IDENTITY = {"Accept-Encoding": "identity"}
+"""What is asked for; a server that packs all the same is read if it uses gzip or deflate."""
+GZIP_OR_ZLIB = zlib.MAX_WBITS | 32
+
+
+class AnswerTooLargeError(Exception):
+    """A server sends more than anyone asked for."""
+
+
+class TooSlowError(Exception):
+    """A server needs longer than it may for the whole of its answer."""
+
+
+def within(seconds: float, exchange: Callable[[], T]) -> T:
+    """What an exchange with a server returns, however slowly the server sends its answer.
+
+    Raises:
+        TooSlowError: it is not over after ``seconds``. Its thread is left to itself; ``bounding`` ends it soon.
+    """
+    found: Future[T] = Future()
+
+    def work() -> None:
+        try:
+            found.set_result(exchange())
+        except BaseException as error:  # raised again by the thread that waits
+            found.set_exception(error)
+
+    threading.Thread(target=work, name="exchange with a server", daemon=True).start()
+    try:
+        return found.result(timeout=seconds)
+    except TimeoutError:
+        if found.done():
+            raise
+        raise TooSlowError(f"no whole answer in {duration_text(seconds)}") from None
+
+
+def bounding(*, max_bytes: int, seconds: float) -> Hooks:
+    """Event hooks for an ``httpx2.Client``: no body is longer, packed or unpacked, or takes longer to come.
+
+    Reading a longer one raises AnswerTooLargeError, a slower one TooSlowError.
+    """
+
+    def bound(response: httpx2.Response) -> None:
+        encoding = response.headers.pop("Content-Encoding", "identity").strip().lower()
+        if encoding not in ("identity", "gzip", "x-gzip", "deflate"):
+            raise httpx2.DecodingError(f"the answer is packed as {encoding[:40]!r}, which was not asked for")
+        unpack = None if encoding == "identity" else zlib.decompressobj(GZIP_OR_ZLIB).decompress
+        assert isinstance(response.stream, httpx2.SyncByteStream)
+        response.stream = _BoundedStream(response.stream, max_bytes, time.monotonic() + seconds, unpack)
+
+    return {"response": [bound]}
+
+
+class _BoundedStream(httpx2.SyncByteStream):
+    """The body of an answer while it comes."""
+
+    def __init__(
+        self,
+        stream: httpx2.SyncByteStream,
+        max_bytes: int,
+        deadline: float,
+        unpack: Callable[[bytes, int], bytes] | None,
+    ) -> None:
+        self._stream = stream
+        self._max_bytes = max_bytes
+        self._deadline = deadline
+        self._unpack = unpack
+
+    def __iter__(self) -> Iterator[bytes]:
+        num_bytes = 0
+        for chunk in self._stream:
+            if time.monotonic() > self._deadline:
+                raise TooSlowError("the answer does not end")
+            try:
+                content = self._unpack(chunk, self._max_bytes - num_bytes + 1) if self._unpack else chunk
+            except zlib.error as error:
+                raise httpx2.DecodingError(f"the packed answer is damaged: {error}") from error
+            num_bytes += len(content)
+            if num_bytes > self._max_bytes:
+                raise AnswerTooLargeError(f"the answer is longer than {size_text(self._max_bytes)}")
+            yield content
+
+    def close(self) -> None:
+        self._stream.close()
+
+
+def json_of(content: bytes) -> Any:
+    """The JSON value of an answer.
+
+    Raises:
+        ValueError: it is none, or one that nests deeper than Python reads.
+    """
+    try:
+        return json.loads(content.decode("utf-8-sig", errors="surrogateescape"))
+    except RecursionError as error:
+        raise ValueError("it nests too deeply") from error
+
+
+def plain_text(text: str) -> str:
+    """Text of an answer that any file can hold: half a surrogate pair, or a byte that is not UTF-8, stands escaped."""
+    return text.encode("utf-8", errors="backslashreplace").decode("utf-8")
