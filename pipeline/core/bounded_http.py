@@ -56,13 +56,16 @@ def within(seconds: float, exchange: Callable[[], T]) -> T:
         raise TooSlowError(f"no whole answer in {duration_text(seconds)}") from None
 
 
-def bounding(*, max_bytes: int, seconds: float) -> Hooks:
+def bounding(*, max_bytes: int, seconds: float, only: Callable[[str], bool] = lambda _url: True) -> Hooks:
     """Event hooks for an ``httpx2.Client``: no body is longer, packed or unpacked, or takes longer to come.
 
-    Reading a longer one raises AnswerTooLargeError, a slower one TooSlowError.
+    Reading a longer one raises AnswerTooLargeError, a slower one TooSlowError. A client may fetch files as well:
+    ``only`` says which addresses are meant.
     """
 
     def bound(response: httpx2.Response) -> None:
+        if not only(str(response.request.url)):
+            return
         encoding = response.headers.pop("Content-Encoding", "identity").strip().lower()
         if encoding not in ("identity", "gzip", "x-gzip", "deflate"):
             raise httpx2.DecodingError(f"the answer is packed as {encoding[:40]!r}, which was not asked for")

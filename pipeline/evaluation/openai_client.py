@@ -15,6 +15,8 @@ from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any, Protocol
 from urllib.parse import urlsplit
 
+import httpx2
+
 from pipeline.core.bounded_http import IDENTITY, AnswerTooLargeError, TooSlowError, bounding, plain_text, within
 from pipeline.core.errors import ConfigError, JudgeError, PipelineError, TransientError
 from pipeline.core.retries import Patience, TryAgainError, retry_after
@@ -114,7 +116,6 @@ class OpenAiJudge:
     """One endpoint with what it may cost."""
 
     def __init__(self, endpoint: Endpoint, spending: Spending) -> None:
-        import httpx2
         import openai  # half a second, for judged benchmarks only
 
         self.endpoint = endpoint
@@ -222,8 +223,6 @@ class OpenAiJudge:
 
 def _was_sent(error: openai.APIConnectionError) -> bool:
     """Whether the request may have arrived, and so may be charged for."""
-    import httpx2
-
     return not isinstance(error.__cause__, httpx2.ConnectError | httpx2.ConnectTimeout | httpx2.PoolTimeout)
 
 

@@ -9,9 +9,11 @@ import os
 import re
 import threading
 from fnmatch import fnmatchcase
+from functools import cache
 from typing import Any
 
-from huggingface_hub import HfApi, hf_hub_url
+import httpx2
+from huggingface_hub import HfApi, get_session, hf_hub_url, set_client_factory
 from huggingface_hub.errors import (  # type: ignore[attr-defined]  # HTTPError is that of the client it uses
     GatedRepoError,
     HfHubHTTPError,
@@ -20,6 +22,7 @@ from huggingface_hub.errors import (  # type: ignore[attr-defined]  # HTTPError 
     RevisionNotFoundError,
 )
 
+from pipeline.core.bounded_http import AnswerTooLargeError, TooSlowError, bounding, within
 from pipeline.core.errors import ConfigError, DataError, PipelineError, TransientError
 from pipeline.core.retries import Patience, TryAgainError, retry_after
 from pipeline.core.safe_paths import safe_parts
@@ -29,6 +32,11 @@ from pipeline.store.lockfile import LOCK_NAME, LockedFile, LockedSource
 from pipeline.store.sources import Source
 
 log = logging.getLogger(__name__)
+
+MAX_ANSWER_BYTES = 64 << 20
+"""A longer listing of a repository is none: it would name two hundred thousand files."""
+MAX_ANSWER_SECONDS = 300.0
+"""For the body of an answer to whoever asks through ``huggingface_hub``; we wait less."""
 
 
 def endpoint() -> str:
@@ -46,6 +54,22 @@ def token() -> str | None:
     if not re.fullmatch(r"[\x21-\x7e]*", secret):
         raise ConfigError("HF_TOKEN has characters that no token has, such as spaces; copy it again")
     return secret or None
+
+
+@cache
+def bound_answers() -> None:
+    """Bound what the Hub's API may answer in this process, to us and to the libraries that ask it; not its files."""
+    request_hooks = get_session().event_hooks["request"]
+    hooks = bounding(max_bytes=MAX_ANSWER_BYTES, seconds=MAX_ANSWER_SECONDS, only=_is_api)
+
+    def client() -> httpx2.Client:
+        return httpx2.Client(event_hooks={"request": request_hooks, **hooks}, follow_redirects=True, timeout=None)
+
+    set_client_factory(client)
+
+
+def _is_api(url: str) -> bool:
+    return url.startswith(f"{endpoint()}/api/")
 
 
 def page_of(source: Source) -> str:
@@ -132,11 +156,11 @@ def _ask(source: Source, *, revision: str | None, patience: Patience, stop: thre
 
 
 def _ask_once(source: Source, *, revision: str | None, timeout: float) -> Any:
+    bound_answers()
     api = HfApi(endpoint=endpoint(), token=token() or False)
+    asked: dict[str, Any] = {"repo_type": source.repo_type, "revision": revision, "files_metadata": True}
     try:
-        return api.repo_info(
-            str(source.repo), repo_type=source.repo_type, revision=revision, files_metadata=True, timeout=timeout
-        )
+        return within(timeout, lambda: api.repo_info(str(source.repo), timeout=timeout, **asked))
     except GatedRepoError as error:
         raise _no_access(source, error.response.status_code, is_gated=True) from error
     except RevisionNotFoundError as error:
@@ -152,7 +176,9 @@ def _ask_once(source: Source, *, revision: str | None, timeout: float) -> Any:
         if status not in BUSY_STATUSES:
             raise DataError(f"{page_of(source)} answers {status}; correct source {source.name}") from error
         raise TryAgainError(f"the Hub answers {status}", after=retry_after(error.response.headers)) from error
-    except (HTTPError, ConnectionError) as error:
+    except AnswerTooLargeError as error:
+        raise DataError(f"{page_of(source)}: {error}; is HF_ENDPOINT a Hub?") from error
+    except (HTTPError, ConnectionError, TooSlowError) as error:
         raise TryAgainError(str(error).splitlines()[0] if str(error) else type(error).__name__) from error
 
 

@@ -26,7 +26,7 @@ from pipeline.config.datasets import HfDatasetSource
 from pipeline.core.errors import ConfigError, DataError, TransientError
 from pipeline.core.files import files_of_pattern
 from pipeline.data.download.http import BUSY_STATUSES
-from pipeline.data.download.hub import token
+from pipeline.data.download.hub import bound_answers, token
 from pipeline.data.hf_datasets.columns import require_columns
 from pipeline.data.hf_datasets.members import Members, fields_of
 
@@ -67,6 +67,7 @@ def open_rows(source: HfDatasetSource, *, revision: str | None, cache: Path) -> 
         TransientError: the Hub does not answer.
     """
     _quieten()
+    bound_answers()
     cache.mkdir(parents=True, exist_ok=True)
     with explained(source):
         kind, files = _files(source, revision, cache)

@@ -54,8 +54,9 @@ def download_model(repo: str, *, revision: str, patterns: Sequence[str] = FILES)
         RevisionNotFoundError,
     )
 
-    from pipeline.data.download.hub import endpoint, token
+    from pipeline.data.download.hub import bound_answers, endpoint, token
 
+    bound_answers()
     page = f"{endpoint()}/{repo}"
     try:
         folder = snapshot_download(
