@@ -5,18 +5,15 @@ or a few bytes that unpack to gigabytes.
 """
 
 import json
-import threading
 import time
 import zlib
 from collections.abc import Callable, Iterator
-from concurrent.futures import Future
-from typing import Any, TypeVar
+from typing import Any
 
 import httpx2
 
-from pipeline.core.wording import duration_text, size_text
-
-T = TypeVar("T")
+from pipeline.core.deadlines import TooSlowError
+from pipeline.core.wording import size_text
 
 Hooks = dict[str, list[Callable[[httpx2.Response], None]]]
 
@@ -27,33 +24,6 @@ GZIP_OR_ZLIB = zlib.MAX_WBITS | 32
 
 class AnswerTooLargeError(Exception):
     """A server sends more than anyone asked for."""
-
-
-class TooSlowError(Exception):
-    """A server needs longer than it may for the whole of its answer."""
-
-
-def within(seconds: float, exchange: Callable[[], T]) -> T:
-    """What an exchange with a server returns, however slowly the server sends its answer.
-
-    Raises:
-        TooSlowError: it is not over after ``seconds``. Its thread is left to itself; ``bounding`` ends it soon.
-    """
-    found: Future[T] = Future()
-
-    def work() -> None:
-        try:
-            found.set_result(exchange())
-        except BaseException as error:  # raised again by the thread that waits
-            found.set_exception(error)
-
-    threading.Thread(target=work, name="exchange with a server", daemon=True).start()
-    try:
-        return found.result(timeout=seconds)
-    except TimeoutError:
-        if found.done():
-            raise
-        raise TooSlowError(f"no whole answer in {duration_text(seconds)}") from None
 
 
 def bounding(*, max_bytes: int, seconds: float, only: Callable[[str], bool] = lambda _url: True) -> Hooks:

@@ -17,7 +17,8 @@ from urllib.parse import urlsplit
 
 import httpx2
 
-from pipeline.core.bounded_http import IDENTITY, AnswerTooLargeError, TooSlowError, bounding, plain_text, within
+from pipeline.core.bounded_http import IDENTITY, AnswerTooLargeError, bounding, plain_text
+from pipeline.core.deadlines import TooSlowError, within
 from pipeline.core.errors import ConfigError, JudgeError, PipelineError, TransientError
 from pipeline.core.retries import Patience, TryAgainError, retry_after
 from pipeline.evaluation.chat_completion import most_tokens, read_completion, tokens_of

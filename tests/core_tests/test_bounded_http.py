@@ -6,7 +6,8 @@ import zlib
 import httpx2
 import pytest
 
-from pipeline.core.bounded_http import AnswerTooLargeError, TooSlowError, bounding, json_of, plain_text, within
+from pipeline.core.bounded_http import AnswerTooLargeError, bounding, json_of, plain_text
+from pipeline.core.deadlines import TooSlowError, within
 from tests.support.raw_server import head, serving_raw
 
 

@@ -21,7 +21,7 @@ from pipeline.store.manifest import Request
 from pipeline.store.sql_files import sql_files
 from pipeline.tracking.mlflow.server import MLFLOW_EXPERIMENT
 from pipeline.tracking.tables import read_table
-from pipeline.tracking.tracker import Tracker, flatten, metric_key
+from pipeline.tracking.tracker import Tracker, flatten
 from tests.support.small_data import local_source
 
 
@@ -177,7 +177,3 @@ def test_a_published_dataset_is_shown_under_its_name(settings):
 
 def test_sections_and_lists_of_sections_become_dotted_keys():
     assert flatten({"a": {"b": 1}, "c": [{"d": 2}], "e": [1, 2]}) == {"a.b": 1, "c.0.d": 2, "e": [1, 2]}
-
-
-def test_a_metric_key_has_only_characters_that_mlflow_allows():
-    assert metric_key("shapes-ja/all/rougeL/色, 形") == "shapes-ja/all/rougeL/色_ 形"

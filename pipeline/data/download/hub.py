@@ -22,7 +22,8 @@ from huggingface_hub.errors import (  # type: ignore[attr-defined]  # HTTPError 
     RevisionNotFoundError,
 )
 
-from pipeline.core.bounded_http import AnswerTooLargeError, TooSlowError, bounding, within
+from pipeline.core.bounded_http import AnswerTooLargeError, bounding
+from pipeline.core.deadlines import TooSlowError, within
 from pipeline.core.errors import ConfigError, DataError, PipelineError, TransientError
 from pipeline.core.retries import Patience, TryAgainError, retry_after
 from pipeline.core.safe_paths import safe_parts
