@@ -1,5 +1,6 @@
 """Amounts and lists as people read them."""
 
+import math
 from collections.abc import Sequence
 
 
@@ -26,3 +27,20 @@ def duration_text(seconds: float) -> str:
 def first_few(names: Sequence[str], count: int = 5) -> str:
     """``17, 18, 19``, or the first ones and ``…``."""
     return ", ".join(names[:count]) + (", …" if len(names) > count else "")
+
+
+SLOWEST_RATE = 0.01
+"""Below it, the time for one says more."""
+
+
+def rate_text(per_second: float, unit: str) -> str:
+    """``1234 tokens/s``, ``61.3 images/s``, ``0.0123 images/s``, ``1 in 3 min 20 s``: three digits at least."""
+    if 0 < per_second < SLOWEST_RATE:
+        return f"1 in {duration_text(1 / per_second)}"
+    return f"{three_digits(per_second)} {unit}/s"
+
+
+def three_digits(value: float) -> str:
+    """``1234``, ``61.3``, ``6.13``, ``0.0613``: at least three digits that count, without an exponent."""
+    magnitude = math.floor(math.log10(abs(value))) if value and math.isfinite(value) else 0
+    return f"{value:.{max(0, 2 - magnitude)}f}"

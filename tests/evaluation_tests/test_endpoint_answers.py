@@ -160,3 +160,16 @@ def test_half_a_surrogate_pair_in_an_answer_stands_escaped():
     body = b'{"choices": [{"message": {"content": "\xe4\xb8\xb8\\ud83d"}}]}'
     with serving(lambda *_: Act(body=body)) as (url, _):
         assert model_under_test(url).answer(QUESTIONS[:1]) == ["丸\\ud83d"]
+
+
+def test_a_model_without_place_and_key_is_refused_before_anybody_is_asked(monkeypatch):
+    for name in ("LLAVA_JP_MODEL_API_KEY", "OPENAI_API_KEY", "LLAVA_JP_MODEL_BASE_URL", "OPENAI_BASE_URL"):
+        monkeypatch.delenv(name, raising=False)
+    model = EndpointModel(kind="endpoint", model="foo")
+    with pytest.raises(ConfigError, match=r"nothing says where foo is: set LLAVA_JP_MODEL_BASE_URL or OPENAI_BASE_URL"):
+        endpoint_of(model, Settings())
+    monkeypatch.setenv("OPENAI_API_KEY", "sk-a")
+    assert endpoint_of(model, Settings()).host == "api.openai.com"
+    monkeypatch.delenv("OPENAI_API_KEY")
+    monkeypatch.setenv("OPENAI_BASE_URL", "http://127.0.0.1:8000/v1")
+    assert endpoint_of(model, Settings()).host == "127.0.0.1:8000"
