@@ -66,10 +66,10 @@ def join_answers(
     """
     answered = [prediction.item_id for prediction in predictions]
     problems = []
-    known = {item.item_id for item in items}
+    known, found = {item.item_id for item in items}, set(answered)
     if repeated := _repeated(answered):
         problems.append(f"{_some(repeated)} are answered more than once")
-    if missing := [item.item_id for item in items if item.item_id not in set(answered)]:
+    if missing := [item.item_id for item in items if item.item_id not in found]:
         problems.append(f"{_some(missing)} have no answer")
     if unknown := [name for name in answered if name not in known]:
         problems.append(f"{_some(unknown)} are not in the benchmark")
