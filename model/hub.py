@@ -5,6 +5,7 @@ that are no names are refused before the library reads them.
 """
 
 import re
+from collections.abc import Callable
 from functools import cache
 from typing import Any
 
@@ -20,16 +21,25 @@ class HubAnswerError(ValueError):
     """Why an answer is not taken for that of a Hub."""
 
 
+ResponseHook = Callable[[Any], None]
+
+_hooks: list[ResponseHook] = []
+
+
 @cache
-def guard_hub_answers() -> None:
-    """From now on, in this process, ``huggingface_hub`` sees only answers whose names stay inside its cache."""
+def guard_hub_answers(*more: ResponseHook) -> None:
+    """From now on, in this process, ``huggingface_hub`` sees only answers whose names stay inside its cache.
 
-    def guarded() -> Any:
-        client = default_client_factory()
-        client.event_hooks = {**client.event_hooks, "response": [*client.event_hooks["response"], _refuse_paths]}
-        return client
+    ``more`` is done with every answer as well, also by those that call this without.
+    """
+    _hooks.extend(hook for hook in (_refuse_paths, *more) if hook not in _hooks)
+    set_client_factory(_guarded)
 
-    set_client_factory(guarded)
+
+def _guarded() -> Any:
+    client = default_client_factory()
+    client.event_hooks = {**client.event_hooks, "response": [*client.event_hooks["response"], *_hooks]}
+    return client
 
 
 def _refuse_paths(response: Any) -> None:

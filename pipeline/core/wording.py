@@ -1,5 +1,6 @@
 """Amounts, lists and foreign texts as people read them."""
 
+import math
 import re
 from collections.abc import Sequence
 
@@ -64,3 +65,20 @@ def markdown_text(text: object) -> str:
 
 ENTITIES = {"&": "&amp;", "<": "&lt;", ">": "&gt;", "//": "&#47;&#47;", ".": "&#46;"}
 """Where a backslash does not help: HTML, and addresses, which some readers turn into links by themselves."""
+
+
+SLOWEST_RATE = 0.01
+"""Below it, the time for one says more."""
+
+
+def rate_text(per_second: float, unit: str) -> str:
+    """``1234 tokens/s``, ``61.3 images/s``, ``0.0123 images/s``, ``1 in 3 min 20 s``: three digits at least."""
+    if 0 < per_second < SLOWEST_RATE:
+        return f"1 in {duration_text(1 / per_second)}"
+    return f"{three_digits(per_second)} {unit}/s"
+
+
+def three_digits(value: float) -> str:
+    """``1234``, ``61.3``, ``6.13``, ``0.0613``: at least three digits that count, without an exponent."""
+    magnitude = math.floor(math.log10(abs(value))) if value and math.isfinite(value) else 0
+    return f"{value:.{max(0, 2 - magnitude)}f}"

@@ -24,11 +24,12 @@ import pyarrow.parquet as pq
 from PIL import ExifTags, Image, UnidentifiedImageError
 
 from pipeline.core.errors import DataError, StoreError, TransientError
+from pipeline.core.pixel_budget import MOST_PIXELS, pixel_budget
 from pipeline.core.tables import row_of, schema_of
 from pipeline.store.manifest import Manifest
 
 IMAGES_FILE = "images.parquet"
-MAX_PIXELS = 178_956_970
+MAX_PIXELS = MOST_PIXELS
 """A larger image is taken for a decompression bomb; half a gigabyte as RGB, and where Pillow too refuses."""
 MAX_FILE_BYTES = 1 << 30
 """A larger file is not read."""
@@ -84,7 +85,12 @@ def inspect_file(image: str, *, folder: Path) -> ImageRecord:
 
 
 def inspect_bytes(image: str, content: bytes) -> ImageRecord:
-    """Decode one image that is kept inside the dataset."""
+    """Decode one image that is kept inside the dataset; threads wait for each other where images are large."""
+    with pixel_budget().taking(num_pixels(content)):
+        return _inspected(image, content)
+
+
+def _inspected(image: str, content: bytes) -> ImageRecord:
     sha256 = hashlib.sha256(content).hexdigest()
     try:
         pixels, file_format = _decoded(content)
@@ -100,6 +106,17 @@ def data_url(content: bytes) -> str:
     """A PNG or JPEG file as a URL that carries it."""
     kind = "png" if content.startswith(b"\x89PNG") else "jpeg"
     return f"data:image/{kind};base64,{base64.b64encode(content).decode('ascii')}"
+
+
+def num_pixels(content: bytes) -> int:
+    """The pixels that decoding an image file makes, from its header; none where it is refused."""
+    Image.MAX_IMAGE_PIXELS = None  # as below
+    try:
+        with Image.open(io.BytesIO(content)) as image:
+            announced: int = image.width * image.height
+    except Exception:  # decoding says what is wrong with it
+        return 0
+    return announced if announced <= MAX_PIXELS else 0
 
 
 def decode(content: bytes) -> Image.Image:

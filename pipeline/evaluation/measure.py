@@ -143,6 +143,18 @@ def open_model_under_test(
             return _stored(config)
 
 
+def require_reachable(config: ModelUnderTestConfig, settings: Settings) -> None:
+    """Check what needs no asking: that something says where a model behind an endpoint is.
+
+    Raises:
+        ConfigError: nothing does.
+    """
+    if isinstance(config, EndpointModel):
+        from pipeline.evaluation.models.endpoint import endpoint_of
+
+        endpoint_of(config, settings)
+
+
 def _checkpoint(config: CheckpointModel, source: ModelSource, identities: Identities) -> ModelToMeasure:
     def load(benchmark: BenchmarkConfig, generation: GenerationConfig, dataset: Manifest) -> ModelUnderTest:
         from pipeline.evaluation.models.checkpoint import CheckpointUnderTest  # torch is loaded only when there is work

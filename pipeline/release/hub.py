@@ -10,7 +10,7 @@ from huggingface_hub.errors import HfHubHTTPError, HTTPError  # type: ignore[att
 from pipeline.core.censoring import censored
 from pipeline.core.errors import ConfigError, TransientError
 from pipeline.data.download.http import BUSY_STATUSES
-from pipeline.data.download.hub import endpoint, token
+from pipeline.data.download.hub import bound_answers, endpoint, token
 
 REPOSITORY = re.compile(r"[\w.-]+/[\w.-]+")
 
@@ -37,6 +37,7 @@ def publish_folder(folder: Path, repo: str, *, is_private: bool, message: str) -
         ConfigError: there is no token, or it may not write there.
         TransientError: the Hub does not answer.
     """
+    bound_answers()
     api = HfApi(endpoint=endpoint(), token=require_access(repo))
     num_bytes = sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
     log.info("publish %s: %.1f MB to %s/%s", folder.name, num_bytes / 1e6, endpoint(), repo)

@@ -24,6 +24,7 @@ from pipeline.data.download.hub import auth_headers
 from pipeline.store.lockfile import LOCK_NAME, LockedFile, SourceLock
 from pipeline.store.sources import Source
 from tests.support.hub_server import HubServer, Trick, commit_of, running_hub
+from tests.support.raw_server import head, serving_raw
 
 LARGE = random.Random(0).randbytes(3_000_000)
 """Some chunks, kept by the second server."""
@@ -255,6 +256,32 @@ def test_a_hub_that_does_not_answer_is_said_so(tmp_path, patience, monkeypatch):
     monkeypatch.setenv("HF_ENDPOINT", "http://127.0.0.1:9")
     with pytest.raises(TransientError, match=r"http://127.0.0.1:9/datasets/team/talks: .*, 4 times in a row"):
         fetch_one(hub_source("a.jsonl"), tmp_path, patience)
+
+
+def test_an_endless_listing_of_the_hub_ends_at_the_bound(tmp_path, patience, monkeypatch):
+    def endless(_request):
+        yield head()
+        while True:
+            yield b" " * 65536
+
+    monkeypatch.setattr("pipeline.data.download.hub.MAX_ANSWER_BYTES", 200_000)
+    with serving_raw(endless) as url:
+        monkeypatch.setenv("HF_ENDPOINT", url)
+        with pytest.raises(DataError, match=r"the answer is longer than 200\.0 kB; is HF_ENDPOINT a Hub\?"):
+            fetch_one(hub_source("talks.json"), tmp_path, patience)
+
+
+def test_a_dripped_listing_of_the_hub_ends_at_the_timeout(tmp_path, monkeypatch):
+    def drip(_request):
+        yield head(1000)
+        for _ in range(1000):
+            yield b" "
+            time.sleep(0.05)
+
+    with serving_raw(drip) as url:
+        monkeypatch.setenv("HF_ENDPOINT", url)
+        with pytest.raises(TransientError, match=r"no whole answer in 0\.3 s, 1 times in a row"):
+            fetch_one(hub_source("talks.json"), tmp_path, Patience(attempts=1, timeout=0.3))
 
 
 def test_a_wrong_hash_is_noticed_and_mended_by_a_second_try(hub, tmp_path, patience, caplog):

@@ -3,6 +3,7 @@ import os
 import random
 import struct
 import zlib
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
@@ -11,7 +12,9 @@ from hypothesis import strategies as st
 from PIL import EpsImagePlugin, Image, PngImagePlugin
 
 from pipeline.core.errors import DataError
-from pipeline.data.images import ImageReader, decode, inspect_bytes, inspect_file
+from pipeline.core.pixel_budget import PixelBudget
+from pipeline.data import images
+from pipeline.data.images import ImageReader, decode, inspect_bytes, inspect_file, num_pixels
 from pipeline.data.prepare import prepare_dataset
 from pipeline.store.artifacts import ArtifactStore
 from tests.support.small_data import encoded, local_source, picture, talk
@@ -289,3 +292,28 @@ def test_an_image_that_went_away_since_is_refused(prepared):
     message = r"a\.png: No such file or directory; it was there when the dataset was prepared"
     with pytest.raises(DataError, match=message):
         reader.read(hashlib.sha256(picture(1)).hexdigest())
+
+
+def test_large_images_are_not_decoded_side_by_side(tmp_path, monkeypatch):
+    """Eight files of a few kilobytes, as many threads: the pixels in memory stay those of one."""
+    budget, most = PixelBudget(1_000_000), []
+    monkeypatch.setattr(images, "pixel_budget", lambda: budget)
+    inspected = images._inspected
+
+    def noting(image, content):
+        most.append(budget._taken.value)
+        return inspected(image, content)
+
+    monkeypatch.setattr(images, "_inspected", noting)
+    content = encoded(Image.new("1", (1000, 1000)), "PNG")
+    assert len(content) < 10_000
+    with ThreadPoolExecutor(8) as pool:
+        records = list(pool.map(lambda name: inspect_bytes(name, content), "abcdefgh"))
+    assert {record.status for record in records} == {"ok"}
+    assert most == [1_000_000] * 8
+
+
+def test_the_pixels_of_a_file_are_those_that_it_announces():
+    assert num_pixels(encoded(Image.new("RGB", (30, 20)), "PNG")) == 600
+    assert num_pixels(b"no image") == 0
+    assert num_pixels(png(header(30_000, 30_000), (b"IDAT", b""), (b"IEND", b""))) == 0

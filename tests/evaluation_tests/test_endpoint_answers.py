@@ -144,3 +144,32 @@ def test_the_host_is_told_and_never_a_password():
     )
     with pytest.raises(ValidationError, match="the URL holds a user or a password"):
         EndpointModel(kind="endpoint", model="a", base_url="https://me:secret@models.example/v1")
+
+
+@pytest.mark.parametrize("content", [None, ""])
+def test_an_answer_that_its_limit_ended_before_any_text_is_one_request_and_a_failed_item(content):
+    cut_off = {"choices": [{"message": {"content": content}, "finish_reason": "length"}]}
+    with serving(lambda *_: Act(body=json.dumps(cut_off).encode())) as (url, sent):
+        (answer,) = model_under_test(url).answer(QUESTIONS[:1])
+    assert isinstance(answer, Unanswered)
+    assert answer.reason.startswith("the length limit ended the answer before any text")
+    assert len(sent) == 1
+
+
+def test_half_a_surrogate_pair_in_an_answer_stands_escaped():
+    body = b'{"choices": [{"message": {"content": "\xe4\xb8\xb8\\ud83d"}}]}'
+    with serving(lambda *_: Act(body=body)) as (url, _):
+        assert model_under_test(url).answer(QUESTIONS[:1]) == ["丸\\ud83d"]
+
+
+def test_a_model_without_place_and_key_is_refused_before_anybody_is_asked(monkeypatch):
+    for name in ("LLAVA_JP_MODEL_API_KEY", "OPENAI_API_KEY", "LLAVA_JP_MODEL_BASE_URL", "OPENAI_BASE_URL"):
+        monkeypatch.delenv(name, raising=False)
+    model = EndpointModel(kind="endpoint", model="foo")
+    with pytest.raises(ConfigError, match=r"nothing says where foo is: set LLAVA_JP_MODEL_BASE_URL or OPENAI_BASE_URL"):
+        endpoint_of(model, Settings())
+    monkeypatch.setenv("OPENAI_API_KEY", "sk-a")
+    assert endpoint_of(model, Settings()).host == "api.openai.com"
+    monkeypatch.delenv("OPENAI_API_KEY")
+    monkeypatch.setenv("OPENAI_BASE_URL", "http://127.0.0.1:8000/v1")
+    assert endpoint_of(model, Settings()).host == "127.0.0.1:8000"

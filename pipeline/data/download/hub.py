@@ -22,6 +22,9 @@ from huggingface_hub.errors import (  # type: ignore[attr-defined]  # HTTPError 
 )
 from pydantic import ValidationError
 
+from model.hub import guard_hub_answers
+from pipeline.core.bounded_http import AnswerTooLargeError, bounding
+from pipeline.core.deadlines import TooSlowError, within
 from pipeline.core.errors import ConfigError, DataError, PipelineError, TransientError
 from pipeline.core.retries import Patience, TryAgainError, retry_after
 from pipeline.core.safe_paths import safe_parts
@@ -31,6 +34,11 @@ from pipeline.store.lockfile import LOCK_NAME, LockedFile, LockedSource, problem
 from pipeline.store.sources import Source
 
 log = logging.getLogger(__name__)
+
+MAX_ANSWER_BYTES = 64 << 20
+"""A longer listing of a repository is none: it would name two hundred thousand files."""
+MAX_ANSWER_SECONDS = 300.0
+"""For the body of an answer to whoever asks through ``huggingface_hub``; we wait less."""
 
 
 def endpoint() -> str:
@@ -48,6 +56,21 @@ def token() -> str | None:
     if not re.fullmatch(r"[\x21-\x7e]*", secret):
         raise ConfigError("HF_TOKEN has characters that no token has, such as spaces; copy it again")
     return secret or None
+
+
+def bound_answers() -> None:
+    """Bound what the Hub's API may answer in this process, to us and to the libraries that ask it; not its files."""
+    guard_hub_answers(_bounded)
+
+
+def _bounded(response: Any) -> None:
+    hooks = bounding(max_bytes=MAX_ANSWER_BYTES, seconds=MAX_ANSWER_SECONDS, only=_is_api)
+    for hook in hooks["response"]:
+        hook(response)
+
+
+def _is_api(url: str) -> bool:
+    return url.startswith(f"{endpoint()}/api/")
 
 
 def page_of(source: Source) -> str:
@@ -144,11 +167,11 @@ def _ask(source: Source, *, revision: str | None, patience: Patience, stop: thre
 
 
 def _ask_once(source: Source, *, revision: str | None, timeout: float) -> Any:
+    bound_answers()
     api = HfApi(endpoint=endpoint(), token=token() or False)
+    asked: dict[str, Any] = {"repo_type": source.repo_type, "revision": revision, "files_metadata": True}
     try:
-        return api.repo_info(
-            str(source.repo), repo_type=source.repo_type, revision=revision, files_metadata=True, timeout=timeout
-        )
+        return within(timeout, lambda: api.repo_info(str(source.repo), timeout=timeout, **asked))
     except GatedRepoError as error:
         raise _no_access(source, error.response.status_code, is_gated=True) from error
     except RevisionNotFoundError as error:
@@ -164,7 +187,9 @@ def _ask_once(source: Source, *, revision: str | None, timeout: float) -> Any:
         if status not in BUSY_STATUSES:
             raise DataError(f"{page_of(source)} answers {status}; correct source {source.name}") from error
         raise TryAgainError(f"the Hub answers {status}", after=retry_after(error.response.headers)) from error
-    except (HTTPError, ConnectionError) as error:
+    except AnswerTooLargeError as error:
+        raise DataError(f"{page_of(source)}: {error}; is HF_ENDPOINT a Hub?") from error
+    except (HTTPError, ConnectionError, TooSlowError) as error:
         raise TryAgainError(str(error).splitlines()[0] if str(error) else type(error).__name__) from error
     except (LookupError, TypeError, AttributeError, ValueError) as error:  # what the library says of another JSON
         raise DataError(f"{_no_answer_of_a_hub(source)}; is HF_ENDPOINT a Hub?") from error

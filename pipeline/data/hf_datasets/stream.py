@@ -22,12 +22,11 @@ from huggingface_hub.errors import (  # type: ignore[attr-defined]
     OfflineModeIsEnabled,
 )
 
-from model.hub import guard_hub_answers
 from pipeline.config.datasets import HfDatasetSource
 from pipeline.core.errors import ConfigError, DataError, TransientError
 from pipeline.core.files import files_of_pattern
 from pipeline.data.download.http import BUSY_STATUSES
-from pipeline.data.download.hub import token
+from pipeline.data.download.hub import bound_answers, token
 from pipeline.data.hf_datasets.columns import require_columns
 from pipeline.data.hf_datasets.members import Members, fields_of
 
@@ -68,7 +67,7 @@ def open_rows(source: HfDatasetSource, *, revision: str | None, cache: Path) -> 
         TransientError: the Hub does not answer.
     """
     _quieten()
-    guard_hub_answers()
+    bound_answers()
     cache.mkdir(parents=True, exist_ok=True)
     with explained(source):
         kind, files = _files(source, revision, cache)

@@ -40,15 +40,21 @@ def endpoint_of(model: EndpointModel, settings: Settings, *, patience: Patience 
     """How the model is asked.
 
     Raises:
-        ConfigError: the openai client is not installed.
+        ConfigError: the openai client is not installed, or nothing says where the model is or with which key.
     """
+    key = settings.model_api_key.get_secret_value()
+    if not key and base_url(model, settings) == OPENAI_URL:
+        raise ConfigError(
+            f"nothing says where {model.model} is: set LLAVA_JP_MODEL_BASE_URL or OPENAI_BASE_URL to its server, as "
+            "https://host/v1, or LLAVA_JP_MODEL_API_KEY or OPENAI_API_KEY to a key of OpenAI"
+        )
     if find_spec("openai") is None:
         raise ConfigError(
             f"{model.model} is behind an endpoint, and openai is not installed: pip install 'llava-jp-pipeline[judge]'"
         )
     return Endpoint(
         base_url=base_url(model, settings),
-        api_key=settings.model_api_key.get_secret_value() or "none",  # a server of one's own may want none
+        api_key=key or "none",  # a server of one's own may want none
         max_concurrency=settings.model_concurrency,
         patience=patience or Patience(timeout=settings.model_timeout),
         error=EndpointError,
@@ -137,4 +143,6 @@ def png_url(image: Image.Image) -> str:
 def _answer(reply: Reply) -> str | Unanswered:
     if reply.text is None:
         return Unanswered(f"the model refused: {reply.refusal}")
+    if reply.is_cut_off:
+        return Unanswered("the length limit ended the answer before any text: a model that reasons needs more tokens")
     return reply.text.strip()

@@ -18,6 +18,7 @@ from transformers import (
 from transformers.models.auto.configuration_auto import CONFIG_MAPPING
 
 from model.config import GenerationConfig
+from model.conversation.template_bounds import bound_chat_templates
 from model.decoding import AnswerOnly, item_seed, logits_processors
 from model.foreign_code import ForeignCodeError, require_no_code
 from model.language_model import max_sequence_length
@@ -118,7 +119,11 @@ class TransformersUnderTest:
             return self._preset.ask(question.text, image=placeholder if has_image else "")
         content = [{"type": "image"}] if has_image else []
         messages = [{"role": "user", "content": [*content, {"type": "text", "text": question.text}]}]
-        text: str = self._processor.apply_chat_template(messages, add_generation_prompt=True, tokenize=False)
+        bound_chat_templates()
+        try:
+            text: str = self._processor.apply_chat_template(messages, add_generation_prompt=True, tokenize=False)
+        except Exception as error:  # a stranger's program raises what it likes
+            raise ConfigError(f"the chat template of the model cannot be used: {error}") from error
         return text
 
     @torch.inference_mode()

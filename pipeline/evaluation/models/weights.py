@@ -56,10 +56,10 @@ def download_model(repo: str, *, revision: str, patterns: Sequence[str] = FILES)
         RevisionNotFoundError,
     )
 
-    from model.hub import HubAnswerError, guard_hub_answers
-    from pipeline.data.download.hub import endpoint, token
+    from model.hub import HubAnswerError
+    from pipeline.data.download.hub import bound_answers, endpoint, token
 
-    guard_hub_answers()
+    bound_answers()
     page = f"{endpoint()}/{repo}"
     try:
         commit = _commit(repo, revision)
