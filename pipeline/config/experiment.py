@@ -82,7 +82,7 @@ class ContaminationConfig(Section):
 
     exclude: bool = Field(False, description="leave samples out of the training whose image is in a benchmark")
     max_distance: int = Field(
-        6, ge=0, le=16, description="bits of 64 in which the perceptual hashes of one picture may differ"
+        10, ge=0, le=16, description="bits of 64 in which the hashes of one picture may differ before it is looked at"
     )
 
 
@@ -274,14 +274,21 @@ def _with_absolute_paths(value: Any, folder: Path) -> Any:
     """The same values with the path fields starting at the folder of their file."""
     if isinstance(value, dict):
         return {
-            key: str(folder / Path(item).expanduser())
-            if isinstance(item, str) and (key in PATH_FIELDS or (key == "path" and item.startswith(LOCAL_PATHS)))
+            key: _absolute(item, folder, is_path=key in PATH_FIELDS)
+            if key in PATH_FIELDS or key == "path"
             else _with_absolute_paths(item, folder)
             for key, item in value.items()
         }
     if isinstance(value, list):
         return [_with_absolute_paths(item, folder) for item in value]
     return value
+
+
+def _absolute(value: Any, folder: Path, *, is_path: bool) -> Any:
+    """A path, or a list of them; a ``path`` may be an id on the Hub."""
+    if isinstance(value, str) and (is_path or value.startswith(LOCAL_PATHS)):
+        return str(folder / Path(value).expanduser())
+    return [_absolute(item, folder, is_path=is_path) for item in value] if isinstance(value, list) else value
 
 
 def _merged(base: dict[str, Any], change: dict[str, Any]) -> dict[str, Any]:

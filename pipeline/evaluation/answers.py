@@ -17,7 +17,8 @@ from pipeline.core.files import write_bytes
 from pipeline.core.hashing import sha256_of_json
 from pipeline.core.progress import Progress
 from pipeline.core.wording import REPLACEMENT, whole_characters
-from pipeline.data.images import ImageReader, decode
+from pipeline.data.image_reader import ImageReader
+from pipeline.data.images import decode
 from pipeline.evaluation.rows import Item, Prediction
 from pipeline.store.artifacts import WORK_FOLDER
 

@@ -14,7 +14,7 @@ from pipeline.config.evaluation import BenchmarkConfig
 from pipeline.core.errors import DataError
 from pipeline.core.files import write_text
 from pipeline.core.parquet import write_rows
-from pipeline.data.images import ImageReader
+from pipeline.data.image_reader import ImageReader
 from pipeline.data.items import ITEMS_FILE, item_rows
 from pipeline.evaluation.answers import ModelUnderTest, answer_items
 from pipeline.evaluation.rows import PREDICTION_SCHEMA, Item, Prediction

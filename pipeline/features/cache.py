@@ -21,7 +21,7 @@ from pipeline.config.identity import Identities
 from pipeline.core.errors import DataError, StoreError
 from pipeline.core.files import write_text
 from pipeline.core.parquet import groups, write_rows
-from pipeline.data.images import ImageReader
+from pipeline.data.image_reader import ImageReader
 from pipeline.features.shard_requests import (
     STEP,
     encoded_images,

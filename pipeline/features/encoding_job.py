@@ -16,7 +16,7 @@ from model.config import VisionTowerConfig
 from model.vision.tower import build_vision_tower
 from pipeline.config.experiment import FeatureConfig
 from pipeline.core.errors import DataError
-from pipeline.data.images import ImageReader
+from pipeline.data.image_reader import ImageReader
 from pipeline.features.calibration import read_calibration
 from pipeline.features.encoder import (
     BatchesOfShards,

@@ -15,7 +15,7 @@ from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 import pyarrow as pa
 
@@ -108,25 +108,40 @@ def findings_of(checks: Iterable[SqlFile], *, samples: Path) -> Iterator[tuple[S
             yield check, connection.sql(check.text).to_arrow_table()
 
 
+class Pictures(NamedTuple):
+    """A dataset whose images are compared: the directory of its artifact, and the table of their signatures."""
+
+    directory: Path
+    signatures: Path
+
+
 def contaminated_images(
-    training: Path, benchmarks: Mapping[str, Path], *, max_distance: int
+    training: Pictures, benchmarks: Mapping[str, Pictures], *, max_distance: int
 ) -> Iterator[tuple[str, pa.Table]]:
-    """Run ``sql/checks/contamination`` over directories of datasets; each table has image, benchmark and so on.
+    """Run ``sql/checks/contamination`` over datasets; each table has image, benchmark and so on.
 
     Args:
-        training: directory of a dataset artifact.
-        benchmarks: directories of dataset artifacts by the benchmark's name.
-        max_distance: bits in which the perceptual hashes of one picture may differ.
+        training: a dataset.
+        benchmarks: datasets by the benchmark's name.
+        max_distance: bits in which the hashes of one picture may differ.
     """
     checks = sql_files("checks/contamination")
     names = _named_under(check.text for check in checks.values())
     with closing(_quiet_connection(names)) as connection:
         connection.execute("set variable max_distance = $bits", {"bits": max_distance})
-        connection.execute(f"create table training as {IMAGES_OF_A_DATASET}", _files_of(training))
+        connection.execute(f"create table training as {IMAGES_OF_A_DATASET}", _files_of(training.directory))
         connection.execute("create table benchmark_images as select '' as benchmark, * from training limit 0")
-        for name, directory in benchmarks.items():
+        signatures = {"signatures": glob.escape(str(training.signatures))}
+        connection.execute(f"create table training_signatures as {SIGNATURES_OF_A_DATASET}", signatures)
+        connection.execute(
+            "create table benchmark_signatures as select '' as benchmark, * from training_signatures limit 0"
+        )
+        for name, pictures in benchmarks.items():
             statement = f"insert into benchmark_images select $benchmark, * from ({IMAGES_OF_A_DATASET})"
-            connection.execute(statement, {"benchmark": name, **_files_of(directory)})
+            connection.execute(statement, {"benchmark": name, **_files_of(pictures.directory)})
+            statement = f"insert into benchmark_signatures select $benchmark, * from ({SIGNATURES_OF_A_DATASET})"
+            connection.execute(statement, {"benchmark": name, "signatures": glob.escape(str(pictures.signatures))})
+        connection.execute("update benchmark_signatures set signature = rowid")
         for name, check in checks.items():
             yield name, connection.sql(check.text).to_arrow_table()
 
@@ -140,10 +155,15 @@ def item_groups(questions: Sequence[str], answers: Sequence[str]) -> list[tuple[
 
 
 IMAGES_OF_A_DATASET = """
-    select distinct image, images.image_sha256, images.perceptual_hash, images.thumbnail, coco_id, visual_genome_id
+    select distinct image, images.image_sha256, images.perceptual_hash, coco_id, visual_genome_id
     from read_parquet($images, hive_partitioning = false) as images
     join read_parquet($samples, hive_partitioning = false) as samples using (image)
     where images.status = 'ok'
+"""
+
+SIGNATURES_OF_A_DATASET = """
+    select row_number() over () as signature, *
+    from (select distinct * from read_parquet($signatures, hive_partitioning = false))
 """
 
 

@@ -21,7 +21,8 @@ from model.vlm import VisionLanguageModel
 from pipeline.config.experiment import ValidationConfig
 from pipeline.core.files import appearing
 from pipeline.core.safe_paths import place_of
-from pipeline.data.images import ImageReader, decode
+from pipeline.data.image_reader import ImageReader
+from pipeline.data.images import decode
 from pipeline.data.samples import IMAGE_TOKEN, exchanges_of
 from pipeline.store.artifacts import WORK_FOLDER, read_manifest
 from pipeline.training.collate import collate

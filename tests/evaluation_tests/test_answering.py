@@ -9,7 +9,8 @@ from pipeline.config.evaluation import BenchmarkConfig
 from pipeline.config.experiment import ShapesJaSource
 from pipeline.core.errors import DataError
 from pipeline.core.parquet import write_rows
-from pipeline.data.images import IMAGE_SCHEMA, ImageReader
+from pipeline.data.image_reader import ImageReader
+from pipeline.data.images import IMAGE_SCHEMA
 from pipeline.data.items import ITEM_SCHEMA
 from pipeline.evaluation.answers import Question, Unanswered, answer_items, batches
 from pipeline.evaluation.predict import benchmark_items, select_items, write_predictions

@@ -11,7 +11,8 @@ from model.vision.tower import build_vision_tower, pixels_of
 from pipeline.config.experiment import FeatureConfig
 from pipeline.core.errors import DataError, StoreError, TransientError
 from pipeline.core.settings import Settings
-from pipeline.data.images import ImageReader, decode
+from pipeline.data.image_reader import ImageReader
+from pipeline.data.images import decode
 from pipeline.data.prepare import prepare_dataset
 from pipeline.features.calibration import read_calibration
 from pipeline.features.encoder import Encoder, default_device, feature_shape

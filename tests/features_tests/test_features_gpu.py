@@ -6,7 +6,8 @@ import torch
 from model.config import VisionTowerConfig
 from model.vision.tower import build_vision_tower, pixels_of
 from pipeline.config.experiment import FeatureConfig
-from pipeline.data.images import ImageReader, decode
+from pipeline.data.image_reader import ImageReader
+from pipeline.data.images import decode
 from pipeline.data.prepare import prepare_dataset
 from pipeline.features.encoder import Encoder
 from pipeline.features.reader import FeatureReader

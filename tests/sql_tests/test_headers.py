@@ -18,9 +18,14 @@ VIEWS = [pytest.param(file, id=file.name) for file in sql_files("views").values(
 @pytest.fixture(scope="module")
 def full(tmp_path_factory):
     connection = connect(build(tmp_path_factory.mktemp("full")).root)
-    hashes = "image_sha256 varchar, perceptual_hash bigint, thumbnail utinyint[]"
+    hashes = "image_sha256 varchar, perceptual_hash bigint"
     images = f"image varchar, {hashes}, coco_id bigint, visual_genome_id bigint"
     connection.execute(f"create table training ({images}); create table benchmark_images (benchmark varchar, {images})")
+    signatures = (
+        "signature bigint, image_sha256 varchar, hashes bigint[], mirrored_hash bigint, levels blob, colours blob"
+    )
+    connection.execute(f"create table training_signatures ({signatures})")
+    connection.execute(f"create table benchmark_signatures (benchmark varchar, {signatures})")
     connection.execute(
         "set variable max_distance = 6"
     )  # the tables that pipeline.store.queries.contaminated_images makes
