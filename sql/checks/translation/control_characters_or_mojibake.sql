@@ -1,4 +1,9 @@
--- One row per turn with control characters, or with text that was decoded with the wrong encoding.
+-- One row per turn with control characters, with text that was decoded with the wrong encoding, or with ？？, □ or 〓 in
+-- place of letters that were lost. What the original has too is left alone.
+-- example: 1 ["<image>\n何を飲んでいますか？", "彼は??を一杯飲んでいます。"]
+-- example: 1 ["<image>\n何を飲んでいますか？", "彼は□□を飲んでいます。"]
+-- example: 1 ["<image>\n何を飲んでいますか？", "彼は〓を飲んでいます。"]
+-- example: 1 ["<image>\n何を飲んでいますか？", "牛乳を？？でいます。"]
 -- severity: reject
 --
 -- sample_id   the sample
@@ -10,9 +15,9 @@ with matched as (
         turn_index,
         "text",
         original,
-        regexp_extract("text", control_characters() || '|' || mojibake()) as found
+        regexp_extract("text", control_characters() || '|' || mojibake() || '|' || lost_letters()) as found
     from turns
-    where regexp_matches("text", control_characters() || '|' || mojibake())
+    where regexp_matches("text", control_characters() || '|' || mojibake() || '|' || lost_letters())
 )
 select
     sample_id,
@@ -21,6 +26,7 @@ select
         || ': ' || "text" as evidence
 from matched
 where found <> ''
+    and not contains(coalesce(original, ''), trim(found))
     and not (
         regexp_full_match(found, '[ -~]+')
         and (contains(coalesce(original, ''), found) or not contains(

@@ -49,4 +49,5 @@ counted as materialized (
 select sample_id, turn_index, coalesce(sentence, second, unit, stretches[1]) || ' … ' || left("text", 200) as evidence
 from counted
 where (sentence is not null or second is not null or unit is not null or len(stretches) > 0)
-    and repeated_sentence(original) is null;
+    and repeated_sentence(original) is null
+    and coalesce(repeated_word_count(original) < 3, true);

@@ -1,5 +1,5 @@
 -- One row per turn with an HTML entity such as &amp; or &#39;, also one that lost its & or its semicolon on the way, or
--- with an HTML tag such as <br> that its original has not.
+-- with an HTML tag such as <br> of which its original has none. A text about HTML is left alone.
 -- severity: warn
 --
 -- sample_id   the sample
@@ -29,4 +29,5 @@ from turns
 where contains("text", '<')
     and regexp_matches("text", html_tag())
     and regexp_matches(regexp_replace("text", '(?s)```.*?```|`[^`\n]*`', '', 'g'), html_tag())
-    and not contains(coalesce(original, ''), regexp_extract("text", html_tag()));
+    and not contains(coalesce(original, ''), regexp_extract("text", '<[/]?[A-Za-z][A-Za-z0-9]*'))
+    and not (original is null and regexp_matches("text", '(?i)<html|HTML|タグ|ウェブページ|Webページ'));

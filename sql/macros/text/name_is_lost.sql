@@ -1,14 +1,12 @@
--- Whether a Japanese text has an English name neither in Latin letters nor in katakana that sounds at all like it.
-create macro name_is_lost(name, sentence) as
-    not contains(lower(sentence), lower(name))
-    and len(
+-- Whether none of the katakana words of a text, given by their consonants, sounds at all like an English name.
+create macro name_is_lost(name, heard) as
+    len(
         list_filter(
-            katakana_consonants(sentence),
-            lambda heard: heard <> ''
-                and (
-                    levenshtein(heard, latin_consonants(name)) <= greatest(1, length(latin_consonants(name)) // 3)
-                    or (length(latin_consonants(name)) >= 2 and contains(heard, left(latin_consonants(name), 3)))
-                    or starts_with(heard, latin_consonants(name))
-                )
+            heard,
+            lambda sound: levenshtein(sound, latin_consonants(name)) <= greatest(1, length(name) // 6)
+                or levenshtein(sound, latin_consonants_ch(name)) <= greatest(1, length(name) // 6)
+                or contains(sound, left(latin_consonants(name), 3))
+                or contains(sound, left(latin_consonants_ch(name), 3))
+                or contains(latin_consonants(name), sound)
         )
     ) = 0;
