@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import pyarrow as pa
 
 from pipeline.core.errors import QueryError
-from pipeline.store.sql_files import Parameter, SqlFile, all_macros, sql_files
+from pipeline.store.sql_files import Parameter, SqlFile, all_macros, checked_tables, sql_files
 
 if (
     TYPE_CHECKING
@@ -29,9 +29,6 @@ if (
 
 CHECK_MEMORY = "5GiB"
 """DuckDB's share of the 6 GiB in which the checks of 1.2 million conversations must run."""
-
-CHECKED_TABLES = ("samples", "turns", "sentences", "changed_numbers")
-"""What the translation checks read, each made from those before it."""
 
 READ_ONCE = ("manifests",)
 """Views that a question reads once, because they open a file for every artifact and most other views stand on them."""
@@ -90,7 +87,8 @@ def broken_invariants(store_root: Path) -> Mapping[str, Result]:
 def findings_of(checks: Iterable[SqlFile], *, samples: Path) -> Iterator[tuple[SqlFile, pa.Table]]:
     """Run translation checks over one ``samples.parquet``; each table has sample_id, turn_index and evidence.
 
-    ``CHECKED_TABLES`` are tables here, so the file is read and its conversations are taken apart only once.
+    ``samples``, ``turns`` and ``sql/checks/tables`` are tables here, so the file is read and its conversations are taken
+    apart only once.
     What does not fit into ``CHECK_MEMORY`` goes to a temporary folder meanwhile.
     """
     with TemporaryDirectory(prefix="llava-jp-checks-") as spill, closing(_quiet_connection()) as connection:
@@ -98,8 +96,8 @@ def findings_of(checks: Iterable[SqlFile], *, samples: Path) -> Iterator[tuple[S
         connection.execute("set temp_directory = $folder", {"folder": spill})
         connection.execute("set memory_limit = $limit", {"limit": CHECK_MEMORY})
         _set_variable(connection, "samples", glob.escape(str(samples)))
-        for name in CHECKED_TABLES:
-            connection.sql(sql_files("views")[name].text).create(name)
+        for name, table in checked_tables().items():
+            connection.sql(table.text).create(name)
         for check in checks:
             yield check, connection.sql(check.text).to_arrow_table()
 

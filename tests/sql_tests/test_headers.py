@@ -10,7 +10,7 @@ from pipeline.store.sql_files import CHECK_MACROS, SqlFile, all_macros, parse_sq
 from tests.support.small_store import build
 
 REPOSITORY = Path(__file__).resolve().parents[2]
-FOLDERS = ("views", "queries", "checks/translation", "checks/contamination", "checks/invariants")
+FOLDERS = ("views", "queries", "checks/tables", "checks/translation", "checks/contamination", "checks/invariants")
 FILES = [pytest.param(file, id=f"{folder}/{name}") for folder in FOLDERS for name, file in sql_files(folder).items()]
 VIEWS = [pytest.param(file, id=file.name) for file in sql_files("views").values()]
 
@@ -21,6 +21,8 @@ def full(tmp_path_factory):
     hashes = "image_sha256 varchar, perceptual_hash bigint, thumbnail utinyint[]"
     images = f"image varchar, {hashes}, coco_id bigint, visual_genome_id bigint"
     connection.execute(f"create table training ({images}); create table benchmark_images (benchmark varchar, {images})")
+    for name, table in sql_files("checks/tables").items():
+        connection.sql(table.text).create(name)
     connection.execute(
         "set variable max_distance = 6"
     )  # the tables that pipeline.store.queries.contaminated_images makes

@@ -11,6 +11,7 @@ with laid_out as (
     select
         sample_id,
         turn_index,
+        role,
         "text",
         count_occurrences(regexp_replace(trim(replace(original, '<image>', ''), E' \n'), '\n\s*\n+', E'\n', 'g'), E'\n') as num_breaks,
         count_occurrences(regexp_replace(trim(replace("text", '<image>', ''), E' \n　'), '\n\s*\n+', E'\n', 'g'), E'\n') as num_kept,
@@ -30,6 +31,6 @@ select
         case when num_kept_headings <= 0.5 * num_headings then num_kept_headings || ' of ' || num_headings || ' headings' end
     ) || ': ' || left("text", 200) as evidence
 from laid_out
-where (num_breaks > 0 and num_kept <= 0.5 * num_breaks)
+where (num_breaks > (role = 'user')::integer and num_kept <= 0.5 * num_breaks)
     or (num_items > 1 and num_kept_items <= 0.5 * num_items)
     or (num_headings > 0 and num_kept_headings <= 0.5 * num_headings);

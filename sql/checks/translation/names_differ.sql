@@ -9,7 +9,7 @@
 -- example: 1 [["<image>\n説明してください。", "<image>\nPlease describe it."], ["FPTでファイルを送ります。", "Send the file by FTP."]]
 -- example: 1 [["<image>\n説明してください。", "<image>\nPlease describe it."], ["マンタナ州のローゼンデール氏が記者団に語った。", "Mr. Rosendale of Montana spoke to reporters."]]
 -- example: 1 [["<image>\n説明してください。", "<image>\nPlease describe it."], ["彼は今アーセナルでプレーしている。", "He plays for Tottenham now."]]
--- example: 1 [["<image>\n説明してください。", "<image>\nPlease describe it."], ["ローラさんが犬と走っています。", "Mrs. Benson is running with a dog."]]
+-- example: 1 [["<image>\n説明してください。", "<image>\nPlease describe it."], ["カレンさんが犬と走っています。", "Mrs. Smith is running with a dog."]]
 --
 -- sample_id   the sample
 -- turn_index  the turn, from 0
@@ -20,14 +20,14 @@ with marked as materialized (
         turn_index,
         "text",
         original,
-        list_filter(latin_words("text"), lambda word: not contains(original, word)) as words,
+        case when regexp_matches("text", '[A-Za-z]{4}') then latin_words("text") else [] end as words,
         case
             when regexp_matches("text", '[A-Z]{2}')
                 then list_filter(acronyms("text"), lambda name: not contains(original, name))
             else []
         end as new_names,
         case
-            when role = 'assistant' and regexp_matches(original, '[^.!?:"“\n] [A-Z][a-z]{2}')
+            when role = 'assistant' and regexp_matches(original, '[^.!?:"“\n] [A-Z][a-z]{2}|\b(?:Mr|Mrs|Ms|Dr)\.? [A-Z]')
                 then list_filter(english_names(original), lambda name: not contains("text", name))
             else []
         end as names,
@@ -46,7 +46,7 @@ compared as materialized (
         *,
         case
             when len(words) > 0
-                then list_filter(words, lambda word: not contains(' ' || regexp_replace(original, '[^A-Za-z]+', ' ', 'g') || ' ', ' ' || word || ' '))
+                then list_filter(words, lambda word: not contains(original, word || ' ') and not contains(' ' || regexp_replace(original, '[^A-Za-z]+', ' ', 'g') || ' ', ' ' || word || ' '))
             else []
         end as unknown,
         case

@@ -5,6 +5,7 @@
 -- example: 1 [["<image>\n説明してください。", "<image>\nPlease describe it."], ["犬が走っています。", "12 dogs are running."]]
 -- example: 1 [["<image>\n説明してください。", "<image>\nPlease describe it."], ["車が3台あります。", "There are some cars."]]
 -- example: 1 [["<image>\n説明してください。", "<image>\nPlease describe it."], ["犬とボールが2匹います。", "There is a dog and a ball."]]
+-- example: 1 [["<image>\n説明してください。", "<image>\nPlease describe it."], ["彼は60代です。", "He is in his forties."]]
 -- example: 1 [["<image>\n説明してください。", "<image>\nPlease describe it."], ["時計は5時を指しています。", "The clock shows half past five."]]
 -- example: 1 [["<image>\n説明してください。", "<image>\nPlease describe it."], ["湖はホテルから12キロメートルのところにあります。", "The lake is 12 miles from the hotel."]]
 -- example: 1 [["<image>\n説明してください。", "<image>\nPlease describe it."], ["卵4個と牛乳大さじ2、砂糖4gです。", "Use 3 eggs, 2 tablespoons of milk and 4 g of sugar."]]

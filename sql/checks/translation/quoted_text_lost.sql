@@ -2,7 +2,7 @@
 -- somewhere, is no longer there word for word. An answer counts as read when its question asks what something says or
 -- who wrote it, or gives the words as OCR tokens. Quoted speech may be translated, but a quotation must be left of it;
 -- in talk without an image that holds for all quotations. Latin text in Japanese quotation marks must be in the original.
--- severity: reject
+-- severity: warn
 --
 -- sample_id   the sample
 -- turn_index  the turn, from 0
@@ -22,7 +22,11 @@ quoted as materialized (
     select
         *,
         len(list_filter(quoted_texts(original), lambda part: not contains("text", part))) > 0 as is_lost,
-        case when is_lost then written_texts(original) else [] end as written,
+        case
+            when is_lost and not (regexp_matches("text", '［[^］]+］|\[[^\]]*\p{Han}[^\]]*\]|【[^】]+】') and not regexp_matches(original, '(?i)\b(?:says?|reads?|written|printed)\b'))
+                then written_texts(original)
+            else []
+        end as written,
         case
             when is_lost
                 and regexp_matches(original, '(?i)\b(?:he|she|they|i|we|you|man|woman|boy|girl|say|saying|said|asks?|asked)\b')
@@ -45,7 +49,7 @@ quoting as (
             list_concat(
                 unquoted,
                 case
-                    when regexp_matches("text", '[「『"“‘]|と[言い思尋聞答叫]') then []
+                    when regexp_matches("text", '[「『"“‘’''［\[【]|と[言い思尋聞答叫]|とか') then []
                     else list_filter(quoted_texts(original), lambda part: count_occurrences(part, ' ') >= 2)
                 end
             )

@@ -24,7 +24,7 @@ judged as (
         "text",
         case
             when not has_end
-                and coalesce(has_original_end, role = 'assistant' and length("text") >= 20)
+                and coalesce(has_original_end, role = 'assistant' and length("text") >= 8)
                 and regexp_matches("text", '[をへ、，（「『【]$')
                 then 'ends in the middle of a sentence'
             when role = 'assistant'

@@ -1,7 +1,7 @@
 -- The katakana words of a text that sound like no word of its English original, whose words are given by their consonants.
 create macro unsourced_katakana(sentence, sounds) as
     list_filter(
-        regexp_extract_all(sentence, '[ァ-ヺー]{4,}'),
+        regexp_extract_all(sentence, '[ァ-ヺー]{3,}'),
         lambda word: length(katakana_consonants(word)[1]) >= 2
             and len(
                 list_filter(

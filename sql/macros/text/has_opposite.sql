@@ -15,7 +15,7 @@ create macro has_opposite(original, sentence) as
         original, sentence, 'hot|warm', 'cold|cool|chill|ic[ey]\b|freez|frozen', '暑[いく]|熱[いく]|暖か|温か', '暑|熱|暖|温|ホット|ウォーム|夏|辛',
         '寒[いく]|冷た|涼し', '寒|冷|涼|凍|氷|クール|コールド|アイス|風邪'
     )
-    or are_opposites(original, sentence, 'day|sun|noon', 'night|evening|midnight|dusk', '昼間|日中|昼', '昼|日|朝|太陽', '夜', '夜|夕|晩|ナイト|深夜')
+    or are_opposites(original, sentence, '(?:in|during|by) (?:the )?day|daytime|sun\b|noon', 'night|evening|midnight|dusk', '昼間|日中|昼', '昼|日|朝|太陽', '夜', '夜|夕|晩|ナイト|深夜')
     or are_opposites(
         original, sentence, 'indoor|inside|interior', 'outdoor|outside|exterior|out\b', '屋内|室内', '内|中|インテリア|イン', '屋外|野外|戸外',
         '外|アウト'
@@ -42,7 +42,7 @@ create macro has_opposite(original, sentence) as
     or are_opposites(
         original, sentence, 'same|identical|similar|alike|match', 'differ|another|vari|distinct|various|divers|unlike|other', '同じ', '同|一緒|共通|似|等|お揃い|一致', '異な|違[いうっ]', '異|違|別|様々|さまざま|多様|いろ|ほか|他'
     )
-    or are_opposites(original, sentence, 'behind|back|rear', 'front|before|ahead|forward|facing|head|foreground', '後ろ|背後', '後|奥|裏|向こう|背|うしろ|バック', '前[にのをでへ]|正面', '前|正面|先|手前|フロント|向|面|頭')
+    or are_opposites(original, sentence, 'behind|(?:at|in|on) the back|rear', 'front|before|ahead|forward|facing|head|foreground', '後ろ|背後', '後|奥|裏|向こう|背|うしろ|バック', '前[にのをでへ]|正面', '前|正面|先|手前|フロント|向|面|頭')
     or are_opposites(original, sentence, 'bright|light|lit\b|sunn|shin', 'dark|dim|gloom|black|night', '明る[いく]', '明|光|灯|照|ライト|輝|淡|薄|晴', '暗[いく]|薄暗', '暗|黒|濃|夜|ダーク|闇')
     or are_opposites(
         original, sentence, 'easy|easi|simpl|effortless', 'difficult|hard|complex|complicat|challeng|tough|tricky', '簡単|容易', '簡単|容易|易|楽|シンプル|手軽|単|すぐ|やす', '難し|困難', '難|困|複雑|大変|厳|苦|にく|課題'
@@ -50,4 +50,4 @@ create macro has_opposite(original, sentence) as
     or are_opposites(original, sentence, 'many|lots?\b|much|numerous|plenty|several|more|abundan', 'few|little|less|scarc|low|small|lack|limited', '多[いく]', '多|たくさん|数|いくつ|何|様々|さまざま|大勢|沢山|いろ', '少な[いく]', '少|わず|ほとんど|僅|数|不足|乏|限|低')
     or are_opposites(original, sentence, 'fast|quick|rapid|speed|swift|hurr', 'slow|gradual|leisur', '速[いく]|素早', '速|早|急|クイック|すば|すぐ|ファスト|スピード', '遅[いく]|ゆっくり', '遅|ゆっくり|徐々|スロー|のんびり|緩')
     or are_opposites(original, sentence, 'sunny|clear|bright', 'cloud|rain|overcast|storm|snow|fog', '晴れ|快晴', '晴|澄|明|日差し|透|はっきり|太陽|クリア|鮮', '曇|雨', '曇|雨|雲|雪|嵐|霧')
-    or are_opposites(original, sentence, 'on\b|lit|light|bright', 'off\b|unlit|dark', '点いて|ついて|点灯', '点|つい|灯|明|入', '消え|消灯|消して', '消|暗|切|オフ');
+    or are_opposites(original, sentence, '(?:turned|switched|is|are|was|were) on\b|lit\b', '(?:turned|switched|is|are|was|were) off\b|unlit', '点いて|点灯', '点|つい|灯|明|入', '消えて|消灯', '消|暗|切|オフ');

@@ -1,0 +1,13 @@
+-- One row per turn that no longer asks although its original ends in a question.
+-- severity: warn
+-- example: 1 [["<image>\n説明してください。", "<image>\nPlease describe it."], ["写真には他にも何かあります。", "Is there anything else in the picture?"]]
+--
+-- sample_id   the sample
+-- turn_index  the turn, from 0
+-- evidence    the end of the original and of the text
+select sample_id, turn_index, right(original, 100) || ' → ' || right("text", 100) as evidence
+from turns
+where regexp_matches(original, '\?["”’'')]*\s*$')
+    -- Japanese has an ending for a tag.
+    and not regexp_matches(original, '(?i)[,–-]\s*[a-z'' ’]{2,20}\?["”’'')]*\s*$')
+    and not regexp_matches("text", '[?？]|か(?:[。」』、よなね]|\s*$)|(?:でしょう|かな|かしら|だろう|だっけ|の|なの|ください|下さい|なさい|教えて|くれ|願い|いかが|では|ても|って|は|よね|だよな)(?:[。」』]|\s*$)|何[^か]|なぜ|どう|どこ|どの|どんな|誰|いつ|いくつ|いくら|だれ|説明');
