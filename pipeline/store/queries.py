@@ -87,9 +87,8 @@ def broken_invariants(store_root: Path) -> Mapping[str, Result]:
 def findings_of(checks: Iterable[SqlFile], *, samples: Path) -> Iterator[tuple[SqlFile, pa.Table]]:
     """Run translation checks over one ``samples.parquet``; each table has sample_id, turn_index and evidence.
 
-    ``samples``, ``turns`` and ``sql/checks/tables`` are tables here, so the file is read and its conversations are taken
-    apart only once.
-    What does not fit into ``CHECK_MEMORY`` goes to a temporary folder meanwhile.
+    ``samples``, ``turns`` and ``sql/checks/tables`` are tables here, so that the file is read and its conversations are
+    taken apart only once. What does not fit into ``CHECK_MEMORY`` goes to a temporary folder meanwhile.
     """
     with TemporaryDirectory(prefix="llava-jp-checks-") as spill, closing(_quiet_connection()) as connection:
         connection.execute("set preserve_insertion_order = false")

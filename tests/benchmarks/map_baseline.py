@@ -27,7 +27,7 @@ LOCAL_RULES: Mapping[str, Rule] = {
     )},
     **{name: getattr(baseline_translation, name) for name in (
         "answer_format_instruction_untranslated", "boxes_changed", "choice_letters_changed",
-        "links_code_or_names_damaged", "numbers_differ", "quoted_text_lost", "truncated",
+        "links_or_code_damaged", "numbers_differ", "quoted_text_lost", "truncated",
         "untranslated", "untranslated_question",
     )},
     "polarity_flipped": baseline_polarity.polarity_flipped,

@@ -16,9 +16,23 @@ with entries as materialized (
     where not word in ('right', 'left', 'before', 'after', 'first', 'last', 'little', 'light', 'lost', 'lose', 'watch', 'hand', 'head', 'long', 'short', 'new', 'play', 'run', 'big', 'hot', 'cool', 'sign', 'party', 'head', 'face', 'eye', 'dress', 'star', 'park', 'light')
 ),
 parts as (
-    select sample_id, turn_index, "text", original as whole, unnest(english_sentences(original)) as part, len(english_sentences(original)) - len(japanese_sentences("text")) as num_fewer
-    from turns
-    where role = 'assistant' and length(original) between 25 and 4000 and not contains(original, '```')
+    select
+        sample_id,
+        turn_index,
+        "text",
+        original as whole,
+        unnest(originals) as part,
+        len(originals) - len(japanese_sentences("text")) as num_fewer
+    from (
+        select
+            sample_id,
+            turn_index,
+            "text",
+            original,
+            english_sentences(regexp_replace(original, '"[^"\n]*"|“[^”\n]*”', '', 'g')) as originals
+        from turns
+        where role = 'assistant' and length(original) between 25 and 4000 and not contains(original, '```')
+    )
 ),
 named as (
     select *, unnest(list_distinct(regexp_extract_all(lower(part), '[a-z]{3,}'))) as word
