@@ -98,7 +98,15 @@ def findings_of(checks: Iterable[SqlFile], *, samples: Path) -> Iterator[tuple[S
         for name, table in checked_tables().items():
             connection.sql(table.text).create(name)
         for check in checks:
-            yield check, connection.sql(check.text).to_arrow_table()
+            yield check, _of_turns(connection, connection.sql(check.text)).to_arrow_table()
+
+
+def _of_turns(connection: duckdb.DuckDBPyConnection, found: duckdb.DuckDBPyRelation) -> duckdb.DuckDBPyRelation:
+    """Findings of texts as findings of all turns that say them; others as they are."""
+    if "text_id" not in found.columns:
+        return found
+    found.create_view("found_texts", replace=True)
+    return connection.sql("select sample_id, turn_index, evidence from turns join found_texts using (text_id)")
 
 
 def contaminated_images(

@@ -96,7 +96,8 @@ def check_macros() -> Mapping[str, SqlFile]:
 def checked_tables() -> Mapping[str, SqlFile]:
     """What the translation checks read, by name, each made from those before it."""
     views, tables = sql_files("views"), sql_files("checks/tables")
-    return {"samples": views["samples"], "turns": views["turns"], **tables}
+    in_order = {name: tables[name] for name in ("texts", "sentences", "missing_words")}
+    return {"samples": views["samples"], "turns": views["turns"], **in_order, **tables}
 
 
 def all_macros() -> Iterator[SqlFile]:

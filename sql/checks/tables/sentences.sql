@@ -1,48 +1,44 @@
--- One row per sentence of a translated turn beside the sentence of its original. Where a turn has as many sentences as its
--- original and their lengths fit, the k-th belongs to the k-th; otherwise the whole turn is one row.
+-- One row per sentence of the original of an answer, beside what was made of it: the sentence at the same place where the
+-- answer has as many sentences and their lengths fit, otherwise the whole answer.
 --
--- sample_id      varchar  the sample
--- turn_index     bigint   position of the turn in the conversation, from 0
--- role           varchar  user or assistant
--- num_sentences  bigint   sentences of the turn
--- num_originals  bigint   sentences of its original
--- sentence       varchar  what is said
--- original       varchar  the English that was translated
+-- text_id    ubigint  the answer
+-- place      bigint   the sentence of the original, from 1
+-- is_paired  boolean  whether both are known to belong together
+-- num_fewer  bigint   sentences of the original less those of the answer
+-- sentence   varchar  what is said
+-- original   varchar  the English sentence
 with split as (
     select
-        sample_id,
-        turn_index,
-        role,
+        text_id,
         "text",
-        original,
         japanese_sentences("text") as sentences,
         english_sentences(original) as originals
-    from turns
-    where original is not null and not contains(original, '```')
+    from texts
+    where role = 'assistant' and original is not null and length(original) < 4000 and not contains(original, '```')
 ),
 compared as (
     select
-        *,
+        text_id,
+        "text",
+        sentences,
+        originals,
         len(sentences) = len(originals)
-            and len(sentences) > 1
-            and len(
-                list_filter(
-                    list_zip(sentences, originals),
-                    lambda pair: length(pair[1]) > 1.1 * length(pair[2]) or length(pair[1]) < 0.15 * length(pair[2])
-                )
-            ) = 0 as are_aligned
+            and (
+                len(sentences) = 1
+                or len(
+                    list_filter(
+                        list_zip(sentences, originals),
+                        lambda pair: length(pair[1]) > 1.1 * length(pair[2]) or length(pair[1]) < 0.15 * length(pair[2])
+                    )
+                ) = 0
+            ) as is_paired
     from split
-),
-paired as (
-    select
-        sample_id,
-        turn_index,
-        role,
-        len(sentences) as num_sentences,
-        len(originals) as num_originals,
-        unnest(case when are_aligned then sentences else ["text"] end) as sentence,
-        unnest(case when are_aligned then originals else [original] end) as original
-    from compared
 )
-select *
-from paired;
+select
+    text_id,
+    generate_subscripts(originals, 1) as place,
+    is_paired,
+    len(originals) - len(sentences) as num_fewer,
+    case when is_paired then unnest(sentences) else "text" end as sentence,
+    unnest(originals) as original
+from compared;

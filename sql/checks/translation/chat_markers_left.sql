@@ -13,24 +13,21 @@
 -- example: 1 ["<image>\n何が見えますか？", "<start_of_turn>猫です。<end_of_turn>"]
 -- example: 1 ["<image>\n何が見えますか？", "<｜Assistant｜>猫です。<｜end▁of▁sentence｜>"]
 --
--- sample_id   the sample
--- turn_index  the turn, from 0
--- evidence    the markers, and the beginning of the text
+-- text_id   the text
+-- evidence  the markers, and the beginning of the text
 with marked as (
     select
-        sample_id,
-        turn_index,
+        text_id,
         "text",
         original,
         regexp_extract_all(
             regexp_replace(replace("text", '<image>', ''), '(?s)```.*?```|`[^`\n]*`|「[^「」]{1,40}」', '', 'g'), chat_marker()
         ) as markers
-    from turns
+    from texts
     where regexp_matches("text", '[<\[#:：]') and regexp_matches("text", chat_marker())
 )
 select
-    sample_id,
-    turn_index,
+    text_id,
     array_to_string(list_transform(list_distinct(markers), lambda marker: trim(marker, E' \n')), ' ') || ': ' || left("text", 200)
         as evidence
 from marked

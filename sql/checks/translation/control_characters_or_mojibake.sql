@@ -6,22 +6,19 @@
 -- example: 1 ["<image>\n何を飲んでいますか？", "牛乳を？？でいます。"]
 -- severity: reject
 --
--- sample_id   the sample
--- turn_index  the turn, from 0
--- evidence    the first such characters, escaped, and the text
+-- text_id   the text
+-- evidence  the first such characters, escaped, and the text
 with matched as (
     select
-        sample_id,
-        turn_index,
+        text_id,
         "text",
         original,
         regexp_extract("text", control_characters() || '|' || mojibake() || '|' || lost_letters()) as found
-    from turns
+    from texts
     where regexp_matches("text", control_characters() || '|' || mojibake() || '|' || lost_letters())
 )
 select
-    sample_id,
-    turn_index,
+    text_id,
     array_to_string(list_transform(string_split(found, ''), lambda letter: printf('U+%04X', unicode(letter))), ' ')
         || ': ' || "text" as evidence
 from matched

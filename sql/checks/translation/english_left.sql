@@ -5,17 +5,15 @@
 -- example: 1 [["<image>\n説明してください。", "<image>\nPlease describe it."], ["数羽の鳥がon the branch of an old tree に止まっています。", "Several birds are sitting on the branch of an old tree in the garden."]]
 -- example: 1 [["<image>\n説明してください。", "<image>\nPlease describe it."], ["これは全部clickbaitですが、心配です。", "It's all clickbait but it worries me."]]
 --
--- sample_id   the sample
--- turn_index  the turn, from 0
--- evidence    the words, and the beginning of the text
+-- text_id   the text
+-- evidence  the words, and the beginning of the text
 with mixed as (
     select
-        sample_id,
-        turn_index,
+        text_id,
         "text",
         original,
         regexp_replace("text", '(?s)```.*?```|`[^`]*`|https?://[!-~]+|[@#][A-Za-z0-9_]+|<[^<>]*>|[（(][^()（）]*[)）]|' || quotation(), '、', 'g') as words
-    from turns
+    from texts
     where role = 'assistant'
         and original is not null
         and regexp_matches("text", '[\p{Hiragana}\p{Katakana}\p{Han}ー、。0-9]\s?[a-z]{2,}(?:\s|[\p{Hiragana}\p{Katakana}\p{Han}])')
@@ -34,6 +32,6 @@ found as (
     from mixed
     where regexp_matches(words, '[a-z]{3,}')
 )
-select sample_id, turn_index, array_to_string(left_over, ' | ') || ': ' || left("text", 200) as evidence
+select text_id, array_to_string(left_over, ' | ') || ': ' || left("text", 200) as evidence
 from found
 where len(left_over) > 0;

@@ -10,55 +10,38 @@
 -- example: 1 [["<image>\nどちら側ですか？", "<image>\nOn which side?"], ["右", "Left"]]
 -- example: 1 [["<image>\n説明してください。", "<image>\nPlease describe it."], ["このモデルはLLaMA建築を効果的に表しています。", "The model effectively represents the LLaMA architecture."]]
 --
--- sample_id   the sample
--- turn_index  the turn, from 0
--- evidence    the English word and the Japanese one, and the beginning of both texts
-with entries as materialized (from lexicon() where class <> ''),
-spoken as (
-    select
-        sample_id,
-        turn_index,
-        sentence,
-        original,
-        list_distinct(regexp_extract_all(lower(original), '[a-z]{3,}')) as words
-    from sentences
-    where role = 'assistant' and length(original) < 600 and length(sentence) > 0.2 * length(original)
-),
-named as (
-    select *, unnest(words) as word
-    from spoken
-),
-lost as (
-    select named.*, entries.concept, entries.class
-    from named
-    join entries using (word)
-    where len(list_filter(entries.said, lambda part: contains(named.sentence, part))) = 0
-),
+-- text_id   the text
+-- evidence  the English word and the Japanese one, and the beginning of both texts
+with shown as materialized (select distinct concept, class, shown, said from lexicon() where class <> ''),
 exchanged as (
-    select
-        lost.sample_id,
-        lost.turn_index,
-        lost.concept || ' → ' || others.shown[1] as change,
-        lost.original,
-        lost.sentence
-    from lost
-    join (select distinct concept, class, shown from entries) as others
-        on others.class = lost.class and others.concept <> lost.concept
-    where len(list_filter(others.shown, lambda part: contains(lost.sentence, part))) > 0
-        and not regexp_matches(lost.original, '(?i)\b(?:' || replace(others.concept, ' ', '|') || ')')
+    select text_id, lost.concept || ' → ' || others.shown[1] as change, sentences.original, sentences.sentence
+    from missing_words as lost
+    join shown as others on others.class = lost.class and others.concept <> lost.concept
+    join sentences using (text_id, place)
+    join texts using (text_id)
+    where lost.class <> ''
+        and len(list_filter(case when length(sentences.sentence) <= 5 then others.said else others.shown end, lambda part: contains(sentences.sentence, part))) > 0
+        and not regexp_matches(sentences.original, plain_english_negation())
+        and not regexp_matches(sentences.sentence, strong_japanese_negation())
+        and len(
+            list_filter(
+                string_split(others.concept, ' '),
+                lambda word: contains(lower(case when is_paired then sentences.original else texts.original end), word)
+            )
+        ) = 0
 ),
 sides as (
-    select sample_id, turn_index, 'left and right' as change, original, sentence
-    from spoken
-    where regexp_matches(original, '(?i)\bleft\b.*\bright\b|\bright\b.*\bleft\b')
+    select text_id, 'left and right' as change, original, sentence
+    from sentences
+    where is_paired
+        and regexp_matches(original, '(?i)\bleft\b.*\bright\b|\bright\b.*\bleft\b')
         and regexp_matches(sentence, '左[のに側手端から].*右[のに側手端から]|右[のに側手端から].*左[のに側手端から]')
         and (strpos(lower(original), 'left') < strpos(lower(original), 'right')) <> (strpos(sentence, '左') < strpos(sentence, '右'))
         and not regexp_matches(original, '(?i)(?:left|right)(?:,| and| or| to|-to-| of the) ?(?:the )?(?:left|right)')
 ),
 acting as (
     select
-        sample_id,
-        turn_index,
+        text_id,
         original,
         sentence,
         regexp_extract(
@@ -66,32 +49,23 @@ acting as (
             '^(?:the|a|an|two|three|some)? ?(?:[a-z]+ ){0,2}?([a-z]+) (?:is|are|was|were) ([a-z]+ing) (?:at |after |on )?(?:the|a|an|another) (?:[a-z]+ ){0,2}?([a-z]+)',
             ['agent', 'verb', 'patient']
         ) as who
-    from spoken
-    where regexp_matches(original, '(?:is|are|was|were) [a-z]+ing (?:at |after |on )?(?:the|a|an|another) ')
+    from sentences
+    where is_paired
+        and regexp_matches(original, '(?:is|are|was|were) [a-z]+ing (?:at |after |on )?(?:the|a|an|another) ')
         and regexp_matches(sentence, '[がは].*を')
 ),
 turned as (
-    select sample_id, turn_index, who.agent || ' and ' || who.patient as change, original, sentence
+    select text_id, who.agent || ' and ' || who.patient as change, original, sentence
     from acting
     join lexicon() as agents on agents.word = acting.who.agent
     join lexicon() as patients on patients.word = acting.who.patient
     where agents.concept <> patients.concept
-        and len(list_filter(patients.said, lambda part: length(part) > 0 and regexp_matches(acting.sentence, '^[^、。]{0,12}' || part || '[がは]'))) > 0
-        and len(list_filter(agents.said, lambda part: length(part) > 0 and contains(acting.sentence, part || 'を'))) > 0
-        and len(list_filter(agents.said, lambda part: length(part) > 0 and regexp_matches(acting.sentence, part || '[がは]'))) = 0
-),
-opposed as (
-    select sample_id, turn_index, 'the opposite' as change, original, sentence
-    from sentences
-    where role = 'assistant'
-        and length(original) < 150
-        and regexp_matches(sentence, japanese_opposite())
-        and not regexp_matches(original, plain_english_negation())
-        and not regexp_matches(sentence, strong_japanese_negation())
-        and has_opposite(original, sentence)
+        and len(list_filter(patients.said, lambda part: part <> '' and regexp_matches(acting.sentence, '^[^、。]{0,12}' || part || '[がは]'))) > 0
+        and len(list_filter(agents.said, lambda part: part <> '' and contains(acting.sentence, part || 'を'))) > 0
+        and len(list_filter(agents.said, lambda part: part <> '' and (contains(acting.sentence, part || 'が') or contains(acting.sentence, part || 'は')))) = 0
 ),
 other_sense as (
-    select sample_id, turn_index, 'another sense' as change, original, sentence
+    select text_id, 'another sense' as change, original, sentence
     from sentences
     where (contains(sentence, '建築') and regexp_matches(original, '(?i)\b(?:model|network|software|system|transformer|neural|LLaMA|computer|chip)[a-z]*\b.*architecture|architecture.*\b(?:model|network|software|transformer)'))
         or (contains(sentence, '代理店') and regexp_matches(original, '(?i)\b(?:government|federal|state|space|intelligence|environmental|protection)[a-z]* agenc'))
@@ -100,6 +74,9 @@ other_sense as (
         or (contains(sentence, '権利') and regexp_matches(original, '(?i)\bon the right\b|\bright (?:side|hand|corner)'))
         or (contains(sentence, '銀行') and regexp_matches(original, '(?i)\b(?:river|west|left|right) banks?\b'))
 )
-select sample_id, turn_index, string_agg(distinct change, ', ') || ': ' || left(any_value(original), 100) || ' → ' || left(any_value(sentence), 100) as evidence
-from (from exchanged union all from sides union all from turned union all from opposed union all from other_sense)
-group by sample_id, turn_index;
+select
+    text_id,
+    string_agg(distinct change, ', ') || ': ' || left(any_value(original), 100) || ' → ' || left(any_value(sentence), 100)
+        as evidence
+from (from exchanged union all from sides union all from turned union all from other_sense)
+group by text_id;

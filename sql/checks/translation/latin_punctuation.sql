@@ -6,14 +6,13 @@
 -- example: 1 ["<image>\n何が見えますか？", "なんて美しい写真でしょう！。春に撮られました。"]
 -- example: 1 ["<image>\n何が見えますか？", "犬が走っています。。猫もいます。"]
 --
--- sample_id   the sample
--- turn_index  the answer, from 0
--- evidence    the place, and the beginning of the text
+-- text_id   the text
+-- evidence  the place, and the beginning of the text
 with suspicious as (
-    select sample_id, turn_index, "text", regexp_extract("text", latin_punctuation()) as place
-    from turns
+    select text_id, "text", regexp_extract("text", latin_punctuation()) as place
+    from texts
     where role = 'assistant' and regexp_matches("text", '[ ,.。]') and regexp_matches("text", latin_punctuation())
 )
-select sample_id, turn_index, place || ' in: ' || left("text", 200) as evidence
+select text_id, place || ' in: ' || left("text", 200) as evidence
 from suspicious
 where not contains("text", '```');

@@ -4,13 +4,11 @@
 -- example: 1 [["<image>\n説明してください。", "<image>\nPlease describe it."], ["犬がいます。猫もいます。鳥もいます。", "There is a dog.\n\nThere is a cat.\n\nThere is a bird."]]
 -- example: 1 [["<image>\n説明してください。", "<image>\nPlease describe it."], ["手順\n犬を洗う。", "# Steps\nWash the dog."]]
 --
--- sample_id   the sample
--- turn_index  the turn, from 0
--- evidence    what is lost, and the beginning of the text
+-- text_id   the text
+-- evidence  what is lost, and the beginning of the text
 with laid_out as (
     select
-        sample_id,
-        turn_index,
+        text_id,
         role,
         "text",
         count_occurrences(regexp_replace(trim(replace(original, '<image>', ''), E' \n'), '\n\s*\n+', E'\n', 'g'), E'\n') as num_breaks,
@@ -19,12 +17,11 @@ with laid_out as (
         len(regexp_extract_all("text", '(?m)^\s*(?:[-*•・●○■◆+‐－ー]|[0-9０-９]{1,2}[.)．）、:：]|[①-⑳])')) as num_kept_items,
         len(regexp_extract_all(original, '(?m)^#{1,6}\s')) as num_headings,
         len(regexp_extract_all("text", '(?m)^#{1,6}\s')) as num_kept_headings
-    from turns
+    from texts
     where contains(original, E'\n') or starts_with(original, '#')
 )
 select
-    sample_id,
-    turn_index,
+    text_id,
     concat_ws(', ',
         case when num_kept <= 0.5 * num_breaks then num_kept || ' of ' || num_breaks || ' line breaks' end,
         case when num_kept_items <= 0.5 * num_items then num_kept_items || ' of ' || num_items || ' list items' end,

@@ -2,20 +2,18 @@
 -- broken on the way.
 -- severity: reject
 --
--- sample_id   the sample
--- turn_index  the turn, from 0
--- evidence    what is damaged, and the beginning of the text
+-- text_id   the text
+-- evidence  what is damaged, and the beginning of the text
 with marked as (
     select
-        sample_id,
-        turn_index,
+        text_id,
         "text",
         original,
         case when regexp_matches(original, verbatim_text()) then verbatim_texts(original) else [] end as kept,
         case when contains(original, '```') then code_lines(original) else [] end as lines,
         case when contains(original, '```') then code_lines("text") else [] end as kept_lines,
         regexp_extract("text", broken_link()) as broken
-    from turns
+    from texts
     where regexp_matches(original, verbatim_text()) or regexp_matches("text", broken_link())
 ),
 compared as (
@@ -27,7 +25,7 @@ compared as (
         ) as lost
     from marked
 )
-select sample_id, turn_index, array_to_string(list_concat([broken], lost), ' ') || ': ' || left("text", 200) as evidence
+select text_id, array_to_string(list_concat([broken], lost), ' ') || ': ' || left("text", 200) as evidence
 from compared
 where broken <> ''
     or len(lost) > 0

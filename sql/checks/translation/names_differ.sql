@@ -11,13 +11,11 @@
 -- example: 1 [["<image>\n説明してください。", "<image>\nPlease describe it."], ["彼は今アーセナルでプレーしている。", "He plays for Tottenham now."]]
 -- example: 1 [["<image>\n説明してください。", "<image>\nPlease describe it."], ["カレンさんが犬と走っています。", "Mrs. Smith is running with a dog."]]
 --
--- sample_id   the sample
--- turn_index  the turn, from 0
--- evidence    what is lost or new, and the beginning of the text
+-- text_id   the text
+-- evidence  what is lost or new, and the beginning of the text
 with marked as materialized (
     select
-        sample_id,
-        turn_index,
+        text_id,
         "text",
         original,
         case when regexp_matches("text", '[A-Za-z]{4}') then latin_words("text") else [] end as words,
@@ -34,9 +32,10 @@ with marked as materialized (
         list_filter(
             regexp_extract_all(original, well_known_places(), 1),
             lambda place: not contains("text", place)
+                and not regexp_matches(original, '[A-Z][A-Za-z.]* ' || place || '\b|' || place || '(?: [A-Z]|-)')
                 and len(list_filter(string_split(japanese_places()[place], '|'), lambda name: contains("text", name))) = 0
         ) as known
-    from turns
+    from texts
     where original is not null
         and (regexp_matches("text", '[A-Za-z]{4}|[A-Z]{2}') or regexp_matches(original, '[A-Z][a-z]{3}'))
         and not contains(original, '```')
@@ -51,10 +50,19 @@ compared as materialized (
         end as unknown,
         case
             when len(names) > 0 and length("text") > 0.25 * length(original) and not contains("text", '『')
-                then list_filter(names, lambda name: name_is_lost(name, katakana_consonants("text")))
+                then list_transform(
+                    list_filter(
+                        list_transform(
+                            names[:40],
+                            lambda name: {name: name, sound: latin_consonants(name), other: latin_consonants_ch(name)}
+                        ),
+                        lambda name: name_is_lost(length(name.name), name.sound, name.other, heard)
+                    ),
+                    lambda name: name.name
+                )
             else []
         end as missing
-    from marked
+    from (select *, case when len(names) > 0 then list_distinct(katakana_consonants("text"))[:60] else [] end as heard from marked)
     where len(words) > 0 or len(new_names) > 0 or len(names) > 0 or len(known) > 0
 ),
 spelled as (
@@ -82,7 +90,9 @@ spelled as (
                 then unsourced_katakana(
                     "text",
                     list_concat(
-                        list_transform(regexp_extract_all(original, '[A-Za-z]{3,}'), lambda known: latin_consonants(known)),
+                        list_transform(
+                            list_distinct(regexp_extract_all(original, '[A-Za-z]{3,}'))[:200], lambda known: latin_consonants(known)
+                        ),
                         list_transform(regexp_extract_all(original, '[A-Za-z]*ch[a-z]*'), lambda known: latin_consonants_ch(known))
                     )
                 )
@@ -91,8 +101,7 @@ spelled as (
     from compared
 )
 select
-    sample_id,
-    turn_index,
+    text_id,
     array_to_string(
         list_concat(
             list_concat(misspelled, new_short_names),

@@ -10,19 +10,17 @@
 -- example: 1 [["<image>\n説明してください。", "<image>\nPlease describe it."], ["下には「皮肉なことに」とあります。", "At the bottom it says: but unironically."]]
 -- example: 1 [["<image>\n説明してください。", "<image>\nPlease describe it."], ["ペットとたばこの家で作られました。", "It was made in a pet and smoke free home."]]
 --
--- sample_id   the sample
--- turn_index  the turn, from 0
--- evidence    the original and the beginning of the text
+-- text_id   the text
+-- evidence  the original and the beginning of the text
 with negated as (
     select
-        sample_id,
-        turn_index,
+        text_id,
         "text",
         original,
         role,
         without_japanese_idioms("text") as said,
         without_english_idioms(original) as original_said
-    from turns
+    from texts
     where original is not null
         and length("text") between 4 and 4000
         and not contains("text", '```')
@@ -49,7 +47,7 @@ compared as (
             ) = 0 as are_aligned
     from split
 )
-select sample_id, turn_index, left(original, 100) || ' → ' || left("text", 100) as evidence
+select text_id, left(original, 100) || ' → ' || left("text", 100) as evidence
 from compared
 where case
     when are_aligned

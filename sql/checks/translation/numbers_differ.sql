@@ -2,32 +2,29 @@
 -- of the day. Digits of both widths, kanji numerals and English number words are compared by their value.
 -- severity: reject
 --
--- sample_id   the sample
--- turn_index  the turn, from 0
--- evidence    the numbers that are lost and added, and the beginning of both texts
+-- text_id   the text
+-- evidence  the numbers that are lost and added, and the beginning of both texts
 with numbered as (
-    select sample_id, turn_index, "text", original
-    from turns
+    select text_id, "text", original
+    from texts
     where original is not null
         and (regexp_matches(original, english_numeral()) or regexp_matches("text", japanese_numeral()))
 ),
 weekdays as (
     select
-        sample_id,
-        turn_index,
+        text_id,
         "text",
         original,
         japanese_weekdays("text") as days,
         english_weekdays(original) as original_days
-    from turns
+    from texts
     where original is not null
         and (contains("text", '曜') or contains("text", '日（') or contains("text", '日('))
 ),
 replaced as (
     from (
         select
-            sample_id,
-            turn_index,
+            text_id,
             "text",
             original,
             array_to_string(days, ' ') as added,
@@ -38,8 +35,7 @@ replaced as (
     union all
     from (
         select
-            sample_id,
-            turn_index,
+            text_id,
             "text",
             original,
             japanese_months("text")::varchar as added,
@@ -53,24 +49,24 @@ replaced as (
     )
     union all
     from (
-        select sample_id, turn_index, "text", original, '午前' as added, 'p.m.' as lost
-        from turns
+        select text_id, "text", original, '午前' as added, 'p.m.' as lost
+        from texts
         where contains("text", '午前')
             and regexp_matches(original, '(?i)\bp\.?m\b|\bafternoon|\bevening')
             and not regexp_matches(original, '(?i)\ba\.?m\b|[0-9]am\b|morning|\bnoon\b|night')
     )
     union all
     from (
-        select sample_id, turn_index, "text", original, '午後' as added, 'a.m.' as lost
-        from turns
+        select text_id, "text", original, '午後' as added, 'a.m.' as lost
+        from texts
         where contains("text", '午後')
             and regexp_matches(original, '(?i)\ba\.m\b|[0-9] ?am\b|\bmorning')
             and not regexp_matches(original, '(?i)\bp\.?m\b|[0-9]pm\b|\bnoon\b|afternoon|evening|night')
     )
     union all
     from (
-        select sample_id, turn_index, "text", original, '' as added, original as lost
-        from turns
+        select text_id, "text", original, '' as added, original as lost
+        from texts
         where length(original) < 6
             and regexp_full_match(original, '(?i)(?:0|1|zero|one)\.?')
             and not regexp_matches(
@@ -83,15 +79,13 @@ replaced as (
     )
 )
 select
-    sample_id,
-    turn_index,
+    text_id,
     'lost ' || lost::varchar || ', added ' || added::varchar || ': '
         || left(original, 150) || ' → ' || left("text", 150) as evidence
 from changed_numbers
 where len(lost) > 0 and len(added) > 0
 union
 select
-    sample_id,
-    turn_index,
+    text_id,
     'lost ' || lost || ', added ' || added || ': ' || left(original, 150) || ' → ' || left("text", 150) as evidence
 from replaced;

@@ -12,19 +12,17 @@
 -- example: 1 [["<image>\n説明してください。", "<image>\nPlease describe it."], ["油を大さじ1/2加えます。", "Add 1 ½ tablespoons of oil."]]
 -- example: 1 [["<image>\n説明してください。", "<image>\nPlease describe it."], ["森にクマとネコとウサギが住んでいました。二人は仲良しでした。", "A bear, a cat and a rabbit lived in a forest. They were good friends."]]
 --
--- sample_id   the sample
--- turn_index  the turn, from 0
--- evidence    the numbers that are lost and added, and the beginning of both texts
+-- text_id   the text
+-- evidence  the numbers that are lost and added, and the beginning of both texts
 with numbered as (
-    select sample_id, turn_index, "text", original
-    from turns
+    select text_id, "text", original
+    from texts
     where original is not null
         and (regexp_matches(original, english_numeral()) or regexp_matches("text", japanese_numeral()))
 ),
 counted as materialized (
     select
-        sample_id,
-        turn_index,
+        text_id,
         "text",
         original,
         english_numbers(original) as originals,
@@ -35,26 +33,26 @@ counted as materialized (
 ),
 replaced as (
     from (
-        select sample_id, turn_index, "text", original, '' as added, '半' as lost
+        select text_id, "text", original, '' as added, '半' as lost
         from numbered
         where contains(original, 'alf past') and not regexp_matches("text", '半|[3３][0０]|三十')
     )
     union all
     from (
-        select sample_id, turn_index, "text", original, '半' as added, '' as lost
+        select text_id, "text", original, '半' as added, '' as lost
         from numbered
         where contains("text", '時半') and not regexp_matches(original, '(?i)half|30|thirty')
     )
     union all
     from (
-        select sample_id, turn_index, "text", original, '' as added, array_to_string(units_lost(original, "text"), ' ') as lost
+        select text_id, "text", original, '' as added, array_to_string(units_lost(original, "text"), ' ') as lost
         from numbered
         where regexp_matches(original, '(?i)(?:second|minute|hour|day|week|month|year|inch|mile|kilomet|centimet|pound)')
             and len(units_lost(original, "text")) > 0
     )
     union all
     from (
-        select sample_id, turn_index, "text", original, '' as added, clock_times(original)::varchar as lost
+        select text_id, "text", original, '' as added, clock_times(original)::varchar as lost
         from numbered
         where contains("text", '時')
             and contains(original, ':')
@@ -64,7 +62,7 @@ replaced as (
     )
     union all
     from (
-        select sample_id, turn_index, "text", original, added::varchar as added, lost::varchar as lost
+        select text_id, "text", original, added::varchar as added, lost::varchar as lost
         from (
             select
                 *,
@@ -89,15 +87,13 @@ replaced as (
     )
 )
 select
-    sample_id,
-    turn_index,
+    text_id,
     'lost ' || lost::varchar || ', added ' || added::varchar || ': '
         || left(original, 150) || ' → ' || left("text", 150) as evidence
 from changed_numbers
 where len(lost) = 0 or len(added) = 0
 union
 select
-    sample_id,
-    turn_index,
+    text_id,
     'lost ' || lost || ', added ' || added || ': ' || left(original, 150) || ' → ' || left("text", 150) as evidence
 from replaced;

@@ -6,17 +6,15 @@
 -- example: 1 ["<image>\n何が見えますか？", "男 性 が 公 園 で 犬 を 散 歩 さ せ て い ま す 。"]
 -- example: 1 ["<image>\n何が見えますか？", "これは C a l i f o r n i a の写真です。"]
 --
--- sample_id   the sample
--- turn_index  the turn, from 0
--- evidence    the letters, and the beginning of the text
+-- text_id   the text
+-- evidence  the letters, and the beginning of the text
 with found as (
     select
-        sample_id,
-        turn_index,
+        text_id,
         "text",
         regexp_extract("text", odd_letters()) as letters
-    from turns
+    from texts
     where regexp_matches("text", odd_letters())
 )
-select sample_id, turn_index, letters || ': ' || left("text", 200) as evidence
+select text_id, letters || ': ' || left("text", 200) as evidence
 from found;

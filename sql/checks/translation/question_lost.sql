@@ -2,11 +2,10 @@
 -- severity: warn
 -- example: 1 [["<image>\n説明してください。", "<image>\nPlease describe it."], ["写真には他にも何かあります。", "Is there anything else in the picture?"]]
 --
--- sample_id   the sample
--- turn_index  the turn, from 0
--- evidence    the end of the original and of the text
-select sample_id, turn_index, right(original, 100) || ' → ' || right("text", 100) as evidence
-from turns
+-- text_id   the text
+-- evidence  the end of the original and of the text
+select text_id, right(original, 100) || ' → ' || right("text", 100) as evidence
+from texts
 where regexp_matches(original, '\?["”’'')]*\s*$')
     -- Japanese has an ending for a tag.
     and not regexp_matches(original, '(?i)[,–-]\s*[a-z'' ’]{2,20}\?["”’'')]*\s*$')

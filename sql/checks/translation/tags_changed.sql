@@ -7,25 +7,22 @@
 -- example: 1 [["<image>\n説明してください。", "<image>\nPlease describe it."], ["［人名3］はいいえと言いました。", "[PERSON3] said no."]]
 -- example: 1 [["<image>\n説明してください。", "<image>\nPlease describe it."], ["<参考>犬です。", "<ref>It is a dog.</ref>"]]
 --
--- sample_id   the sample
--- turn_index  the turn, from 0
--- evidence    what is lost, and the beginning of the text
+-- text_id   the text
+-- evidence  what is lost, and the beginning of the text
 with tagged as (
     select
-        sample_id,
-        turn_index,
+        text_id,
         "text",
         regexp_extract_all(
             case when contains(original, '`') then regexp_replace(original, '(?s)```.*?```|`[^`\n]*`', '', 'g') else original end,
             '#[A-Za-z_][A-Za-z0-9_]*#?|(?:^|[\s(])(@[A-Za-z0-9_]{2,})|\{\{?[A-Za-z_][A-Za-z0-9_ ]*\}?\}|\[[A-Z_]+[0-9]*\]|%\([a-z_]+\)[sd]'
             || '|</?[a-z_]+/?>|:[a-z_]{3,}:|<(?:[A-Z]+_[A-Z_0-9]+)>'
         ) as tags
-    from turns
+    from texts
     where regexp_matches(original, '[#@{\[%<:]')
 )
 select
-    sample_id,
-    turn_index,
+    text_id,
     array_to_string(list_filter(tags, lambda tag: not contains(half_width("text"), trim(tag, ' (') )), ' ') || ': ' || left("text", 200) as evidence
 from tagged
 where len(tags) > 0

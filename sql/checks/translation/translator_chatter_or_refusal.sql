@@ -8,8 +8,7 @@
 -- evidence    the words, and the beginning of the text
 with spoken as (
     select
-        sample_id,
-        turn_index,
+        text_id,
         role,
         "text",
         original,
@@ -27,54 +26,57 @@ with spoken as (
             else regexp_extract("text", '(?:^|[^械])翻訳(?:する|し[たてま]|は|を|文|結果)|[和邦]訳|訳[文注]|日本語訳|原文|英文')
         end as mentioned,
         regexp_extract(replace("text", '言い訳', ''), refusal()) as refused
-    from turns
-)
-select
-    spoken.sample_id,
-    spoken.turn_index,
-    concat_ws(' ', chatter, refused, mentioned) || ': ' || left(spoken."text", 200) as evidence
-from spoken
-left join turns as before on before.sample_id = spoken.sample_id and before.turn_index = spoken.turn_index - 1
-where not (
-    spoken.original is null
-    and regexp_matches(case spoken.role when 'user' then spoken."text" else before."text" end, '訳|日本語|英語|何語|意味')
-)
-and ((chatter <> '' and not regexp_matches(coalesce(spoken.original, ''), '(?i)translat|japanese')
-        and not (
-            regexp_matches(chatter, '注[:：]|(?i)note:') and regexp_matches(coalesce(spoken.original, ''), '(?i)\bnotes?\b|\*')
-        ))
-    or (
-        spoken.original is not null
-        and (
-            regexp_matches(
-                spoken."text",
-                '^\s*(?:(?:承知(?:いた)?しました|かしこまりました|了解(?:いた)?しました|わかりました)[。、!！]'
-                || '|(?:ユーザー|アシスタント|システム|人間|User|Assistant|Human)\s*[:：])'
+    from texts
+    where regexp_matches("text", '訳|翻|AI|人工知能|言語モデル|でき|出来|かね|テキスト|文章|原文|英文|英語|日本語|入力|断り|不可能|控え|承知|かしこまり|了解|わかりました|[A-Za-z]{4}|[:：>※]')
+),
+found as (
+    select text_id, role, "text", original, concat_ws(' ', chatter, refused, mentioned) as words
+    from spoken
+    where (chatter <> '' and not regexp_matches(coalesce(original, ''), '(?i)translat|japanese')
+                and not (
+                    regexp_matches(chatter, '注[:：]|(?i)note:') and regexp_matches(coalesce(original, ''), '(?i)\bnotes?\b|\*')
+                ))
+            or (
+                original is not null
+                and (
+                    regexp_matches(
+                        "text",
+                        '^\s*(?:(?:承知(?:いた)?しました|かしこまりました|了解(?:いた)?しました|わかりました)[。、!！]'
+                        || '|(?:ユーザー|アシスタント|システム|人間|User|Assistant|Human)\s*[:：])'
+                    )
+                    or (contains("text", '>') and regexp_matches("text", '(?i)</?(?:translat[a-z]*|japanese|ja|source|target)>'))
+                    or (contains("text", '訳') and regexp_matches("text", '[（(](?:意訳|直訳)[)）]'))
+                    or contains("text", '日本語版です')
+                )
+                and not regexp_matches(
+                    original,
+                    '(?i)^\W*(?:sure|certainly|of course|ok|okay|alright|all right|understood|got it|great|yes|absolutely'
+                    || '|i (?:see|understand|will|am|got)|no problem|user|assistant|human|system|acknowledged|thank|noted|sounds)'
+                    || '|<(?:translat[a-z]*|japanese|ja|source|target)'
+                )
             )
-            or (contains(spoken."text", '>') and regexp_matches(spoken."text", '(?i)</?(?:translat[a-z]*|japanese|ja|source|target)>'))
-            or (contains(spoken."text", '訳') and regexp_matches(spoken."text", '[（(](?:意訳|直訳)[)）]'))
-            or contains(spoken."text", '日本語版です')
-        )
-        and not regexp_matches(
-            spoken.original,
-            '(?i)^\W*(?:sure|certainly|of course|ok|okay|alright|all right|understood|got it|great|yes|absolutely'
-            || '|i (?:see|understand|will|am|got)|no problem|user|assistant|human|system|acknowledged|thank|noted|sounds)'
-            || '|<(?:translat[a-z]*|japanese|ja|source|target)'
-        )
-    )
-    or (mentioned <> '' and not regexp_matches(spoken.original, '(?i)translat|interpret|version|original|english|japanese|lingual|language|written|\bMT\b'))
-    or (
-        refused <> ''
-        and not regexp_matches(coalesce(spoken.original, ''), '(?i)translat|language model|\bAI\b')
-        and not (
-            regexp_matches(refused, 'テキスト|文章|入力')
-            and regexp_matches(coalesce(spoken.original, ''), '(?i)\b(?:text|input|enter|type|paste|empty|sentence)')
-        )
-        and (
-            regexp_matches(spoken."text", '[^し]訳|言語モデル')
-            or not regexp_matches(
-                coalesce(spoken.original, ''),
-                '(?i)sorry|apologi|unable|cannot|can[''’]t|assistant|unfortunately|rather not|not (?:able|enough|possible)'
+            or (mentioned <> '' and not regexp_matches(original, '(?i)translat|interpret|version|original|english|japanese|lingual|language|written|\bMT\b'))
+            or (
+                refused <> ''
+                and not regexp_matches(coalesce(original, ''), '(?i)translat|language model|\bAI\b')
+                and not (
+                    regexp_matches(refused, 'テキスト|文章|入力')
+                    and regexp_matches(coalesce(original, ''), '(?i)\b(?:text|input|enter|type|paste|empty|sentence)')
+                )
+                and (
+                    regexp_matches("text", '[^し]訳|言語モデル')
+                    or not regexp_matches(
+                        coalesce(original, ''),
+                        '(?i)sorry|apologi|unable|cannot|can[''’]t|assistant|unfortunately|rather not|not (?:able|enough|possible)'
+                    )
+                )
             )
-        )
-    ));
+)
+select turns.sample_id, turns.turn_index, words || ': ' || left(found."text", 200) as evidence
+from found
+join turns using (text_id)
+left join turns as before on before.sample_id = turns.sample_id and before.turn_index = turns.turn_index - 1
+where found.original is not null
+    or not regexp_matches(
+        case found.role when 'user' then found."text" else coalesce(before."text", '') end, '訳|日本語|英語|何語|意味'
+    );

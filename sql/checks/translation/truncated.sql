@@ -2,25 +2,22 @@
 -- or that has far fewer sentences than its original.
 -- severity: reject
 --
--- sample_id   the sample
--- turn_index  the turn, from 0
--- evidence    why, and the end of the text
+-- text_id   the text
+-- evidence  why, and the end of the text
 with ended as (
     select
-        sample_id,
-        turn_index,
+        text_id,
         role,
         rtrim("text", E' \n　') as "text",
         original,
         regexp_matches("text", sentence_end()) as has_end,
         regexp_matches(original, '[^.][.!?]["''”’)\s]*$') and not regexp_matches(original, '\b(?:etc|so on|and|or|but|Inc|Ltd|Co)\.?$') as has_original_end
-    from turns
+    from texts
     where strlen("text") >= 12
 ),
 judged as (
     select
-        sample_id,
-        turn_index,
+        text_id,
         "text",
         case
             when not has_end
@@ -44,6 +41,6 @@ judged as (
         or regexp_matches("text", '[0-9][.．)]$')
         or (has_original_end and strlen("text") < 0.9 * strlen(original))
 )
-select sample_id, turn_index, reason || ': …' || right("text", 60) as evidence
+select text_id, reason || ': …' || right("text", 60) as evidence
 from judged
 where reason is not null;

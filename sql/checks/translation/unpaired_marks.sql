@@ -7,20 +7,18 @@
 -- example: 1 ["<image>\n何が見えますか？", "犬（白いプードルが走っています。"]
 -- example: 1 [["<image>\n何が見えますか？", "<image>\nWhat do you see?"], ["彼は「来るよ。", "He said, \"I will come.\""]]
 --
--- sample_id   the sample
--- turn_index  the turn, from 0
--- evidence    what has no partner, and the beginning of the text
+-- text_id   the text
+-- evidence  what has no partner, and the beginning of the text
 with counted as (
     select
-        sample_id,
-        turn_index,
+        text_id,
         "text",
         original,
         regexp_replace(
             case when regexp_matches("text", '[`(（]') then regexp_replace("text", '(?s)```.*?```|`[^`\n]*`|(?m)^\s*[0-9A-Za-z０-９ア-ン一-十]{1,3}[)）]|[:;]-?[)(]', '', 'g') else "text" end,
             '[（(][^()（）]*[)）]|「[^「」]*」|『[^『』]*』|【[^【】]*】|《[^《》]*》|\*\*[^*]+\*\*', '', 'g'
         ) as outside
-    from turns
+    from texts
     where regexp_matches("text", '[（()）「」『』【】《》]|\*\*')
 ),
 unpaired as (
@@ -32,7 +30,7 @@ unpaired as (
     from counted
     where regexp_matches(outside, '[（()）「」『』【】《》]|\*\*')
 )
-select sample_id, turn_index, array_to_string(marks, ' ') || ': ' || left("text", 200) as evidence
+select text_id, array_to_string(marks, ' ') || ': ' || left("text", 200) as evidence
 from unpaired
 where len(marks) > 0
     and (

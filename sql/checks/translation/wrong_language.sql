@@ -9,15 +9,14 @@
 -- evidence    the foreign characters, and the beginning of the text
 with foreign_part as (
     select
-        sample_id,
-        turn_index,
+        text_id,
         "text",
         original,
         case
             when has_kana("text") then regexp_replace("text", quotation(), '', 'g')
             else "text"
         end as unquoted
-    from turns
+    from texts
     where regexp_matches("text", foreign_script() || '|' || chinese_phrase() || '|' || chinese_letter())
         or regexp_matches("text", accented_words())
         or (
@@ -29,8 +28,7 @@ with foreign_part as (
 ),
 matched as (
     select
-        sample_id,
-        turn_index,
+        text_id,
         "text",
         original,
         regexp_extract(unquoted, foreign_script() || '|' || chinese_phrase() || '|' || chinese_letter()) as letters,
@@ -46,11 +44,12 @@ matched as (
     from foreign_part
 )
 select
-    matched.sample_id,
-    matched.turn_index,
+    turns.sample_id,
+    turns.turn_index,
     concat_ws(' ', letters, accented, words, kanji) || ': ' || left(matched."text", 200) as evidence
 from matched
-left join turns as before on before.sample_id = matched.sample_id and before.turn_index = matched.turn_index - 1
+join turns using (text_id)
+left join turns as before on before.sample_id = turns.sample_id and before.turn_index = turns.turn_index - 1
 where (letters <> '' or accented <> '' or words <> '' or kanji <> '')
     and not (accented <> '' and contains(coalesce(matched.original, ''), accented))
     and not regexp_matches(coalesce(matched.original, ''), '[^\x00-\x{24F}\x{2000}-\x{2BFF}]')

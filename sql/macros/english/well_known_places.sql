@@ -1,6 +1,6 @@
--- A regular expression for places that have one name in Japanese, standing alone: not in a longer name.
+-- A regular expression for places that have one name in Japanese, alone or in a longer name.
 create macro well_known_places() as
-    '(?:^|[^A-Za-z] ?|[a-z,;(“"] )('
+    '\b('
     || 'Alabama|Alaska|Arizona|Arkansas|California|Colorado|Connecticut|Delaware|Florida|Hawaii|Idaho|Illinois'
     || '|Indiana|Iowa|Kansas|Kentucky|Louisiana|Maryland|Massachusetts|Michigan|Minnesota|Mississippi|Missouri|Montana'
     || '|Nebraska|Nevada|Oklahoma|Oregon|Pennsylvania|Tennessee|Texas|Utah|Vermont|Virginia|Wisconsin|Wyoming'
@@ -10,4 +10,4 @@ create macro well_known_places() as
     || '|Chicago|Boston|Seattle|Houston|Dallas|Miami|Atlanta|Toronto|Sydney|Melbourne|Dublin|Glasgow'
     || '|Edinburgh|Manchester|Liverpool|Birmingham|Oslo|Stockholm|Amsterdam|Barcelona|Istanbul|Cairo|Mumbai|Delhi'
     || '|Bangkok'
-    || ')(?:$|[.,;:!?)”"]|[''’]s |[ ][a-z0-9])';
+    || ')\b';

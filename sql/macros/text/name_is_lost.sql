@@ -1,12 +1,13 @@
--- Whether none of the katakana words of a text, given by their consonants, sounds at all like an English name.
-create macro name_is_lost(name, heard) as
+-- Whether none of the katakana words of a text sounds at all like an English name. All are given by their consonants, the
+-- name with its ch heard as k and as t.
+create macro name_is_lost(length_of_name, sound, other_sound, heard) as
     len(
         list_filter(
             heard,
-            lambda sound: levenshtein(sound, latin_consonants(name)) <= greatest(1, length(name) // 6)
-                or levenshtein(sound, latin_consonants_ch(name)) <= greatest(1, length(name) // 6)
-                or contains(sound, left(latin_consonants(name), 3))
-                or contains(sound, left(latin_consonants_ch(name), 3))
-                or contains(latin_consonants(name), sound)
+            lambda one: contains(one, left(sound, 3))
+                or contains(one, left(other_sound, 3))
+                or contains(sound, one)
+                or levenshtein(one, sound) <= greatest(1, length_of_name // 6)
+                or levenshtein(one, other_sound) <= greatest(1, length_of_name // 6)
         )
     ) = 0;
