@@ -21,7 +21,7 @@ import pyarrow as pa
 
 from pipeline.core.errors import QueryError
 from pipeline.store.artifacts import ArtifactStore, read_manifest
-from pipeline.store.sql_files import Parameter, SqlFile, all_macros, sql_files
+from pipeline.store.sql_files import Parameter, SqlFile, all_macros, checked_tables, sql_files
 
 if (
     TYPE_CHECKING
@@ -94,18 +94,26 @@ def broken_invariants(store_root: Path) -> Mapping[str, Result]:
 def findings_of(checks: Iterable[SqlFile], *, samples: Path) -> Iterator[tuple[SqlFile, pa.Table]]:
     """Run translation checks over one ``samples.parquet``; each table has sample_id, turn_index and evidence.
 
-    ``samples`` and ``turns`` are tables here, so the file is read and its conversations are taken apart only once.
-    What does not fit into ``CHECK_MEMORY`` goes to a temporary folder meanwhile.
+    ``samples``, ``turns`` and ``sql/checks/tables`` are tables here, so that the file is read and its conversations are
+    taken apart only once. What does not fit into ``CHECK_MEMORY`` goes to a temporary folder meanwhile.
     """
     with TemporaryDirectory(prefix="llava-jp-checks-") as spill, closing(_quiet_connection()) as connection:
         connection.execute("set preserve_insertion_order = false")
         connection.execute("set temp_directory = $folder", {"folder": spill})
         connection.execute("set memory_limit = $limit", {"limit": CHECK_MEMORY})
         _set_variable(connection, "samples", glob.escape(str(samples)))
-        for name in ("samples", "turns"):
-            connection.sql(sql_files("views")[name].text).create(name)
+        for name, table in checked_tables().items():
+            connection.sql(table.text).create(name)
         for check in checks:
-            yield check, connection.sql(check.text).to_arrow_table()
+            yield check, _of_turns(connection, connection.sql(check.text)).to_arrow_table()
+
+
+def _of_turns(connection: duckdb.DuckDBPyConnection, found: duckdb.DuckDBPyRelation) -> duckdb.DuckDBPyRelation:
+    """Findings of texts as findings of all turns that say them; others as they are."""
+    if "text_id" not in found.columns:
+        return found
+    found.create_view("found_texts", replace=True)
+    return connection.sql("select sample_id, turn_index, evidence from turns join found_texts using (text_id)")
 
 
 class Pictures(NamedTuple):
