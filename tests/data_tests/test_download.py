@@ -568,6 +568,7 @@ def test_the_token_belongs_to_the_hubs_host(monkeypatch, url, is_the_hub):
         ({"siblings": [{"rfilename": "a.jsonl", "size": "many", "blobId": "0" * 40}]}, r"num_bytes: .*'many'"),
         ({"siblings": [{"rfilename": "a.jsonl", "size": 1, "blobId": "../x"}]}, r"git_sha1: "),
         ({"siblings": [{"rfilename": "a\n.jsonl", "size": 1, "blobId": "0" * 40}]}, r"it has a control character"),
+        ({"siblings": [{"rfilename": ["a.jsonl"]}]}, r"is not the answer of a Hub: a file's name is no text"),
         ({"siblings": [5]}, r"is not the answer of a Hub; is HF_ENDPOINT a Hub\?"),
     ],
 )
