@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 from pipeline.core.hashing import sha256_of_json
 
@@ -42,3 +42,9 @@ class Reply(BaseModel):
     started_at: float
     """Seconds since the epoch."""
     seconds: float
+
+    @field_validator("*", mode="before")
+    @classmethod
+    def _can_be_stored(cls, value: Any) -> Any:
+        """Half a surrogate pair is no character: no file can hold it."""
+        return value.encode("utf-8", "replace").decode() if isinstance(value, str) else value
