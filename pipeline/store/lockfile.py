@@ -65,7 +65,7 @@ class SourceLock:
             return {name: LockedSource.model_validate(entry) for name, entry in entries.items()}
         except FileNotFoundError:
             return {}
-        except (ValueError, AttributeError, ValidationError) as error:
+        except (ValueError, AttributeError, RecursionError, ValidationError) as error:
             raise StoreError(
                 f"{self.path} is damaged: {error}. Repair it, or remove it to pin every source anew"
             ) from error
