@@ -18,6 +18,7 @@ from transformers import (
 from transformers.activations import GELUTanh, NewGELUActivation
 
 from model.config import AttentionName, HubFolder, LlavaJpWeights, LlmConfig, LocalFolder, RandomLlm
+from model.disk.whole_files import require_whole
 
 
 def load_tokenizer(config: LlmConfig, *, bundled: Path) -> PreTrainedTokenizerBase:
@@ -26,6 +27,7 @@ def load_tokenizer(config: LlmConfig, *, bundled: Path) -> PreTrainedTokenizerBa
     if isinstance(source, HubFolder):
         return _checked(AutoTokenizer.from_pretrained(source.id, revision=source.commit))
     folder = source.folder if isinstance(source, LocalFolder) else bundled / source.name
+    require_whole(folder, has_weights=False)
     return _checked(AutoTokenizer.from_pretrained(folder))
 
 
@@ -60,6 +62,7 @@ def build_llm(
     if isinstance(weights, HubFolder):
         return AutoModelForCausalLM.from_pretrained(weights.id, revision=weights.commit, weights_only=True, **options)
     if isinstance(weights, LocalFolder):
+        require_whole(weights.folder)
         return AutoModelForCausalLM.from_pretrained(weights.folder, weights_only=True, **options)
     if isinstance(weights, LlavaJpWeights):
         from model.disk.published import (

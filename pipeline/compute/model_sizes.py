@@ -21,6 +21,7 @@ from model.config import (
     VisionTowerConfig,
 )
 from model.disk.published import load_published_llm
+from model.disk.whole_files import ModelFolderError
 from model.language_model import llava_jp_folder, load_tokenizer, random_llm_config
 from model.vision.tower import model_class_of, tile_size_of
 from pipeline.config.architectures import known_architecture
@@ -89,6 +90,8 @@ def explained_loading(weights: object) -> Iterator[None]:
     """
     try:
         yield
+    except ModelFolderError as error:
+        raise ConfigError(str(error)) from error
     except (OSError, ValueError) as error:
         reason = str(error).strip().splitlines()[0]
         raise ConfigError(
