@@ -50,7 +50,7 @@ def test_a_whole_model_is_whole_and_files_that_are_not_read_are_not_looked_at(fo
         ),
         (
             b"\n<!DOCTYPE html><html>",
-            "has 22 bytes, it is a web page and not the file; fetch it from the download link",
+            "has 22 bytes, it is a web page and not the file; fetch it from the page",
         ),
     ],
 )
