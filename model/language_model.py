@@ -18,6 +18,7 @@ from transformers import (
 from transformers.activations import GELUTanh, NewGELUActivation
 
 from model.config import AttentionName, HubFolder, LlavaJpWeights, LlmConfig, LocalFolder, RandomLlm
+from model.disk.whole_files import require_whole
 from model.foreign_code import require_no_code
 from model.hub import guard_hub_answers
 
@@ -29,6 +30,7 @@ def load_tokenizer(config: LlmConfig, *, bundled: Path) -> PreTrainedTokenizerBa
         guard_hub_answers()
         return _checked(AutoTokenizer.from_pretrained(source.id, revision=source.commit, trust_remote_code=False))
     folder = source.folder if isinstance(source, LocalFolder) else bundled / source.name
+    require_whole(folder, has_weights=False)
     require_no_code(folder)
     return _checked(AutoTokenizer.from_pretrained(folder, trust_remote_code=False))
 
@@ -83,6 +85,7 @@ def build_llm(
 
 def _pretrained(weights: HubFolder | LocalFolder, **options: Any) -> PreTrainedModel:
     if isinstance(weights, LocalFolder):
+        require_whole(weights.folder)
         require_no_code(weights.folder)
         return AutoModelForCausalLM.from_pretrained(weights.folder, trust_remote_code=False, **options)
     guard_hub_answers()

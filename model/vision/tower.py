@@ -24,6 +24,7 @@ from transformers import (
 from transformers.image_utils import IMAGENET_STANDARD_MEAN, IMAGENET_STANDARD_STD, OPENAI_CLIP_MEAN, OPENAI_CLIP_STD
 
 from model.config import GridLayout, HubFolder, ImageConfig, LocalFolder, RandomVisionTower, VisionTowerConfig
+from model.disk.whole_files import require_whole
 from model.foreign_code import require_no_code
 from model.hub import guard_hub_answers
 from model.vision.s2 import multiscale_features, published_grid, square_grid
@@ -161,6 +162,7 @@ def build_vision_tower(config: VisionTowerConfig) -> VisionTower:
         guard_hub_answers()
         return load_vision_tower(weights.id, dtype, revision=weights.commit)
     if isinstance(weights, LocalFolder):
+        require_whole(weights.folder)
         require_no_code(weights.folder)
         return load_vision_tower(weights.folder, dtype)
     return VisionTower(_random_vit(weights).to(dtype))
@@ -171,7 +173,10 @@ def load_vision_tower(name: str | Path, dtype: torch.dtype, **options: str) -> V
 
     Raises:
         ValueError: the weights are of a family that is not in ``MODEL_CLASSES``.
+        ModelFolderError: a file of the folder is not what its name says.
     """
+    if isinstance(name, Path):
+        require_whole(name)
     model_class = model_class_of(AutoConfig.from_pretrained(name, trust_remote_code=False, **options), name)
     return VisionTower(
         model_class.from_pretrained(name, use_safetensors=True, dtype=dtype, trust_remote_code=False, **options)
