@@ -18,6 +18,7 @@ from transformers import (
 from transformers.activations import GELUTanh, NewGELUActivation
 
 from model.config import AttentionName, HubFolder, LlavaJpWeights, LlmConfig, LocalFolder, RandomLlm
+from model.config_limits import require_possible_sizes
 
 
 def load_tokenizer(config: LlmConfig, *, bundled: Path) -> PreTrainedTokenizerBase:
@@ -57,6 +58,8 @@ def build_llm(
     options: dict[str, Any] = {"dtype": dtype, "attn_implementation": attention}
     # Transformers asks the Hub to convert what has no safetensors, in a thread of its own; we only read.
     os.environ.setdefault("DISABLE_SAFETENSORS_CONVERSION", "1")
+    if isinstance(weights, HubFolder | LocalFolder):
+        _require_possible_sizes(weights)
     if isinstance(weights, HubFolder):
         return AutoModelForCausalLM.from_pretrained(weights.id, revision=weights.commit, weights_only=True, **options)
     if isinstance(weights, LocalFolder):
@@ -74,6 +77,13 @@ def build_llm(
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(weights.seed)
         return AutoModelForCausalLM.from_config(random_llm_config(weights, tokenizer), **options)
+
+
+def _require_possible_sizes(weights: HubFolder | LocalFolder) -> None:
+    if isinstance(weights, HubFolder):
+        require_possible_sizes(weights.id, revision=weights.commit)
+    else:
+        require_possible_sizes(weights.folder)
 
 
 def llava_jp_folder(weights: LlavaJpWeights) -> Path:

@@ -6,6 +6,7 @@ from pathlib import Path
 import torch
 
 from model.config import Dtype
+from model.config_limits import ModelSizeError, read_record
 from model.disk.checkpoint import LoadedModel, load_model
 from model.disk.published import ModelFolderError, is_published, load_published
 from model.disk.release_folder import is_released, load_release
@@ -29,6 +30,12 @@ def load_any_model(folder: Path, *, device: torch.device, dtype: Dtype = "float3
     config = folder / "config.json"
     if not config.is_file():
         raise ModelFolderError(f"{folder} has no config.json, so it is not the folder of a model")
+    try:
+        for part in (folder, folder / "llm", folder / "vision_tower"):
+            if (part / "config.json").is_file():
+                read_record(part / "config.json")
+    except ModelSizeError as error:
+        raise ModelFolderError(str(error)) from error
     if is_published(folder):
         return load_published(folder, device=device, dtype=dtype)
     if is_released(folder):

@@ -24,6 +24,7 @@ from transformers import (
 from transformers.image_utils import IMAGENET_STANDARD_MEAN, IMAGENET_STANDARD_STD, OPENAI_CLIP_MEAN, OPENAI_CLIP_STD
 
 from model.config import GridLayout, HubFolder, ImageConfig, LocalFolder, RandomVisionTower, VisionTowerConfig
+from model.config_limits import require_possible_sizes
 from model.vision.s2 import multiscale_features, published_grid, square_grid
 
 FEATURE_LAYER = -2
@@ -166,6 +167,7 @@ def load_vision_tower(name: str | Path, dtype: torch.dtype, **options: str) -> V
     Raises:
         ValueError: the weights are of a family that is not in ``MODEL_CLASSES``.
     """
+    require_possible_sizes(name, **options)
     model_class = model_class_of(AutoConfig.from_pretrained(name, **options), name)
     return VisionTower(model_class.from_pretrained(name, use_safetensors=True, dtype=dtype, **options))
 

@@ -21,6 +21,7 @@ from model.config import (
     RandomVisionTower,
     VisionTowerConfig,
 )
+from model.config_limits import require_possible_sizes
 from model.disk.published import load_published_llm
 from model.language_model import llava_jp_folder, load_tokenizer, random_llm_config
 from model.vision.tower import model_class_of, tile_size_of
@@ -73,12 +74,20 @@ def _vision_config(weights: HubFolder | LocalFolder) -> Any:
     if known := known_architecture(weights):
         return AutoConfig.for_model(**known)
     with explained_loading(weights):
+        _require_possible_sizes(weights)
         if isinstance(weights, HubFolder):
             loaded = AutoConfig.from_pretrained(weights.id, revision=weights.revision)
         else:
             loaded = AutoConfig.from_pretrained(weights.folder)
         model_class_of(loaded, weights.id if isinstance(weights, HubFolder) else weights.folder)
     return getattr(loaded, "vision_config", loaded)
+
+
+def _require_possible_sizes(weights: HubFolder | LocalFolder) -> None:
+    if isinstance(weights, HubFolder):
+        require_possible_sizes(weights.id, revision=weights.revision)
+    else:
+        require_possible_sizes(weights.folder)
 
 
 @contextmanager
@@ -112,6 +121,7 @@ def llm_architecture(config: LlmConfig) -> PreTrainedConfig:
             return AutoConfig.for_model(**known)
         if isinstance(weights, LlavaJpWeights):
             return load_published_llm(llava_jp_folder(weights)).config
+        _require_possible_sizes(weights)
         if isinstance(weights, HubFolder):
             return AutoConfig.from_pretrained(weights.id, revision=weights.revision)
         return AutoConfig.from_pretrained(weights.folder)

@@ -60,11 +60,12 @@ def token() -> str | None:
 @cache
 def bound_answers() -> None:
     """Bound what the Hub's API may answer in this process, to us and to the libraries that ask it; not its files."""
-    request_hooks = get_session().event_hooks["request"]
-    hooks = bounding(max_bytes=MAX_ANSWER_BYTES, seconds=MAX_ANSWER_SECONDS, only=_is_api)
+    hooks = get_session().event_hooks
+    bounds = bounding(max_bytes=MAX_ANSWER_BYTES, seconds=MAX_ANSWER_SECONDS, only=_is_api)
+    hooks = {**hooks, "response": [*bounds["response"], *hooks["response"]]}
 
     def client() -> httpx2.Client:
-        return httpx2.Client(event_hooks={"request": request_hooks, **hooks}, follow_redirects=True, timeout=None)
+        return httpx2.Client(event_hooks=hooks, follow_redirects=True, timeout=None)
 
     set_client_factory(client)
 
