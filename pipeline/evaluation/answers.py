@@ -36,11 +36,24 @@ class Unanswered:
     reason: str
 
 
+class AnsweredInPartError(Exception):
+    """Some questions were answered before ``problem`` came, which concerns all of them: they may have been paid for."""
+
+    def __init__(self, answers: Sequence[str | Unanswered], problem: Exception) -> None:
+        super().__init__(str(problem))
+        self.answers = answers
+        self.problem = problem
+
+
 class ModelUnderTest(Protocol):
     """A model that answers questions about images."""
 
     def answer(self, questions: Sequence[Question]) -> Sequence[str | Unanswered]:
-        """One answer for each question, in order; what concerns all of them is raised."""
+        """One answer for each question, in order; what concerns all of them is raised.
+
+        Raises:
+            AnsweredInPartError: the same, with the answers that there are.
+        """
 
 
 def answer_items(
@@ -62,9 +75,11 @@ def answer_items(
             missing = [item for item in batch if item.item_id not in answers]
             if not missing:
                 continue
-            new = _answer(model_under_test, missing, images)
+            new, problem = _answer(model_under_test, missing, images)
             file.write("".join(_line(answer) for answer in new if answer.prediction is not None))
             file.flush()
+            if problem:
+                raise problem
             answers |= {answer.item_id: answer for answer in new}
             progress.advance(len(new))
     progress.finish()
@@ -77,8 +92,11 @@ def batches(items: Sequence[Item], batch_size: int) -> list[list[Item]]:
     return [order[start : start + batch_size] for start in range(0, len(order), batch_size)]
 
 
-def _answer(model_under_test: ModelUnderTest, items: Sequence[Item], images: ImageReader) -> list[Prediction]:
-    """One batch. An image that cannot be read fails its item alone."""
+def _answer(
+    model_under_test: ModelUnderTest, items: Sequence[Item], images: ImageReader
+) -> tuple[list[Prediction], Exception | None]:
+    """One batch, and what ended it before its time. An image that cannot be read fails its item alone."""
+    problem: Exception | None = None
     results: dict[str, str | Unanswered] = {}
     questions = []
     for item in items:
@@ -89,9 +107,12 @@ def _answer(model_under_test: ModelUnderTest, items: Sequence[Item], images: Ima
             continue
         questions.append(Question(item.item_id, item.question, image, item.image_sha256))
     if questions:
-        found = model_under_test.answer(questions)
+        try:
+            found = model_under_test.answer(questions)
+        except AnsweredInPartError as error:
+            found, problem = error.answers, error.problem
         results |= {question.item_id: answer for question, answer in zip(questions, found, strict=True)}
-    return [_prediction(item, results[item.item_id]) for item in items]
+    return [_prediction(item, results[item.item_id]) for item in items], problem
 
 
 def _prediction(item: Item, answer: str | Unanswered) -> Prediction:
