@@ -4,7 +4,7 @@ A model is anything with ``answer``: questions in, answers out. This module know
 """
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
@@ -14,9 +14,12 @@ from PIL import Image
 from pipeline.core.errors import DataError
 from pipeline.core.files import write_text
 from pipeline.core.progress import Progress
-from pipeline.data.images import ImageReader, decode
+from pipeline.data.images import MAX_PIXELS, ImageReader, decode, num_pixels
 from pipeline.evaluation.rows import Item, Prediction
 from pipeline.store.artifacts import WORK_FOLDER
+
+MAX_PIXELS_OF_A_BATCH = 4 * MAX_PIXELS
+"""Three gigabytes; sixteen photos of 44 million pixels."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,23 +99,44 @@ def _answer(
     model_under_test: ModelUnderTest, items: Sequence[Item], images: ImageReader
 ) -> tuple[list[Prediction], Exception | None]:
     """One batch, and what ended it before its time. An image that cannot be read fails its item alone."""
-    problem: Exception | None = None
     results: dict[str, str | Unanswered] = {}
-    questions = []
-    for item in items:
-        try:
-            image = None if item.image_sha256 is None else decode(images.read(item.image_sha256))
-        except DataError as error:
-            results[item.item_id] = Unanswered(str(error))
-            continue
-        questions.append(Question(item.item_id, item.question, image, item.image_sha256))
-    if questions:
+    for questions in _questions(items, images, results):
         try:
             found = model_under_test.answer(questions)
         except AnsweredInPartError as error:
-            found, problem = error.answers, error.problem
-        results |= {question.item_id: answer for question, answer in zip(questions, found, strict=True)}
-    return [_prediction(item, results[item.item_id]) for item in items], problem
+            results |= _by_item(questions, error.answers)
+            return [
+                _prediction(item, results[item.item_id]) for item in items if item.item_id in results
+            ], error.problem
+        results |= _by_item(questions, found)
+    return [_prediction(item, results[item.item_id]) for item in items], None
+
+
+def _questions(
+    items: Sequence[Item], images: ImageReader, failed: dict[str, str | Unanswered]
+) -> Iterator[list[Question]]:
+    """A batch with its images, as a whole unless they have very many pixels; what cannot be read goes to ``failed``."""
+    questions: list[Question] = []
+    pixels_held = 0
+    for item in items:
+        try:
+            content = None if item.image_sha256 is None else images.read(item.image_sha256)
+            wanted = 0 if content is None else num_pixels(content)
+            if questions and pixels_held + wanted > MAX_PIXELS_OF_A_BATCH:
+                yield questions
+                questions, pixels_held = [], 0
+            image = None if content is None else decode(content)
+        except DataError as error:
+            failed[item.item_id] = Unanswered(str(error))
+            continue
+        questions.append(Question(item.item_id, item.question, image, item.image_sha256))
+        pixels_held += wanted
+    if questions:
+        yield questions
+
+
+def _by_item(questions: Sequence[Question], answers: Sequence[str | Unanswered]) -> dict[str, str | Unanswered]:
+    return {question.item_id: answer for question, answer in zip(questions, answers, strict=True)}
 
 
 def _prediction(item: Item, answer: str | Unanswered) -> Prediction:

@@ -9,8 +9,9 @@ from pipeline.config.evaluation import BenchmarkConfig
 from pipeline.config.experiment import ShapesJaSource
 from pipeline.core.errors import DataError
 from pipeline.core.parquet import write_rows
-from pipeline.data.images import IMAGE_SCHEMA, ImageReader
+from pipeline.data.images import IMAGE_SCHEMA, ImageReader, num_pixels
 from pipeline.data.items import ITEM_SCHEMA
+from pipeline.evaluation import answers
 from pipeline.evaluation.answers import Question, Unanswered, answer_items, batches
 from pipeline.evaluation.predict import benchmark_items, select_items, write_predictions
 from pipeline.evaluation.rows import Item, read_predictions
@@ -267,3 +268,12 @@ def test_an_incomplete_benchmark_is_refused_before_the_model_is_loaded(store):
             generation=GenerationConfig(),
             directory=store.root,
         )
+
+
+def test_a_batch_of_very_large_images_is_asked_in_parts(images, tmp_path, monkeypatch):
+    one = num_pixels(images.read(IMAGE))
+    monkeypatch.setattr(answers, "MAX_PIXELS_OF_A_BATCH", 2 * one)
+    model, asked = Echo(), [item(str(number), image_sha256=IMAGE) for number in range(5)]
+    found = answer_items(model, [*asked, item("text")], images=images, batch_size=6, directory=tmp_path)
+    assert model.asked == [["0", "1"], ["2", "3"], ["4", "text"]]
+    assert [answer.prediction for answer in found] == ["「何ですか。」"] * 6
