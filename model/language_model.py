@@ -18,6 +18,7 @@ from transformers import (
 from transformers.activations import GELUTanh, NewGELUActivation
 
 from model.config import AttentionName, HubFolder, LlavaJpWeights, LlmConfig, LocalFolder, RandomLlm
+from model.config_limits import require_possible_sizes
 from model.disk.whole_files import require_whole
 from model.foreign_code import require_no_code
 from model.hub import guard_hub_answers
@@ -87,8 +88,10 @@ def _pretrained(weights: HubFolder | LocalFolder, **options: Any) -> PreTrainedM
     if isinstance(weights, LocalFolder):
         require_whole(weights.folder)
         require_no_code(weights.folder)
+        require_possible_sizes(weights.folder)
         return AutoModelForCausalLM.from_pretrained(weights.folder, trust_remote_code=False, **options)
     guard_hub_answers()
+    require_possible_sizes(weights.id, revision=weights.commit)
     return AutoModelForCausalLM.from_pretrained(weights.id, revision=weights.commit, trust_remote_code=False, **options)
 
 

@@ -6,6 +6,7 @@ from pathlib import Path
 import torch
 
 from model.config import Dtype
+from model.config_limits import ModelSizeError, read_record
 from model.disk.checkpoint import LoadedModel, load_model
 from model.disk.published import is_published, load_published
 from model.disk.release_folder import is_released, load_release
@@ -35,10 +36,13 @@ def load_any_model(folder: Path, *, device: torch.device, dtype: Dtype = "float3
         raise ModelFolderError(f"{folder} has no config.json, so it is not the folder of a model")
     require_whole(folder)
     try:
+        for part in (folder, folder / "llm", folder / "vision_tower"):
+            if (part / "config.json").is_file():
+                read_record(part / "config.json")
         require_no_code(folder, has_our_class=True)
         for part in PARTS:
             require_no_code(folder / part)
-    except ForeignCodeError as error:
+    except (ForeignCodeError, ModelSizeError) as error:
         raise ModelFolderError(str(error)) from error
     if is_published(folder):
         return load_published(folder, device=device, dtype=dtype)

@@ -35,6 +35,7 @@ from transformers import (
 )
 
 from model.config import Dtype, GridLayout, ImageConfig
+from model.config_limits import ModelSizeError, read_record
 from model.disk.checkpoint import CheckpointConfig, LoadedModel
 from model.disk.whole_files import ModelFolderError, require_whole, require_whole_weights
 from model.projector import Projector
@@ -146,7 +147,10 @@ def load_published_projector(folder: Path) -> Projector:
 def _record(folder: Path) -> dict[str, Any]:
     """The config, with everything refused that would give other results than the original."""
     require_whole(folder)
-    record: dict[str, Any] = json.loads((folder / "config.json").read_text(encoding="utf-8"))
+    try:
+        record = read_record(folder / "config.json")
+    except ModelSizeError as error:
+        raise ModelFolderError(str(error)) from error
     supported = {
         "mm_projector_type": ("mlp2x_gelu",),
         "mm_vision_select_layer": (FEATURE_LAYER,),

@@ -24,6 +24,7 @@ from transformers import (
 from transformers.image_utils import IMAGENET_STANDARD_MEAN, IMAGENET_STANDARD_STD, OPENAI_CLIP_MEAN, OPENAI_CLIP_STD
 
 from model.config import GridLayout, HubFolder, ImageConfig, LocalFolder, RandomVisionTower, VisionTowerConfig
+from model.config_limits import require_possible_sizes
 from model.disk.whole_files import require_whole
 from model.foreign_code import require_no_code
 from model.hub import guard_hub_answers
@@ -177,6 +178,7 @@ def load_vision_tower(name: str | Path, dtype: torch.dtype, **options: str) -> V
     """
     if isinstance(name, Path):
         require_whole(name)
+    require_possible_sizes(name, **options)
     model_class = model_class_of(AutoConfig.from_pretrained(name, trust_remote_code=False, **options), name)
     return VisionTower(
         model_class.from_pretrained(name, use_safetensors=True, dtype=dtype, trust_remote_code=False, **options)

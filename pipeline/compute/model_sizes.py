@@ -21,6 +21,7 @@ from model.config import (
     RandomVisionTower,
     VisionTowerConfig,
 )
+from model.config_limits import require_possible_sizes
 from model.disk.published import load_published_llm
 from model.disk.whole_files import ModelFolderError
 from model.foreign_code import require_no_code
@@ -76,6 +77,7 @@ def _vision_config(weights: HubFolder | LocalFolder) -> Any:
     if known := known_architecture(weights):
         return AutoConfig.for_model(**known)
     with explained_loading(weights):
+        _require_possible_sizes(weights)
         if isinstance(weights, HubFolder):
             guard_hub_answers()
             loaded = AutoConfig.from_pretrained(weights.id, revision=weights.revision, trust_remote_code=False)
@@ -84,6 +86,13 @@ def _vision_config(weights: HubFolder | LocalFolder) -> Any:
             loaded = AutoConfig.from_pretrained(weights.folder, trust_remote_code=False)
         model_class_of(loaded, weights.id if isinstance(weights, HubFolder) else weights.folder)
     return getattr(loaded, "vision_config", loaded)
+
+
+def _require_possible_sizes(weights: HubFolder | LocalFolder) -> None:
+    if isinstance(weights, HubFolder):
+        require_possible_sizes(weights.id, revision=weights.revision)
+    else:
+        require_possible_sizes(weights.folder)
 
 
 @contextmanager
@@ -119,6 +128,7 @@ def llm_architecture(config: LlmConfig) -> PreTrainedConfig:
             return AutoConfig.for_model(**known)
         if isinstance(weights, LlavaJpWeights):
             return load_published_llm(llava_jp_folder(weights)).config
+        _require_possible_sizes(weights)
         if isinstance(weights, HubFolder):
             guard_hub_answers()
             return AutoConfig.from_pretrained(weights.id, revision=weights.revision, trust_remote_code=False)

@@ -34,4 +34,4 @@ def within(seconds: float, exchange: Callable[[], T]) -> T:
     except TimeoutError:
         if found.done():
             raise
-        raise TooSlowError(f"no whole answer in {duration_text(seconds)}") from None
+    raise TooSlowError(f"no whole answer in {duration_text(seconds)}")

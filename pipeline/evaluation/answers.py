@@ -5,7 +5,7 @@ A model is anything with ``answer``: questions in, answers out. This module know
 
 import json
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
@@ -18,11 +18,14 @@ from pipeline.core.hashing import sha256_of_json
 from pipeline.core.progress import Progress
 from pipeline.core.wording import REPLACEMENT, whole_characters
 from pipeline.data.image_reader import ImageReader
-from pipeline.data.images import decode
+from pipeline.data.images import MAX_PIXELS, decode, num_pixels
 from pipeline.evaluation.rows import Item, Prediction
 from pipeline.store.artifacts import WORK_FOLDER
 
 log = logging.getLogger(__name__)
+
+MAX_PIXELS_OF_A_BATCH = 4 * MAX_PIXELS
+"""Three gigabytes; sixteen photos of 44 million pixels."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,11 +45,24 @@ class Unanswered:
     reason: str
 
 
+class AnsweredInPartError(Exception):
+    """Some questions were answered before ``problem`` came, which concerns all of them: they may have been paid for."""
+
+    def __init__(self, answers: Sequence[str | Unanswered], problem: Exception) -> None:
+        super().__init__(str(problem))
+        self.answers = answers
+        self.problem = problem
+
+
 class ModelUnderTest(Protocol):
     """A model that answers questions about images."""
 
     def answer(self, questions: Sequence[Question]) -> Sequence[str | Unanswered]:
-        """One answer for each question, in order; what concerns all of them is raised."""
+        """One answer for each question, in order; what concerns all of them is raised.
+
+        Raises:
+            AnsweredInPartError: the same, with the answers that there are.
+        """
 
 
 def answer_items(
@@ -68,9 +84,11 @@ def answer_items(
             missing = [item for item in batch if item.item_id not in answers]
             if not missing:
                 continue
-            new = _answer(model_under_test, missing, images)
+            new, problem = _answer(model_under_test, missing, images)
             file.write("".join(_line(answer) for answer in new if answer.prediction is not None))
             file.flush()
+            if problem:
+                raise problem
             answers |= {answer.item_id: answer for answer in new}
             progress.advance(len(new))
     progress.finish()
@@ -83,21 +101,48 @@ def batches(items: Sequence[Item], batch_size: int) -> list[list[Item]]:
     return [order[start : start + batch_size] for start in range(0, len(order), batch_size)]
 
 
-def _answer(model_under_test: ModelUnderTest, items: Sequence[Item], images: ImageReader) -> list[Prediction]:
-    """One batch. An image that cannot be read fails its item alone."""
+def _answer(
+    model_under_test: ModelUnderTest, items: Sequence[Item], images: ImageReader
+) -> tuple[list[Prediction], Exception | None]:
+    """One batch, and what ended it before its time. An image that cannot be read fails its item alone."""
     results: dict[str, str | Unanswered] = {}
-    questions = []
+    for questions in _questions(items, images, results):
+        try:
+            found = model_under_test.answer(questions)
+        except AnsweredInPartError as error:
+            results |= _by_item(questions, error.answers)
+            return [
+                _prediction(item, results[item.item_id]) for item in items if item.item_id in results
+            ], error.problem
+        results |= _by_item(questions, found)
+    return [_prediction(item, results[item.item_id]) for item in items], None
+
+
+def _questions(
+    items: Sequence[Item], images: ImageReader, failed: dict[str, str | Unanswered]
+) -> Iterator[list[Question]]:
+    """A batch with its images, as a whole unless they have very many pixels; what cannot be read goes to ``failed``."""
+    questions: list[Question] = []
+    pixels_held = 0
     for item in items:
         try:
-            image = None if item.image_sha256 is None else decode(images.read(item.image_sha256))
+            content = None if item.image_sha256 is None else images.read(item.image_sha256)
+            wanted = 0 if content is None else num_pixels(content)
+            if questions and pixels_held + wanted > MAX_PIXELS_OF_A_BATCH:
+                yield questions
+                questions, pixels_held = [], 0
+            image = None if content is None else decode(content)
         except DataError as error:
-            results[item.item_id] = Unanswered(str(error))
+            failed[item.item_id] = Unanswered(str(error))
             continue
         questions.append(Question(item.item_id, item.question, image, item.image_sha256))
+        pixels_held += wanted
     if questions:
-        found = model_under_test.answer(questions)
-        results |= {question.item_id: answer for question, answer in zip(questions, found, strict=True)}
-    return [_prediction(item, results[item.item_id]) for item in items]
+        yield questions
+
+
+def _by_item(questions: Sequence[Question], answers: Sequence[str | Unanswered]) -> dict[str, str | Unanswered]:
+    return {question.item_id: answer for question, answer in zip(questions, answers, strict=True)}
 
 
 def _prediction(item: Item, answer: str | Unanswered) -> Prediction:

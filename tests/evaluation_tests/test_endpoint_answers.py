@@ -17,8 +17,9 @@ from pipeline.config.measured import EndpointModel
 from pipeline.core.errors import ConfigError, EndpointError, TransientError
 from pipeline.core.retries import Patience
 from pipeline.core.settings import Settings
-from pipeline.evaluation.answers import Question, Unanswered
+from pipeline.evaluation.answers import Question, Unanswered, answer_items
 from pipeline.evaluation.models.endpoint import EndpointUnderTest, endpoint_of, host_of
+from pipeline.evaluation.rows import Item
 from tests.support.judge_server import Act, completion, refused
 
 GREEDY = GENERATION_PRESETS["greedy-256"]
@@ -128,6 +129,23 @@ def test_a_wrong_key_stops_at_once_and_is_not_told():
     ):
         model_under_test(url).answer(QUESTIONS)
     assert KEY not in str(raised.value)
+
+
+def test_what_was_answered_before_the_account_was_empty_is_kept(tmp_path):
+    def script(text, count):
+        return refused(429, "insufficient_quota", "no credit") if text == "何色ですか。" else completion("はい")
+
+    items = [
+        Item(benchmark="b", protocol="all", item_id=name, question=text, reference="")
+        for name, text in (("1", "何色ですか。"), ("2", "こんにちは。"))
+    ]
+    options = {"images": None, "batch_size": 2, "directory": tmp_path}
+    with serving(script) as (url, _), pytest.raises(EndpointError, match="has no credit left"):
+        answer_items(model_under_test(url), items, **options)
+    with serving(lambda text, _: completion("赤")) as (url, sent):
+        answers = answer_items(model_under_test(url), items, **options)
+    assert [answer.prediction for answer in answers] == ["赤", "はい"]
+    assert len(sent) == 1
 
 
 @pytest.mark.parametrize("preset", ["sakana", "heron"])

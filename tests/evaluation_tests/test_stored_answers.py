@@ -6,6 +6,7 @@ import pytest
 
 from pipeline.core.errors import DataError
 from pipeline.evaluation.answers import Question, Unanswered
+from pipeline.evaluation.models import stored
 from pipeline.evaluation.models.stored import StoredAnswersUnderTest, read_answers
 from pipeline.evaluation.rows import Item
 from tests.support.shared_data import shared_data
@@ -130,3 +131,10 @@ def test_json_too_deep_is_named_with_its_line(tmp_path):
     path.write_text("[" * 200_000)
     with pytest.raises(DataError, match=r"answers.jsonl, line 1 is not JSON"):
         read(path)
+
+
+def test_a_file_that_is_too_large_to_be_answers_is_not_read(tmp_path, monkeypatch):
+    monkeypatch.setattr(stored, "MAX_FILE_BYTES", 1000)
+    (tmp_path / "a.jsonl").write_text('"' + "x" * 2000)
+    with pytest.raises(DataError, match=r"a\.jsonl has 2\.0 kB; a file of answers has 1\.0 kB at most"):
+        stored.read_answers(tmp_path / "a.jsonl", items=[], all_items=[])

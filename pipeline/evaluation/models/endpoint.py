@@ -18,7 +18,7 @@ from pipeline.core.errors import ConfigError, EndpointError, TransientError
 from pipeline.core.retries import Patience
 from pipeline.core.settings import Settings
 from pipeline.data.images import data_url
-from pipeline.evaluation.answers import Question, Unanswered
+from pipeline.evaluation.answers import AnsweredInPartError, Question, Unanswered
 from pipeline.evaluation.inquiry import Inquiry, Reply
 from pipeline.evaluation.openai_client import OPENAI_URL, Endpoint, OpenAiJudge, Spending
 
@@ -78,6 +78,7 @@ class EndpointUnderTest:
 
         Raises:
             EndpointError: the endpoint would not answer any question.
+            AnsweredInPartError: the same, after it has answered some.
             TransientError: it answered none of these.
         """
         stop = threading.Event()
@@ -88,14 +89,23 @@ class EndpointUnderTest:
             finally:
                 stop.set()
                 pool.shutdown(wait=True, cancel_futures=True)
-        silent = [answer for answer in found if isinstance(answer, TransientError)]
-        if len(silent) == len(found):
-            raise silent[0]
-        return [Unanswered(str(answer)) if isinstance(answer, TransientError) else answer for answer in found]
+        problems = [answer for answer in found if isinstance(answer, Exception)]
+        final = next((problem for problem in problems if isinstance(problem, EndpointError)), None)
+        if len(problems) == len(found):
+            raise final or problems[0]
+        answers = [Unanswered(str(answer)) if isinstance(answer, Exception) else answer for answer in found]
+        if final:
+            raise AnsweredInPartError(answers, final)
+        return answers
 
-    def _ask(self, question: Question, stop: threading.Event) -> str | Unanswered | TransientError:
+    def _ask(self, question: Question, stop: threading.Event) -> str | Unanswered | TransientError | EndpointError:
+        if stop.is_set():
+            return TransientError("another question could not be answered, and so none can")
         try:
             reply = self._client.ask(self._inquiry(question), stop=stop)
+        except EndpointError as error:
+            stop.set()
+            return error
         except TransientError as error:
             return error
         return _answer(reply)

@@ -11,9 +11,12 @@ from pathlib import Path
 from typing import Any
 
 from pipeline.core.errors import DataError
-from pipeline.core.wording import first_few
+from pipeline.core.wording import first_few, size_text
 from pipeline.evaluation.answers import Question, Unanswered
 from pipeline.evaluation.rows import Item
+
+MAX_FILE_BYTES = 256 << 20
+"""A larger file does not hold the answers of a benchmark."""
 
 Answers = Mapping[str, str | Unanswered]
 
@@ -60,6 +63,10 @@ def read_answers(path: Path, *, items: Sequence[Item], all_items: Sequence[Item]
 def _text(path: Path) -> str:
     """The content without a byte order mark, its line ends as they are."""
     try:
+        if (num_bytes := path.stat().st_size) > MAX_FILE_BYTES:
+            raise DataError(
+                f"{path} has {size_text(num_bytes)}; a file of answers has {size_text(MAX_FILE_BYTES)} at most"
+            )
         return path.read_bytes().decode("utf-8-sig")
     except (OSError, UnicodeDecodeError) as error:
         raise DataError(f"{path} cannot be read: {error}") from error

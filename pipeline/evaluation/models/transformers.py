@@ -1,6 +1,5 @@
 """Any image-text-to-text model of Transformers as a model that answers questions, in batches padded on the left."""
 
-import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -18,6 +17,7 @@ from transformers import (
 from transformers.models.auto.configuration_auto import CONFIG_MAPPING
 
 from model.config import GenerationConfig
+from model.config_limits import ModelSizeError, read_record
 from model.conversation.template_bounds import bound_chat_templates
 from model.decoding import AnswerOnly, item_seed, logits_processors
 from model.disk.whole_files import require_whole
@@ -180,7 +180,9 @@ def require_loadable(folder: Path, *, trust_remote_code: bool) -> None:
     with explaining_damage():
         require_whole(folder)
     try:
-        config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
+        config = read_record(folder / "config.json")
+    except ModelSizeError as error:
+        raise ConfigError(str(error)) from error
     except (OSError, ValueError) as error:
         raise ConfigError(f"{folder} has no readable config.json, so it is not the folder of a model") from error
     name = config.get("model_type")

@@ -15,6 +15,7 @@ from sqlalchemy.engine import make_url
 from sqlalchemy.exc import SQLAlchemyError
 
 from pipeline.core.censoring import without_credentials
+from pipeline.core.deadlines import TooSlowError, within
 from pipeline.core.errors import ConfigError
 from pipeline.core.settings import Settings
 from pipeline.tracking.delivery import RefusedError, UnreachableError
@@ -33,7 +34,9 @@ REFUSALS = ("BAD_REQUEST", "INVALID_PARAMETER_VALUE", "RESOURCE_ALREADY_EXISTS",
 """MLflow's error codes that time does not cure. Credentials and a full disk can be mended: not among them."""
 REFUSING_STATUS = (400, 404, 405, 409, 413, 414, 415, 422)
 """The same for the transfer of files."""
-NOBODY_THERE = (ConnectionRefusedError, socket.gaierror, TimeoutError)
+NOBODY_THERE = (ConnectionRefusedError, socket.gaierror, TimeoutError, TooSlowError)
+SECONDS_FOR_AN_OPERATION = 300.0
+"""The client's own timeout is for the next bytes of an answer."""
 BUGS = (AssertionError, AttributeError, ImportError, LookupError, TypeError, ValueError)
 LARGEST_FLOAT = 1.7976931348623157e308
 """What the databases of MLflow hold for infinity."""
@@ -77,22 +80,25 @@ class MlflowServer:
             UnreachableError, RefusedError: it was not done, or the answer is not known.
         """
         try:
-            client = self._connected()
+            client = within(SECONDS_FOR_AN_OPERATION, self._connected)
         except Exception as error:  # also what looks final: nothing was asked that could be refused
             raise self._unreachable(error, may_be_done=False) from error
         try:
-            if operation.kind == "create":
-                self._create(client, operation, spool)
-            elif operation.run not in spool.runs:
-                raise RefusedError("its run could not be created")
-            else:
-                self._change(client, spool.runs[operation.run], operation, spool)
+            within(SECONDS_FOR_AN_OPERATION, lambda: self._do(client, operation, spool))
         except RefusedError:
             raise
         except Exception as error:  # whatever libraries raise: what is not clearly for ever is tried again
             if _is_for_ever(error):
                 raise RefusedError(self._censored(error)) from error
             raise self._unreachable(error) from error
+
+    def _do(self, client: MlflowClient, operation: Operation, spool: Spool) -> None:
+        if operation.kind == "create":
+            self._create(client, operation, spool)
+        elif operation.run not in spool.runs:
+            raise RefusedError("its run could not be created")
+        else:
+            self._change(client, spool.runs[operation.run], operation, spool)
 
     def _unreachable(self, error: BaseException, *, may_be_done: bool = True) -> UnreachableError:
         root = _root_of(error)
