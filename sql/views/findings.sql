@@ -2,7 +2,7 @@
 --
 -- fingerprint          varchar  the artifact that holds the finding
 -- step                 varchar  dataset (unreadable), translation, pretrain or finetune (left out of training, or cut)
--- dataset_fingerprint  varchar  the dataset of the record
+-- dataset_fingerprint  varchar  the dataset of the record: what samples and turns call fingerprint
 -- check                varchar  name of the check
 -- severity             varchar  reject or warn
 -- sample_id            varchar  the sample, null when the record has none
