@@ -8,7 +8,7 @@ export PREFECT_HOME ?= $(CURDIR)/.prefect
 export LLAVA_JP_STORE ?= $(CURDIR)/store
 export BENCH_EXTRA := import tomllib; print(*tomllib.load(open("pyproject.toml", "rb"))["project"]["optional-dependencies"]["bench"])
 
-.PHONY: help demo test test-rest test-gpu bench-data bench-encode bench-cache bench-train bench-eval lint deployments constraints clean
+.PHONY: help demo test test-rest test-gpu bench-data bench-checks bench-encode bench-cache bench-train bench-eval lint deployments constraints clean
 
 help:  ## what there is
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 16
@@ -36,6 +36,9 @@ test-gpu: .venv/installed  ## the tests that need a GPU
 
 bench-data: .venv/installed  ## ingestion and all checks on 1.2 million conversations, against datasets.map (half an hour)
 	@$(BIN)/python -m tests.benchmarks.bench_data
+
+bench-checks: .venv/installed  ## what the translation checks say about real texts (LLAVA_JP_SHARED, or OPTIONS=folder)
+	@$(BIN)/python -m tests.benchmarks.bench_checks $(OPTIONS)
 
 bench-encode: .venv/installed  ## images to features: images/s against the device's ceiling and the plain path
 	@$(BIN)/python -m tests.benchmarks.bench_encode
