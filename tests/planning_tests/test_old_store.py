@@ -36,7 +36,7 @@ def store(tmp_path_factory):
 
 
 MADE_ANEW = ("translation", "contamination", "features", "pretrain", "finetune", "predictions", "scores")
-"""Since then checks and question types are others, and the pixels of portrait images do not depend on Pillow's version."""
+"""Since then checks and question types are others, and pixels do not depend on Pillow's version."""
 
 
 def test_the_datasets_are_done_and_what_has_changed_is_to_do(config, store):
