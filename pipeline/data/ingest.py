@@ -32,7 +32,8 @@ def ingest(
             findings: list[Finding] = []
             for index, given in group:
                 record = llava_form(given).record
-                result, problem = normalise(record, record_index=index, default_source=default_source), []
+                result = normalise(record, record_index=index, default_source=default_source)
+                problem: list[Finding] = []
                 if originals and isinstance(result, Sample):  # before the id changes: by it an original is found
                     result, problem = originals.attach(result)
                 result, renamed_from = ids.name(result)
