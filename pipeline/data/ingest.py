@@ -33,7 +33,7 @@ def ingest(
             for index, given in group:
                 record = llava_form(given).record
                 result = normalise(record, record_index=index, default_source=default_source)
-                problem: list[Finding] = []
+                problem: list[tuple[str, str]] = []
                 if originals and isinstance(result, Sample):  # before the id changes: by it an original is found
                     result, problem = originals.attach(result)
                 result, renamed_from = ids.name(result)
