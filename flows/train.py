@@ -6,9 +6,7 @@ from flows.cache_features import cache_features
 from flows.prepare_data import prepare_data
 from flows.runtime.run import Run, experiment_run
 from pipeline.config.experiment import SMOKE, ExperimentConfig, ExperimentName
-from pipeline.core.settings import load_settings
 from pipeline.planning.steps import Role
-from pipeline.tracking.mlflow.registry import register_model
 
 
 @flow(name="train")
@@ -32,6 +30,5 @@ def train(run: Run) -> None:
 
 def register(run: Run) -> None:
     """Enter the model that a run has trained in MLflow's registry, with the scores it has by now."""
-    config = run.config
     if model := run.made.get(Role("finetune")):
-        register_model(load_settings(), experiment=config.name, description=config.description, model=model)
+        run.tracked.register(model, description=run.config.description, store=run.store)

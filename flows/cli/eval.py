@@ -4,8 +4,9 @@ from typing import Annotated, Literal
 
 import typer
 
-from flows.cli.compare import print_comparison, require_prefect
-from flows.cli.terminal import console, interrupted_by_schedulers, narrated
+from flows.cli.compare import flow_narrated, print_comparison, require_prefect
+from flows.cli.terminal import console, interrupted_by_schedulers
+from pipeline.core.settings import load_settings
 
 MODEL_HELP = (
     "An experiment, first digits of a fingerprint, a folder, owner/name@revision on the Hub; endpoint:NAME for a model "
@@ -43,6 +44,7 @@ def eval_model(
 ) -> None:
     """Measure a model with benchmarks: answers, scores, judgements. What is already done is not done again."""
     interrupted_by_schedulers()
+    from pipeline.evaluation.measure import require_reachable
     from pipeline.evaluation.models.parse import benchmarks_of, evaluation_of, model_of
 
     asked = benchmarks_of([one.strip() for one in benchmarks.split(",") if one.strip()], protocol)
@@ -57,10 +59,11 @@ def eval_model(
         batch_size=batch_size,
         overrides=[*judged, *(overrides or ())],
     )
+    require_reachable(evaluation.model, load_settings())
     require_prefect()
     from flows.evaluate_model import evaluate_model
 
     console.rule(f"[bold]{evaluation.name}", align="left")
-    with narrated():
+    with flow_narrated():
         comparison = evaluate_model(evaluation)
     print_comparison(comparison)

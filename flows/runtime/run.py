@@ -158,9 +158,9 @@ def evaluation_run(config: ModelEvaluation) -> Iterator[Run]:
     machine = _machine(settings, config.evaluation)
     store = machine.store
     require_free_name(config, store_root=store.root)
+    model = open_model_under_test(config.model, find=partial(find_model, settings=settings), settings=settings)
     pin_datasets(published_among([one.source for one in config.evaluation.benchmarks]), root=store.root)
     pin_hub_datasets(hub_datasets(config.evaluation), root=store.root)
-    model = open_model_under_test(config.model, find=partial(find_model, settings=settings), settings=settings)
     plan = plan_evaluation(config, model, settings)
     write_evaluation(config, plan, store_root=store.root)
     with _running(config, plan, machine, settings) as run:

@@ -10,9 +10,9 @@ import re
 from collections.abc import Callable, Sequence
 from itertools import product
 
-import jinja2
 from transformers import PreTrainedTokenizerBase
 
+from model.conversation.template_bounds import bound_chat_templates
 from model.conversation.templates import (
     IMAGE_TOKEN,
     ConversationLayout,
@@ -40,6 +40,7 @@ class ChatTemplate:
 
     def __init__(self, tokenizer: PreTrainedTokenizerBase) -> None:
         _check_source(tokenizer)
+        bound_chat_templates()
         self._tokenizer = tokenizer
         self._special = _special_tokens(tokenizer)
         self._layouts: dict[int, ConversationLayout] = {}
@@ -115,7 +116,7 @@ class ChatTemplate:
             rendered = self._tokenizer.apply_chat_template(
                 chat, tokenize=False, add_generation_prompt=add_generation_prompt, date_string=DATE
             )
-        except jinja2.TemplateError as error:
+        except Exception as error:  # a stranger's program raises what it likes
             raise TemplateError(f"the chat template refuses a conversation of {len(chat)} messages: {error}") from error
         assert isinstance(rendered, str)
         return rendered

@@ -6,10 +6,15 @@ from pathlib import Path
 import torch
 
 from model.config import Dtype
+from model.config_limits import ModelSizeError, read_record
 from model.disk.checkpoint import LoadedModel, load_model
-from model.disk.published import ModelFolderError, is_published, load_published
+from model.disk.published import is_published, load_published
 from model.disk.release_folder import is_released, load_release
+from model.foreign_code import ForeignCodeError, require_no_code
+from model.whole_files import ModelFolderError, require_whole, require_whole_json
 
+PARTS = ("llm", "vision_tower", "tokenizer")
+"""Folders in it that Transformers reads, where there are any."""
 OWN_FIELDS = {"images", "template"}
 """In the config.json that training writes."""
 
@@ -29,6 +34,16 @@ def load_any_model(folder: Path, *, device: torch.device, dtype: Dtype = "float3
     config = folder / "config.json"
     if not config.is_file():
         raise ModelFolderError(f"{folder} has no config.json, so it is not the folder of a model")
+    require_whole(folder)
+    try:
+        for part in (folder, folder / "llm", folder / "vision_tower"):
+            if (part / "config.json").is_file():
+                read_record(part / "config.json")
+        require_no_code(folder, has_our_class=True)
+        for name in PARTS:
+            require_no_code(folder / name)
+    except (ForeignCodeError, ModelSizeError) as error:
+        raise ModelFolderError(str(error)) from error
     if is_published(folder):
         return load_published(folder, device=device, dtype=dtype)
     if is_released(folder):
@@ -43,7 +58,12 @@ def load_any_model(folder: Path, *, device: torch.device, dtype: Dtype = "float3
 
 
 def is_known_layout(folder: Path) -> bool:
-    """Whether ``load_any_model`` knows the layout of a folder with a config.json; weights are not looked at."""
+    """Whether ``load_any_model`` knows the layout of a folder with a config.json; weights are not looked at.
+
+    Raises:
+        ModelFolderError: its config is damaged.
+    """
+    require_whole_json(folder / "config.json")
     if is_published(folder) or is_released(folder):
         return True
     return set(json.loads((folder / "config.json").read_text(encoding="utf-8"))) >= OWN_FIELDS

@@ -71,6 +71,10 @@ class Peak:
     is_measured: bool
     """Not in the table: the rate of this device's own matrix products, measured when the training began."""
 
+    def at_least(self, flops_per_second: float) -> "Peak":
+        """The same, unless it was measured while other programs ran: what was reached since was possible then."""
+        return Peak(max(self.flops_per_second, flops_per_second), True) if self.is_measured else self
+
 
 def device_peak(device: torch.device) -> Peak:
     """Of the device that trains: from the table, or measured where it is not in it, as on CPUs."""

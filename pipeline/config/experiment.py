@@ -9,7 +9,6 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Any, Literal
 
-import yaml
 from pydantic import Field, ValidationError, model_validator
 
 from model.config import (
@@ -28,6 +27,8 @@ from pipeline.config.datasets import LocalSource as LocalSource
 from pipeline.config.datasets import PublishedSource as PublishedSource
 from pipeline.config.datasets import ShapesJaSource as ShapesJaSource
 from pipeline.config.evaluation import EvaluationConfig
+from pipeline.config.names import Name
+from pipeline.config.yaml_text import read_yaml
 from pipeline.core.errors import ConfigError, _short, explain
 
 TOKENIZER_FOLDER = Path(str(files("pipeline.config") / "tokenizers"))
@@ -168,7 +169,7 @@ class StageConfig(Section):
 class ExperimentConfig(Section):
     """Everything that decides the result of an experiment."""
 
-    name: str = Field(pattern=r"^[\w.-]+$", description="name of the experiment")
+    name: Name = Field(pattern=r"^[\w.-]+$", description="name of the experiment")
     description: str = Field(description="one sentence")
     datasets: DatasetsConfig
     translation: TranslationChecksConfig = TranslationChecksConfig()
@@ -237,8 +238,8 @@ def _read(name_or_path: str, *, extended_by: tuple[str, ...] = ()) -> dict[str, 
         raise ConfigError(f"experiments extend each other in a circle: {' -> '.join([*extended_by, name_or_path])}")
     path = _experiment_file(name_or_path)
     try:
-        loaded = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        loaded = read_yaml(path.read_text(encoding="utf-8"), source=name_or_path)
+    except UnicodeDecodeError as error:
         raise ConfigError(f"{name_or_path} is not YAML: {error}") from error
     if not isinstance(loaded, dict):
         raise ConfigError(f"{name_or_path} must hold the fields of an experiment, not {_short(loaded)}")
@@ -318,7 +319,4 @@ def apply_override(values: dict[str, Any], override: str) -> None:
         section = section.setdefault(parent, {})
         if not isinstance(section, dict):
             raise ConfigError(f"--set {override!r}: {parent!r} is not a section")
-    try:
-        section[last] = yaml.safe_load(text)
-    except yaml.YAMLError as error:
-        raise ConfigError(f"--set {override!r}: the value is not YAML: {error}") from error
+    section[last] = read_yaml(text, source=f"--set {override!r}: the value")

@@ -11,7 +11,7 @@ from contextvars import ContextVar
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from pipeline.core.wording import duration_text, size_text
+from pipeline.core.wording import duration_text, rate_text, size_text
 
 log = logging.getLogger(__name__)
 
@@ -92,7 +92,7 @@ class Progress:
         """Say how long it took."""
         seconds = time.monotonic() - self._started
         count = self.done - self._start
-        rate = f", {self._amount(count / seconds)}/s" if seconds > 0 and count else ""
+        rate = f", {self._rate(count / seconds)}" if seconds > 0 and count else ""
         done = self._amount(self.done)
         log.info("%s: %s in %s%s%s", self.name, done, duration_text(seconds), rate, f", {note}" if note else "")
 
@@ -103,11 +103,12 @@ class Progress:
         done = self._amount(self.done) if self.unit == BYTES else str(self.done)
         parts = [f"{self.name}: {done}/{self._amount(self.total)} ({100 * self.done / max(self.total, 1):.0f}%)"]
         if rate > 0:
-            parts.append(f"{self._amount(rate)}/s, {duration_text((self.total - self.done) / rate)} left")
+            parts.append(f"{self._rate(rate)}, {duration_text((self.total - self.done) / rate)} left")
         return ", ".join([*parts, note] if note else parts)
 
-    def _amount(self, count: float) -> str:
-        """``400 images``, ``61.3 images``; bytes in units that can be read."""
-        if self.unit == BYTES:
-            return size_text(count)
-        return f"{count if isinstance(count, int) else format(count, '.1f')} {self.unit}"
+    def _amount(self, count: int) -> str:
+        """``400 images``; bytes in units that can be read."""
+        return size_text(count) if self.unit == BYTES else f"{count} {self.unit}"
+
+    def _rate(self, per_second: float) -> str:
+        return f"{size_text(per_second)}/s" if self.unit == BYTES else rate_text(per_second, self.unit)

@@ -15,11 +15,14 @@ from typing import IO, Any
 from pipeline.core.errors import DataError
 from pipeline.core.files import ending_of
 from pipeline.core.progress import BYTES, Progress
+from pipeline.core.wording import size_text
 
 LINE_ENDINGS = ("jsonl", "ndjson")
 CHUNK_BYTES = 1 << 20
 MAX_RECORD_CHARACTERS = 64 << 20
 """A longer record of an array is taken for a missing quote or bracket."""
+MAX_LINE_BYTES = 64 << 20
+"""A longer line of a ``.jsonl`` file is no record."""
 LOOK_AHEAD = 3
 """Characters after a number that show that it has ended: ``1`` may go on as ``1e+5``."""
 
@@ -82,14 +85,28 @@ def _lines(path: Path, file: IO[bytes], advance: Advance) -> Iterator[Any]:
     if file.peek(16).removeprefix(codecs.BOM_UTF8).lstrip()[:1] == b"[":  # type: ignore[attr-defined]
         raise DataError(f"{path} holds a JSON array, not one record per line; name it .json")
     unreported = 0
-    for line in file:
-        unreported += len(line)
+    for line, num_bytes in _bounded_lines(file):
+        unreported += num_bytes
         if unreported >= CHUNK_BYTES:
             advance(unreported)
             unreported = 0
-        if line.strip():
+        if num_bytes > len(line):
+            yield json.JSONDecodeError(f"the line is longer than {size_text(MAX_LINE_BYTES)}", "", 0)
+        elif line.strip():
             yield _parsed(line)
     advance(unreported)
+
+
+def _bounded_lines(file: IO[bytes]) -> Iterator[tuple[bytes, int]]:
+    """Each line and its length; of one that is too long only the beginning."""
+    while line := file.readline(MAX_LINE_BYTES + 1):
+        num_bytes = len(line)
+        piece = line if num_bytes > MAX_LINE_BYTES else b"\n"
+        line = line[:MAX_LINE_BYTES]
+        while piece and not piece.endswith(b"\n"):
+            piece = file.readline(CHUNK_BYTES)
+            num_bytes += len(piece)
+        yield line, num_bytes
 
 
 def _parsed(line: bytes) -> Any:
@@ -148,7 +165,8 @@ class _Array:
                 is_too_long = len(self._text) - self._place > MAX_RECORD_CHARACTERS
                 if is_too_long or isinstance(error, RecursionError) or not self._read_on():
                     problem, place = getattr(error, "msg", str(error)), getattr(error, "pos", self._place)
-                    raise self._not_json(problem, index, place) from error
+                    size = f"; the record is longer than {size_text(MAX_RECORD_CHARACTERS)}" if is_too_long else ""
+                    raise self._not_json(problem, index, place, note=size) from error
                 continue
             if end + LOOK_AHEAD <= len(self._text) or not self._read_on():
                 self._place = end
@@ -178,8 +196,8 @@ class _Array:
         self._place = 0
         return True
 
-    def _not_json(self, problem: str, index: int, place: int | None = None) -> DataError:
+    def _not_json(self, problem: str, index: int, place: int | None = None, note: str = "") -> DataError:
         """``place`` is where in the window the problem lies; else where reading is."""
         place = self._place if place is None else place
         around = self._text[max(0, place - 30) : place + 30]
-        return DataError(f"{self._path} is not JSON: {problem}, at record {index} near {around!r}")
+        return DataError(f"{self._path} is not JSON: {problem}, at record {index} near {around!r}{note}")

@@ -93,7 +93,7 @@ class Settings(BaseSettings):
 
     @property
     def mlflow_uri(self) -> str:
-        return self.tracking_uri or f"sqlite:///{self.store_root / 'mlflow.db'}"
+        return self.tracking_uri or sqlite_uri(self.store_root / "mlflow.db")
 
     @property
     def effective_num_decoders(self) -> int:
@@ -109,6 +109,20 @@ class Settings(BaseSettings):
                 f"LLAVA_JP_OFFLOAD={self.offload} needs LLAVA_JP_ZERO_STAGE={least} or more, not {self.zero_stage}"
             )
         return self
+
+
+def sqlite_uri(path: Path) -> str:
+    """The address of a SQLite database, whatever signs its path has.
+
+    MLflow makes the folder of what follows ``sqlite:///`` as it stands there, so a path with ``%20`` or ``?``, which
+    has to be quoted, names the driver as well.
+    """
+    from sqlalchemy import URL, make_url  # the commands that need no MLflow start without it
+
+    joined = f"sqlite:///{path}"
+    if make_url(joined).render_as_string() == URL.create("sqlite", database=str(path)).render_as_string():
+        return joined
+    return URL.create("sqlite+pysqlite", database=str(path)).render_as_string()
 
 
 def load_settings() -> Settings:

@@ -5,15 +5,17 @@ import hashlib
 from collections.abc import Iterable, Iterator
 from functools import lru_cache
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
+import pyarrow as pa
 import pyarrow.parquet as pq
 
-from pipeline.core.errors import DataError, TransientError
+from pipeline.core.errors import DataError, StoreError, TransientError
 from pipeline.store.file_digests import FileDigests
 from pipeline.store.image_folders import image_folder_of
 from pipeline.store.manifest import Manifest
 
+IMAGES_FILE = "images.parquet"
 GONE = (errno.ENOENT, errno.ENOTDIR, errno.EISDIR, errno.EACCES, errno.EPERM, errno.ELOOP, errno.ENAMETOOLONG)
 """What opening a file says when time will not bring it back."""
 
@@ -39,12 +41,12 @@ class ImageReader:
         self._seen: list[FileDigests] = []
         for dataset in datasets:
             self._seen.append(FileDigests(dataset.directory.parents[2]))
-            folder, table = image_folder_of(dataset), pq.ParquetFile(dataset.path("images.parquet"))
+            folder, path = image_folder_of(dataset), dataset.directory / IMAGES_FILE
+            table = _opened(path)
             for group in range(table.num_row_groups):
-                rows = table.read_row_group(group, columns=["image", "image_sha256", "file", "status"]).to_pylist()
-                for row in rows:
+                for row in _rows(table, path, group, ["image", "image_sha256", "file", "status"]):
                     if row["status"] == "ok" and row["file"] is None:
-                        self._groups[row["image_sha256"]] = (dataset.path("images.parquet"), group)
+                        self._groups[row["image_sha256"]] = (path, group)
                     elif row["status"] == "ok":
                         self._files[row["image_sha256"]] = _Place(folder, row["file"], row["image"])
 
@@ -57,10 +59,15 @@ class ImageReader:
 
         Raises:
             DataError: the file has gone or has changed since the dataset was prepared, and is nowhere else.
+            StoreError: the bytes that lie in the dataset were changed.
             TransientError: the disk or the network does not give it now.
         """
         if image_sha256 in self._groups:
-            return _images_of_group(*self._groups[image_sha256])[image_sha256]
+            table, group = self._groups[image_sha256]
+            content = _images_of_group(table, group).get(image_sha256, b"")
+            if hashlib.sha256(content).hexdigest() != image_sha256:
+                raise _damaged(table, f"the bytes of image {image_sha256} have another sha256")
+            return content
         place, problem = self._files[image_sha256], None
         for path in self._candidates(image_sha256):
             try:
@@ -90,5 +97,34 @@ class ImageReader:
 @lru_cache(maxsize=4)
 def _images_of_group(table: Path, group: int) -> dict[str, bytes]:
     """The usable images of a group of rows, by their sha256; the last groups are kept, as neighbours come together."""
-    rows = pq.ParquetFile(table).read_row_group(group, columns=["image_sha256", "bytes"]).to_pylist()
+    rows = _rows(_opened(table), table, group, ["image_sha256", "bytes"])
     return {row["image_sha256"]: row["bytes"] for row in rows if row["bytes"] is not None}
+
+
+def _rows(table: pq.ParquetFile, path: Path, group: int, columns: list[str]) -> list[dict[str, Any]]:
+    """Some columns of a group of rows; the checksums of the pages are compared, where the table has them."""
+    try:
+        rows: list[dict[str, Any]] = table.read_row_group(group, columns=columns).to_pylist()
+    except (OSError, pa.ArrowException, ValueError) as error:
+        raise _damaged(path, error) from error
+    return rows
+
+
+def _opened(table: Path) -> pq.ParquetFile:
+    try:
+        return pq.ParquetFile(table, metadata=_footer(table), page_checksum_verification=True)
+    except (OSError, pa.ArrowException) as error:
+        raise _damaged(table, error) from error
+
+
+@lru_cache(maxsize=8)
+def _footer(table: Path) -> pq.FileMetaData:
+    """Of a large table it takes longer to read than a group of rows."""
+    return pq.read_metadata(table)
+
+
+def _damaged(table: Path, problem: object) -> StoreError:
+    return StoreError(
+        f"{table} is not as it was published: {problem}. `llava-jp discard {table.parent.name}` forgets the dataset; "
+        "the next run prepares it again, or `llava-jp pull` brings a copy"
+    )

@@ -20,13 +20,17 @@ from PIL import ExifTags, Image, UnidentifiedImageError
 
 from pipeline.core.errors import DataError
 from pipeline.core.named_files import NamedFiles, relative_name
+from pipeline.core.pixel_budget import MOST_PIXELS, pixel_budget
 from pipeline.core.tables import row_of, schema_of
 from pipeline.data.picture_signatures import Signature, signatures_of
 
-MAX_PIXELS = 178_956_970
+MAX_PIXELS = MOST_PIXELS
 """A larger image is taken for a decompression bomb; half a gigabyte as RGB, and where Pillow too refuses."""
 MAX_FILE_BYTES = 1 << 30
 """A larger file is not read."""
+
+PHOTO_FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF", "AVIF")
+"""What bytes from outside may be. Pillow has forty decoders more; that of EPS starts Ghostscript."""
 
 Content = bytes
 
@@ -80,7 +84,12 @@ def inspect_file(image: str, *, folder: NamedFiles) -> ImageRecord:
 
 
 def inspect_bytes(image: str, content: bytes) -> ImageRecord:
-    """Decode one image that is kept inside the dataset."""
+    """Decode one image that is kept inside the dataset; threads wait for each other where images are large."""
+    with pixel_budget().taking(num_pixels(content)):
+        return _inspected(image, content)
+
+
+def _inspected(image: str, content: bytes) -> ImageRecord:
     sha256 = hashlib.sha256(content).hexdigest()
     try:
         pixels, file_format = _decoded(content)
@@ -95,6 +104,17 @@ def data_url(content: bytes) -> str:
     """A PNG or JPEG file as a URL that carries it."""
     kind = "png" if content.startswith(b"\x89PNG") else "jpeg"
     return f"data:image/{kind};base64,{base64.b64encode(content).decode('ascii')}"
+
+
+def num_pixels(content: bytes) -> int:
+    """The pixels that decoding an image file makes, from its header; none where it is refused."""
+    Image.MAX_IMAGE_PIXELS = None  # as below
+    try:
+        with Image.open(io.BytesIO(content)) as image:
+            announced: int = image.width * image.height
+    except Exception:  # decoding says what is wrong with it
+        return 0
+    return announced if announced <= MAX_PIXELS else 0
 
 
 def decode(content: bytes) -> Image.Image:
@@ -116,15 +136,17 @@ def _decoded(content: bytes) -> tuple[Image.Image, str | None]:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # Pillow warns of odd metadata
-            with Image.open(io.BytesIO(content)) as image:
+            with Image.open(io.BytesIO(content), formats=PHOTO_FORMATS) as image:
                 if image.width * image.height > MAX_PIXELS:
                     raise DataError(f"{image.width}x{image.height} pixels are more than {MAX_PIXELS}")
                 image.load()
                 return _as_rgb(_upright(image)), image.format
     except UnidentifiedImageError as error:
-        raise DataError("not an image in a known format") from error
-    except (OSError, SyntaxError, ValueError, EOFError) as error:
-        raise DataError(f"not a whole image: {error}") from error
+        raise DataError(f"not an image in a known format ({', '.join(PHOTO_FORMATS)})") from error
+    except DataError:
+        raise
+    except Exception as error:  # decoders raise what they like for damaged bytes: RuntimeError, MemoryError, TypeError
+        raise DataError(f"not a whole image: {error or type(error).__name__}") from error
 
 
 def _upright(image: Image.Image) -> Image.Image:

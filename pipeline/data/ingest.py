@@ -32,7 +32,8 @@ def ingest(
             findings: list[Finding] = []
             for index, given in group:
                 record = llava_form(given).record
-                result, problem = normalise(record, record_index=index, default_source=default_source), []
+                result = normalise(record, record_index=index, default_source=default_source)
+                problem: list[tuple[str, str]] = []
                 if originals and isinstance(result, Sample):  # before the id changes: by it an original is found
                     result, problem = originals.attach(result)
                 result, renamed_from = ids.name(result)
@@ -54,15 +55,18 @@ class _UniqueIds:
 
     def __init__(self) -> None:
         self._first: dict[str, int] = {}
+        self._next: dict[str, int] = {}
+        """The number to try first for a repeated id: those below it are taken."""
 
     def name(self, result: Record) -> tuple[Record, str | None]:
         """The result under an id of its own; why, when that is not the id of the record."""
         given = result.sample_id
         if given is None or self._first.setdefault(given, result.record_index) == result.record_index:
             return result, None
-        number = 2
+        number = self._next.get(given, 2)
         while (renamed := f"{given}#{number}") in self._first:
             number += 1
+        self._next[given] = number + 1
         self._first[renamed] = result.record_index
         evidence = f"{given} is also record {self._first[given]}; this one is {renamed}"
         return replace(result, sample_id=renamed), evidence

@@ -6,6 +6,9 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from pipeline.core.hashing import sha256_of_json
 
+CUT_OFF = "length"
+"""The finish reason of a reply that its length limit ended."""
+
 
 class Inquiry(BaseModel):
     """What a judge is asked. ``repeat`` and ``attempt`` are not sent: they tell equal inquiries apart."""
@@ -33,6 +36,8 @@ class Reply(BaseModel):
 
     text: str | None
     """None when it refused; ``refusal`` says why."""
+    is_escaped: bool = False
+    """The text had characters that no file holds, such as half a surrogate pair; they stand as ``\\ud83d``."""
     refusal: str | None = None
     served_model: str | None = None
     """The model's name in the reply: what an alias stood for."""
@@ -42,3 +47,8 @@ class Reply(BaseModel):
     started_at: float
     """Seconds since the epoch."""
     seconds: float
+
+    @property
+    def is_cut_off(self) -> bool:
+        """Its length limit ended it before there was any text; asking again would bring the same."""
+        return self.finish_reason == CUT_OFF and self.text is not None and not self.text.strip()

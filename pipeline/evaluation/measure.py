@@ -79,7 +79,12 @@ class ModelToMeasure:
             asked["generation"] = generation.model_dump(mode="json")
         if self.is_on_device:
             asked["batch_size"] = evaluation.batch_size
-        return measured_request(benchmark, asked=asked, dataset_fingerprint=dataset_fingerprint)
+        return measured_request(
+            benchmark,
+            asked=asked,
+            dataset_fingerprint=dataset_fingerprint,
+            is_checkpoint=isinstance(self.config, CheckpointModel),
+        )
 
     def _identity(self, benchmark: BenchmarkConfig, identities: Identities) -> Mapping[str, Any]:
         if isinstance(self.config, StoredModel):
@@ -138,11 +143,23 @@ def open_model_under_test(
             return _stored(config)
 
 
+def require_reachable(config: ModelUnderTestConfig, settings: Settings) -> None:
+    """Check what needs no asking: that something says where a model behind an endpoint is.
+
+    Raises:
+        ConfigError: nothing does.
+    """
+    if isinstance(config, EndpointModel):
+        from pipeline.evaluation.models.endpoint import endpoint_of
+
+        endpoint_of(config, settings)
+
+
 def _checkpoint(config: CheckpointModel, source: ModelSource, identities: Identities) -> ModelToMeasure:
     def load(benchmark: BenchmarkConfig, generation: GenerationConfig, dataset: Manifest) -> ModelUnderTest:
         from pipeline.evaluation.models.checkpoint import CheckpointUnderTest  # torch is loaded only when there is work
 
-        return CheckpointUnderTest(source.folder, generation, dtype=config.dtype)
+        return CheckpointUnderTest(source.intact_folder(), generation, dtype=config.dtype)
 
     what = {**_identity_of(source, identities), **unless_float32(config.dtype)}
     return ModelToMeasure(config, what, load, manifest=source.manifest)

@@ -5,19 +5,25 @@ What time may cure is waited for here and not in the client, which waits a minut
 
 from __future__ import annotations
 
-import json
 import logging
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any, Protocol
 from urllib.parse import urlsplit
 
+import httpx2
+
+from pipeline.core.bounded_http import IDENTITY, AnswerTooLargeError, bounding
+from pipeline.core.censoring import censored, without_credentials
+from pipeline.core.deadlines import TooSlowError, within
 from pipeline.core.errors import ConfigError, JudgeError, PipelineError, TransientError
 from pipeline.core.retries import Patience, TryAgainError, retry_after
+from pipeline.core.wording import encodable
+from pipeline.evaluation.chat_completion import most_tokens, read_completion, tokens_of
 from pipeline.evaluation.inquiry import Inquiry, Reply
 
 if TYPE_CHECKING:
@@ -33,6 +39,8 @@ NO_MONEY_CODES = ("insufficient_quota", "billing_hard_limit_reached")
 REFUSED_CODES = ("content_filter", "context_length_exceeded", "string_above_max_length")
 """Codes of a status 400 that is about one text; others are about all requests."""
 MAX_MESSAGE_CHARACTERS = 300
+MAX_ANSWER_BYTES = 16 << 20
+"""A longer answer is no reply: a million tokens have a quarter of it."""
 
 
 class Judge(Protocol):
@@ -81,7 +89,7 @@ class Endpoint:
     @property
     def host(self) -> str:
         """For messages: a URL may carry a password."""
-        return urlsplit(self.base_url).netloc.rpartition("@")[2]
+        return urlsplit(without_credentials(self.base_url)).netloc
 
 
 def judge_of(settings: Settings) -> OpenAiJudge | None:
@@ -117,8 +125,14 @@ class OpenAiJudge:
         self.spending = spending
         self.max_concurrency = endpoint.max_concurrency
         self._first_trouble = threading.Lock()  # taken once, by whoever says it
+        seconds = endpoint.patience.timeout
         self._client = openai.OpenAI(
-            base_url=endpoint.base_url, api_key=endpoint.api_key, timeout=endpoint.patience.timeout, max_retries=0
+            base_url=endpoint.base_url,
+            api_key=endpoint.api_key,
+            timeout=httpx2.Timeout(seconds, connect=seconds / 2),  # so that it is known that nothing was sent
+            max_retries=0,
+            default_headers=IDENTITY,
+            http_client=openai.DefaultHttpxClient(event_hooks=bounding(max_bytes=MAX_ANSWER_BYTES, seconds=seconds)),
         )
 
     def ask(self, inquiry: Inquiry, *, stop: threading.Event) -> Reply:
@@ -147,8 +161,7 @@ class OpenAiJudge:
         started = time.time()
         with self.spending.charging(most) as charge:
             try:
-                response = self._client.chat.completions.with_raw_response.create(**sent)
-                reply = _reply(response.text, started=started)
+                reply = read_completion(self._exchange(sent), started=started)
             except openai.APIStatusError as error:
                 charge.num_tokens = 0  # an error costs nothing
                 reply = Reply(
@@ -162,6 +175,22 @@ class OpenAiJudge:
                 if (cost := tokens_of(reply)) is not None:
                     charge.num_tokens = cost
         return reply
+
+    def _exchange(self, sent: Mapping[str, Any]) -> bytes:
+        """The body of the answer to a request.
+
+        Raises:
+            TryAgainError: it did not come in time.
+            TransientError: it is too long. It was paid for, and the next would be as long.
+        """
+        create: Callable[..., Any] = self._client.chat.completions.with_raw_response.create
+        try:
+            content: bytes = within(self.endpoint.patience.timeout, lambda: create(**sent)).content
+        except TooSlowError as error:
+            raise TryAgainError(str(error)) from error
+        except AnswerTooLargeError as error:
+            raise TransientError(f"{self.endpoint.host} cannot be read: {error}") from error
+        return content
 
     def _refusal(self, error: openai.APIStatusError) -> str:
         """Why the endpoint does not want to reply to this text.
@@ -192,49 +221,12 @@ class OpenAiJudge:
         body = getattr(error, "body", None)
         message = body.get("message") if isinstance(body, dict) else None
         text = " ".join(str(message or error or type(error).__name__).split())
-        return text.replace(self.endpoint.api_key, "***")[:MAX_MESSAGE_CHARACTERS]
+        return encodable(censored(text, self.endpoint.api_key, self.endpoint.base_url))[:MAX_MESSAGE_CHARACTERS]
 
 
 def _was_sent(error: openai.APIConnectionError) -> bool:
     """Whether the request may have arrived, and so may be charged for."""
-    import httpx2
-
     return not isinstance(error.__cause__, httpx2.ConnectError | httpx2.ConnectTimeout | httpx2.PoolTimeout)
-
-
-def _reply(body: str, *, started: float) -> Reply:
-    """Read a chat completion by hand: servers differ in what they leave out.
-
-    Raises:
-        TryAgainError: it is none.
-    """
-    try:
-        content: Any = json.loads(body)
-        choice = content["choices"][0]
-        text, refusal = choice["message"].get("content"), choice["message"].get("refusal")
-        usage = content.get("usage") or {}
-        if text is None and refusal is None and choice.get("finish_reason") == "content_filter":
-            refusal = "the content filter"
-        if text is None and refusal is None:
-            raise ValueError("it has no content")
-        return Reply(
-            text=text,
-            refusal=refusal if text is None else None,
-            served_model=content.get("model"),
-            finish_reason=choice.get("finish_reason"),
-            input_tokens=usage.get("prompt_tokens"),
-            output_tokens=usage.get("completion_tokens"),
-            started_at=started,
-            seconds=time.time() - started,
-        )
-    except (ValueError, LookupError, TypeError, AttributeError) as error:
-        start = " ".join(body[:60].split())
-        raise TryAgainError(f"its answer is no chat completion ({type(error).__name__}): {start!r}") from error
-
-
-LENGTH_LIMITS = ("max_tokens", "max_completion_tokens")
-TOKENS_AROUND = 64
-"""For the marks that a chat template puts around two messages."""
 
 
 class CeilingReachedError(Exception):
@@ -281,17 +273,3 @@ class Spending:
 
     def _fits(self, most: int) -> bool:
         return self.ceiling is None or self.spent + self._reserved + most <= self.ceiling
-
-
-def most_tokens(inquiry: Inquiry) -> int:
-    """What an inquiry and its reply cost at most: no tokenizer in use makes more tokens than bytes."""
-    num_bytes = sum(len(str(message["content"]).encode()) for message in inquiry.messages)
-    longest_reply = max(int(inquiry.sampling.get(name, 0)) for name in LENGTH_LIMITS)
-    return num_bytes + TOKENS_AROUND + longest_reply
-
-
-def tokens_of(reply: Reply) -> int | None:
-    """What a reply cost, if the endpoint tells."""
-    if reply.input_tokens is None or reply.output_tokens is None:
-        return None
-    return reply.input_tokens + reply.output_tokens

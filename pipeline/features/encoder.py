@@ -18,8 +18,9 @@ from torch.utils.data import DataLoader, Dataset
 from model.config import ImageConfig
 from model.vision.tower import VisionTower, pixels_of
 from pipeline.core.errors import ConfigError, DataError
+from pipeline.core.pixel_budget import pixel_budget, renew_pixel_budget
 from pipeline.data.image_reader import ImageReader
-from pipeline.data.images import decode
+from pipeline.data.images import decode, num_pixels
 from pipeline.features.shards import EncodedImages, FailedImage
 from pipeline.features.storage import FeatureShape, pack
 
@@ -74,15 +75,26 @@ class BatchesOfShards(Dataset[DecodedImages]):
         keys, sizes, pixels, failures = [], [], [], []
         for key in wanted:
             try:
-                image = decode(self._images.read(key))
+                size, resized = decoded_pixels(self._images.read(key), image_size=self._image_size)
             except DataError as error:
                 failures.append(FailedImage(key, str(error)))
                 continue
             keys.append(key)
-            sizes.append(image.size)
-            pixels.append(pixels_of(image, image_size=self._image_size))
+            sizes.append(size)
+            pixels.append(resized)
         stacked = torch.stack(pixels) if pixels else torch.zeros(0, 3, 0, 0, dtype=torch.uint8)
         return DecodedImages(shard, tuple(keys), tuple(sizes), stacked, tuple(failures))
+
+
+def decoded_pixels(content: bytes, *, image_size: int) -> tuple[tuple[int, int], torch.Tensor]:
+    """An image's own size, and its pixels as the tower takes them; who decodes beside it waits where it is large.
+
+    Raises:
+        DataError: it is no image that can be used.
+    """
+    with pixel_budget().taking(num_pixels(content)):
+        image = decode(content)
+        return image.size, pixels_of(image, image_size=image_size)
 
 
 def decoded_batches(
@@ -95,6 +107,7 @@ def decoded_batches(
     Raises:
         ConfigError: the processes cannot hand over so many images.
     """
+    renew_pixel_budget()  # made here, it is that of all decoders
     if num_decoders:
         num_ahead = min(len(batches), num_decoders * BATCHES_AHEAD) * num_processes
         _require_shared_memory(num_ahead * IMAGES_PER_BATCH * 3 * image_size**2)

@@ -1,6 +1,6 @@
 """Encodes the shards of a job: every process its part, or any other part of them. Runs in worker processes.
 
-By hand, on as many machines as share the store: ``RANK=0 WORLD_SIZE=4 python -m pipeline.compute.worker job.json``
+By hand, on as many machines as share the store: ``RANK=0 WORLD_SIZE=4 python -P -m pipeline.compute.worker job.json``
 and so on.
 """
 

@@ -7,9 +7,10 @@ from pathlib import Path
 from huggingface_hub import HfApi
 from huggingface_hub.errors import HfHubHTTPError, HTTPError  # type: ignore[attr-defined]
 
+from pipeline.core.censoring import censored
 from pipeline.core.errors import ConfigError, TransientError
 from pipeline.data.download.http import BUSY_STATUSES
-from pipeline.data.download.hub import endpoint, token
+from pipeline.data.download.hub import bound_answers, endpoint, token
 
 REPOSITORY = re.compile(r"[\w.-]+/[\w.-]+")
 
@@ -36,6 +37,7 @@ def publish_folder(folder: Path, repo: str, *, is_private: bool, message: str) -
         ConfigError: there is no token, or it may not write there.
         TransientError: the Hub does not answer.
     """
+    bound_answers()
     api = HfApi(endpoint=endpoint(), token=require_access(repo))
     num_bytes = sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
     log.info("publish %s: %.1f MB to %s/%s", folder.name, num_bytes / 1e6, endpoint(), repo)
@@ -68,4 +70,4 @@ def _cause(error: RuntimeError) -> str:
 
 
 def _reason(error: HfHubHTTPError) -> str:
-    return error.server_message or str(error).splitlines()[0]
+    return censored(error.server_message or str(error).splitlines()[0])

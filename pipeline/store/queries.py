@@ -11,7 +11,7 @@ import glob
 import math
 import re
 from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Sequence
-from contextlib import closing
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -20,7 +20,8 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 import pyarrow as pa
 
 from pipeline.core.errors import QueryError
-from pipeline.store.sql_files import Parameter, SqlFile, all_macros, sql_files
+from pipeline.store.artifacts import ArtifactStore, read_manifest
+from pipeline.store.sql_files import Parameter, SqlFile, all_macros, checked_tables, sql_files
 
 if (
     TYPE_CHECKING
@@ -32,8 +33,12 @@ CHECK_MEMORY = "5GiB"
 
 READ_ONCE = ("manifests",)
 """Views that a question reads once, because they open a file for every artifact and most other views stand on them."""
-NAMED_BY_CHECKS = ("experiment_steps", "findings", "feature_shards")
-"""Views that tell whether the value of a parameter exists."""
+NAMED_BY_CHECKS: Mapping[str, tuple[str, ...]] = {
+    "experiment_steps": ("experiment", "experiments"),
+    "findings": ("check",),
+    "feature_shards": ("encoder",),
+}
+"""Views that tell whether the value of a parameter exists, with the types of such parameters."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,10 +71,12 @@ def run_query(name: str, *, store_root: Path, parameters: Mapping[str, str]) -> 
 
     Raises:
         QueryError: no such query or store, or a parameter is unknown, missing or not what the query expects.
+        StoreError: a file that it reads is damaged.
     """
     query = describe(name)
     values = _values(query, parameters)
-    with closing(_snapshot(store_root, [query])) as connection:
+    _require_intact(store_root, query)
+    with closing(_snapshot(store_root, [query])) as connection, _explaining(f"query {name}"):
         _check_experiments(connection, query, values)
         _check_checks(connection, query, values)
         _check_encoders(connection, query, values)
@@ -87,18 +94,26 @@ def broken_invariants(store_root: Path) -> Mapping[str, Result]:
 def findings_of(checks: Iterable[SqlFile], *, samples: Path) -> Iterator[tuple[SqlFile, pa.Table]]:
     """Run translation checks over one ``samples.parquet``; each table has sample_id, turn_index and evidence.
 
-    ``samples`` and ``turns`` are tables here, so the file is read and its conversations are taken apart only once.
-    What does not fit into ``CHECK_MEMORY`` goes to a temporary folder meanwhile.
+    ``samples``, ``turns`` and ``sql/checks/tables`` are tables here, so that the file is read and its conversations are
+    taken apart only once. What does not fit into ``CHECK_MEMORY`` goes to a temporary folder meanwhile.
     """
     with TemporaryDirectory(prefix="llava-jp-checks-") as spill, closing(_quiet_connection()) as connection:
         connection.execute("set preserve_insertion_order = false")
         connection.execute("set temp_directory = $folder", {"folder": spill})
         connection.execute("set memory_limit = $limit", {"limit": CHECK_MEMORY})
         _set_variable(connection, "samples", glob.escape(str(samples)))
-        for name in ("samples", "turns"):
-            connection.sql(sql_files("views")[name].text).create(name)
+        for name, table in checked_tables().items():
+            connection.sql(table.text).create(name)
         for check in checks:
-            yield check, connection.sql(check.text).to_arrow_table()
+            yield check, _of_turns(connection, connection.sql(check.text)).to_arrow_table()
+
+
+def _of_turns(connection: duckdb.DuckDBPyConnection, found: duckdb.DuckDBPyRelation) -> duckdb.DuckDBPyRelation:
+    """Findings of texts as findings of all turns that say them; others as they are."""
+    if "text_id" not in found.columns:
+        return found
+    found.create_view("found_texts", replace=True)
+    return connection.sql("select sample_id, turn_index, evidence from turns join found_texts using (text_id)")
 
 
 class Pictures(NamedTuple):
@@ -197,13 +212,32 @@ def _snapshot(store_root: Path, questions: Iterable[SqlFile]) -> duckdb.DuckDBPy
     return connection
 
 
+def files_read(question: SqlFile) -> set[tuple[str, str]]:
+    """Step (or ``*``) and name of the published files that are opened for a question; perhaps some more."""
+    views = sql_files("views")
+    checks = (view for view in NAMED_BY_CHECKS if any(one.type in NAMED_BY_CHECKS[view] for one in question.parameters))
+    names = _named_under((question.text, *checks))
+    return {file for name in names if name in views for file in views[name].files_read}
+
+
+def _require_intact(store_root: Path, question: SqlFile) -> None:
+    """DuckDB compares no checksums, so the files that a question reads are compared with their manifests before."""
+    read = files_read(question)
+    for directory in ArtifactStore(store_root).directories():
+        if files := {file for step, file in read if step in ("*", directory.parent.name)}:
+            manifest = read_manifest(directory)
+            for published in manifest.files:
+                if published.path in files:
+                    manifest.path(published.path)
+
+
 def _named_under(texts: Iterable[str]) -> set[str]:
     """The views and macros that some statements name, themselves or through others; perhaps some more."""
     known = {**sql_files("views"), **{macro.name: macro for macro in all_macros()}}
     found: set[str] = set()
     waiting = list(texts)
     while waiting:
-        named = set(re.findall(r"\w+", waiting.pop())) & known.keys() - found
+        named = set(re.findall(r"\w+", re.sub("--.*", "", waiting.pop()))) & known.keys() - found
         found |= named
         waiting += [known[name].text for name in named]
     return found
@@ -283,13 +317,20 @@ def _create_view(connection: duckdb.DuckDBPyConnection, view: SqlFile, *, kind: 
 
 
 def _answer(connection: duckdb.DuckDBPyConnection, file: SqlFile, values: Mapping[str, object]) -> Result:
+    with _explaining(f"{file.name} with {dict(values)}"):
+        cursor = connection.execute(file.text, values)
+        return Result(tuple(column[0] for column in cursor.description), tuple(cursor.fetchall()))
+
+
+@contextmanager
+def _explaining(what: str) -> Iterator[None]:
+    """Whatever DuckDB says of a damaged file or of a question, with the name of what it was asked."""
     import duckdb
 
     try:
-        cursor = connection.execute(file.text, values)
-        return Result(tuple(column[0] for column in cursor.description), tuple(cursor.fetchall()))
+        yield
     except duckdb.Error as error:
-        raise QueryError(f"{file.name} with {dict(values)}: {error}") from error
+        raise QueryError(f"{what}: {error}") from error
 
 
 def _values(query: SqlFile, parameters: Mapping[str, str]) -> dict[str, object]:

@@ -12,22 +12,28 @@ have ended; what a process leaves behind, the next one delivers. Credentials are
 
 import errno
 import json
+import logging
 import os
+import re
 import shutil
 import threading
 import time
 import uuid
-from collections.abc import Iterator
-from dataclasses import asdict, dataclass, field
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from pipeline.core.files import write_bytes, write_text
 from pipeline.core.locks import locked_at_once
 
+log = logging.getLogger(__name__)
+
 FOLDER = "mlflow-outbox"
 DONE_SUFFIX = ".done"
 """Ending of a delivered spool while it is deleted."""
+HALF_A_PAIR = re.compile("[\ud800-\udfff]")
+"""What neither a file nor MLflow holds; it is delivered as the text ``\\ud83d``."""
 MAX_METRICS_PER_CALL = 1000
 MAX_VALUES_PER_CALL = 100
 """MLflow's limits for the metrics, and for the parameters and the tags, of one call."""
@@ -39,13 +45,47 @@ class Operation:
 
     Kinds and their values: ``create`` (name, parent, tags), ``log`` (metrics as key, value, time, step; params; tags),
     ``inputs`` (datasets), ``file`` (file below the spool, folder in MLflow), ``link`` (role, fingerprint, status),
-    ``trace`` (one call of a model: see ``pipeline.evaluation.judge.traces``), ``end`` (status).
+    ``trace`` (one call of a model: see ``pipeline.evaluation.judge.traces``), ``register`` (a model: see
+    ``pipeline.tracking.registration``), ``end`` (status).
     """
 
     kind: str
     run: str
     values: dict[str, Any]
     time: int = field(default_factory=lambda: time.time_ns() // 1_000_000)
+
+    def parts(self) -> tuple["Operation", ...]:
+        """The same in two operations, of which one may be refused alone; none if it cannot be divided."""
+        if self.kind == "create" and self.values["tags"]:
+            bare = replace(self, values={**self.values, "tags": {}})
+            return bare, replace(self, kind="log", values={"tags": self.values["tags"]})
+        if self.kind not in ("log", "inputs"):
+            return ()
+        single = [(name, one) for name, several in self.values.items() for one in _listed(several)]
+        middle = len(single) // 2
+        return (self._holding(single[:middle]), self._holding(single[middle:])) if middle else ()
+
+    def _holding(self, single: Sequence[tuple[str, Any]]) -> "Operation":
+        values = {
+            name: type(several)(one for owner, one in single if owner == name)
+            for name, several in self.values.items()
+            if name in {owner for owner, _ in single}
+        }
+        return replace(self, values=values)
+
+    def __str__(self) -> str:
+        """What a message calls it: ``the metric 'loss'``."""
+        names = {"metrics": "the metric", "params": "the parameter", "tags": "the tag", "datasets": "the dataset"}
+        for name, several in self.values.items() if self.kind in ("log", "inputs") else ():
+            first = next(iter(_listed(several)), None)
+            if first is not None:
+                return f"{names[name]} {str(first['name'] if name == 'datasets' else first[0])[:80]!r}"
+        return f"{self.kind} {self.values.get('file', '')}".rstrip()
+
+
+def _listed(several: Any) -> Iterable[Any]:
+    """The single values of an operation: rows of a list, or pairs of a dictionary."""
+    return several.items() if isinstance(several, dict) else several
 
 
 class Spool:
@@ -72,7 +112,7 @@ class Spool:
 
     def append(self, operation: Operation) -> None:
         """Write an operation to the disk."""
-        line = json.dumps(asdict(operation), ensure_ascii=False) + "\n"
+        line = HALF_A_PAIR.sub(_escaped, json.dumps(asdict(operation), ensure_ascii=False)) + "\n"
         with self._appending, self._operations_file.open("ab", buffering=0) as file:
             size = file.tell()
             try:
@@ -135,13 +175,15 @@ class Spool:
         self._state["num_bytes"] = end
         self._write_state()
 
-    def refused(self, operation: Operation, reason: str) -> bool:
-        """Keep an operation that the server will never take; returns whether it is the first of its run."""
+    def refused(self, refused: Sequence[tuple[Operation, str]]) -> bool:
+        """Keep operations that the server will never take, with its reasons; whether they are the first of a run."""
         with (self.folder.parent / "refused.jsonl").open("a", encoding="utf-8") as file:
-            row = {"reason": reason, "spool": self.folder.name, **asdict(operation)}
-            file.write(json.dumps(row, ensure_ascii=False) + "\n")
-        is_first = operation.run not in self._refused_runs
-        self._refused_runs.add(operation.run)
+            for operation, reason in refused:
+                row = {"reason": reason, "spool": self.folder.name, **asdict(operation)}
+                file.write(json.dumps(row, ensure_ascii=False) + "\n")
+        runs = {operation.run for operation, _ in refused}
+        is_first = not runs <= self._refused_runs
+        self._refused_runs |= runs
         return is_first
 
     def end_abandoned_runs(self) -> None:
@@ -223,13 +265,28 @@ class Outbox:
         return tuple(sorted({state["server"] for state in states} - {self._server}))
 
 
+def _escaped(found: re.Match[str]) -> str:
+    """In a string of JSON."""
+    return f"\\\\u{ord(found[0]):04x}"
+
+
 def _state_of(folder: Path) -> dict[str, Any] | None:
-    """None when its process is about to make it, or has just deleted it."""
+    """None when its process is about to make it, or has just deleted it; or when it is damaged, which is said."""
     try:
         state: dict[str, Any] = json.loads((folder / "state.json").read_text(encoding="utf-8"))
+        if {"server", "num_bytes", "runs"} <= state.keys():
+            return state
+        problem: Any = "a field is missing"
     except FileNotFoundError:
         return None
-    return state
+    except (ValueError, AttributeError, RecursionError, OSError) as error:
+        problem = error
+    log.warning(
+        "%s is damaged (%s), so what is in its folder is not delivered to MLflow; move the folder away",
+        folder / "state.json",
+        problem,
+    )
+    return None
 
 
 def _joined(first: Operation, second: Operation) -> Operation | None:

@@ -14,13 +14,17 @@ from typing import Any
 
 from pipeline.config.experiment import ExperimentConfig
 from pipeline.config.measured import ModelEvaluation
+from pipeline.core.censoring import censored
 from pipeline.core.errors import TransientError
 from pipeline.core.progress import Event
 from pipeline.core.settings import Settings
+from pipeline.core.wording import encodable
+from pipeline.store.artifacts import ArtifactStore
 from pipeline.store.manifest import MANIFEST_NAME, Manifest, Request, git_commit
-from pipeline.tracking.delivery import Delivery, UnreachableError, deliver_abandoned
+from pipeline.tracking.delivery import Delivery, UnreachableError, deliver_patiently
 from pipeline.tracking.mlflow.server import MlflowServer
 from pipeline.tracking.outbox import MAX_METRICS_PER_CALL, MAX_VALUES_PER_CALL, Operation, Outbox, Spool
+from pipeline.tracking.registration import registration_of
 from pipeline.tracking.tables import read_table, table_of_rows
 
 MAX_PARAMETER_CHARACTERS = 6000
@@ -69,7 +73,7 @@ class Tracker:
             TransientError: MLflow does not answer; what is left stays.
         """
         try:
-            return deliver_abandoned(self._outbox, self._server)
+            return deliver_patiently(self._outbox, self._server)
         except UnreachableError as error:
             raise TransientError(
                 f"MLflow at {self._server.name} does not answer ({error}); what is meant for it stays in "
@@ -91,7 +95,7 @@ def _run(spool: Spool, name: str, tags: Mapping[str, str], *, parent: str | None
     try:
         yield run_id
     except BaseException as error:
-        text = f"{type(error).__name__}: {error}"[:MAX_ERROR_CHARACTERS]
+        text = encodable(censored(f"{type(error).__name__}: {error}"))[:MAX_ERROR_CHARACTERS]
         spool.append(Operation("log", run_id, {"tags": {"error": text}}))
         spool.append(Operation("end", run_id, {"status": "FAILED" if isinstance(error, Exception) else "KILLED"}))
         raise
@@ -122,7 +126,7 @@ class TrackedRun:
 
     def log_metrics(self, metrics: Mapping[str, float]) -> None:
         """Final figures, for the comparison of runs in the UI."""
-        self._log_points([(0, metric_key(key), float(value)) for key, value in metrics.items()])
+        self._log_points([(0, key, float(value)) for key, value in metrics.items()])
 
     def log_parameters(self, values: Mapping[str, Any]) -> None:
         """Sections become dotted keys."""
@@ -132,7 +136,11 @@ class TrackedRun:
 
     def log_json(self, name: str, values: Mapping[str, Any], *, folder: str = "") -> None:
         """A JSON file among the run's files."""
-        self._keep(folder, name, json.dumps(values, ensure_ascii=False, indent=2, default=str).encode())
+        self._keep(
+            folder,
+            name,
+            json.dumps(values, ensure_ascii=False, indent=2, default=str).encode(errors="backslashreplace"),
+        )
 
     def log_samples(self, rows: Sequence[Mapping[str, Any]]) -> None:
         """The sample sheet as a table: one row per item, one column per experiment."""
@@ -223,6 +231,12 @@ class TrackedExperiment(TrackedRun):
         self._append("link", role=role, fingerprint=manifest.fingerprint, status=status)
         self.log_datasets([manifest])
 
+    def register(self, model: Manifest, *, description: str, store: ArtifactStore) -> None:
+        """Enter a trained model in the model registry, with the scores that it has by now."""
+        self._append(
+            "register", **registration_of(model, experiment=self._experiment, description=description, store=store)
+        )
+
 
 def flatten(values: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
     """``{"a": {"b": 1}}`` to ``{"a.b": 1}``; lists of sections get their position as key."""
@@ -235,11 +249,6 @@ def flatten(values: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
         else:
             flat[f"{prefix}{key}"] = value
     return flat
-
-
-def metric_key(key: str) -> str:
-    """A key with the characters MLflow allows."""
-    return "".join(character if character.isalnum() or character in "_-./ " else "_" for character in key)
 
 
 def _dataset(manifest: Manifest) -> dict[str, Any]:

@@ -8,11 +8,11 @@ import torch
 
 from model.config import ImageConfig
 from model.vision.s2 import join_scales
-from model.vision.tower import VisionTower, build_vision_tower, pixels_of
+from model.vision.tower import VisionTower, build_vision_tower
 from pipeline.core.errors import DataError
 from pipeline.data.image_reader import ImageReader
-from pipeline.data.images import decode
 from pipeline.features.cache import IMAGES_FILE
+from pipeline.features.encoder import decoded_pixels
 from pipeline.features.reader import FeatureReader
 from pipeline.features.storage import unpack
 from pipeline.features.summaries import FeaturesSummary
@@ -82,8 +82,8 @@ class LiveFeatures:
         return image_sha256 in self._keys
 
     def load(self, keys: Sequence[str]) -> torch.Tensor:
-        images = (decode(self._images.read(key)) for key in keys)
-        pixels = torch.stack([pixels_of(image, image_size=self._config.image_size) for image in images])
+        side = self._config.image_size
+        pixels = torch.stack([decoded_pixels(self._images.read(key), image_size=side)[1] for key in keys])
         return pixels.pin_memory() if torch.cuda.is_available() else pixels
 
     def on_device(self, loaded: torch.Tensor, device: torch.device) -> torch.Tensor:

@@ -14,6 +14,7 @@ import torch
 from pipeline.compute.flops import Work, sum_of_squares
 from pipeline.compute.gpus import Peak, device_peak
 from pipeline.compute.launch import WorkerEvent
+from pipeline.core.wording import rate_text
 from pipeline.training.collate import Batch
 from pipeline.training.distributed import Distributed
 
@@ -136,6 +137,9 @@ class Reporter:
 
     def _figures(self, row: dict[str, float], now: float) -> dict[str, float]:
         done = row["optimizer_step"] - self._start
+        self._peak = self._peak.at_least(
+            self._interval.model_flops / max(now - self._last, 1e-9) / self._distributed.num_processes
+        )
         return self._interval.figures(
             seconds=now - self._last, num_devices=self._distributed.num_processes, peak=self._peak
         ) | {
@@ -159,8 +163,8 @@ def line_of(row: dict[str, float], figures: dict[str, float], *, is_measured_pea
             f"loss {row['loss']:.3f}",
             f"rate {row['learning_rate']:.1e}",
             f"gradient {row['gradient_norm']:.2f}",
-            f"{figures['samples_per_second']:.1f} samples/s",
-            f"{figures['tokens_per_second']:.0f} tokens/s",
+            rate_text(figures["samples_per_second"], "samples"),
+            rate_text(figures["tokens_per_second"], "tokens"),
             f"MFU {figures['mfu_percent']:.0f} %{of_measured}",
             f"padding {figures['padding_percent']:.1f} %",
             f"waiting {figures['data_wait_percent']:.0f} %",

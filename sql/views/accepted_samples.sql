@@ -8,7 +8,8 @@ with accepted as (
     from read_parquet(
         getvariable('store') || '/artifacts/translation/*/accepted.parquet',
         filename = true,
-        hive_partitioning = false
+        hive_partitioning = false,
+        union_by_name = true
     )
 )
 select manifests.inputs['dataset'] as fingerprint, accepted.translation_fingerprint, accepted.sample_id

@@ -3,7 +3,7 @@ import logging
 import pytest
 
 from pipeline.core.progress import Event, Progress, listening
-from pipeline.core.wording import duration_text
+from pipeline.core.wording import duration_text, rate_text
 
 
 def test_listeners_hear_every_event_of_the_enclosed_work():
@@ -68,3 +68,20 @@ def test_the_end_is_logged_with_a_note(caplog):
 )
 def test_a_duration_has_two_units_at_most(seconds, text):
     assert duration_text(seconds) == text
+
+
+@pytest.mark.parametrize(
+    ("rate", "text"),
+    [
+        (24180.4, "24180 images/s"),
+        (612.3, "612 images/s"),
+        (61.25, "61.2 images/s"),
+        (6.125, "6.12 images/s"),
+        (0.6123, "0.612 images/s"),
+        (0.0456, "0.0456 images/s"),
+        (0.005, "1 in 3 min 20 s"),
+        (0.0, "0.00 images/s"),
+    ],
+)
+def test_a_rate_has_three_digits_or_is_the_time_for_one(rate, text):
+    assert rate_text(rate, "images") == text

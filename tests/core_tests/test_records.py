@@ -1,4 +1,5 @@
 import json
+import tracemalloc
 
 import pytest
 from hypothesis import given, settings
@@ -130,3 +131,35 @@ def test_an_array_under_the_name_of_lines_is_explained(tmp_path, text):
     (tmp_path / "a.jsonl").write_text(text, encoding="utf-8")
     with pytest.raises(DataError, match=r"a\.jsonl holds a JSON array, not one record per line; name it \.json"):
         list(read_records(tmp_path / "a.jsonl"))
+
+
+@pytest.mark.parametrize("is_last", [False, True])
+def test_a_line_that_is_too_long_is_a_finding_read_at_constant_memory(tmp_path, monkeypatch, is_last):
+    monkeypatch.setattr(records, "MAX_LINE_BYTES", 2_000_000)
+    good = json.dumps(RECORD).encode()
+    with (tmp_path / "a.jsonl").open("wb") as file:
+        file.write(good + b"\n" + b'"' + b"x" * 50_000_000 + (b"" if is_last else b'"\n' + good))
+    told = []
+    tracemalloc.start()
+    values = list(read_records(tmp_path / "a.jsonl", advance=told.append))
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert [index for index, _ in values] == list(range(2 if is_last else 3))
+    finding = normalise(values[1][1], record_index=1)
+    assert (finding.check, "the line is longer than 2.0 MB" in finding.evidence) == ("record_not_json", True)
+    assert sum(told) == (tmp_path / "a.jsonl").stat().st_size
+    assert peak < 12_000_000
+
+
+def test_a_line_of_the_greatest_length_is_read(tmp_path, monkeypatch):
+    line = json.dumps({"a": "x" * 100}).encode()
+    monkeypatch.setattr(records, "MAX_LINE_BYTES", len(line))
+    (tmp_path / "a.jsonl").write_bytes(line)
+    assert list(read_records(tmp_path / "a.jsonl")) == [(0, {"a": "x" * 100})]
+
+
+def test_a_record_of_an_array_that_is_too_long_is_said(tmp_path, monkeypatch):
+    monkeypatch.setattr(records, "MAX_RECORD_CHARACTERS", 2_000_000)
+    (tmp_path / "a.json").write_bytes(b'[{"id": 1}, "' + b"x" * 20_000_000 + b'"]')
+    with pytest.raises(DataError, match=r"Unterminated string .*at record 1 .*; the record is longer than 2\.0 MB"):
+        list(read_records(tmp_path / "a.json"))

@@ -1,26 +1,30 @@
 import hashlib
 import os
+import random
 import struct
 import zlib
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from PIL import Image
+from PIL import EpsImagePlugin, Image, PngImagePlugin
 
 from pipeline.core.errors import DataError
 from pipeline.core.named_files import NamedFiles
+from pipeline.core.pixel_budget import PixelBudget
+from pipeline.data import images
 from pipeline.data.image_reader import ImageReader
-from pipeline.data.images import decode, inspect_bytes, inspect_file
+from pipeline.data.images import decode, inspect_bytes, inspect_file, num_pixels
 from pipeline.data.prepare import prepare_dataset
 from pipeline.store.artifacts import ArtifactStore
 from tests.support.small_data import encoded, local_source, picture, talk
 
 
 def photo() -> Image.Image:
-    random = np.random.default_rng(0)
-    return Image.fromarray(random.integers(0, 256, (24, 32, 3), dtype=np.uint8))
+    generator = np.random.default_rng(0)
+    return Image.fromarray(generator.integers(0, 256, (24, 32, 3), dtype=np.uint8))
 
 
 def png(*chunks: tuple[bytes, bytes]) -> bytes:
@@ -62,7 +66,48 @@ def test_a_truncated_image_is_unreadable(tmp_path):
 def test_what_is_no_image_is_unreadable(content):
     record = inspect_bytes("a.jpg", content)
     assert record.status == "unreadable"
-    assert record.reason == "not an image in a known format"
+    assert record.reason == "not an image in a known format (JPEG, PNG, WEBP, GIF, BMP, TIFF, AVIF)"
+
+
+@pytest.mark.parametrize("kind", ["JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF", "AVIF"])
+def test_photos_come_in_these_formats(kind):
+    record = inspect_bytes("a", encoded(photo(), kind))
+    assert (record.status, record.format, record.width) == ("ok", kind, 32)
+
+
+def test_a_photo_with_its_depth_is_a_jpeg_of_several_pictures():
+    record = inspect_bytes("a.jpg", encoded(photo(), "MPO", save_all=True, append_images=[photo()]))
+    assert (record.status, record.format, record.width) == ("ok", "MPO", 32)
+
+
+@pytest.mark.parametrize("kind", ["EPS", "DDS", "PCX", "PPM", "TGA", "ICO", "JPEG2000", "SGI", "PDF"])
+def test_no_other_decoder_sees_bytes_from_outside(kind, monkeypatch):
+    monkeypatch.setattr(EpsImagePlugin, "Ghostscript", lambda *_arguments, **_options: pytest.fail("a program started"))
+    record = inspect_bytes("photo.jpg", encoded(photo(), kind))
+    assert record.status == "unreadable"
+    assert record.reason.startswith("not an image in a known format")
+
+
+@pytest.mark.parametrize("kind", ["AVIF", "WEBP", "TIFF", "JPEG"])
+def test_whatever_a_decoder_raises_for_damaged_bytes_makes_an_image_unreadable(kind):
+    whole, chance, statuses = encoded(photo(), kind), random.Random(0), set()
+    for _ in range(150):
+        damaged = bytearray(whole)
+        for _ in range(chance.randint(1, 4)):
+            damaged[chance.randrange(len(damaged))] = chance.randrange(256)
+        statuses.add(inspect_bytes("a", bytes(damaged)).status)
+    assert statuses == {"ok", "unreadable"}
+
+
+@pytest.mark.parametrize("error", [RuntimeError("bad tile"), MemoryError(), TypeError("none"), KeyError("x")])
+def test_an_error_that_no_decoder_should_raise_is_a_reason(monkeypatch, error):
+    def load(_image):
+        raise error
+
+    monkeypatch.setattr(PngImagePlugin.PngImageFile, "load", load)
+    record = inspect_bytes("a.png", encoded(photo()))
+    assert record.status == "unreadable"
+    assert record.reason == f"not a whole image: {error or type(error).__name__}"
 
 
 def test_a_missing_image_is_named(tmp_path):
@@ -249,3 +294,28 @@ def test_an_image_that_went_away_since_is_refused(prepared):
     message = r"a\.png: No such file or directory; it was there when the dataset was prepared"
     with pytest.raises(DataError, match=message):
         reader.read(hashlib.sha256(picture(1)).hexdigest())
+
+
+def test_large_images_are_not_decoded_side_by_side(tmp_path, monkeypatch):
+    """Eight files of a few kilobytes, as many threads: the pixels in memory stay those of one."""
+    budget, most = PixelBudget(1_000_000), []
+    monkeypatch.setattr(images, "pixel_budget", lambda: budget)
+    inspected = images._inspected
+
+    def noting(image, content):
+        most.append(budget._taken.value)
+        return inspected(image, content)
+
+    monkeypatch.setattr(images, "_inspected", noting)
+    content = encoded(Image.new("1", (1000, 1000)), "PNG")
+    assert len(content) < 10_000
+    with ThreadPoolExecutor(8) as pool:
+        records = list(pool.map(lambda name: inspect_bytes(name, content), "abcdefgh"))
+    assert {record.status for record in records} == {"ok"}
+    assert most == [1_000_000] * 8
+
+
+def test_the_pixels_of_a_file_are_those_that_it_announces():
+    assert num_pixels(encoded(Image.new("RGB", (30, 20)), "PNG")) == 600
+    assert num_pixels(b"no image") == 0
+    assert num_pixels(png(header(30_000, 30_000), (b"IDAT", b""), (b"IEND", b""))) == 0

@@ -1,4 +1,5 @@
 import json
+import time
 
 import pyarrow.parquet as pq
 import pytest
@@ -9,7 +10,9 @@ from pipeline.core.errors import DataError
 from pipeline.data import image_table
 from pipeline.data import prepare as preparation
 from pipeline.data.images import inspect_file
+from pipeline.data.ingest import _UniqueIds
 from pipeline.data.prepare import prepare_dataset, prepare_request, require_complete
+from pipeline.data.samples import Finding
 from pipeline.store.artifacts import ArtifactStore
 from tests.support.small_data import local_source, picture, talk
 
@@ -275,3 +278,11 @@ def test_images_that_are_no_folder_are_refused_before_anything_runs(tmp_path, st
         prepare_request(source.model_copy(update={"images": source.annotations}), Identities(store.root))
     with pytest.raises(DataError, match=r"images is not a file of records"):
         prepare_request(source.model_copy(update={"annotations": source.images}), Identities(store.root))
+
+
+def test_one_id_for_all_records_costs_no_square():
+    ids, started = _UniqueIds(), time.monotonic()
+    names = [ids.name(Finding("a", "same", index, ""))[0].sample_id for index in range(20_000)]
+    assert time.monotonic() - started < 5  # half a minute and more with a search from the first number on
+    assert names[:3] == ["same", "same#2", "same#3"]
+    assert len(set(names)) == 20_000

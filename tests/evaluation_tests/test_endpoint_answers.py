@@ -17,8 +17,9 @@ from pipeline.config.measured import EndpointModel
 from pipeline.core.errors import ConfigError, EndpointError, TransientError
 from pipeline.core.retries import Patience
 from pipeline.core.settings import Settings
-from pipeline.evaluation.answers import Question, Unanswered
+from pipeline.evaluation.answers import Question, Unanswered, answer_items
 from pipeline.evaluation.models.endpoint import EndpointUnderTest, endpoint_of, host_of
+from pipeline.evaluation.rows import Item
 from tests.support.judge_server import Act, completion, refused
 
 GREEDY = GENERATION_PRESETS["greedy-256"]
@@ -130,6 +131,23 @@ def test_a_wrong_key_stops_at_once_and_is_not_told():
     assert KEY not in str(raised.value)
 
 
+def test_what_was_answered_before_the_account_was_empty_is_kept(tmp_path):
+    def script(text, count):
+        return refused(429, "insufficient_quota", "no credit") if text == "何色ですか。" else completion("はい")
+
+    items = [
+        Item(benchmark="b", protocol="all", item_id=name, question=text, reference="")
+        for name, text in (("1", "何色ですか。"), ("2", "こんにちは。"))
+    ]
+    options = {"images": None, "batch_size": 2, "directory": tmp_path}
+    with serving(script) as (url, _), pytest.raises(EndpointError, match="has no credit left"):
+        answer_items(model_under_test(url), items, **options)
+    with serving(lambda text, _: completion("赤")) as (url, sent):
+        answers = answer_items(model_under_test(url), items, **options)
+    assert [answer.prediction for answer in answers] == ["赤", "はい"]
+    assert len(sent) == 1
+
+
 @pytest.mark.parametrize("preset", ["sakana", "heron"])
 def test_settings_that_an_endpoint_does_not_know_are_refused(preset):
     with pytest.raises(ConfigError, match="an endpoint has no "):
@@ -144,3 +162,32 @@ def test_the_host_is_told_and_never_a_password():
     )
     with pytest.raises(ValidationError, match="the URL holds a user or a password"):
         EndpointModel(kind="endpoint", model="a", base_url="https://me:secret@models.example/v1")
+
+
+@pytest.mark.parametrize("content", [None, ""])
+def test_an_answer_that_its_limit_ended_before_any_text_is_one_request_and_a_failed_item(content):
+    cut_off = {"choices": [{"message": {"content": content}, "finish_reason": "length"}]}
+    with serving(lambda *_: Act(body=json.dumps(cut_off).encode())) as (url, sent):
+        (answer,) = model_under_test(url).answer(QUESTIONS[:1])
+    assert isinstance(answer, Unanswered)
+    assert answer.reason.startswith("the length limit ended the answer before any text")
+    assert len(sent) == 1
+
+
+def test_half_a_surrogate_pair_in_an_answer_stands_escaped():
+    body = b'{"choices": [{"message": {"content": "\xe4\xb8\xb8\\ud83d"}}]}'
+    with serving(lambda *_: Act(body=body)) as (url, _):
+        assert model_under_test(url).answer(QUESTIONS[:1]) == ["丸\\ud83d"]
+
+
+def test_a_model_without_place_and_key_is_refused_before_anybody_is_asked(monkeypatch):
+    for name in ("LLAVA_JP_MODEL_API_KEY", "OPENAI_API_KEY", "LLAVA_JP_MODEL_BASE_URL", "OPENAI_BASE_URL"):
+        monkeypatch.delenv(name, raising=False)
+    model = EndpointModel(kind="endpoint", model="foo")
+    with pytest.raises(ConfigError, match=r"nothing says where foo is: set LLAVA_JP_MODEL_BASE_URL or OPENAI_BASE_URL"):
+        endpoint_of(model, Settings())
+    monkeypatch.setenv("OPENAI_API_KEY", "sk-a")
+    assert endpoint_of(model, Settings()).host == "api.openai.com"
+    monkeypatch.delenv("OPENAI_API_KEY")
+    monkeypatch.setenv("OPENAI_BASE_URL", "http://127.0.0.1:8000/v1")
+    assert endpoint_of(model, Settings()).host == "127.0.0.1:8000"

@@ -2,6 +2,7 @@ import json
 import logging
 import re
 import threading
+import time
 
 import pytest
 
@@ -9,14 +10,16 @@ from pipeline.config.evaluation import JudgeConfig
 from pipeline.core.errors import ConfigError, JudgeError, TransientError
 from pipeline.core.retries import Patience
 from pipeline.core.settings import Settings
+from pipeline.evaluation.chat_completion import most_tokens
 from pipeline.evaluation.inquiry import Inquiry
 from pipeline.evaluation.judge.headline import read_judge_scores
 from pipeline.evaluation.judge.rows import read_judgements
 from pipeline.evaluation.judge.step import judge
-from pipeline.evaluation.openai_client import Endpoint, OpenAiJudge, Spending, judge_of, most_tokens
+from pipeline.evaluation.openai_client import Endpoint, OpenAiJudge, Spending, judge_of
 from pipeline.store.artifacts import ArtifactStore
 from tests.support.judge_server import Act, completion, refused, serving, verdict
-from tests.support.judged_benchmark import BENCHMARK, answers, judged, publish_dataset, publish_predictions
+from tests.support.judged_benchmark import BENCHMARK, BY_CATEGORY, answers, judged, publish_dataset, publish_predictions
+from tests.support.raw_server import head, serving_raw
 
 KEY = "sk-a-secret-that-nobody-may-read"
 QUICK = Patience(attempts=6, first_delay=0.01, longest_delay=0.05, timeout=0.6)
@@ -141,7 +144,7 @@ def test_nobody_at_the_address_is_said():
             refused(404, "model_not_found", "The model does not exist"),
             "does not judge (status 404): The model does not",
         ),
-        (refused(400, "unsupported_parameter", f"max_tokens {KEY}"), "does not judge (status 400): max_tokens ***"),
+        (refused(400, "unsupported_parameter", f"max_tokens {KEY}"), "does not judge (status 400): max_tokens …"),
     ],
 )
 def test_what_time_does_not_cure_is_said_at_once_and_without_the_key(store, caplog, act, message):
@@ -258,3 +261,142 @@ def test_a_reply_is_stored_with_its_inquiry(store):
     content = json.loads(path.read_text(encoding="utf-8"))
     assert Inquiry.model_validate(content["inquiry"]).key == path.stem
     assert content["reply"]["finish_reason"] == "stop"
+
+
+@pytest.mark.parametrize(
+    ("act", "text"),
+    [
+        (completion("8 6\n丸\ud83d"), "8 6\n丸\\ud83d"),
+        (completion("8 6\n\\ud83d 😀 \u2028\0"), "8 6\n\\ud83d 😀 \u2028\0"),
+        (Act(body=b"\xef\xbb\xbf" + completion("8 6").body), "8 6"),
+    ],
+)
+def test_a_reply_with_odd_characters_is_paid_for_once_and_kept(act, text):
+    with serving(lambda *_: act) as server:
+        assert ask(server).text == text
+        assert len(server.payloads) == 1
+
+
+def test_half_a_character_in_an_error_is_spelled_out():
+    with (
+        serving(lambda *_: refused(400, "content_filter", "bad \ud83d")) as server,
+    ):
+        assert ask(server).refusal == "status 400, content_filter: bad \\ud83d"
+
+
+def test_a_password_of_the_url_is_in_no_message_in_any_form():
+    act = refused(400, "odd", "Authorization: Basic bWU6b3Blbi1zZXNhbWU= of me:open-sesame, open-sesame")
+    with serving(lambda *_: act) as server:
+        url = server.url.replace("://", "://me:open-sesame@")
+        with pytest.raises(JudgeError) as caught:
+            OpenAiJudge(Endpoint(url, KEY, 1, QUICK), Spending()).ask(INQUIRY, stop=threading.Event())
+    assert "does not judge (status 400): Authorization: Basic … of …, …. " in str(caught.value)
+    assert "sesame" not in str(caught.value)
+
+
+def answered(message, *, finish_reason="stop", usage=None, **fields):
+    content = {"choices": [{"message": message, "finish_reason": finish_reason}], "usage": usage, **fields}
+    return Act(body=json.dumps(content).encode())
+
+
+@pytest.mark.parametrize(
+    "usage",
+    [
+        {"prompt_tokens": -1000, "completion_tokens": -1000},
+        {"prompt_tokens": 0, "completion_tokens": 0},
+        {"prompt_tokens": 1.5, "completion_tokens": 20},
+        {"prompt_tokens": "1", "completion_tokens": "1"},
+        {"prompt_tokens": True, "completion_tokens": True},
+        {"prompt_tokens": 10**30, "completion_tokens": 20},
+        {"prompt_tokens": 100},
+        [100, 20],
+        None,
+    ],
+)
+def test_a_usage_that_is_none_costs_the_most_it_can(usage):
+    with serving(lambda *_: answered({"content": "8 6"}, usage=usage)) as server:
+        judge_ = connected(server)
+        reply = judge_.ask(INQUIRY, stop=threading.Event())
+    assert reply.text == "8 6"
+    assert judge_.spending.spent == most_tokens(INQUIRY)
+
+
+def test_a_server_that_lies_about_what_it_cost_does_not_pass_the_ceiling(store):
+    lie = {"prompt_tokens": -5000, "completion_tokens": -5000}
+    with serving(lambda item, _: answered({"content": BY_CATEGORY["conv"]}, usage=lie)) as server:
+        with pytest.raises(JudgeError, match="LLAVA_JP_JUDGE_TOKEN_CEILING"):
+            judge_with(connected(server, ceiling=23 * 1300), store)
+        assert server.asked.total() <= 23
+
+
+@pytest.mark.parametrize(
+    ("message", "text", "refusal"),
+    [
+        ({"content": [{"type": "text", "text": "8 "}, {"type": "text", "text": "6"}]}, "8 6", None),
+        ({"content": {"a": 1}}, None, "its content is no text but a dict"),
+        ({"content": 86}, None, "its content is no text but a int"),
+        ({"content": None, "refusal": "no"}, None, "no"),
+        ({"content": "8 6", "refusal": ["odd"]}, "8 6", None),
+    ],
+)
+def test_whatever_stands_in_a_completion_becomes_a_reply_at_once(message, text, refusal):
+    with serving(lambda *_: answered(message, model=7)) as server:
+        reply = ask(server)
+    assert (reply.text, reply.refusal, reply.served_model) == (text, refusal, None)
+    assert server.asked.total() == 1
+
+
+@pytest.mark.parametrize("content", [None, "", " \n"])
+def test_a_reply_that_its_limit_ended_before_any_text_is_one_request_and_one_row_that_says_so(store, content):
+    def script(item, _count):
+        return answered({"content": content}, finish_reason="length") if item == 3 else verdict(item)
+
+    with serving(script) as server:
+        row = read_judgements(judge_with(connected(server), store))[3]
+    assert server.asked[3] == 1
+    assert (row.status, row.replies) == ("unreadable", (content or "",))
+    assert row.reason == "the length limit of the reply ended it before any text; raise judge.max_tokens"
+
+
+def test_half_a_surrogate_pair_loses_nothing_that_was_paid_for(store):
+    def script(item, _count):
+        return Act(body=b'{"choices": [{"message": {"content": "8 6\\n\\ud83d"}}]}') if item == 3 else verdict(item)
+
+    with serving(script) as server:
+        row = read_judgements(judge_with(connected(server), store))[3]
+        assert server.asked.total() == 103
+    assert (row.status, row.model_score, row.replies) == ("ok", 6.0, ("8 6\n\\ud83d",))
+    kept = [path for path in (store.root / "judge_replies").rglob("*.json") if '"is_escaped": true' in path.read_text()]
+    assert len(kept) == 1
+
+
+@pytest.mark.parametrize("body", [b"[" * 100_000, b'{"choices":' * 50_000, b"1" * 5000])
+def test_an_answer_that_nests_too_deeply_is_no_reply(body):
+    with serving(lambda *_: Act(body=body)) as server, pytest.raises(TransientError, match="no chat completion"):
+        ask(server, patience=Patience(attempts=1))
+
+
+def test_an_answer_that_is_too_long_is_asked_for_once(monkeypatch):
+    monkeypatch.setattr("pipeline.evaluation.openai_client.MAX_ANSWER_BYTES", 100_000)
+    body = json.dumps({"choices": [{"message": {"content": "8 6" * 50_000}}]}).encode()
+    with serving(lambda *_: Act(body=body)) as server:
+        judge_ = connected(server)
+        with pytest.raises(TransientError, match=r"^127\.0\.0\.1:\d+ cannot be read: the answer is longer than 100"):
+            judge_.ask(INQUIRY, stop=threading.Event())
+    assert server.asked.total() == 1
+    assert judge_.spending.spent == most_tokens(INQUIRY)
+
+
+def test_a_dripped_reply_ends_at_the_timeout():
+    def drip(_body):
+        yield head(1000)
+        for _ in range(1000):
+            yield b" "
+            time.sleep(0.05)
+
+    with serving_raw(drip) as url:
+        judge_ = OpenAiJudge(Endpoint(f"{url}/v1", KEY, 1, Patience(attempts=1, timeout=0.4)), Spending())
+        started = time.monotonic()
+        with pytest.raises(TransientError, match=r"no whole answer in 0\.4 s"):
+            judge_.ask(INQUIRY, stop=threading.Event())
+    assert time.monotonic() - started < 0.8

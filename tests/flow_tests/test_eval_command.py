@@ -4,11 +4,23 @@ import json
 
 import pytest
 from mlflow.tracking import MlflowClient
+from typer.testing import CliRunner
 
+from flows.cli.main import app
 from pipeline.store.queries import run_query
 from tests.evaluation_tests.test_endpoint_answers import serving
 from tests.support.commands import copied
 from tests.support.judge_server import completion
+
+
+def test_a_model_behind_no_endpoint_is_refused_before_anything_starts(tmp_path, monkeypatch):
+    for name in ("LLAVA_JP_MODEL_API_KEY", "OPENAI_API_KEY", "LLAVA_JP_MODEL_BASE_URL", "OPENAI_BASE_URL"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("LLAVA_JP_STORE", str(tmp_path / "store"))
+    monkeypatch.setattr("flows.cli.eval.require_prefect", lambda: pytest.fail("Prefect was asked first"))
+    done = CliRunner().invoke(app, ["eval", "--model", "endpoint:foo", "--benchmarks", "smoke"])
+    assert done.exit_code == 1
+    assert "nothing says where foo is: set LLAVA_JP_MODEL_BASE_URL" in done.output
 
 
 @pytest.mark.slow

@@ -15,6 +15,10 @@ from urllib.parse import parse_qs, urlsplit
 PREFIX = "/api/2.0/mlflow/"
 
 
+class RefusedHereError(Exception):
+    """Raised by an answer: what is asked is not done, and never will be."""
+
+
 class TrackingServer:
     """What the server holds. ``faults[call]`` are what happens to the next calls of that name, ``""`` is nothing:
 
@@ -134,7 +138,11 @@ def _handler(state):
             elif fault == "hang up":
                 self.close_connection = True
             else:
-                reply = state.answer(call, body)
+                try:
+                    reply = state.answer(call, body)
+                except RefusedHereError:
+                    refusal = {"error_code": "INVALID_PARAMETER_VALUE", "message": "the server does not like it"}
+                    return self._send(400, refusal)
                 if fault == "slow":
                     time.sleep(1)
                 if fault == "applied":

@@ -2,6 +2,7 @@
 
 import json
 import logging
+import random
 import socket
 import subprocess
 import sys
@@ -16,13 +17,14 @@ from flows.cli.main import app
 from pipeline.config.experiment import load_experiment
 from pipeline.core.errors import ConfigError, TransientError
 from pipeline.core.progress import Event
-from pipeline.core.settings import Settings
+from pipeline.core.settings import Settings, sqlite_uri
 from pipeline.store.manifest import Request
 from pipeline.tracking import delivery
+from pipeline.tracking.mlflow.database import file_of
 from pipeline.tracking.mlflow.server import MlflowServer
 from pipeline.tracking.outbox import Operation, Outbox
 from pipeline.tracking.tracker import Tracker
-from tests.support.mlflow_rest import TrackingServer
+from tests.support.mlflow_rest import RefusedHereError, TrackingServer
 
 REQUEST = Request(step="pretrain", version=1, config={"stage": {"learning_rate": 0.001}})
 
@@ -195,11 +197,170 @@ def test_what_the_server_refuses_is_kept_with_its_reason_and_the_rest_goes_on(tm
         wait_until(lambda: not server.faults["runs/log-batch"])
         report(step, 2, 4.0)
     assert server.history("loss") == [(2, 4.0)]
-    assert f"MLflow at {uri} refused log of a run: INVALID_PARAMETER_VALUE: the server does not like it" in caplog.text
+    assert (
+        f"MLflow at {uri} refused the metric 'loss' of a run: INVALID_PARAMETER_VALUE: the server does not like it"
+        in caplog.text
+    )
     (line,) = (tmp_path / "store" / "mlflow-outbox" / "refused.jsonl").read_text().splitlines()
     refused = json.loads(line)
     assert refused["values"]["metrics"][0][:2] == ["loss", 5.0]
     assert refused["reason"] == "INVALID_PARAMETER_VALUE: the server does not like it"
+
+
+class Particular(TrackingServer):
+    """Refuses every batch that has one of these keys."""
+
+    unwanted = ("bad", "worse")
+
+    def _runs_create(self, body):
+        self._look(body["tags"])
+        return super()._runs_create(body)
+
+    def _runs_log_batch(self, body):
+        self._look([one for name in ("metrics", "params", "tags") for one in body.get(name, [])])
+        return super()._runs_log_batch(body)
+
+    def _look(self, values):
+        if {one["key"] for one in values} & set(self.unwanted):
+            raise RefusedHereError
+
+
+def test_one_refused_value_costs_no_other_value_of_its_batch_and_is_named(tmp_path, caplog):
+    server = Particular(tmp_path / "artifacts")
+    with server.listening() as uri, pretraining(settings_for(tmp_path, uri)) as step:
+        step.log_metrics({"a": 1.0, "bad": 2.0, "b": 3.0, "worse": 4.0, "c": 5.0})
+    assert [key for _, key, _, _ in server.metrics] == ["a", "b", "c"]
+    assert server.run_named("pretrain")["info"]["status"] == "FINISHED"
+    assert "refused the metric 'bad', the metric 'worse' of a run: INVALID_PARAMETER_VALUE" in caplog.text
+    lines = (tmp_path / "store" / "mlflow-outbox" / "refused.jsonl").read_text().splitlines()
+    assert [[row[0] for row in json.loads(line)["values"]["metrics"]] for line in lines] == [["bad"], ["worse"]]
+
+
+def test_a_refused_tag_costs_neither_the_run_nor_its_other_tags(tmp_path, caplog):
+    server = Particular(tmp_path / "artifacts")
+    with (
+        server.listening() as uri,
+        Tracker(settings_for(tmp_path, uri)).experiment_run(load_experiment("smoke"), tags={"bad": "1", "good": "2"}),
+    ):
+        pass
+    assert server.tags("smoke")["good"] == "2"
+    assert "refused the tag 'bad' of a run" in caplog.text
+
+
+CATEGORIES = (
+    "",
+    "/",
+    "//",
+    "..",
+    "a//b",
+    "物体/",
+    "あ" * 120,
+    "x" * 300,
+    "[色](青)",
+    "位置",
+    "個数",
+    "色, 形",
+    "色_ 形",
+)
+
+
+def test_categories_of_any_name_keep_scores_of_their_own(tmp_path, caplog):
+    settings = Settings(store=tmp_path / "store")
+    scores = {f"mine/all/rougeL/category/{name}": float(place) for place, name in enumerate(CATEGORIES)}
+    with Tracker(settings).experiment_run(load_experiment("smoke"), tags={}) as run:
+        run.log_metrics(scores)
+        run.log_parameters({name: name for name in CATEGORIES})
+    data = MlflowClient(settings.mlflow_uri).get_run(run.run_id).data
+    assert sorted(data.metrics.values()) == [float(place) for place in range(len(CATEGORIES))]
+    assert {data.params[name] for name in ("位置", "個数")} == {"位置", "個数"}
+    assert set(CATEGORIES) <= set(data.params.values())
+    assert not caplog.messages
+
+
+def test_text_that_no_file_holds_is_delivered_escaped(tmp_path, server):
+    with server.listening() as uri, pretraining(settings_for(tmp_path, uri)) as step:
+        step.log_parameters({"text": "丸\ud83d"})
+        step.log_json("a.json", {"text": "丸\ud83d"})
+    params = {one["key"]: one["value"] for one in server.run_named("pretrain")["data"]["params"]}
+    assert params["text"] == "丸\\ud83d"
+
+
+class Failing(TrackingServer):
+    """Fails two calls of three, before or after it has done what is asked."""
+
+    def __init__(self, artifacts):
+        super().__init__(artifacts)
+        self.random = random.Random(1)
+
+    def answer(self, call, body):
+        chance = self.random.random()
+        if chance < 1 / 3:
+            raise ConnectionAbortedError(call)
+        reply = super().answer(call, body)
+        if chance < 2 / 3:
+            raise ConnectionAbortedError(call)
+        return reply
+
+
+@pytest.mark.usefixtures("no_time_at_the_end")
+def test_a_server_that_fails_two_calls_of_three_gets_each_figure_once_in_the_end(tmp_path, monkeypatch):
+    monkeypatch.setattr(delivery, "FIRST_PAUSE_SECONDS", 0.001)
+    monkeypatch.setattr(delivery, "LONGEST_PAUSE_OF_THE_COMMAND", 0.001)
+    settings = settings_for(tmp_path, f"http://127.0.0.1:{(port := free_port())}")
+    figures = {f"figure-{number:02d}": float(number) for number in range(60)}
+    with pretraining(settings) as step:
+        step.log_metrics(figures)
+    server = Failing(tmp_path / "artifacts")
+    with server.listening(port):
+        assert Tracker(settings).deliver() > 5
+    assert [(key, value) for _, key, _, value in server.metrics] == list(figures.items())
+    assert server.num_calls < 200
+    assert spools(settings) == []
+
+
+def test_what_was_written_is_found_without_asking_for_every_figure(tmp_path, server):
+    settings = Settings(store=tmp_path / "store", tracking_uri="http://127.0.0.1:9")
+    points = [[f"figure-{number:02d}", float(number), 1000, 0] for number in range(60)]
+    for num_written in (0, 1, 37, 60):
+        server.metrics.clear()
+        with server.listening() as uri:
+            target = MlflowServer(settings.model_copy(update={"tracking_uri": uri}))
+            spool = Outbox(settings.store_root, server=target.name).new_spool()
+            spool.append(Operation("create", "a", {"name": "smoke", "tags": {}}))
+            if num_written:
+                spool.append(Operation("log", "a", {"metrics": points[:num_written]}))
+            delivery.deliver(spool, target)
+            before = server.num_calls
+            spool.is_doubtful = True
+            target.apply(Operation("log", "a", {"metrics": points}), spool)
+        assert [key for _, key, _, _ in server.metrics] == [key for key, *_ in points]
+        assert server.num_calls - before <= 9
+
+
+def test_a_store_with_odd_signs_in_its_path_has_its_database_inside(tmp_path):
+    settings = Settings(store=tmp_path / "100%, a%20b?c=d#写真 [1]" / "store")
+    with Tracker(settings).experiment_run(load_experiment("smoke"), tags={}) as run:
+        run.log_json("a.json", {})
+    assert run.run_id
+    assert (settings.store_root / "mlflow.db").is_file()
+    assert list((settings.store_root / "mlflow-artifacts").rglob("a.json"))
+    assert [path.name for path in tmp_path.iterdir()] == ["100%, a%20b?c=d#写真 [1]"]
+
+
+@pytest.mark.parametrize("name", ["a b", "a%20b", "a?b", "a#b", "写真", "a[1]", "100%", "a:b@c"])
+def test_the_address_of_a_database_leads_back_to_its_file(tmp_path, name):
+    assert file_of(sqlite_uri(tmp_path / name / "mlflow.db")) == tmp_path / name / "mlflow.db"
+
+
+def test_a_database_that_cannot_be_opened_holds_nobody_up(tmp_path, no_time_at_the_end, caplog):
+    settings = Settings(store=tmp_path / "store", tracking_uri=f"sqlite:///{tmp_path}/no/folder.db")
+    (tmp_path / "no").write_text("a file where a folder is needed")
+    started = time.monotonic()
+    with pretraining(settings) as step:
+        report(step, 1, 5.0)
+        wait_until(lambda: caplog.messages)
+    assert time.monotonic() - started < 3
+    assert "operations for MLflow at" in caplog.text
 
 
 @pytest.mark.usefixtures("no_time_at_the_end")

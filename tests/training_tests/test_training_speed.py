@@ -113,6 +113,19 @@ def test_the_line_of_the_log_has_every_figure_with_its_unit():
     assert "MFU 46 % of the measured rate" in line_of(row, figures, is_measured_peak=True)
 
 
+def test_a_slow_training_has_digits_too():
+    figures = dict.fromkeys(("mfu_percent", "padding_percent", "data_wait_percent", "peak_memory_gib"), 1.0)
+    row = {"loss": 2.0, "learning_rate": 1e-3, "gradient_norm": 1.0}
+    line = line_of(row, {**figures, "samples_per_second": 0.0123, "tokens_per_second": 8.765}, is_measured_peak=True)
+    assert "0.0123 samples/s, 8.77 tokens/s" in line
+
+
+def test_a_peak_that_was_measured_while_other_programs_ran_is_raised_to_what_was_reached_since():
+    assert Peak(1e12, is_measured=True).at_least(2.66e12) == Peak(2.66e12, is_measured=True)
+    assert Peak(1e12, is_measured=True).at_least(5e11) == Peak(1e12, is_measured=True)
+    assert Peak(1e12, is_measured=False).at_least(2.66e12) == Peak(1e12, is_measured=False)
+
+
 def test_the_time_that_data_was_waited_for_is_told_with_it():
     (first, seconds), *rest = waiting(iter("ab"))
     assert first == "a"

@@ -10,6 +10,7 @@ import re
 import threading
 from fnmatch import fnmatchcase
 from typing import Any
+from urllib.parse import urlsplit
 
 from huggingface_hub import HfApi, hf_hub_url
 from huggingface_hub.errors import (  # type: ignore[attr-defined]  # HTTPError is that of the client it uses
@@ -19,16 +20,25 @@ from huggingface_hub.errors import (  # type: ignore[attr-defined]  # HTTPError 
     RepositoryNotFoundError,
     RevisionNotFoundError,
 )
+from pydantic import ValidationError
 
+from model.hub import guard_hub_answers
+from pipeline.core.bounded_http import AnswerTooLargeError, bounding
+from pipeline.core.deadlines import TooSlowError, within
 from pipeline.core.errors import ConfigError, DataError, PipelineError, TransientError
 from pipeline.core.retries import Patience, TryAgainError, retry_after
 from pipeline.core.safe_paths import safe_parts
 from pipeline.data.download.http import BUSY_STATUSES, RefusedError
 from pipeline.data.download.registry import SOURCES_FILE
-from pipeline.store.lockfile import LOCK_NAME, LockedFile, LockedSource
+from pipeline.store.lockfile import LOCK_NAME, LockedFile, LockedSource, problem_of
 from pipeline.store.sources import Source
 
 log = logging.getLogger(__name__)
+
+MAX_ANSWER_BYTES = 64 << 20
+"""A longer listing of a repository is none: it would name two hundred thousand files."""
+MAX_ANSWER_SECONDS = 300.0
+"""For the body of an answer to whoever asks through ``huggingface_hub``; we wait less."""
 
 
 def endpoint() -> str:
@@ -48,6 +58,21 @@ def token() -> str | None:
     return secret or None
 
 
+def bound_answers() -> None:
+    """Bound what the Hub's API may answer in this process, to us and to the libraries that ask it; not its files."""
+    guard_hub_answers(_bounded)
+
+
+def _bounded(response: Any) -> None:
+    hooks = bounding(max_bytes=MAX_ANSWER_BYTES, seconds=MAX_ANSWER_SECONDS, only=_is_api)
+    for hook in hooks["response"]:
+        hook(response)
+
+
+def _is_api(url: str) -> bool:
+    return url.startswith(f"{endpoint()}/api/")
+
+
 def page_of(source: Source) -> str:
     """Where a person reads about a source of the Hub."""
     return f"{endpoint()}/{'datasets/' if source.repo_type == 'dataset' else ''}{source.repo}"
@@ -58,10 +83,16 @@ def file_url(source: Source, path: str, *, revision: str) -> str:
     return hf_hub_url(str(source.repo), path, repo_type=source.repo_type, revision=revision, endpoint=endpoint())
 
 
-def auth_headers(source: Source) -> dict[str, str]:
-    """The token, for a source of the Hub only."""
-    secret = token() if source.is_on_hub else None
+def auth_headers(url: str) -> dict[str, str]:
+    """The token, for an address on the Hub only: it belongs to that server, whatever is asked for."""
+    secret = token() if _server(url) == _server(endpoint()) else None
     return {"Authorization": f"Bearer {secret}"} if secret else {}
+
+
+def _server(url: str) -> tuple[str, str]:
+    """Protocol, and host with port; ``HF_ENDPOINT`` may be another's server, but the whole of it."""
+    parts = urlsplit(url)
+    return parts.scheme, parts.netloc.lower()
 
 
 def list_hub(source: Source, *, revision: str | None, patience: Patience, stop: threading.Event) -> LockedSource:
@@ -73,9 +104,12 @@ def list_hub(source: Source, *, revision: str | None, patience: Patience, stop: 
         TransientError: the Hub does not answer now.
     """
     info = _ask(source, revision=revision, patience=patience, stop=stop)
-    siblings = {sibling.rfilename: sibling for sibling in info.siblings or ()}
+    listed = info.siblings or ()
+    if not all(isinstance(sibling.rfilename, str) for sibling in listed):
+        raise DataError(f"{_no_answer_of_a_hub(source)}: a file's name is no text")
+    siblings = {sibling.rfilename: sibling for sibling in listed}
     patterns = tuple(file.name for file in source.files)
-    chosen: dict[str, LockedFile] = {}
+    chosen: dict[str, tuple[Any, str | None]] = {}
     for wanted in source.files:
         names = [name for name in sorted(siblings) if matches(name, wanted.name)]
         if not names:
@@ -86,8 +120,12 @@ def list_hub(source: Source, *, revision: str | None, patience: Patience, stop: 
             )
         for name in names:
             safe_parts(name, where=page_of(source))
-            chosen[name] = _locked(siblings[name], sha256=wanted.sha256)
-    return LockedSource(where=where(source), revision=str(info.sha), patterns=patterns, files=tuple(chosen.values()))
+            chosen[name] = (siblings[name], wanted.sha256)
+    try:
+        files = tuple(_locked(sibling, sha256=sha256) for sibling, sha256 in chosen.values())
+        return LockedSource(where=where(source), revision=str(info.sha), patterns=patterns, files=files)
+    except ValidationError as error:
+        raise DataError(f"{_no_answer_of_a_hub(source)}: {problem_of(error)}; nothing is taken from it") from error
 
 
 def where(source: Source) -> str:
@@ -132,11 +170,11 @@ def _ask(source: Source, *, revision: str | None, patience: Patience, stop: thre
 
 
 def _ask_once(source: Source, *, revision: str | None, timeout: float) -> Any:
+    bound_answers()
     api = HfApi(endpoint=endpoint(), token=token() or False)
+    asked: dict[str, Any] = {"repo_type": source.repo_type, "revision": revision, "files_metadata": True}
     try:
-        return api.repo_info(
-            str(source.repo), repo_type=source.repo_type, revision=revision, files_metadata=True, timeout=timeout
-        )
+        return within(timeout, lambda: api.repo_info(str(source.repo), timeout=timeout, **asked))
     except GatedRepoError as error:
         raise _no_access(source, error.response.status_code, is_gated=True) from error
     except RevisionNotFoundError as error:
@@ -152,8 +190,16 @@ def _ask_once(source: Source, *, revision: str | None, timeout: float) -> Any:
         if status not in BUSY_STATUSES:
             raise DataError(f"{page_of(source)} answers {status}; correct source {source.name}") from error
         raise TryAgainError(f"the Hub answers {status}", after=retry_after(error.response.headers)) from error
-    except (HTTPError, ConnectionError) as error:
+    except AnswerTooLargeError as error:
+        raise DataError(f"{page_of(source)}: {error}; is HF_ENDPOINT a Hub?") from error
+    except (HTTPError, ConnectionError, TooSlowError) as error:
         raise TryAgainError(str(error).splitlines()[0] if str(error) else type(error).__name__) from error
+    except (LookupError, TypeError, AttributeError, ValueError) as error:  # what the library says of another JSON
+        raise DataError(f"{_no_answer_of_a_hub(source)}; is HF_ENDPOINT a Hub?") from error
+
+
+def _no_answer_of_a_hub(source: Source) -> str:
+    return f"what {endpoint()} says of {source.repo} is not the answer of a Hub"
 
 
 def _locked(sibling: Any, *, sha256: str | None) -> LockedFile:

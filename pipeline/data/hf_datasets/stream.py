@@ -28,7 +28,7 @@ from pipeline.config.datasets import HfDatasetSource
 from pipeline.core.errors import ConfigError, DataError, TransientError
 from pipeline.core.files import ending_of, files_meant
 from pipeline.data.download.http import BUSY_STATUSES
-from pipeline.data.download.hub import token
+from pipeline.data.download.hub import bound_answers, token
 from pipeline.data.hf_datasets.columns import require_columns, require_known
 from pipeline.data.hf_datasets.lines import MAX_LINES_LOOKED_AT, Lines, lines_of
 from pipeline.data.hf_datasets.members import KNOWN_MEMBERS, Members, fields_of
@@ -70,6 +70,7 @@ def open_rows(source: HfDatasetSource, *, revision: str | None, cache: Path) -> 
         TransientError: the Hub does not answer.
     """
     _quieten()
+    bound_answers()
     cache.mkdir(parents=True, exist_ok=True)
     with explained(source):
         kind, files = _files(source, revision, cache)
@@ -87,9 +88,10 @@ def batches(
     while True:
         with explained(source):
             table = next(iterator, None)
-        if table is None:
+            found = None if table is None else table.to_pylist()  # texts that are not UTF-8 show here
+        if found is None:
             return
-        yield table.to_pylist(), rows.state_dict()
+        yield found, rows.state_dict()
 
 
 def _opened(kind: str, files: list[str], source: HfDatasetSource, cache: Path) -> datasets.IterableDataset:
@@ -175,7 +177,7 @@ def _resolved(source: HfDatasetSource, cache: Path, *, revision: str | None, ins
     found = {str(split): [str(file) for file in files] for split, files in builder.config.data_files.items()}
     _require(source.split, list(found), what="split", source=source)
     for file in found[source.split]:
-        if not file.startswith(inside) or ".." in file.split("/"):
+        if not file.startswith(inside) or ".." in file.split("/") or "::" in file:  # a chain of addresses
             raise DataError(f"the card of {source.where} names {file}, which is not in {inside}")
     return kind, found[source.split]
 

@@ -13,12 +13,13 @@ from dataclasses import dataclass
 from pipeline.config.evaluation import JudgeConfig
 from pipeline.core.errors import JudgeError, TransientError
 from pipeline.core.progress import Progress
+from pipeline.evaluation.chat_completion import most_tokens
 from pipeline.evaluation.inquiry import Inquiry, Reply
 from pipeline.evaluation.judge.parse import parse_reply
 from pipeline.evaluation.judge.prompt import JudgePrompt
 from pipeline.evaluation.judge.replies import Answered, ReplyCache
 from pipeline.evaluation.judge.rows import JudgedItem
-from pipeline.evaluation.openai_client import CeilingReachedError, Judge, most_tokens
+from pipeline.evaluation.openai_client import CeilingReachedError, Judge
 
 log = logging.getLogger(__name__)
 
@@ -109,8 +110,8 @@ class Asker:
             except (JudgeError, CeilingReachedError):
                 stop.set()
                 raise
-            text = answered[-1].reply.text
-            if text is not None and parse_reply(text).status == "ok":
+            reply = answered[-1].reply
+            if reply.is_cut_off or (reply.text is not None and parse_reply(reply.text).status == "ok"):
                 break
         return answered, None
 

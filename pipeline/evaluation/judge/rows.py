@@ -66,10 +66,10 @@ def join_answers(
     """
     answered = [prediction.item_id for prediction in predictions]
     problems = []
-    known = {item.item_id for item in items}
+    known, found = {item.item_id for item in items}, set(answered)
     if repeated := _repeated(answered):
         problems.append(f"{_some(repeated)} are answered more than once")
-    if missing := [item.item_id for item in items if item.item_id not in set(answered)]:
+    if missing := [item.item_id for item in items if item.item_id not in found]:
         problems.append(f"{_some(missing)} have no answer")
     if unknown := [name for name in answered if name not in known]:
         problems.append(f"{_some(unknown)} are not in the benchmark")
@@ -190,6 +190,8 @@ def _outcome(
         return "refused", replies[-1].refusal
     if last.status == "ok":
         return "ok", None
+    if replies[-1].is_cut_off:
+        return last.status, "the length limit of the reply ended it before any text; raise judge.max_tokens"
     tries = f"{len(replies)} replies" if len(replies) > 1 else "the reply"
     asked_for = "scores from 1 to 10" if last.status == "out_of_range" else "two scores"
     return last.status, f"the first line of {tries} does not hold {asked_for}"

@@ -13,11 +13,12 @@ from PIL import Image
 from model.config import GenerationConfig
 from model.decoding import item_seed
 from pipeline.config.measured import EndpointModel
+from pipeline.core.censoring import without_credentials
 from pipeline.core.errors import ConfigError, EndpointError, TransientError
 from pipeline.core.retries import Patience
 from pipeline.core.settings import Settings
 from pipeline.data.images import data_url
-from pipeline.evaluation.answers import Question, Unanswered
+from pipeline.evaluation.answers import AnsweredInPartError, Question, Unanswered
 from pipeline.evaluation.inquiry import Inquiry, Reply
 from pipeline.evaluation.openai_client import OPENAI_URL, Endpoint, OpenAiJudge, Spending
 
@@ -32,22 +33,28 @@ def base_url(model: EndpointModel, settings: Settings) -> str:
 
 def host_of(model: EndpointModel, settings: Settings) -> str:
     """The part of the URL that says who answers, without user or password: for fingerprints and messages."""
-    return urlsplit(base_url(model, settings)).netloc.rpartition("@")[2]
+    return urlsplit(without_credentials(base_url(model, settings))).netloc
 
 
 def endpoint_of(model: EndpointModel, settings: Settings, *, patience: Patience | None = None) -> Endpoint:
     """How the model is asked.
 
     Raises:
-        ConfigError: the openai client is not installed.
+        ConfigError: the openai client is not installed, or nothing says where the model is or with which key.
     """
+    key = settings.model_api_key.get_secret_value()
+    if not key and base_url(model, settings) == OPENAI_URL:
+        raise ConfigError(
+            f"nothing says where {model.model} is: set LLAVA_JP_MODEL_BASE_URL or OPENAI_BASE_URL to its server, as "
+            "https://host/v1, or LLAVA_JP_MODEL_API_KEY or OPENAI_API_KEY to a key of OpenAI"
+        )
     if find_spec("openai") is None:
         raise ConfigError(
             f"{model.model} is behind an endpoint, and openai is not installed: pip install 'llava-jp-pipeline[judge]'"
         )
     return Endpoint(
         base_url=base_url(model, settings),
-        api_key=settings.model_api_key.get_secret_value() or "none",  # a server of one's own may want none
+        api_key=key or "none",  # a server of one's own may want none
         max_concurrency=settings.model_concurrency,
         patience=patience or Patience(timeout=settings.model_timeout),
         error=EndpointError,
@@ -71,6 +78,7 @@ class EndpointUnderTest:
 
         Raises:
             EndpointError: the endpoint would not answer any question.
+            AnsweredInPartError: the same, after it has answered some.
             TransientError: it answered none of these.
         """
         stop = threading.Event()
@@ -81,14 +89,23 @@ class EndpointUnderTest:
             finally:
                 stop.set()
                 pool.shutdown(wait=True, cancel_futures=True)
-        silent = [answer for answer in found if isinstance(answer, TransientError)]
-        if len(silent) == len(found):
-            raise silent[0]
-        return [Unanswered(str(answer)) if isinstance(answer, TransientError) else answer for answer in found]
+        problems = [answer for answer in found if isinstance(answer, Exception)]
+        final = next((problem for problem in problems if isinstance(problem, EndpointError)), None)
+        if len(problems) == len(found):
+            raise final or problems[0]
+        answers = [Unanswered(str(answer)) if isinstance(answer, Exception) else answer for answer in found]
+        if final:
+            raise AnsweredInPartError(answers, final)
+        return answers
 
-    def _ask(self, question: Question, stop: threading.Event) -> str | Unanswered | TransientError:
+    def _ask(self, question: Question, stop: threading.Event) -> str | Unanswered | TransientError | EndpointError:
+        if stop.is_set():
+            return TransientError("another question could not be answered, and so none can")
         try:
             reply = self._client.ask(self._inquiry(question), stop=stop)
+        except EndpointError as error:
+            stop.set()
+            return error
         except TransientError as error:
             return error
         return _answer(reply)
@@ -136,4 +153,6 @@ def png_url(image: Image.Image) -> str:
 def _answer(reply: Reply) -> str | Unanswered:
     if reply.text is None:
         return Unanswered(f"the model refused: {reply.refusal}")
+    if reply.is_cut_off:
+        return Unanswered("the length limit ended the answer before any text: a model that reasons needs more tokens")
     return reply.text.strip()

@@ -1,6 +1,5 @@
 """Any image-text-to-text model of Transformers as a model that answers questions, in batches padded on the left."""
 
-import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -18,9 +17,14 @@ from transformers import (
 from transformers.models.auto.configuration_auto import CONFIG_MAPPING
 
 from model.config import GenerationConfig
+from model.config_limits import ModelSizeError, read_record
+from model.conversation.template_bounds import bound_chat_templates
 from model.decoding import AnswerOnly, item_seed, logits_processors
+from model.foreign_code import ForeignCodeError, require_no_code
 from model.language_model import max_sequence_length
+from model.whole_files import require_whole
 from pipeline.config.measured import SavedOrDtype
+from pipeline.config.model_files import explaining_damage
 from pipeline.core.errors import ConfigError
 from pipeline.evaluation.answers import Question, Unanswered
 from pipeline.evaluation.models.checkpoint import in_halves
@@ -54,10 +58,9 @@ class TransformersUnderTest:
         dtype: SavedOrDtype = "auto",
     ) -> None:
         require_loadable(folder, trust_remote_code=trust_remote_code)
-        options = {"trust_remote_code": trust_remote_code, "local_files_only": True}
         self._generation = generation
         self._preset = preset
-        self._processor, self._model = _loaded(folder, dtype, options)
+        self._processor, self._model = _loaded(folder, dtype, trust_remote_code=trust_remote_code)
         self._model.to(default_device()).eval()
         self._tokenizer = self._processor.tokenizer
         self._tokenizer.padding_side = "left"
@@ -118,7 +121,11 @@ class TransformersUnderTest:
             return self._preset.ask(question.text, image=placeholder if has_image else "")
         content = [{"type": "image"}] if has_image else []
         messages = [{"role": "user", "content": [*content, {"type": "text", "text": question.text}]}]
-        text: str = self._processor.apply_chat_template(messages, add_generation_prompt=True, tokenize=False)
+        bound_chat_templates()
+        try:
+            text: str = self._processor.apply_chat_template(messages, add_generation_prompt=True, tokenize=False)
+        except Exception as error:  # a stranger's program raises what it likes
+            raise ConfigError(f"the chat template of the model cannot be used: {error}") from error
         return text
 
     @torch.inference_mode()
@@ -170,12 +177,17 @@ def require_loadable(folder: Path, *, trust_remote_code: bool) -> None:
     Raises:
         ConfigError: so it is.
     """
+    with explaining_damage():
+        require_whole(folder)
     try:
-        config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
+        config = read_record(folder / "config.json")
+    except ModelSizeError as error:
+        raise ConfigError(str(error)) from error
     except (OSError, ValueError) as error:
         raise ConfigError(f"{folder} has no readable config.json, so it is not the folder of a model") from error
     name = config.get("model_type")
     if name in CONFIG_MAPPING:
+        _require_no_code(folder, trust_remote_code=trust_remote_code)
         return
     if "auto_map" not in config:
         raise ConfigError(
@@ -189,13 +201,27 @@ def require_loadable(folder: Path, *, trust_remote_code: bool) -> None:
         )
 
 
-def _loaded(folder: Path, dtype: SavedOrDtype, options: Mapping[str, Any]) -> tuple[Any, PreTrainedModel]:
+def _require_no_code(folder: Path, *, trust_remote_code: bool) -> None:
+    """The same for what else the folder may want to be run."""
+    if trust_remote_code:
+        return
     try:
-        processor = AutoProcessor.from_pretrained(folder, **options)
+        require_no_code(folder)
+    except ForeignCodeError as error:
+        raise ConfigError(f"{error}; or read it, then pass --trust-remote-code") from error
+
+
+def _loaded(folder: Path, dtype: SavedOrDtype, *, trust_remote_code: bool) -> tuple[Any, PreTrainedModel]:
+    here = {"local_files_only": True}
+    trusted = trust_remote_code
+    try:
+        processor = AutoProcessor.from_pretrained(folder, trust_remote_code=trusted, **here)
         if not hasattr(processor, "tokenizer"):
-            images = AutoImageProcessor.from_pretrained(folder, **options)
-            processor = _Pair(images, AutoTokenizer.from_pretrained(folder, **options))
-        model = AutoModelForImageTextToText.from_pretrained(folder, dtype=dtype, use_safetensors=True, **options)
+            images = AutoImageProcessor.from_pretrained(folder, trust_remote_code=trusted, **here)
+            processor = _Pair(images, AutoTokenizer.from_pretrained(folder, trust_remote_code=trusted, **here))
+        model = AutoModelForImageTextToText.from_pretrained(
+            folder, dtype=dtype, use_safetensors=True, trust_remote_code=trusted, **here
+        )
     except (OSError, ValueError, KeyError, AttributeError, ImportError) as error:
         reason = (str(error).splitlines() or [type(error).__name__])[0]
         raise ConfigError(f"Transformers cannot load {folder} as an image-text-to-text model: {reason}") from error

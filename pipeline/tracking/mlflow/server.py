@@ -3,23 +3,27 @@
 """
 
 import json
-from collections.abc import Iterable
+import socket
+from bisect import bisect_left
 from typing import Any
-from urllib.parse import urlsplit
 
 from mlflow.entities import Dataset, DatasetInput, InputTag, Metric, Param, RunTag
 from mlflow.exceptions import MlflowException
-from mlflow.store.db.db_types import DATABASE_ENGINES
 from mlflow.tracking import MlflowClient
 from requests import HTTPError
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import SQLAlchemyError
 
+from pipeline.core.censoring import without_credentials
+from pipeline.core.deadlines import TooSlowError, within
 from pipeline.core.errors import ConfigError
 from pipeline.core.settings import Settings
 from pipeline.tracking.delivery import RefusedError, UnreachableError
-from pipeline.tracking.mlflow.client import connect, set_up_mlflow
-from pipeline.tracking.mlflow.database import make_database
+from pipeline.tracking.keys import mlflow_key
+from pipeline.tracking.mlflow.client import connect, explained, set_up_mlflow
+from pipeline.tracking.mlflow.database import file_of, is_database, make_database, require_database
+from pipeline.tracking.mlflow.moved_store import artifacts_folder, follow_store
+from pipeline.tracking.mlflow.registry import register
 from pipeline.tracking.mlflow.traces import log_trace
 from pipeline.tracking.outbox import Operation, Spool
 
@@ -30,6 +34,9 @@ REFUSALS = ("BAD_REQUEST", "INVALID_PARAMETER_VALUE", "RESOURCE_ALREADY_EXISTS",
 """MLflow's error codes that time does not cure. Credentials and a full disk can be mended: not among them."""
 REFUSING_STATUS = (400, 404, 405, 409, 413, 414, 415, 422)
 """The same for the transfer of files."""
+NOBODY_THERE = (ConnectionRefusedError, socket.gaierror, TimeoutError, TooSlowError)
+SECONDS_FOR_AN_OPERATION = 300.0
+"""The client's own timeout is for the next bytes of an answer."""
 BUGS = (AssertionError, AttributeError, ImportError, LookupError, TypeError, ValueError)
 LARGEST_FLOAT = 1.7976931348623157e308
 """What the databases of MLflow hold for infinity."""
@@ -45,14 +52,17 @@ class MlflowServer:
     def __init__(self, settings: Settings) -> None:
         set_up_mlflow()  # no attempts of its own: the outbox tries again, after it has compared
         settings.store_root.mkdir(parents=True, exist_ok=True)
+        self._settings = settings
         self._uri = settings.mlflow_uri
-        self.name = _without_credentials(settings.tracking_uri) or "mlflow.db in the store"
-        is_local = self._uri.startswith("sqlite:")
-        self._artifacts = (settings.store_root / "mlflow-artifacts").as_uri() if is_local else None
+        self.name = without_credentials(settings.tracking_uri) or "mlflow.db in the store"
+        self._is_local = file_of(self._uri) is not None
+        self._artifacts = artifacts_folder(settings).as_uri() if self._is_local else None
         self._experiment_id = ""
         self._client: MlflowClient | None = None
+        self._histories: dict[tuple[str, str], set[tuple[str, int, int, str]]] = {}
+        """Of metrics that were asked for since the last attempt to write, by run and key."""
         try:
-            if urlsplit(self._uri).scheme.partition("+")[0] in DATABASE_ENGINES:  # itself it may be away
+            if is_database(self._uri):  # itself it may be away
                 make_url(self._uri).get_dialect().import_dbapi()
             else:
                 self._client = connect(self._uri)
@@ -70,29 +80,39 @@ class MlflowServer:
             UnreachableError, RefusedError: it was not done, or the answer is not known.
         """
         try:
-            client = self._connected()
+            client = within(SECONDS_FOR_AN_OPERATION, self._connected)
         except Exception as error:  # also what looks final: nothing was asked that could be refused
-            raise UnreachableError(self._censored(_root_of(error))) from error
+            raise self._unreachable(error, may_be_done=False) from error
         try:
-            if operation.kind == "create":
-                self._create(client, operation, spool)
-            elif operation.run not in spool.runs:
-                raise RefusedError("its run could not be created")
-            else:
-                self._change(client, spool.runs[operation.run], operation, spool)
+            within(SECONDS_FOR_AN_OPERATION, lambda: self._do(client, operation, spool))
         except RefusedError:
             raise
         except Exception as error:  # whatever libraries raise: what is not clearly for ever is tried again
             if _is_for_ever(error):
                 raise RefusedError(self._censored(error)) from error
-            raise UnreachableError(self._censored(_root_of(error))) from error
+            raise self._unreachable(error) from error
+
+    def _do(self, client: MlflowClient, operation: Operation, spool: Spool) -> None:
+        if operation.kind == "create":
+            self._create(client, operation, spool)
+        elif operation.run not in spool.runs:
+            raise RefusedError("its run could not be created")
+        else:
+            self._change(client, spool.runs[operation.run], operation, spool)
+
+    def _unreachable(self, error: BaseException, *, may_be_done: bool = True) -> UnreachableError:
+        root = _root_of(error)
+        is_absent = isinstance(root, NOBODY_THERE) or isinstance(error, SQLAlchemyError)
+        return UnreachableError(self._censored(root), is_absent=is_absent, may_be_done=may_be_done)
 
     def _connected(self) -> MlflowClient:
         """The client, when the experiment of all runs is there."""
         make_database(self._uri)
         if self._client is None:
+            require_database(self._uri)
             self._client = connect(self._uri)
         if not self._experiment_id:
+            follow_store(self._settings, experiment=MLFLOW_EXPERIMENT)
             existing = self._client.get_experiment_by_name(MLFLOW_EXPERIMENT)
             experiment_id = (
                 existing.experiment_id
@@ -111,7 +131,7 @@ class MlflowServer:
             if found:
                 spool.runs[operation.run] = found[0].info.run_id
                 return
-        tags = {**values["tags"], OWN_ID_TAG: operation.run}
+        tags = {**{mlflow_key(key): value for key, value in values["tags"].items()}, OWN_ID_TAG: operation.run}
         if parent := values.get("parent"):
             tags["mlflow.parentRunId"] = spool.runs[parent]
         run = client.create_run(self._experiment_id, operation.time, tags, values["name"])
@@ -120,10 +140,11 @@ class MlflowServer:
     def _change(self, client: MlflowClient, run_id: str, operation: Operation, spool: Spool) -> None:
         values = operation.values
         if operation.kind == "log":
-            metrics = [Metric(*row) for row in values.get("metrics", [])]
+            metrics = [Metric(mlflow_key(key), *point) for key, *point in values.get("metrics", [])]
             if spool.is_doubtful:
-                metrics = _not_yet_there(client, run_id, metrics)
-            params = [Param(key, value) for key, value in values.get("params", {}).items()]
+                metrics = self._not_yet_there(client, run_id, metrics)
+            self._histories.clear()
+            params = [Param(mlflow_key(key), value) for key, value in values.get("params", {}).items()]
             client.log_batch(run_id, metrics, params, _tags(values.get("tags", {})))
         elif operation.kind == "inputs":
             client.log_inputs(run_id, [_dataset_input(dataset) for dataset in values["datasets"]])
@@ -131,12 +152,33 @@ class MlflowServer:
             client.log_artifact(run_id, str(spool.folder / values["file"]), values["folder"] or None)
         elif operation.kind == "link":
             self._link(client, run_id, operation)
+        elif operation.kind == "register":
+            register(client, values, is_local=self._is_local)
         elif operation.kind == "trace":
             log_trace(self._uri, experiment_id=self._experiment_id, run_id=run_id, values=values)
         elif operation.kind == "end":
             client.set_terminated(run_id, values["status"], operation.time)
         else:
             raise LookupError(f"no operation is named {operation.kind!r}")
+
+    def _not_yet_there(self, client: MlflowClient, run_id: str, metrics: list[Metric]) -> list[Metric]:
+        """The points that are not in the run's history. They were written in order: whatever comes after one is not.
+
+        What was asked stays known until something is written, so that a server that fails often gets further.
+        """
+
+        def is_missing(place: int) -> bool:
+            key = metrics[place].key
+            if (run_id, key) not in self._histories:
+                history = client.get_metric_history(run_id, key)
+                self._histories[run_id, key] = {_identity(point) for point in history}
+            return _identity(metrics[place]) not in self._histories[run_id, key]
+
+        if not metrics or is_missing(0):
+            return metrics
+        if not is_missing(len(metrics) - 1):
+            return []
+        return metrics[bisect_left(range(len(metrics)), True, key=is_missing) :]
 
     def _link(self, client: MlflowClient, run_id: str, operation: Operation) -> None:
         """Tags that say which run made the artifact of a step: the last that was given it to do before this."""
@@ -153,23 +195,7 @@ class MlflowServer:
         client.log_batch(run_id, tags=_tags(tags))
 
     def _censored(self, error: BaseException) -> str:
-        """The error's text; a password in the tracking URI is not for messages and files."""
-        text = f"{error}" or type(error).__name__
-        credentials = urlsplit(self._uri).netloc.rpartition("@")[0]
-        for secret in filter(None, (credentials, credentials.partition(":")[2], urlsplit(self._uri).query)):
-            text = text.replace(secret, "…")
-        return text[:500]
-
-
-def _not_yet_there(client: MlflowClient, run_id: str, metrics: Iterable[Metric]) -> list[Metric]:
-    """The points that are not in the run's history."""
-    metrics = list(metrics)
-    known = {
-        _identity(point)
-        for key in {metric.key for metric in metrics}
-        for point in client.get_metric_history(run_id, key)
-    }
-    return [metric for metric in metrics if _identity(metric) not in known]
+        return explained(error, self._uri)
 
 
 def _identity(metric: Metric) -> tuple[str, int, int, str]:
@@ -178,7 +204,7 @@ def _identity(metric: Metric) -> tuple[str, int, int, str]:
 
 
 def _tags(tags: dict[str, str]) -> list[RunTag]:
-    return [RunTag(key, value) for key, value in tags.items()]
+    return [RunTag(mlflow_key(key), value) for key, value in tags.items()]
 
 
 def _dataset_input(dataset: dict[str, Any]) -> DatasetInput:
@@ -205,8 +231,3 @@ def _root_of(error: BaseException) -> BaseException:
     while inner := error.__cause__ or error.__context__:
         error = inner
     return error
-
-
-def _without_credentials(uri: str) -> str:
-    credentials, sign, _ = urlsplit(uri).netloc.rpartition("@")
-    return uri.replace(credentials + sign, "", 1).partition("?")[0]
