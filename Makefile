@@ -8,7 +8,7 @@ export PREFECT_HOME ?= $(CURDIR)/.prefect
 export LLAVA_JP_STORE ?= $(CURDIR)/store
 export BENCH_EXTRA := import tomllib; print(*tomllib.load(open("pyproject.toml", "rb"))["project"]["optional-dependencies"]["bench"])
 
-.PHONY: help demo test test-rest test-gpu bench-data bench-encode bench-cache bench-train bench-eval lint deployments constraints clean
+.PHONY: help demo test test-rest test-gpu campaign bench-data bench-encode bench-cache bench-train bench-eval lint deployments constraints clean
 
 help:  ## what there is
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 16
@@ -33,6 +33,9 @@ test-rest: .venv/installed  ## the tests that have no place in `make test`: kill
 
 test-gpu: .venv/installed  ## the tests that need a GPU
 	@$(BIN)/python -m pytest -m gpu --numprocesses 0
+
+campaign: .venv/installed  ## kills, damaged files, hostile inputs: half an hour, or OPTIONS="--minutes N"; the table: build/campaign.md
+	@$(BIN)/python -m tests.campaign $(OPTIONS)
 
 bench-data: .venv/installed  ## ingestion and all checks on 1.2 million conversations, against datasets.map (half an hour)
 	@$(BIN)/python -m tests.benchmarks.bench_data

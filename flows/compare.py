@@ -1,24 +1,28 @@
 """Experiments side by side: table, radar chart, sample answers."""
 
+import logging
 from collections.abc import Sequence
 
 from prefect import flow
 
 from flows.runtime.logs import set_log_levels
 from flows.runtime.run import Run, prefect_tags, resolve
-from flows.runtime.tasks import as_task, show_chart, show_table, show_text
+from flows.runtime.tasks import as_task, show_chart, show_markdown, show_table
 from pipeline.comparison.sample_sheet import sheet_table
 from pipeline.comparison.scores import ComparedExperiment
 from pipeline.comparison.step import CHART, article_table, difference_table, has_chart, score_table
 from pipeline.comparison.step import compare as compare_step
 from pipeline.config.experiment import ExperimentConfig, ExperimentName
 from pipeline.config.measured import MeasuredModel
+from pipeline.core.disk import is_writable
 from pipeline.core.settings import Settings, load_settings
 from pipeline.planning.measured import measured_model
 from pipeline.planning.plan import finished_evaluation, finished_experiment
 from pipeline.store.artifacts import ArtifactStore
 from pipeline.store.manifest import Manifest
 from pipeline.tracking.tracker import TrackedRun, Tracker
+
+log = logging.getLogger(__name__)
 
 
 @flow(name="compare")
@@ -38,6 +42,9 @@ def compare_flow(
     settings = load_settings()
     store = ArtifactStore(settings.store_root)
     evaluated = [_evaluated(experiment, settings) for experiment in experiments]
+    if not is_writable(store.root):  # what is compared already can be looked at all the same
+        log.warning("%s cannot be written, so MLflow hears nothing of this comparison", store.root)
+        return _compare(evaluated, None, store=store)
     with Tracker(settings).comparison_run([one.name for one in evaluated], tags=prefect_tags()) as tracked:
         return _compare(evaluated, tracked, store=store)
 
@@ -57,12 +64,13 @@ def compare(run: Run) -> Manifest | None:
     return _compare([evaluated], run.tracked, store=run.store)
 
 
-def _compare(evaluated: Sequence[ComparedExperiment], tracked: TrackedRun, *, store: ArtifactStore) -> Manifest:
+def _compare(evaluated: Sequence[ComparedExperiment], tracked: TrackedRun | None, *, store: ArtifactStore) -> Manifest:
     """Make the comparison and show it in Prefect and MLflow."""
     comparison = as_task(compare_step, name="comparison")(evaluated, store=store)
-    tracked.log_artifacts(comparison)
     samples = sheet_table(comparison.path("samples.parquet"))
-    tracked.log_samples(samples)
+    if tracked:
+        tracked.log_artifacts(comparison)
+        tracked.log_samples(samples)
     title = " and ".join(one.name for one in evaluated)
     texts = [{column: value for column, value in row.items() if column != "image"} for row in samples]
     show_table("sample-answers", texts, description=f"Sample answers of {title}; with images in samples.html")
@@ -73,5 +81,5 @@ def _compare(evaluated: Sequence[ComparedExperiment], tracked: TrackedRun, *, st
         show_table("differences", differences, description=f"Paired differences of {title}")
     if has_chart(comparison):
         show_chart("radar", comparison.path(CHART), description=f"Scores of {title}")
-    show_text("report", comparison.path("report.md").read_text(encoding="utf-8"))
+    show_markdown("report", comparison.path("report.md").read_text(encoding="utf-8"))
     return comparison

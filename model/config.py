@@ -8,9 +8,9 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Fie
 
 
 class Section(BaseModel):
-    """Base of every config section: immutable, and a misspelled key is an error."""
+    """Base of every config section: immutable, a misspelled key is an error, and so is a number without end."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
 
 def _absolute(path: Path) -> Path:

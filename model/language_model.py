@@ -19,15 +19,19 @@ from transformers.activations import GELUTanh, NewGELUActivation
 
 from model.config import AttentionName, HubFolder, LlavaJpWeights, LlmConfig, LocalFolder, RandomLlm
 from model.config_limits import require_possible_sizes
+from model.foreign_code import require_no_code
+from model.hub import guard_hub_answers
 
 
 def load_tokenizer(config: LlmConfig, *, bundled: Path) -> PreTrainedTokenizerBase:
     """The tokenizer of an experiment; ``bundled`` is the folder of the tokenizers that come with the project."""
     source = config.tokenizer
     if isinstance(source, HubFolder):
-        return _checked(AutoTokenizer.from_pretrained(source.id, revision=source.commit))
+        guard_hub_answers()
+        return _checked(AutoTokenizer.from_pretrained(source.id, revision=source.commit, trust_remote_code=False))
     folder = source.folder if isinstance(source, LocalFolder) else bundled / source.name
-    return _checked(AutoTokenizer.from_pretrained(folder))
+    require_no_code(folder)
+    return _checked(AutoTokenizer.from_pretrained(folder, trust_remote_code=False))
 
 
 def _checked(tokenizer: PreTrainedTokenizerBase) -> PreTrainedTokenizerBase:
@@ -46,7 +50,8 @@ def build_llm(
 ) -> PreTrainedModel:
     """The language model of an experiment, on the CPU, its weights read straight into ``dtype``.
 
-    Of a repository without safetensors the ``.bin`` files are read, as plain tensors: nothing in them is run.
+    Of a repository without safetensors the ``.bin`` files are read, as plain tensors: nothing in them is run, nor is
+    the Python that lies with the weights.
 
     Args:
         config: where the weights come from.
@@ -59,11 +64,7 @@ def build_llm(
     # Transformers asks the Hub to convert what has no safetensors, in a thread of its own; we only read.
     os.environ.setdefault("DISABLE_SAFETENSORS_CONVERSION", "1")
     if isinstance(weights, HubFolder | LocalFolder):
-        _require_possible_sizes(weights)
-    if isinstance(weights, HubFolder):
-        return AutoModelForCausalLM.from_pretrained(weights.id, revision=weights.commit, weights_only=True, **options)
-    if isinstance(weights, LocalFolder):
-        return AutoModelForCausalLM.from_pretrained(weights.folder, weights_only=True, **options)
+        return _pretrained(weights, weights_only=True, **options)
     if isinstance(weights, LlavaJpWeights):
         from model.disk.published import (
             load_published_llm,  # it reads whole VLMs, which are built of this module's LLMs
@@ -76,7 +77,17 @@ def build_llm(
         return llm
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(weights.seed)
-        return AutoModelForCausalLM.from_config(random_llm_config(weights, tokenizer), **options)
+        return AutoModelForCausalLM.from_config(
+            random_llm_config(weights, tokenizer), trust_remote_code=False, **options
+        )
+
+
+def _pretrained(weights: HubFolder | LocalFolder, **options: Any) -> PreTrainedModel:
+    if isinstance(weights, LocalFolder):
+        require_no_code(weights.folder)
+        return AutoModelForCausalLM.from_pretrained(weights.folder, trust_remote_code=False, **options)
+    guard_hub_answers()
+    return AutoModelForCausalLM.from_pretrained(weights.id, revision=weights.commit, trust_remote_code=False, **options)
 
 
 def _require_possible_sizes(weights: HubFolder | LocalFolder) -> None:
@@ -90,6 +101,7 @@ def llava_jp_folder(weights: LlavaJpWeights) -> Path:
     """Where the files of a published LLaVA-JP lie; fetched if it is on the Hub and not in its cache."""
     if isinstance(weights.source, LocalFolder):
         return weights.source.folder
+    guard_hub_answers()
     patterns = ["*.json", "*.safetensors"]
     return Path(snapshot_download(weights.source.id, revision=weights.source.commit, allow_patterns=patterns))
 

@@ -11,7 +11,16 @@ from tests.support.fork_server import client, fork_server
 
 FLOWS_ALONE = {
     f"tests/flow_tests/test_{name}.py"
-    for name in ("photos", "ray_encoding", "model_commands", "store_commands", "show", "prefect_file", "terminal")
+    for name in (
+        "photos",
+        "ray_encoding",
+        "model_commands",
+        "store_commands",
+        "show",
+        "prefect_file",
+        "prefect_server",
+        "terminal",
+    )
 }
 """Flow tests that need no result of another one: they may run beside the others."""
 

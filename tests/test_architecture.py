@@ -86,7 +86,9 @@ ENVIRONMENT_READ = {
     # where the Hub and an object storage are and how to get in, as their own libraries read it
     "pipeline/data/download/hub.py": {"HF_ENDPOINT", "HF_TOKEN"},
     "pipeline/data/download/plan.py": {"HF_HUB_OFFLINE"},
-    "pipeline/store/remote/storage.py": {"AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL", "name"},
+    "pipeline/store/remote/storage.py": {"AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL"},
+    # what may be in no message
+    "pipeline/core/censoring.py": {"all", "MLFLOW_TRACKING_USERNAME", "MLFLOW_TRACKING_PASSWORD"},
     # people call it from Python, with nothing above it
     "pipeline/features/lookup.py": {"load_settings"},
 }
@@ -187,6 +189,55 @@ def test_what_is_set_at_import_is_found(line):
 )
 def test_every_way_to_read_the_environment_is_found(line, name):
     assert environment_read(ast.parse(line)) == {name}
+
+
+LOADERS = ("from_pretrained", "from_config")
+"""Methods of Transformers that run Python of a model folder if they may, and ask standard input whether they may."""
+
+
+def silent_loaders(tree: ast.Module) -> list[int]:
+    """Lines where such a method is used and does not mention ``trust_remote_code``, or is handed on."""
+    explicit = {
+        node.func
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Call) and any(keyword.arg == "trust_remote_code" for keyword in node.keywords)
+    }
+    uses = (node for node in ast.walk(tree) if isinstance(node, ast.Attribute) and node.attr in LOADERS)
+    return [node.lineno for node in uses if node not in explicit]
+
+
+def test_whatever_loads_a_model_says_whether_its_code_is_trusted():
+    found = {
+        str(path.relative_to(REPOSITORY)): lines
+        for path in SOURCES
+        if (lines := silent_loaders(ast.parse(path.read_text(encoding="utf-8"))))
+    }
+    assert not found
+
+
+@pytest.mark.parametrize(
+    ("line", "is_silent"),
+    [
+        ("x = AutoConfig.from_pretrained(folder)", True),
+        ("x = AutoConfig.from_pretrained(folder, **options)", True),
+        ("build = AutoModel.from_config", True),
+        ("x = AutoConfig.from_pretrained(folder, trust_remote_code=False)", False),
+    ],
+)
+def test_a_silent_loader_is_found(line, is_silent):
+    assert bool(silent_loaders(ast.parse(line))) == is_silent
+
+
+def test_whatever_opens_an_image_says_which_decoders_may_see_it():
+    found = [
+        f"{path.relative_to(REPOSITORY)}:{node.lineno}"
+        for path in SOURCES
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        if isinstance(node, ast.Call)
+        and ast.unparse(node.func) == "Image.open"
+        and not any(keyword.arg == "formats" for keyword in node.keywords)
+    ]
+    assert not found
 
 
 def test_every_package_is_listed_for_the_wheel():

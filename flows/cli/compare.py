@@ -1,7 +1,8 @@
 """What the commands ``run``, ``compare`` and ``eval`` share: a server of Prefect that answers, a comparison."""
 
 import os
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 
 import httpx
 
@@ -35,6 +36,15 @@ def require_prefect() -> None:
         ) from error
 
 
+@contextmanager
+def flow_narrated() -> Iterator[None]:
+    """Show what the enclosed flow logs and how far it is, and whether its server is there."""
+    from flows.runtime.server import server_watched
+
+    with narrated(), server_watched():
+        yield
+
+
 def compared(name: str, overrides: Sequence[str]) -> ExperimentConfig | MeasuredModel:
     """An experiment, or a model that was measured under this name.
 
@@ -56,10 +66,11 @@ def compared(name: str, overrides: Sequence[str]) -> ExperimentConfig | Measured
 
 def compare_and_print(configs: Sequence[ExperimentConfig | MeasuredModel]) -> None:
     """Compare what was measured, and show it."""
+    require_prefect()
     from flows.compare import compare_flow
 
     measured = tuple(config for config in configs if isinstance(config, MeasuredModel) or config.evaluation.benchmarks)
-    with narrated():
+    with flow_narrated():
         comparison = compare_flow(measured) if measured else None
     print_comparison(comparison)
 
@@ -77,6 +88,6 @@ def print_comparison(comparison: Manifest | None) -> None:
     if differences := difference_table(comparison):
         print_records(differences, title="Paired differences, p of a sign-flip test")
     if has_chart(comparison):
-        console.print(f"radar chart:    {comparison.path(CHART)}", soft_wrap=True, highlight=False)
-    console.print(f"sample answers: {comparison.path('samples.html')}", soft_wrap=True, highlight=False)
-    console.print(f"all breakdowns: {comparison.path('report.md')}", soft_wrap=True, highlight=False)
+        console.print(f"radar chart:    {comparison.path(CHART)}", soft_wrap=True, highlight=False, markup=False)
+    console.print(f"sample answers: {comparison.path('samples.html')}", soft_wrap=True, highlight=False, markup=False)
+    console.print(f"all breakdowns: {comparison.path('report.md')}", soft_wrap=True, highlight=False, markup=False)

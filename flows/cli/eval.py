@@ -4,8 +4,8 @@ from typing import Annotated, Literal
 
 import typer
 
-from flows.cli.compare import print_comparison, require_prefect
-from flows.cli.terminal import console, interrupted_by_schedulers, narrated
+from flows.cli.compare import flow_narrated, print_comparison, require_prefect
+from flows.cli.terminal import console, interrupted_by_schedulers
 from pipeline.core.settings import load_settings
 
 MODEL_HELP = (
@@ -64,6 +64,6 @@ def eval_model(
     from flows.evaluate_model import evaluate_model
 
     console.rule(f"[bold]{evaluation.name}", align="left")
-    with narrated():
+    with flow_narrated():
         comparison = evaluate_model(evaluation)
     print_comparison(comparison)

@@ -1,6 +1,7 @@
 """``llava-jp``: show, run, compare, query, push, pull, ... Heavy libraries are imported where they are used."""
 
 import os
+import sys
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Annotated
 
@@ -10,12 +11,12 @@ from rich.markup import escape
 
 from flows.cli import models as model_commands
 from flows.cli import store as store_commands
-from flows.cli.compare import compare_and_print, compared, print_comparison, require_prefect
+from flows.cli.compare import compare_and_print, compared, flow_narrated, print_comparison, require_prefect
 from flows.cli.encode import encode
 from flows.cli.eval import eval_model
 from flows.cli.results import results
 from flows.cli.show import Overrides, print_download, show
-from flows.cli.terminal import console, explained, interrupted_by_schedulers, narrated, print_rows
+from flows.cli.terminal import console, explained, interrupted_by_schedulers, narrated, print_rows, print_traceback
 from pipeline.config.experiment import load_experiment
 from pipeline.core.errors import QueryError
 from pipeline.core.settings import load_settings
@@ -34,11 +35,13 @@ QUIET_ENVIRONMENT = {
     "PREFECT_LOGGING_HANDLERS_CONSOLE_LEVEL": "CRITICAL",  # our own lines go to the terminal, Prefect's to its UI
     "PREFECT_LOGGING_EXTRA_LOGGERS": "flows,pipeline,model",
     "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
+    "PREFECT_INTERNAL_LOGGING_LEVEL": "CRITICAL",  # whole events, when its server is away
     "DO_NOT_TRACK": "1",  # the client's own analytics, and the notice about it on a terminal
     "PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS": "120",  # the temporary server needs over 20 s on two busy cores
     "HF_HUB_DISABLE_PROGRESS_BARS": "1",
     "TRANSFORMERS_VERBOSITY": "error",
     "TOKENIZERS_PARALLELISM": "false",
+    "PYTHONSAFEPATH": "1",  # no process that is started looks for modules in the working directory
     "MLFLOW_DISABLE_TELEMETRY": "true",
 }
 
@@ -47,6 +50,7 @@ def main() -> None:
     """Entry point of the console script."""
     for name, value in QUIET_ENVIRONMENT.items():
         os.environ.setdefault(name, value)
+    sys.excepthook = print_traceback
     disable_progress_bars()  # it has read its variable when it was imported; Transformers asks it for its own bars
     app()
 
@@ -72,7 +76,7 @@ def fetch_command(
     require_disk(plan)
     with narrated():
         for fetched in fetch(sources, root=root):
-            console.print(f"{fetched.name}: {fetched.folder}", soft_wrap=True, highlight=False)
+            console.print(f"{fetched.name}: {fetched.folder}", soft_wrap=True, highlight=False, markup=False)
 
 
 @app.command()
@@ -90,7 +94,7 @@ def run(experiments: Experiments, overrides: Overrides = None) -> None:
 
     for config in configs:
         console.rule(f"[bold]{config.name}", align="left")
-        with narrated():
+        with flow_narrated():
             comparison = run_experiment(config)
     if len(configs) == 1:
         print_comparison(comparison)

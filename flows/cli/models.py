@@ -2,7 +2,6 @@
 
 import sys
 import tempfile
-import unicodedata
 import warnings
 from collections.abc import Iterator
 from contextlib import closing
@@ -15,7 +14,7 @@ from flows.cli.terminal import console, narrated
 from model.config import Dtype, GenerationConfig
 from pipeline.core.errors import ConfigError, DataError
 from pipeline.core.settings import load_settings
-from pipeline.core.wording import size_text
+from pipeline.core.wording import printable, size_text
 from pipeline.evaluation.models.weights import ModelSource, open_model
 from pipeline.planning.models import find_model
 from pipeline.store.artifacts import ArtifactStore
@@ -48,7 +47,7 @@ def export(
     with narrated():
         _export(source, folder, form=form, dtype=dtype, store=store)
     num_bytes = sum(path.stat().st_size for path in folder.iterdir())
-    console.print(f"{source.name}: {folder}, {size_text(num_bytes)}", soft_wrap=True, highlight=False)
+    console.print(f"{source.name}: {folder}, {size_text(num_bytes)}", soft_wrap=True, highlight=False, markup=False)
 
 
 def publish(
@@ -69,7 +68,7 @@ def publish(
         folder = Path(parent) / repo.rpartition("/")[2]
         _export(source, folder, form=form, dtype=dtype, store=store, repo=repo)
         address = publish_folder(folder, repo, is_private=private, message=f"Model {source.name}")
-    console.print(f"{source.name}: {address}", soft_wrap=True, highlight=False)
+    console.print(f"{source.name}: {address}", soft_wrap=True, highlight=False, markup=False)
 
 
 def _export(
@@ -142,12 +141,12 @@ def _start(source: ModelSource, image: "Image | None", generation: GenerationCon
     with narrated():
         from pipeline.release.chat import Chat
 
-        return Chat(open_model(source.folder, dtype=dtype), image, generation)
+        return Chat(open_model(source.intact_folder(), dtype=dtype), image, generation)
 
 
 def _print_heading(source: ModelSource, image: Path | None) -> None:
     about = f" about {image}" if image else ""
-    console.print(f"{source.name}{about}; Ctrl-D leaves", style="dim", soft_wrap=True, highlight=False)
+    console.print(f"{source.name}{about}; Ctrl-D leaves", style="dim", soft_wrap=True, highlight=False, markup=False)
 
 
 def _questions() -> Iterator[str]:
@@ -163,11 +162,6 @@ def _questions() -> Iterator[str]:
             return
         if asked:
             yield asked
-
-
-def printable(text: str) -> str:
-    """The text without control characters: a terminal would obey those that a model makes up."""
-    return "".join(one for one in text if one in "\n\t" or unicodedata.category(one) != "Cc")
 
 
 def _print_answer(chat: "Chat", question: str) -> None:

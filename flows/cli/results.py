@@ -38,6 +38,6 @@ def results(
         except DataError as error:
             refused.append(str(error))
             continue
-        console.print(str(place), soft_wrap=True, highlight=False)
+        console.print(str(place), soft_wrap=True, highlight=False, markup=False)
     if refused:
         raise DataError("\n  ".join(["not written:", *refused]))

@@ -116,4 +116,5 @@ def deliver() -> None:
             f"more waits for MLflow at {server}: set LLAVA_JP_TRACKING_URI to it, and deliver again",
             soft_wrap=True,
             highlight=False,
+            markup=False,
         )

@@ -4,11 +4,12 @@ import logging
 import re
 import signal
 import sys
+import traceback
 import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import wraps
-from types import FrameType
+from types import FrameType, TracebackType
 from typing import Any, ParamSpec, TypeVar
 
 import typer
@@ -18,12 +19,21 @@ from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
-from flows.runtime.logs import OUR_LOGGERS, set_log_levels
+from flows.runtime.logs import OUR_LOGGERS, clean_text, set_log_levels
 from pipeline.compute.launch import EXIT_STOPPED
+from pipeline.core.disk import system_error_text
 from pipeline.core.errors import PipelineError, StoppedError, TransientError
 from pipeline.core.progress import BYTES, PERIODIC, Event, listening
 
-console = Console(width=None if sys.stdout.isatty() else 160)
+
+class CleanConsole(Console):
+    """Whatever is printed may hold names and texts from outside: none of them moves the cursor or tells a secret."""
+
+    def print(self, *objects: Any, **options: Any) -> None:
+        super().print(*(clean_text(one) if isinstance(one, str) else one for one in objects), **options)
+
+
+console = CleanConsole(width=None if sys.stdout.isatty() else 160)
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -103,18 +113,32 @@ def explained(command: Callable[P, R]) -> Callable[P, R]:
         try:
             return command(*args, **kwargs)
         except StoppedError as error:
-            Console(stderr=True).print(escape(str(error)), soft_wrap=True, highlight=False)
+            CleanConsole(stderr=True).print(escape(str(error)), soft_wrap=True, highlight=False)
             raise typer.Exit(EXIT_STOPPED) from None
-        except (PipelineError, TransientError) as error:
-            Console(stderr=True).print(f"[bold red]error:[/] {escape(str(error))}", soft_wrap=True, highlight=False)
-            raise typer.Exit(1) from None
         except BaseException as error:
-            if (interruption := _interruption(error)) is None:
+            if interruption := _interruption(error):
+                CleanConsole(stderr=True).print(
+                    "stopped; what is finished is kept: the same command goes on from there"
+                )
+                raise typer.Exit(EXIT_STOPPED if isinstance(interruption, TakenAwayError) else 130) from None
+            if (text := _explanation(error)) is None:
                 raise
-            Console(stderr=True).print("stopped; what is finished is kept: the same command goes on from there")
-            raise typer.Exit(EXIT_STOPPED if isinstance(interruption, TakenAwayError) else 130) from None
+            CleanConsole(stderr=True).print(f"[bold red]error:[/] {escape(text)}", soft_wrap=True, highlight=False)
+            raise typer.Exit(1) from None
 
     return run
+
+
+def print_traceback(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
+    """What Python prints of an error that nobody expected, without the secrets that libraries put into theirs."""
+    print(clean_text("".join(traceback.format_exception(kind, error, trace))), end="", file=sys.stderr)
+
+
+def _explanation(error: BaseException) -> str | None:
+    """What a person can do about an error; None for a bug of ours, whose traceback is wanted."""
+    if isinstance(error, PipelineError | TransientError):
+        return str(error)
+    return system_error_text(error) if isinstance(error, OSError) else None
 
 
 def _interruption(error: BaseException | None) -> KeyboardInterrupt | None:
@@ -129,10 +153,10 @@ def print_rows(columns: Sequence[str], rows: Sequence[Sequence[object]], *, titl
     if not _fits(columns, rows):
         _print_one_by_one(columns, rows, title=title)
         return
-    table = Table(title=title, title_justify="left")
+    table = Table(title=title and clean_text(title), title_justify="left")
     for index, column in enumerate(columns):
         is_number = bool(rows) and all(isinstance(row[index], int | float) or row[index] is None for row in rows)
-        table.add_column(escape(column), justify="right" if is_number else "left", overflow="fold")
+        table.add_column(escape(clean_text(column)), justify="right" if is_number else "left", overflow="fold")
     for row in rows:
         table.add_row(*(escape(_text(value)) for value in row))
     console.print(table)
@@ -154,7 +178,7 @@ def _print_one_by_one(columns: Sequence[str], rows: Sequence[Sequence[object]], 
         console.rule(style="dim")
         record = Table.grid(padding=(0, 2))
         for column, value in zip(columns, row, strict=True):
-            record.add_row(f"[bold]{escape(column)}[/]", escape(_text(value)))
+            record.add_row(f"[bold]{escape(clean_text(column))}[/]", escape(_text(value)))
         console.print(record)
 
 
@@ -169,6 +193,8 @@ def _text(value: object) -> str:
         return ""
     if isinstance(value, list):
         return ", ".join(map(_text, value))
+    if isinstance(value, dict):
+        return clean_text(str({key: _text(item) for key, item in value.items()}))
     if isinstance(value, str) and SHA256.fullmatch(value):
         return f"{value[:12]}…"
-    return f"{value:.4g}" if isinstance(value, float) else str(value)
+    return f"{value:.4g}" if isinstance(value, float) else clean_text(str(value))

@@ -6,8 +6,9 @@ Needs ``pip install 'llava-jp-pipeline[ray]'`` on every machine, and the store u
 import logging
 import math
 import socket
+import sys
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import chdir, contextmanager
 from contextvars import copy_context
 from dataclasses import dataclass
 from pathlib import Path
@@ -180,7 +181,8 @@ def _connected(address: str) -> Iterator[None]:
     logging.getLogger("ray").setLevel(logging.ERROR)
     ray._private.worker._worker_logs_enabled = False  # or it prints what its machines say about retries
     try:
-        ray.init(address, log_to_driver=False, configure_logging=False)
+        with chdir(sys.prefix):  # Ray puts this folder on the path of its processes, and data may lie where we are
+            ray.init(address, log_to_driver=False, configure_logging=False)
     except (ConnectionError, RuntimeError, ValueError) as error:
         raise _no_cluster(address, _first_line(error)) from error
     try:

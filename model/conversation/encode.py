@@ -4,11 +4,16 @@ The text of a conversation is put together with the character span of every answ
 (``model.conversation.templates``), cut at the image, and each piece is tokenised whole. A token is supervised when it
 overlaps an answer's span. So the labels are never searched for afterwards, and the ids equal those of LLaVA-JP, whose
 tokenizer joins a space with the word that follows it.
+
+A message that spells a special token, such as an end of text that an earlier pipeline left in an answer, is cut inside
+of it as well: then it is text like any other, and only the template writes control tokens.
 """
 
+import re
 from bisect import bisect_left, bisect_right
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 from tokenizers import Encoding, Tokenizer
 from transformers import PreTrainedTokenizerBase
@@ -94,6 +99,8 @@ class ConversationEncoder:
         self._added: tuple[list[int], list[int]] = ([], []) if template == "chat" else _added(self._backend)
         self._chat = ChatTemplate(tokenizer) if template == "chat" else None
         self._end = "" if template in ("plain", "chat") else end_of_answer(template, tokenizer)
+        # LLaVA-JP lets its data write control tokens, and its masks follow from that.
+        self._special = re.compile("(?!)") if supervision == "llava-jp" else _special_tokens(tokenizer)
         if template == "chat" and supervision == "llava-jp":
             raise TemplateError(
                 "LLaVA-JP has no chat templates whose masks could be followed; take supervision: answers"
@@ -125,7 +132,7 @@ class ConversationEncoder:
             written = write_caption([], has_image=has_image)
         else:
             written = write_roles([*history, (question, "")], has_image=has_image, end=self._end)
-        return Written(written.text[: written.prompt_end], (), written.image)
+        return Written(written.text[: written.prompt_end], (), written.image, messages=written.messages[:-1])
 
     def tokenise(self, conversations: Sequence[Written]) -> list[Tokens]:
         """Token ids of many conversations, in the tokenizer's own threads.
@@ -133,29 +140,44 @@ class ConversationEncoder:
         Tokens that the tokenizer adds to a text by itself are added to each piece around the image, except a second
         beginning-of-text; a chat template writes its own.
         """
-        pieces = [_pieces(written) for written in conversations]
+        cuts = [self._cuts(written) for written in conversations]
+        pieces = [_pieces(written, own) for written, own in zip(conversations, cuts, strict=True)]
         encodings = iter(
-            self._backend.encode_batch([piece for pair in pieces for piece in pair], add_special_tokens=False)
+            self._backend.encode_batch([piece for own in pieces for piece in own], add_special_tokens=False)
         )
         return [
-            self._joined(written, own, [next(encodings) for _ in own])
-            for written, own in zip(conversations, pieces, strict=True)
+            self._joined(written, own_cuts, own, [next(encodings) for _ in own])
+            for written, own_cuts, own in zip(conversations, cuts, pieces, strict=True)
         ]
 
-    def _joined(self, written: Written, pieces: Sequence[str], encodings: Sequence[Encoding]) -> Tokens:
+    def _cuts(self, written: Written) -> list[int]:
+        """The image's place, and the ones behind the first character of every control token that a message spells."""
+        cuts = [] if written.image is None else [written.image]
+        if self._special.search(written.text) is None:
+            return cuts
+        for start, end in written.messages:
+            cuts += [found.start() + 1 for found in self._special.finditer(written.text, start, end)]
+        return sorted(cuts)
+
+    def _joined(
+        self, written: Written, cuts: Sequence[int], pieces: Sequence[str], encodings: Sequence[Encoding]
+    ) -> Tokens:
         before, after = self._added
-        ids: list[int] = []
+        ids: list[int] = [*before]
         supervised: list[tuple[int, int]] = []
+        before = before[1:] if before[:1] == [self._bos_token_id] else before
         begin = 0
-        for index, (piece, encoding) in enumerate(zip(pieces, encodings, strict=True)):
-            if index:
-                ids.append(IMAGE_TOKEN_ID)
-                before = before[1:] if before[:1] == [self._bos_token_id] else before
-            ids += before
-            supervised += _supervised(written, encoding, first_token=len(ids), begin=begin, end=begin + len(piece))
+        for cut, piece, encoding in zip((None, *cuts), pieces, encodings, strict=True):
+            if cut is not None and cut == written.image:
+                ids += [*after, IMAGE_TOKEN_ID, *before]
+            ranges = _supervised(written, encoding, first_token=len(ids), begin=begin, end=begin + len(piece))
+            is_one_answer = cut is not None and any(start < cut < end for start, end in written.answers)
+            if is_one_answer and supervised and ranges and supervised[-1][1] == ranges[0][0]:
+                ranges[0] = (supervised.pop()[0], ranges[0][1])
+            supervised += ranges
             ids += encoding.ids
-            ids += after
             begin += len(piece)
+        ids += after
         if written.is_end_learned and after and supervised:
             supervised[-1] = (supervised[-1][0], len(ids))
         if written.is_first_token_lost:  # as many as of an image alone, whose second piece is empty
@@ -222,11 +244,18 @@ def _added(backend: Tokenizer) -> tuple[list[int], list[int]]:
     raise TemplateError("the tokenizer changes a text when it adds special tokens to it")
 
 
-def _pieces(written: Written) -> list[str]:
-    """The text before and after the image, or the whole text."""
-    if written.image is None:
-        return [written.text]
-    return [written.text[: written.image], written.text[written.image :]]
+def _special_tokens(tokenizer: PreTrainedTokenizerBase) -> re.Pattern[str]:
+    """Any spelling that the tokenizer reads as a control token."""
+    spelled = {token.content for token in tokenizer.added_tokens_decoder.values() if token.special}
+    spelled |= set(tokenizer.all_special_tokens)
+    longest_first = sorted((token for token in spelled if len(token) > 1), key=len, reverse=True)
+    return re.compile("|".join(map(re.escape, longest_first)) or "(?!)")
+
+
+def _pieces(written: Written, cuts: Sequence[int]) -> list[str]:
+    """The texts between the cuts."""
+    places = [0, *cuts, len(written.text)]
+    return [written.text[start:end] for start, end in pairwise(places)]
 
 
 def _supervised(

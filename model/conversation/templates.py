@@ -59,6 +59,8 @@ class Written:
     """Whether an end-of-text that the tokenizer adds by itself is learned."""
     is_first_token_lost: bool = False
     """Whether the first token behind the image is never learned, though it may hold a part of the answer."""
+    messages: tuple[tuple[int, int], ...] = ()
+    """The characters that came with the data; what they spell is text, never a control token."""
 
 
 def end_of_answer(template: TemplateName, tokenizer: PreTrainedTokenizerBase) -> str:
@@ -135,6 +137,7 @@ def write(layout: ConversationLayout, messages: Sequence[str], *, image_message:
         tuple((start - lead, start + len(text) + tail) for start, text, lead, tail in answers if text.strip()),
         None if image_message is None else starts[image_message],
         prompt_end=starts[-1] - layout.num_unprompted,
+        messages=tuple((start, start + len(text)) for start, text in zip(starts, messages, strict=True)),
     )
 
 
@@ -144,7 +147,14 @@ def write_caption(captions: Sequence[str], *, has_image: bool, supervision: Supe
     answers = ((0, len(text)),) if text.strip() else ()
     is_first_token_lost = supervision == "llava-jp" and has_image
     image = 0 if has_image else None
-    return Written(text, answers, image, is_end_learned=True, is_first_token_lost=is_first_token_lost)
+    return Written(
+        text,
+        answers,
+        image,
+        is_end_learned=True,
+        is_first_token_lost=is_first_token_lost,
+        messages=((0, len(text)),),
+    )
 
 
 def write_roles(

@@ -78,16 +78,20 @@ def save_model(
 
 
 def load_model(folder: Path, *, device: torch.device, dtype: Dtype = "float32") -> LoadedModel:
-    """Read a whole model folder for answering questions; for ``dtype`` see ``model.disk.open``."""
+    """Read a whole model folder for answering questions; for ``dtype`` see ``model.disk.open``.
+
+    Python that lies in the folder is never run.
+    """
     config = CheckpointConfig.model_validate_json((folder / "config.json").read_text(encoding="utf-8"))
     if dtype != "float32":
         config = config.model_copy(update={"vision_dtype": dtype})
     tower = load_vision_tower(folder / "vision_tower", getattr(torch, config.vision_dtype)).to(device)
-    llm = AutoModelForCausalLM.from_pretrained(folder / "llm", dtype=getattr(torch, dtype))
+    llm = AutoModelForCausalLM.from_pretrained(folder / "llm", dtype=getattr(torch, dtype), trust_remote_code=False)
     projector = Projector(tower.width * len(config.images.scales), llm.config.hidden_size).to(getattr(torch, dtype))
     load_projector(projector, folder)
     vlm = VisionLanguageModel(projector, llm).to(device).eval()
-    return LoadedModel(config, tower, vlm, AutoTokenizer.from_pretrained(folder / "tokenizer"))
+    tokenizer = AutoTokenizer.from_pretrained(folder / "tokenizer", trust_remote_code=False)
+    return LoadedModel(config, tower, vlm, tokenizer)
 
 
 def _float32(state: Mapping[str, torch.Tensor]) -> dict[str, torch.Tensor]:

@@ -10,7 +10,10 @@ from model.config_limits import ModelSizeError, read_record
 from model.disk.checkpoint import LoadedModel, load_model
 from model.disk.published import ModelFolderError, is_published, load_published
 from model.disk.release_folder import is_released, load_release
+from model.foreign_code import ForeignCodeError, require_no_code
 
+PARTS = ("llm", "vision_tower", "tokenizer")
+"""Folders in it that Transformers reads, where there are any."""
 OWN_FIELDS = {"images", "template"}
 """In the config.json that training writes."""
 
@@ -31,10 +34,13 @@ def load_any_model(folder: Path, *, device: torch.device, dtype: Dtype = "float3
     if not config.is_file():
         raise ModelFolderError(f"{folder} has no config.json, so it is not the folder of a model")
     try:
-        for part in (folder, folder / "llm", folder / "vision_tower"):
-            if (part / "config.json").is_file():
-                read_record(part / "config.json")
-    except ModelSizeError as error:
+        require_no_code(folder, has_our_class=True)
+        for part in PARTS:
+            require_no_code(folder / part)
+        for place in (folder, *(folder / part for part in PARTS)):
+            if (place / "config.json").is_file():
+                read_record(place / "config.json")
+    except (ForeignCodeError, ModelSizeError) as error:
         raise ModelFolderError(str(error)) from error
     if is_published(folder):
         return load_published(folder, device=device, dtype=dtype)

@@ -174,6 +174,8 @@ def _weights(folder: Path, dtype: torch.dtype) -> State:
     index = folder / INDEX
     if index.is_file():
         names = sorted(set(json.loads(index.read_text(encoding="utf-8"))["weight_map"].values()))
+        if elsewhere := [name for name in names if Path(name).name != name]:
+            raise ModelFolderError(f"{index} names files outside the folder: {elsewhere[:3]}")
     else:
         names = sorted(path.name for path in folder.glob("*.safetensors"))
     if missing := [name for name in names if not (folder / name).is_file()]:
@@ -251,7 +253,7 @@ def _config_beside(folder: Path, name: str, config_class: type[PreTrainedConfig]
     """The tower's config from ``vision_tower/config.json`` beside the weights, or from the folder that is named."""
     for place in (folder / "vision_tower", Path(name)):
         if (place / "config.json").is_file():
-            return config_class.from_pretrained(place)
+            return config_class.from_pretrained(place, trust_remote_code=False)
     return None
 
 
@@ -286,9 +288,9 @@ def _filled(model_class: Any, config: PreTrainedConfig, state: State, folder: Pa
     Raises:
         ModelFolderError: a weight is missing or has another shape.
     """
-    build = model_class.from_config if model_class is AutoModelForCausalLM else model_class
+    is_causal_lm = model_class is AutoModelForCausalLM
     with torch.device("meta"):
-        empty = build(config)
+        empty = model_class.from_config(config, trust_remote_code=False) if is_causal_lm else model_class(config)
     shapes = {name: tensor.shape for name, tensor in empty.state_dict().items()}
     tied = set(empty.all_tied_weights_keys)
     problems = [f"{name} is missing" for name in shapes if name not in state and name not in tied]
@@ -307,7 +309,9 @@ def _filled(model_class: Any, config: PreTrainedConfig, state: State, folder: Pa
         if name in own and not torch.equal(own[name], own[source]):
             log.warning("%s: %s differs from %s, so they are not tied", folder, name, source)
     dtype = next(tensor.dtype for tensor in own.values() if tensor.is_floating_point())
-    filled: PreTrainedModel = type(empty).from_pretrained(None, config=config, state_dict=own, dtype=dtype)
+    filled: PreTrainedModel = type(empty).from_pretrained(
+        None, config=config, state_dict=own, dtype=dtype, trust_remote_code=False
+    )
     return filled
 
 
@@ -336,4 +340,4 @@ def _tokenizer(folder: Path) -> PreTrainedTokenizerBase:
     """As ``tokenizer.json`` has it. AutoTokenizer would go by the LLM's family where no class is written down."""
     if not (folder / "tokenizer.json").is_file():
         raise ModelFolderError(f"{folder} has no tokenizer.json; put the files of the LLM's tokenizer there")
-    return PreTrainedTokenizerFast.from_pretrained(folder)
+    return PreTrainedTokenizerFast.from_pretrained(folder, trust_remote_code=False)

@@ -62,7 +62,9 @@ def write_release(model: LoadedModel, folder: Path, *, dtype: Dtype) -> None:
 
 def load_release(folder: Path, *, device: torch.device, dtype: Dtype = "float32") -> LoadedModel:
     """A released folder as the parts it was made of, all in ``dtype``. Its own copy of the code is not run."""
-    released = LlavaJpForConditionalGeneration.from_pretrained(folder, dtype=getattr(torch, dtype))
+    released = LlavaJpForConditionalGeneration.from_pretrained(
+        folder, dtype=getattr(torch, dtype), trust_remote_code=False
+    )
     config = released.config
     images = ImageConfig(image_size=config.image_size, scales=tuple(config.scales), layout=config.layout)
     first = released.projector[0]
@@ -73,7 +75,7 @@ def load_release(folder: Path, *, device: torch.device, dtype: Dtype = "float32"
         CheckpointConfig(images=images, template=config.template, vision_dtype=dtype),
         VisionTower(released.vision_tower).to(device),
         vlm,
-        AutoTokenizer.from_pretrained(folder, config=config.text_config),  # or it would ask to run the folder's code
+        AutoTokenizer.from_pretrained(folder, config=config.text_config, trust_remote_code=False),
     )
 
 

@@ -51,11 +51,11 @@ class LlavaJpForConditionalGeneration(PreTrainedModel, GenerationMixin):
 
     def __init__(self, config: LlavaJpConfig) -> None:
         super().__init__(config)
-        self.vision_tower = AutoModel.from_config(config.vision_config)
+        self.vision_tower = AutoModel.from_config(config.vision_config, trust_remote_code=False)
         vision_width = config.vision_config.hidden_size * len(config.scales)
         llm_width = config.text_config.hidden_size
         self.projector = nn.Sequential(nn.Linear(vision_width, llm_width), nn.GELU(), nn.Linear(llm_width, llm_width))
-        self.language_model = AutoModelForCausalLM.from_config(config.text_config)
+        self.language_model = AutoModelForCausalLM.from_config(config.text_config, trust_remote_code=False)
         self.post_init()
 
     def get_input_embeddings(self) -> nn.Module:

@@ -1,6 +1,7 @@
 """Images and conversations to the inputs of a released model. Needs torch, Transformers and Pillow only."""
 
 from collections.abc import Sequence
+from contextlib import suppress
 from typing import Any
 
 import numpy as np
@@ -50,7 +51,9 @@ class LlavaJpImageProcessor(BaseImageProcessor):
         return BatchFeature({"pixel_values": torch.stack(tiles)}, tensor_type=return_tensors)
 
     def _tiles(self, image: Image.Image) -> torch.Tensor:
-        resized = image.resize((self.image_size, self.image_size), Image.Resampling.BICUBIC)
+        # In two steps, because a single call gives other pixels from Pillow 13 on.
+        narrow = image.resize((self.image_size, image.height), Image.Resampling.BICUBIC)
+        resized = narrow.resize((self.image_size, self.image_size), Image.Resampling.BICUBIC)
         pixels = torch.from_numpy(np.array(resized, dtype=np.uint8)).permute(2, 0, 1)[None]
         mean, std = (torch.tensor(values)[:, None, None] for values in (self.image_mean, self.image_std))
         normalised = (pixels.float() / 255 - mean) / std
@@ -176,4 +179,10 @@ def _rgb(image: Any) -> Image.Image:
         if array.dtype != np.uint8:
             raise ValueError(f"images as arrays must be uint8, from 0 to 255; this one is {array.dtype}")
         image = Image.fromarray(array.squeeze())
-    return ImageOps.exif_transpose(image).convert("RGB")
+    with suppress(Exception):  # damaged EXIF raises all kinds of errors and says nothing; the pixels are whole
+        image = ImageOps.exif_transpose(image)
+    if image.mode.startswith("I"):  # 16 bits a pixel; convert alone would turn every value above 255 into white
+        values = np.asarray(image)
+        if image.mode.startswith("I;16") or values.max(initial=0) > 255:
+            image = Image.fromarray((np.clip(values, 0, 0xFFFF) >> 8).astype(np.uint8))
+    return image.convert("RGB")

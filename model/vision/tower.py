@@ -25,6 +25,8 @@ from transformers.image_utils import IMAGENET_STANDARD_MEAN, IMAGENET_STANDARD_S
 
 from model.config import GridLayout, HubFolder, ImageConfig, LocalFolder, RandomVisionTower, VisionTowerConfig
 from model.config_limits import require_possible_sizes
+from model.foreign_code import require_no_code
+from model.hub import guard_hub_answers
 from model.vision.s2 import multiscale_features, published_grid, square_grid
 
 FEATURE_LAYER = -2
@@ -140,9 +142,11 @@ def _patches(tiles_N3HW: torch.Tensor, patch_size: int) -> torch.Tensor:
 def pixels_of(image: Image.Image, *, image_size: int) -> torch.Tensor:
     """An RGB image resized to a square without keeping its aspect, uint8 ``[3, image_size, image_size]``.
 
-    Bicubic with Pillow, as the SiglipImageProcessor of LLaVA-JP's time (there: ``image_aspect_ratio square``).
+    Bicubic with Pillow, as the SiglipImageProcessor of LLaVA-JP's time (there: ``image_aspect_ratio square``). First in
+    width, then in height: Pillow's single call did so until version 12 and gives other pixels since.
     """
-    resized = image.resize((image_size, image_size), Image.Resampling.BICUBIC)
+    narrow = image.resize((image_size, image.height), Image.Resampling.BICUBIC)
+    resized = narrow.resize((image_size, image_size), Image.Resampling.BICUBIC)
     return torch.from_numpy(np.array(resized, dtype=np.uint8)).permute(2, 0, 1).contiguous()
 
 
@@ -155,21 +159,25 @@ def build_vision_tower(config: VisionTowerConfig) -> VisionTower:
     weights = config.weights
     dtype = getattr(torch, config.dtype)
     if isinstance(weights, HubFolder):
+        guard_hub_answers()
         return load_vision_tower(weights.id, dtype, revision=weights.commit)
     if isinstance(weights, LocalFolder):
+        require_no_code(weights.folder)
         return load_vision_tower(weights.folder, dtype)
     return VisionTower(_random_vit(weights).to(dtype))
 
 
 def load_vision_tower(name: str | Path, dtype: torch.dtype, **options: str) -> VisionTower:
-    """The tower of a folder or a Hub repository. Read from safetensors only: a pickle can run code.
+    """The tower of a folder or a Hub repository. Read from safetensors only, and no Python of it: both can run code.
 
     Raises:
         ValueError: the weights are of a family that is not in ``MODEL_CLASSES``.
     """
     require_possible_sizes(name, **options)
-    model_class = model_class_of(AutoConfig.from_pretrained(name, **options), name)
-    return VisionTower(model_class.from_pretrained(name, use_safetensors=True, dtype=dtype, **options))
+    model_class = model_class_of(AutoConfig.from_pretrained(name, trust_remote_code=False, **options), name)
+    return VisionTower(
+        model_class.from_pretrained(name, use_safetensors=True, dtype=dtype, trust_remote_code=False, **options)
+    )
 
 
 def model_class_of(config: Any, name: str | Path) -> Any:

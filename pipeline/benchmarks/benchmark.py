@@ -11,6 +11,7 @@ from typing import Any, Literal
 
 import pyarrow.parquet as pq
 
+from pipeline.core.errors import DataError
 from pipeline.store.sources import PublishedDataset, Source
 
 MetricName = Literal["exact_match", "rougeL", "rougeL_ja", "rougeL_nfkc"]
@@ -59,10 +60,18 @@ class Benchmark:
 
 
 def table_rows(files: Sequence[Path]) -> Iterator[dict[str, Any]]:
-    """The rows of Parquet files, in order."""
+    """The rows of Parquet files, in order.
+
+    Raises:
+        DataError: a text in them is not UTF-8, which Parquet promises and nobody checks.
+    """
     for file in files:
         for batch in pq.ParquetFile(file).iter_batches(batch_size=ROWS_PER_BATCH):
-            yield from batch.to_pylist()
+            try:
+                rows = batch.to_pylist()
+            except UnicodeDecodeError as error:
+                raise DataError(f"{file} has a text that is not UTF-8 ({error}); fetch it again") from error
+            yield from rows
 
 
 def talk(exchanges: Sequence[tuple[str, str]]) -> list[dict[str, str]]:

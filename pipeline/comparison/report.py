@@ -6,6 +6,7 @@ from typing import Any
 from pipeline.benchmarks.known import OVERALL
 from pipeline.comparison.charts import AXIS, EXPERIMENT, Chart, drawable
 from pipeline.comparison.published import article_rows, published_table, score_cell
+from pipeline.core.wording import markdown_text
 from pipeline.evaluation.scores import BREAKDOWNS
 
 Row = Mapping[str, Any]
@@ -64,15 +65,19 @@ def report(
     notes: Sequence[str],
 ) -> str:
     """The Markdown page. ``notes`` are sentences about single numbers."""
-    parts = [f"# {' / '.join(experiments)}", INTRODUCTION, _markdown(wide_table(scores, experiments=experiments))]
-    parts += ["\n".join(f"- {_cell(note)}" for note in notes)] if notes else []
+    parts = [
+        f"# {markdown_text(' / '.join(experiments))}",
+        INTRODUCTION,
+        _markdown(wide_table(scores, experiments=experiments)),
+    ]
+    parts += ["\n".join(f"- {markdown_text(note)}" for note in notes)] if notes else []
     if article := article_rows(scores, experiments=experiments):
         table = published_table()
         parts += ["## The article's table", _markdown(article), f"Published: {table.source}. {table.note}"]
     if differences:
         parts += ["## Differences", DIFFERENCES, _markdown(difference_rows(differences))]
     if chart is not None:
-        parts += ["## Chart", f"![{chart.title}](radar.png)", *_keys(chart)]
+        parts += ["## Chart", f"![{markdown_text(chart.title)}](radar.png)", *_keys(chart)]
     complete = wide_table(scores, experiments=experiments, is_complete=True)
     parts += ["## All breakdowns", f"By {', '.join(BREAKDOWNS)}.", _markdown(complete)]
     parts += ["Sample answers are in [samples.html](samples.html)."]
@@ -105,7 +110,7 @@ def _keys(chart: Chart) -> list[str]:
     keys = []
     for names, what in ((chart.axes, AXIS), (tuple(chart.scores), EXPERIMENT)):
         shown = drawable(names, what=what)
-        pairs = [f"{short} = {_cell(name)}" for short, name in zip(shown, names, strict=True) if short != name]
+        pairs = [f"{short} = {markdown_text(name)}" for short, name in zip(shown, names, strict=True) if short != name]
         keys += ["In the chart: " + "; ".join(pairs) + "."] if pairs else []
     return keys
 
@@ -113,10 +118,4 @@ def _keys(chart: Chart) -> list[str]:
 def _markdown(table: Sequence[Row]) -> str:
     columns = list(table[0])
     lines = [columns, ["---"] * len(columns), *[[row[column] for column in columns] for row in table]]
-    return "\n".join("| " + " | ".join(_cell(cell) for cell in line) + " |" for line in lines)
-
-
-def _cell(value: object) -> str:
-    """Text that can neither end its cell nor become HTML."""
-    text = " ".join(str(value).split())
-    return text.replace("&", "&amp;").replace("<", "&lt;").replace("|", "\\|")
+    return "\n".join("| " + " | ".join(markdown_text(cell) for cell in line) + " |" for line in lines)

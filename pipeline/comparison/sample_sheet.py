@@ -17,7 +17,8 @@ import pyarrow.parquet as pq
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from pipeline.core.errors import DataError
-from pipeline.data.images import ImageReader, data_url, decode
+from pipeline.data.image_reader import ImageReader
+from pipeline.data.images import data_url, decode
 
 log = logging.getLogger(__name__)
 

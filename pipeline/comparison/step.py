@@ -21,7 +21,7 @@ from pipeline.comparison.scores import COMPARISON_SCHEMA, ComparedExperiment, ex
 from pipeline.core.errors import ConfigError, DataError
 from pipeline.core.files import write_text
 from pipeline.core.parquet import write_rows
-from pipeline.data.images import ImageReader
+from pipeline.data.image_reader import ImageReader
 from pipeline.evaluation.intervals import paired_difference
 from pipeline.evaluation.judge.differences import judged_differences
 from pipeline.evaluation.predict import STORED, PredictionsSummary

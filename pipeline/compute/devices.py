@@ -10,7 +10,7 @@ from contextlib import ExitStack, contextmanager
 from contextvars import ContextVar
 from pathlib import Path
 
-from pipeline.core.locks import take_lock
+from pipeline.core.locks import open_lock, take_lock
 
 GPU_LOCKS = Path("/tmp")
 """Whoever starts a run on this machine finds the same locks there, whatever ``TMPDIR`` is."""
@@ -62,13 +62,10 @@ def held_alone(path: Path, why_waiting: str) -> Iterator[None]:
 
 
 def _open(path: Path) -> int:
-    """A descriptor of a lock's file, which may be another user's: that one can only be read, which is enough."""
-    try:
-        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o666)
-    except PermissionError:
-        return os.open(path, os.O_RDONLY | os.O_NOFOLLOW)
+    """A descriptor of a lock's file; what this user has made others can hold as well."""
+    descriptor = open_lock(path)
     status = os.fstat(descriptor)
-    if status.st_uid == os.getuid():
+    if status.st_uid == os.getuid() and status.st_nlink == 1:  # not another name of a file that is nobody's affair
         os.fchmod(descriptor, stat.S_IMODE(status.st_mode) | 0o444)  # also for one whose umask hides it
     return descriptor
 

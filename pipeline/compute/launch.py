@@ -29,7 +29,16 @@ from typing import Any, Self, TextIO
 
 from pipeline.compute.devices import descriptors_held, held_alone
 from pipeline.compute.hosts import Host
-from pipeline.core.errors import ConfigError, DataError, StoppedError, StoreError, TrainingError, TransientError
+from pipeline.core.censoring import censored
+from pipeline.core.errors import (
+    ConfigError,
+    DataError,
+    StoppedError,
+    StoreError,
+    TrainingError,
+    TransientError,
+    WorkerError,
+)
 from pipeline.core.progress import Progress
 
 log = logging.getLogger(__name__)
@@ -38,7 +47,9 @@ PROGRESS_MARK = "@progress "
 ERROR_MARK = "@error "
 FOLLOWS_STDIN = "LLAVA_JP_FOLLOWS_STDIN"
 """Set for workers whose standard input is a pipe from the process that started them."""
-WORKER = (sys.executable, "-m", "pipeline.compute.worker")
+RUN_MODULE = (sys.executable, "-P", str(Path(__file__).with_name("run_module.py")))
+"""The name of one of our modules and its arguments follow; nothing beside somebody's data is ever imported."""
+WORKER = (*RUN_MODULE, "pipeline.compute.worker")
 EXIT_STOPPED = 75
 """Exit code of a worker that was asked to leave and saved (EX_TEMPFAIL of ``sysexits.h``)."""
 STOP = "s"
@@ -49,6 +60,11 @@ SSH = ("ssh", "-x", "-o", "BatchMode=yes", "-o", "ServerAliveInterval=15", "-o",
 """Never asks for a password; a machine that is silent for a minute counts as lost."""
 SENT_ALONG = ("LLAVA_JP_", "NCCL_", "GLOO_", "UCX_", "TORCH_", "PYTORCH_", "HF_", "PYTHON")
 """Beginnings of the names of variables that workers of other machines get as well, through the connection."""
+KILLERS = {
+    signal.SIGKILL: "a system that runs out of memory does that, and a scheduler at its limit; ",
+    signal.SIGBUS: "a full /dev/shm does that, and a file that was cut while it was read; ",
+}
+"""Who ends a process with a signal."""
 LINES_SHOWN = 15
 SECONDS_TO_FAIL = 20
 """Time that workers have to end when another one has failed."""
@@ -116,7 +132,7 @@ def _figures(row: dict[str, float]) -> dict[str, float]:
 
 
 def launch(job: Path, *, hosts: Sequence[Host], master_port: int | None, seconds_to_stop: float) -> None:
-    """Run ``python -m pipeline.compute.worker JOB`` on every device and wait.
+    """Run ``pipeline.compute.worker`` with the job on every device and wait.
 
     Other machines need the same environment and the store under the same paths, and ssh without a password.
 
@@ -126,7 +142,7 @@ def launch(job: Path, *, hosts: Sequence[Host], master_port: int | None, seconds
     Raises:
         PipelineError, TransientError: what the first worker said that stopped with one of these.
         ConfigError: ``master_port`` is in use, or there is no ssh for other machines.
-        RuntimeError: the workers died otherwise; the end of their log is in the message.
+        WorkerError: the workers died otherwise; the end of their log is in the message.
     """
     if not all(host.is_this_machine for host in hosts) and shutil.which(SSH[0]) is None:
         raise ConfigError("the host file names other machines, and there is no ssh here to reach them; install OpenSSH")
@@ -151,9 +167,16 @@ def launch(job: Path, *, hosts: Sequence[Host], master_port: int | None, seconds
             if stopped := _first_error(output.errors, StoppedError):
                 log.warning("%s", stopped)
             raise
+    if number := workers.killed_by():
+        raise WorkerError(
+            f"a process of {job.parent.parent} was ended from outside by {number.name}; {KILLERS.get(number, '')}"
+            f"its last lines are in {job.parent / 'worker.log'}. What is saved is kept: the same command goes on from "
+            "there"
+        )
     if code:
-        raise _first_error(output.errors, *RAISED_AGAIN.values()) or RuntimeError(
-            f"the workers of {job} stopped with code {code}:\n" + "\n".join(output.last_lines)
+        raise _first_error(output.errors, *RAISED_AGAIN.values()) or WorkerError(
+            f"the workers of {job} stopped with code {code}:\n{chr(10).join(output.last_lines)}\n"
+            f"All that they said is in {job.parent / 'worker.log'}"
         )
 
 
@@ -165,8 +188,9 @@ class _WorkersOutput:
     errors: list[str]
 
     def update(self, line: str, log_file: TextIO) -> None:
-        log_file.write(line)
-        self.last_lines.append(line.rstrip())
+        shown = censored(line)
+        log_file.write(shown)
+        self.last_lines.append(shown.rstrip())
         if line.startswith(ERROR_MARK):
             self.errors.append(line)
 
@@ -251,6 +275,15 @@ class _Workers:
         codes = [process.wait() for process in self._processes]
         return next(filter(None, codes), 0)
 
+    def killed_by(self) -> signal.Signals | None:
+        """The signal that ended the first of them, when none had an error of its own."""
+        codes = [process.returncode for process in self._processes]
+        if any(code > 0 and code != EXIT_STOPPED for code in codes):
+            return None
+        ours = (-signal.SIGTERM, -signal.SIGKILL)  # what the others get then
+        killed = sorted((code for code in codes if code < 0), key=lambda code: (code in ours, code))
+        return signal.Signals(-killed[0]) if killed else None
+
     def _signal(self, number: signal.Signals) -> None:
         """To every worker and what it has started. Far ones are asked to stop, or see that this process is gone."""
         for process in self._processes:
@@ -287,12 +320,19 @@ def _environment(hosts: Sequence[Host], port: int) -> dict[str, str]:
         "WORLD_SIZE": str(sum(host.num_slots for host in hosts)),
         "MASTER_ADDR": "127.0.0.1" if is_alone else hosts[0].name.rpartition("@")[2],
         "MASTER_PORT": str(port),
-        "PYTHONPATH": os.pathsep.join(path for path in sys.path if path),
+        "PYTHONPATH": os.pathsep.join(_module_folders()),
+        "PYTHONSAFEPATH": "1",  # for what the libraries of a worker start
         "PYTHONWARNINGS": "ignore",
         "TOKENIZERS_PARALLELISM": "false",
         "TRANSFORMERS_VERBOSITY": "error",
         "DEEPSPEED_LOG_LEVEL": "error",
     }
+
+
+def _module_folders() -> Iterator[str]:
+    """Where this process finds modules, but for the folder that somebody works in and that of the program's script."""
+    by_accident = {os.path.realpath(os.getcwd()), os.path.realpath(os.path.dirname(sys.argv[0]))}
+    return (path for path in sys.path if path and os.path.realpath(path) not in by_accident)
 
 
 def _threads(host: Host) -> dict[str, str]:

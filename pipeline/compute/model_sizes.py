@@ -23,6 +23,8 @@ from model.config import (
 )
 from model.config_limits import require_possible_sizes
 from model.disk.published import load_published_llm
+from model.foreign_code import require_no_code
+from model.hub import guard_hub_answers
 from model.language_model import llava_jp_folder, load_tokenizer, random_llm_config
 from model.vision.tower import model_class_of, tile_size_of
 from pipeline.config.architectures import known_architecture
@@ -76,9 +78,11 @@ def _vision_config(weights: HubFolder | LocalFolder) -> Any:
     with explained_loading(weights):
         _require_possible_sizes(weights)
         if isinstance(weights, HubFolder):
-            loaded = AutoConfig.from_pretrained(weights.id, revision=weights.revision)
+            guard_hub_answers()
+            loaded = AutoConfig.from_pretrained(weights.id, revision=weights.revision, trust_remote_code=False)
         else:
-            loaded = AutoConfig.from_pretrained(weights.folder)
+            require_no_code(weights.folder)
+            loaded = AutoConfig.from_pretrained(weights.folder, trust_remote_code=False)
         model_class_of(loaded, weights.id if isinstance(weights, HubFolder) else weights.folder)
     return getattr(loaded, "vision_config", loaded)
 
@@ -123,8 +127,10 @@ def llm_architecture(config: LlmConfig) -> PreTrainedConfig:
             return load_published_llm(llava_jp_folder(weights)).config
         _require_possible_sizes(weights)
         if isinstance(weights, HubFolder):
-            return AutoConfig.from_pretrained(weights.id, revision=weights.revision)
-        return AutoConfig.from_pretrained(weights.folder)
+            guard_hub_answers()
+            return AutoConfig.from_pretrained(weights.id, revision=weights.revision, trust_remote_code=False)
+        require_no_code(weights.folder)
+        return AutoConfig.from_pretrained(weights.folder, trust_remote_code=False)
 
 
 @cache

@@ -6,6 +6,7 @@ The first line of standard input is the environment, as JSON; the rest is the wo
 import json
 import os
 import sys
+from pathlib import Path
 
 
 def main(job_file: str) -> None:
@@ -17,7 +18,9 @@ def main(job_file: str) -> None:
             sys.exit("the connection ended before the environment came")
         line += byte
     environment = {**os.environ, **json.loads(line)}
-    os.execve(sys.executable, [sys.executable, "-m", "pipeline.compute.worker", job_file], environment)
+    run_module = str(Path(__file__).with_name("run_module.py"))
+    command = [sys.executable, "-P", run_module, "pipeline.compute.worker", job_file]
+    os.execve(sys.executable, command, environment)
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""One process of a job: ``python -m pipeline.compute.worker job.json``, started on every device by ``launch``.
+"""One process of a job: ``python -P -m pipeline.compute.worker job.json``, started on every device by ``launch``.
 
 The job file names the module that does the work: its function ``work(job_file, supervisor, settings)`` is called.
 
@@ -18,7 +18,7 @@ from pathlib import Path
 import torch
 
 from pipeline.compute.launch import ERROR_MARK, EXIT_STOPPED, FOLLOWS_STDIN, say
-from pipeline.core.disk import FULL
+from pipeline.core.disk import FAULTS, system_error_text
 from pipeline.core.errors import PipelineError, StoppedError, StoreError, TransientError
 from pipeline.core.settings import load_settings
 
@@ -50,9 +50,8 @@ def explained(error: Exception, job_file: Path) -> dict[str, str]:
     """The error as one of ``pipeline.core.errors``, by name, or as a bug of ours."""
     if isinstance(error, PipelineError | TransientError):
         return {"type": type(error).__name__, "message": str(error)}
-    if isinstance(error, OSError) and error.errno in FULL:
-        message = f"no space left for the work of {job_file.parent}; free some and run again ({error})"
-        return {"type": StoreError.__name__, "message": message}
+    if isinstance(error, OSError) and error.errno in FAULTS and (text := system_error_text(error)):
+        return {"type": StoreError.__name__, "message": f"the work of {job_file.parent} stopped: {text}"}
     if isinstance(error, torch.OutOfMemoryError | torch.distributed.DistNetworkError):
         return {"type": TransientError.__name__, "message": f"{job_file}: {error}"}
     return {"type": "", "message": f"{type(error).__name__}: {error}"}

@@ -22,12 +22,21 @@ class ShapesJaSource(Section):
 
 
 class LocalSource(Section):
-    """Your own data: LLaVA-style records and a folder of images."""
+    """Your own data: records in files of this machine, and a folder of images."""
 
     kind: Literal["local"]
-    annotations: AbsolutePath = Field(description=".json (an array) or .jsonl with id, image, conversations")
-    images: AbsolutePath = Field(description="folder that the records' image paths start from")
+    annotations: AbsolutePath | tuple[AbsolutePath, ...] = Field(
+        description="files of records, also several or a pattern: .json, .jsonl (both also .gz), .parquet, .arrow, .tar"
+    )
+    images: AbsolutePath | None = Field(
+        None, description="folder that the records' image paths start from, when the records do not hold their images"
+    )
     originals: AbsolutePath | None = Field(None, description="the English records it was translated from, for checks")
+
+    @property
+    def patterns(self) -> tuple[str, ...]:
+        """The files of records, as they are given."""
+        return tuple(map(str, self.annotations if isinstance(self.annotations, tuple) else (self.annotations,)))
 
 
 class PublishedSource(Section):
@@ -67,10 +76,9 @@ class HfDatasetSource(Section):
     """Rows of Parquet, Arrow, WebDataset or JSON Lines, here or on the Hub, read by Hugging Face Datasets."""
 
     kind: Literal["dataset"]
-    path: str = Field(
-        min_length=1,
-        description="owner/name on the Hub; or a file, a folder or a pattern of files on this machine, "
-        "which in an experiment file starts with ./ or /",
+    path: Annotated[str, Field(min_length=1)] | tuple[Annotated[str, Field(min_length=1)], ...] = Field(
+        description="owner/name on the Hub; or a file, a folder or a pattern of files on this machine, or several, "
+        "which in an experiment file start with ./ or /",
     )
     revision: str | None = Field(
         None,
@@ -79,20 +87,32 @@ class HfDatasetSource(Section):
     )
     name: str | None = Field(None, min_length=1, description="configuration of a dataset that has several")
     split: str = Field("train", pattern=r"^[\w.-]+$", description="split, such as train or test")
-    columns: DatasetColumns = Field(description="which column is what")
+    columns: DatasetColumns | None = Field(
+        None, description="which column is what; default: by their names, as for records of JSON"
+    )
     images: AbsolutePath | None = Field(
         None, description="folder where image paths start, when the rows name files in place of holding images"
     )
 
     @property
+    def patterns(self) -> tuple[str, ...]:
+        """The files, or the repository, as they are given."""
+        return self.path if isinstance(self.path, tuple) else (self.path,)
+
+    @property
+    def where(self) -> str:
+        """The same for people."""
+        return ", ".join(self.patterns)
+
+    @property
     def is_on_hub(self) -> bool:
-        return not Path(self.path).is_absolute()
+        return not all(Path(pattern).is_absolute() for pattern in self.patterns)
 
     @model_validator(mode="after")
     def _somewhere(self) -> "HfDatasetSource":
-        if self.is_on_hub and not re.fullmatch(HUB_ID, self.path):
+        if self.is_on_hub and (isinstance(self.path, tuple) or not re.fullmatch(HUB_ID, self.path)):
             raise ValueError(
-                f"{self.path} is neither owner/name on the Hub nor an absolute path "
+                f"{self.where} is neither owner/name on the Hub nor an absolute path "
                 "(in an experiment file, a path starts with ./ or / and ./ is the file's folder)"
             )
         if not self.is_on_hub and self.revision is not None:

@@ -8,6 +8,7 @@ from model.config import GENERATION_PRESETS, Generation, GenerationConfig, Secti
 from pipeline.benchmarks.benchmark import ALL, MetricName
 from pipeline.benchmarks.known import KNOWN_BENCHMARKS, label_of
 from pipeline.config.datasets import DatasetSource
+from pipeline.config.names import Name
 
 
 def _only_the_name_is_required(schema: dict[str, Any]) -> None:
@@ -20,7 +21,7 @@ class BenchmarkConfig(Section):
 
     model_config = ConfigDict(json_schema_extra=_only_the_name_is_required)
 
-    name: str = Field(
+    name: Name = Field(
         pattern=r"^[\w.-]+$",
         description="name in tables, charts and MLflow; known are " + ", ".join(KNOWN_BENCHMARKS),
     )

@@ -9,7 +9,6 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Any, Literal
 
-import yaml
 from pydantic import Field, ValidationError, model_validator
 
 from model.config import (
@@ -28,6 +27,8 @@ from pipeline.config.datasets import LocalSource as LocalSource
 from pipeline.config.datasets import PublishedSource as PublishedSource
 from pipeline.config.datasets import ShapesJaSource as ShapesJaSource
 from pipeline.config.evaluation import EvaluationConfig
+from pipeline.config.names import Name
+from pipeline.config.yaml_text import read_yaml
 from pipeline.core.errors import ConfigError, _short, explain
 
 TOKENIZER_FOLDER = Path(str(files("pipeline.config") / "tokenizers"))
@@ -81,7 +82,7 @@ class ContaminationConfig(Section):
 
     exclude: bool = Field(False, description="leave samples out of the training whose image is in a benchmark")
     max_distance: int = Field(
-        6, ge=0, le=16, description="bits of 64 in which the perceptual hashes of one picture may differ"
+        10, ge=0, le=16, description="bits of 64 in which the hashes of one picture may differ before it is looked at"
     )
 
 
@@ -168,7 +169,7 @@ class StageConfig(Section):
 class ExperimentConfig(Section):
     """Everything that decides the result of an experiment."""
 
-    name: str = Field(pattern=r"^[\w.-]+$", description="name of the experiment")
+    name: Name = Field(pattern=r"^[\w.-]+$", description="name of the experiment")
     description: str = Field(description="one sentence")
     datasets: DatasetsConfig
     translation: TranslationChecksConfig = TranslationChecksConfig()
@@ -237,8 +238,8 @@ def _read(name_or_path: str, *, extended_by: tuple[str, ...] = ()) -> dict[str, 
         raise ConfigError(f"experiments extend each other in a circle: {' -> '.join([*extended_by, name_or_path])}")
     path = _experiment_file(name_or_path)
     try:
-        loaded = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        loaded = read_yaml(path.read_text(encoding="utf-8"), source=name_or_path)
+    except UnicodeDecodeError as error:
         raise ConfigError(f"{name_or_path} is not YAML: {error}") from error
     if not isinstance(loaded, dict):
         raise ConfigError(f"{name_or_path} must hold the fields of an experiment, not {_short(loaded)}")
@@ -273,14 +274,21 @@ def _with_absolute_paths(value: Any, folder: Path) -> Any:
     """The same values with the path fields starting at the folder of their file."""
     if isinstance(value, dict):
         return {
-            key: str(folder / Path(item).expanduser())
-            if isinstance(item, str) and (key in PATH_FIELDS or (key == "path" and item.startswith(LOCAL_PATHS)))
+            key: _absolute(item, folder, is_path=key in PATH_FIELDS)
+            if key in PATH_FIELDS or key == "path"
             else _with_absolute_paths(item, folder)
             for key, item in value.items()
         }
     if isinstance(value, list):
         return [_with_absolute_paths(item, folder) for item in value]
     return value
+
+
+def _absolute(value: Any, folder: Path, *, is_path: bool) -> Any:
+    """A path, or a list of them; a ``path`` may be an id on the Hub."""
+    if isinstance(value, str) and (is_path or value.startswith(LOCAL_PATHS)):
+        return str(folder / Path(value).expanduser())
+    return [_absolute(item, folder, is_path=is_path) for item in value] if isinstance(value, list) else value
 
 
 def _merged(base: dict[str, Any], change: dict[str, Any]) -> dict[str, Any]:
@@ -311,7 +319,4 @@ def apply_override(values: dict[str, Any], override: str) -> None:
         section = section.setdefault(parent, {})
         if not isinstance(section, dict):
             raise ConfigError(f"--set {override!r}: {parent!r} is not a section")
-    try:
-        section[last] = yaml.safe_load(text)
-    except yaml.YAMLError as error:
-        raise ConfigError(f"--set {override!r}: the value is not YAML: {error}") from error
+    section[last] = read_yaml(text, source=f"--set {override!r}: the value")

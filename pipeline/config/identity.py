@@ -3,37 +3,37 @@
 import glob
 import hashlib
 import os
-import sqlite3
-from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import closing
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from pydantic import BaseModel
 
-from pipeline.config.experiment import PATH_FIELDS, TOKENIZER_FOLDER
+from pipeline.config.experiment import TOKENIZER_FOLDER
 from pipeline.core.errors import DataError
 from pipeline.core.files import files_of_pattern
-from pipeline.core.hashing import sha256_of_file
-from pipeline.store.lockfile import NOT_PINNED, dataset_pin, pinned_revision
+from pipeline.core.hashing import sha256_of_json
+from pipeline.core.named_files import NamedFiles, relative_name
+from pipeline.store.file_digests import FileDigests
+from pipeline.store.lockfile import NOT_PINNED, pinned_revision
 
-DIGESTS_FILE = "file_digests.sqlite"
-LAST_CHARACTER = "\U0010ffff"
-"""No path goes on with a greater one."""
+NAMES_VERSION = 1  # raise when the same records should name other files
+NO_FILE = "no file"
+"""What stands in place of the sha256 of a named file that is not there; a run goes on once it is."""
 
 
 class Identities:
     """What sections and paths are, by way of a store's record of files that were read before.
 
-    A path is read once in the life of this object, and again in another one only when it has changed: unchanged files
-    (same size, time and inode, as git's index does it) are known from ``file_digests.sqlite``. Make one for each plan.
+    A path is read once in the life of this object, and again in another one only when it has changed. Make one for
+    each plan.
     """
 
     def __init__(self, root: Path) -> None:
         self.root = root
-        self._known = root / DIGESTS_FILE
+        self._files = FileDigests(root)
         self._digests: dict[Path, str] = {}
+        self._named: dict[str, str] = {}
 
     def of(self, section: BaseModel) -> dict[str, Any]:
         """The section as JSON values in which every path is the sha256 of what lies there.
@@ -53,38 +53,45 @@ class Identities:
                 return {**value, "sha256": self.of_path(TOKENIZER_FOLDER / value["name"])}
             if value.get("kind") == "hub" and value["revision"] is None:
                 return {**value, "revision": pinned_revision(value["id"], root=self.root) or NOT_PINNED}
-            if value.get("kind") == "dataset":
-                return self._hf_dataset(value)
-            is_local = value.get("kind") == "local"
-            return {
-                f"{key}_sha256" if is_local and key in PATH_FIELDS else key: self.of_path(Path(item))
-                if is_local and key in PATH_FIELDS
-                else self._resolve(item)
-                for key, item in value.items()
-                if item is not None or key not in PATH_FIELDS  # a path that is not given is no part of what is asked
-            }
+            if value.get("kind") == "local":
+                return {"kind": "local", "folder_sha256": self.of_path(Path(value["folder"]))}
+            return {key: self._resolve(item) for key, item in value.items()}
         return [self._resolve(item) for item in value] if isinstance(value, list) else value
 
-    def _hf_dataset(self, value: dict[str, Any]) -> dict[str, Any]:
-        """Files by their content, a repository by its commit; what is not given is no part of what is asked."""
-        resolved = {key: item for key, item in value.items() if item is not None and key not in ("path", "images")}
-        resolved["columns"] = {field: column for field, column in value["columns"].items() if column is not None}
-        if value["images"] is not None:
-            resolved["images_sha256"] = self.of_path(Path(value["images"]))
-        if Path(value["path"]).is_absolute():
-            return {**resolved, "path_sha256": self._of_pattern(value["path"])}
-        pinned = pinned_revision(dataset_pin(value["path"]), root=self.root)
-        return {**resolved, "path": value["path"], "revision": value["revision"] or pinned or NOT_PINNED}
+    def of_patterns(self, patterns: Sequence[str]) -> str:
+        """``of_path`` of a file or a folder, or of the names and contents of all files that a pattern means."""
+        digests = [self._of_pattern(pattern) for pattern in patterns]
+        return digests[0] if len(digests) == 1 else sha256_of_json(digests)
 
     def _of_pattern(self, pattern: str) -> str:
-        """``of_path`` of a file or a folder, or of the names and contents of all files that a pattern means."""
         path = Path(pattern)
         if path.exists() or not glob.has_magic(pattern):
             return self.of_path(path)
         if not (found := files_of_pattern(pattern)):
             raise DataError(f"no file is called {pattern}; check the paths of the experiment")
         folder = Path(os.path.commonpath([str(file.parent) for file in found]))
-        return _joint_digest([file.name for file in found], _digests(found, folder, self._known))
+        return _joint_digest([file.name for file in found], self._files.of(found, below=folder))
+
+    def of_named(self, folder: Path, records: Mapping[str, Any], names: Callable[[], Sequence[str]]) -> str:
+        """Digest of the files of a folder that some records name, with their names; of no others.
+
+        ``names`` reads them, once for all records of this description.
+        """
+        key = sha256_of_json([NAMES_VERSION, records])
+        place = f"{key} {folder}"
+        if place not in self._named:
+            self._named[place] = self._of_named(folder, self._files.texts(key, names))
+        return self._named[place]
+
+    def _of_named(self, folder: Path, names: Sequence[str]) -> str:
+        start, found = Path(os.path.realpath(folder)), {}
+        files = NamedFiles(start)
+        for name in names:
+            inside = relative_name(name, folder)
+            if inside is not None and (path := start / files.find(inside)).is_file():
+                found[name] = path
+        digests = dict(zip(found, self._files.of(list(found.values()), below=start), strict=True))
+        return _joint_digest(list(names), [digests.get(name, NO_FILE) for name in names])
 
     def of_path(self, path: Path) -> str:
         """sha256 of a file, or of the names and contents of all files below a folder.
@@ -95,17 +102,17 @@ class Identities:
             DataError: the path does not exist, or a file may not be read.
         """
         if path not in self._digests:
-            self._digests[path] = _content_digest(path, self._known)
+            self._digests[path] = _content_digest(path, self._files)
         return self._digests[path]
 
 
-def _content_digest(path: Path, known: Path) -> str:
+def _content_digest(path: Path, files: FileDigests) -> str:
     if path.is_file():
-        return _digests([path], path, known)[0]
+        return files.of([path], below=path)[0]
     if not path.is_dir():
         raise DataError(f"{path} does not exist; check the paths of the experiment")
     found = sorted(_files_below(path))
-    return _joint_digest([file.relative_to(path).as_posix() for file in found], _digests(found, path, known))
+    return _joint_digest([file.relative_to(path).as_posix() for file in found], files.of(found, below=path))
 
 
 def _joint_digest(names: list[str], digests: list[str]) -> str:
@@ -122,36 +129,3 @@ def _files_below(path: Path) -> Iterator[Path]:
             continue
         entered.add((status.st_dev, status.st_ino))
         yield from (file for name in names if (file := Path(folder) / name).is_file())
-
-
-def _digests(paths: list[Path], root: Path, database_file: Path) -> list[str]:
-    """sha256 of each file below ``root``, through a small database of what was read before."""
-    database_file.parent.mkdir(parents=True, exist_ok=True)
-    with closing(sqlite3.connect(database_file, timeout=60)) as database, database:
-        database.execute("create table if not exists digests (key text primary key, sha256 text not null)")
-        keys = [_stat_key(path) for path in paths]
-        below = (str(root), f"{root}{LAST_CHARACTER}")
-        known: dict[str, str] = dict(
-            database.execute("select key, sha256 from digests where key >= ? and key < ?", below).fetchall()
-        )
-        unknown = {key: path for key, path in zip(keys, paths, strict=True) if key not in known}
-        with ThreadPoolExecutor() as pool:
-            new = dict(zip(unknown, pool.map(_sha256, unknown.values()), strict=True))
-        database.executemany("insert or replace into digests values (?, ?)", new.items())
-    known |= new
-    return [known[key] for key in keys]
-
-
-def _sha256(path: Path) -> str:
-    try:
-        return sha256_of_file(path)
-    except OSError as error:
-        raise DataError(f"{path} cannot be read: {error.strerror}") from error
-
-
-def _stat_key(path: Path) -> str:
-    try:
-        stat = path.stat()
-    except OSError as error:  # such as a link to nothing
-        raise DataError(f"{path} does not exist; check the paths of the experiment") from error
-    return f"{path}\0{stat.st_size}\0{stat.st_mtime_ns}\0{stat.st_ino}"

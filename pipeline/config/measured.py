@@ -2,13 +2,14 @@
 
 from collections.abc import Mapping
 from typing import Annotated, Literal
-from urllib.parse import urlsplit
 
 from pydantic import Field, field_validator, model_validator
 
 from model.config import AbsolutePath, Dtype, HubFolder, LocalFolder, Section
 from pipeline.config.evaluation import EvaluationConfig
 from pipeline.config.experiment import LimitsConfig, is_experiment_name
+from pipeline.config.names import Name
+from pipeline.core.censoring import has_credentials
 
 SavedOrDtype = Literal["auto", Dtype]
 """A number format, or the one that the weights were saved in."""
@@ -52,7 +53,7 @@ class EndpointModel(Section):
     @field_validator("base_url")
     @classmethod
     def _has_no_secret(cls, url: str) -> str:
-        if "@" in urlsplit(url).netloc:
+        if has_credentials(url):
             raise ValueError("the URL holds a user or a password; put the key into LLAVA_JP_MODEL_API_KEY")
         return url
 
@@ -72,7 +73,7 @@ ModelUnderTestConfig = Annotated[
 class ModelEvaluation(Section):
     """One model, some benchmarks. The name stands in tables and charts and is what `llava-jp compare` takes."""
 
-    name: str = Field(pattern=r"^[\w.-]+$", description="name in tables, charts, MLflow and for llava-jp compare")
+    name: Name = Field(pattern=r"^[\w.-]+$", description="name in tables, charts, MLflow and for llava-jp compare")
     description: str = Field("", description="one sentence, for MLflow")
     model: ModelUnderTestConfig = Field(description="what is measured")
     evaluation: EvaluationConfig = Field(description="benchmarks, generation, judge")

@@ -89,8 +89,3 @@ def json_of(content: bytes) -> Any:
         return json.loads(content.decode("utf-8-sig", errors="surrogateescape"))
     except RecursionError as error:
         raise ValueError("it nests too deeply") from error
-
-
-def plain_text(text: str) -> str:
-    """Text of an answer that any file can hold: half a surrogate pair, or a byte that is not UTF-8, stands escaped."""
-    return text.encode("utf-8", errors="backslashreplace").decode("utf-8")

@@ -12,6 +12,8 @@ from pipeline.core.wording import size_text
 
 FULL = (errno.ENOSPC, errno.EDQUOT)
 DISK_ERRORS = (*FULL, errno.EROFS, errno.EACCES)
+FAULTS = (*DISK_ERRORS, errno.EPERM, errno.EIO, errno.ESTALE, errno.EMFILE)
+"""What is wrong with a disk or a machine, never with our own code."""
 
 
 def free_bytes(path: Path) -> int:
@@ -42,6 +44,35 @@ def explaining_full_disk(what: str, folder: Path) -> Iterator[None]:
             f"{what} cannot write to {folder}: {os.strerror(error.errno)} ({size_text(free_bytes(folder))} free). "
             f"{advice} and run the same command again: finished files are kept"
         ) from error
+
+
+ADVICE = {
+    **dict.fromkeys(FULL, "free some space and run the same command again: what is finished is kept"),
+    errno.EROFS: "it cannot be written there: make it writable, or name another folder (LLAVA_JP_STORE for the store)",
+    errno.EACCES: "give access to it, or name another folder (LLAVA_JP_STORE for the store)",
+    errno.EPERM: "give access to it, or name another folder (LLAVA_JP_STORE for the store)",
+    errno.ENOENT: "it was there, or should be: bring it back; of what lies in the store, `llava-jp verify` says more",
+    errno.ENOTDIR: "a file stands where a folder should be: move it away",
+    errno.EISDIR: "a folder stands where a file should be: move it away",
+    errno.ENAMETOOLONG: "choose a shorter name",
+    errno.EIO: "the disk does not read or write it: look at the system's log, and have a copy before you go on",
+    errno.ESTALE: "its file system has lost it: mount it again",
+    errno.EMFILE: "too many files are open: raise `ulimit -n`",
+}
+"""What to do about an error of the operating system."""
+
+
+def system_error_text(error: OSError) -> str | None:
+    """An error of a file or a disk in one sentence, with what to do; None for others, such as those of a network."""
+    if error.errno not in ADVICE or isinstance(error, ConnectionError | TimeoutError):
+        return None
+    where = f"{os.fsdecode(error.filename)!r}: " if isinstance(error.filename, str | bytes) else ""
+    return f"{where}{os.strerror(error.errno)}; {ADVICE[error.errno]}"
+
+
+def is_writable(folder: Path) -> bool:
+    """Whether something could be written there; nothing is."""
+    return os.access(_existing(folder), os.W_OK)
 
 
 def _is_elsewhere(error: OSError, folder: Path) -> bool:

@@ -1,9 +1,19 @@
-"""The errors a user can act on. Each message says what is wrong, where, and what to do."""
+"""The errors a user can act on. Each message says what is wrong, where, and what to do; none says a secret."""
 
 from pydantic import ValidationError
 
+from pipeline.core.censoring import censored
+from pipeline.core.wording import encodable
 
-class PipelineError(Exception):
+
+class MessageError(Exception):
+    """An error that people read, and that Prefect and MLflow store."""
+
+    def __init__(self, *parts: object) -> None:
+        super().__init__(*(encodable(censored(part)) if isinstance(part, str) else part for part in parts))
+
+
+class PipelineError(MessageError):
     """Base of all errors that time does not cure: a retry would fail in the same way."""
 
 
@@ -23,6 +33,10 @@ class TrainingError(PipelineError):
     """A training process stopped and would stop again."""
 
 
+class WorkerError(PipelineError, RuntimeError):
+    """A process of a job ended without saying why in one of these errors."""
+
+
 class JudgeError(PipelineError):
     """The judge cannot be asked, or may not cost more."""
 
@@ -39,7 +53,7 @@ class QueryError(PipelineError):
     """A query does not exist or was called with wrong parameters."""
 
 
-class TransientError(Exception):
+class TransientError(MessageError):
     """Something that time may cure, such as a busy device or a lost connection: worth a retry."""
 
 
@@ -53,5 +67,5 @@ def explain(error: ValidationError, source: str) -> str:
 
 
 def _short(value: object) -> str:
-    text = repr(value)
+    text = censored(repr(value))  # before it is cut: half a secret would not be known for one
     return text if len(text) <= 80 else text[:79] + "…"

@@ -69,3 +69,14 @@ def files_below(directory: Path) -> dict[str, Path]:
 def files_of_pattern(pattern: str) -> list[Path]:
     """The files that a pattern such as ``data/*.parquet`` means, sorted."""
     return sorted(path for name in glob.glob(pattern, recursive=True) if (path := Path(name)).is_file())
+
+
+def files_meant(path: str) -> list[Path]:
+    """The file of this path, or the files of this pattern; a folder is no file."""
+    return [Path(path)] if Path(path).exists() else files_of_pattern(path)
+
+
+def ending_of(path: Path) -> str:
+    """What a file's name ends in, in lower case: ``jsonl``, or ``jsonl.gz`` of a compressed one."""
+    *_, before, last = ("", "", *path.name.lower().split("."))
+    return f"{before}.{last}" if last == "gz" and before else last

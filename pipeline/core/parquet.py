@@ -20,7 +20,10 @@ ROWS_PER_GROUP = 20_000
 @contextmanager
 def table_writer(path: Path, schema: pa.Schema) -> Iterator[pq.ParquetWriter]:
     """A writer of tables and batches; the file gets its name when the block ends without an error."""
-    with appearing(path) as unfinished, pq.ParquetWriter(unfinished, schema, compression="zstd") as writer:
+    with (
+        appearing(path) as unfinished,
+        pq.ParquetWriter(unfinished, schema, compression="zstd", write_page_checksum=True) as writer,
+    ):
         yield writer
 
 

@@ -1,4 +1,7 @@
-"""Names that come from outside (archives, file lists of servers) and must stay inside a folder."""
+"""The one door for names that come from outside and are joined to a path: they stay inside a folder.
+
+Outside are archives, file lists and answers of servers, lock files and manifests that others wrote.
+"""
 
 import re
 from pathlib import Path
@@ -6,6 +9,8 @@ from pathlib import Path
 from pipeline.core.errors import DataError
 
 DRIVE = re.compile(r"^[A-Za-z]:")
+UNPRINTABLE = re.compile(r"[\x01-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
+"""Control characters, those that turn the direction of writing, and halves of surrogate pairs."""
 
 
 def safe_parts(name: str, *, where: str) -> tuple[str, ...]:
@@ -14,7 +19,8 @@ def safe_parts(name: str, *, where: str) -> tuple[str, ...]:
     ``where`` says in the error which archive or server the name comes from.
 
     Raises:
-        DataError: the name is absolute, climbs with ``..``, or has a backslash, a drive letter or a NUL.
+        DataError: the name is absolute, climbs with ``..``, or has a backslash, a drive letter, a NUL or a
+            control character.
     """
     parts = tuple(part for part in name.split("/") if part not in ("", "."))
     problems = {
@@ -23,6 +29,7 @@ def safe_parts(name: str, *, where: str) -> tuple[str, ...]:
         "it has a backslash": "\\" in name,
         "it has a drive letter": DRIVE.match(name) is not None,
         "it has a NUL": "\0" in name,
+        "it has a control character": UNPRINTABLE.search(name) is not None,
         "it is empty": not parts,
     }
     if reasons := [reason for reason, is_so in problems.items() if is_so]:
@@ -30,6 +37,14 @@ def safe_parts(name: str, *, where: str) -> tuple[str, ...]:
             f"{where}: {name!r} is not a path inside a folder: {', '.join(reasons)}; nothing is taken from it"
         )
     return parts
+
+
+def is_plain_path(name: str) -> bool:
+    """Whether ``safe_parts`` takes a name as it is written, without an empty part or ``.``."""
+    try:
+        return "/".join(safe_parts(name, where="")) == name
+    except DataError:
+        return False
 
 
 def place_of(name: str, folder: Path, *, where: str) -> Path:

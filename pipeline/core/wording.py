@@ -1,7 +1,11 @@
-"""Amounts and lists as people read them."""
+"""Amounts, lists and foreign texts as people read them."""
 
 import math
+import re
 from collections.abc import Sequence
+
+OBEYED = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
+"""Control characters but line end and tab, and those that turn the direction of writing."""
 
 
 def size_text(num_bytes: float) -> str:
@@ -27,6 +31,40 @@ def duration_text(seconds: float) -> str:
 def first_few(names: Sequence[str], count: int = 5) -> str:
     """``17, 18, 19``, or the first ones and ``…``."""
     return ", ".join(names[:count]) + (", …" if len(names) > count else "")
+
+
+def printable(text: str) -> str:
+    """A text from outside without what a terminal obeys: it could move the cursor, hide lines or colour them."""
+    return encodable(OBEYED.sub("", text))
+
+
+def encodable(text: str) -> str:
+    """The text with ``\\udc83`` spelled out for halves of surrogate pairs, which no file and no terminal takes."""
+    return text.encode("utf-8", "backslashreplace").decode("utf-8")
+
+
+HALF_PAIR = re.compile("[\ud800-\udfff]")
+REPLACEMENT = "\ufffd"
+"""What Unicode puts where bytes or halves of pairs are no character; tokenizers do the same."""
+
+
+def whole_characters(text: str) -> str:
+    """The text with ``REPLACEMENT`` for each half of a surrogate pair: JSON can spell one, no file can hold it."""
+    return HALF_PAIR.sub(REPLACEMENT, text)
+
+
+MARKDOWN = re.compile(r"[\\`*<>&|~]|!(?=\[)|\](?=[(\[:])|(?<=:)//|(?<=www)\.", re.IGNORECASE)
+"""What begins something in Markdown; of brackets only those of a link, so that ``[1.0, 2.0]`` can be read as it is."""
+
+
+def markdown_text(text: object) -> str:
+    """A text from outside as one line of Markdown that shows it: no picture, link, HTML or cell comes out of it."""
+    line = printable(" ".join(str(text).split()))
+    return MARKDOWN.sub(lambda found: ENTITIES.get(found[0], f"\\{found[0]}"), line)
+
+
+ENTITIES = {"&": "&amp;", "<": "&lt;", ">": "&gt;", "//": "&#47;&#47;", ".": "&#46;"}
+"""Where a backslash does not help: HTML, and addresses, which some readers turn into links by themselves."""
 
 
 SLOWEST_RATE = 0.01

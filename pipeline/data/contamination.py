@@ -15,13 +15,14 @@ import pyarrow.parquet as pq
 from pipeline.config.experiment import ContaminationConfig
 from pipeline.core.errors import DataError
 from pipeline.core.parquet import write_table
+from pipeline.data.same_pictures import pictures_of, same_pictures
 from pipeline.data.translation_report import AcceptedSummary
-from pipeline.store.artifacts import ArtifactStore
+from pipeline.store.artifacts import WORK_FOLDER, ArtifactStore
 from pipeline.store.manifest import Manifest, Request
 from pipeline.store.queries import contaminated_images
 from pipeline.store.sql_files import sql_files
 
-VERSION = 1  # raise when the same request should give a different result
+VERSION = 2  # raise when the same request should give a different result
 
 CONTAMINATION_SCHEMA = pa.schema(
     [
@@ -122,28 +123,31 @@ def _find(
     directory: Path,
 ) -> ContaminationSummary:
     tables = [CONTAMINATION_SCHEMA.empty_table()]
-    directories = {name: manifest.directory for name, manifest in benchmarks.items()}
-    for check, matches in contaminated_images(dataset.directory, directories, max_distance=config.max_distance):
+    work = directory / WORK_FOLDER
+    work.mkdir(exist_ok=True)
+    compared = {name: pictures_of(manifest, work) for name, manifest in benchmarks.items()}
+    for check, found in contaminated_images(pictures_of(dataset, work), compared, max_distance=config.max_distance):
+        matches = same_pictures(found) if "levels" in found.column_names else found
         columns = {
             **{name: matches[name] for name in matches.column_names},
             "matched_by": pa.repeat(check, len(matches)),
         }
         tables.append(pa.table({name: columns[name] for name in CONTAMINATION_SCHEMA.names}).cast(CONTAMINATION_SCHEMA))
     order = [(name, "ascending") for name in ("benchmark", "benchmark_image", "image", "matched_by")]
-    found = pa.concat_tables(tables).sort_by(order)
+    matched = pa.concat_tables(tables).sort_by(order)
     samples = pq.read_table(dataset.path("samples.parquet"), columns=["sample_id", "image"])
     ids = pq.read_table(accepted.path("accepted.parquet"))
     samples = samples.filter(pc.is_in(samples["sample_id"], value_set=ids["sample_id"]))
-    is_contaminated = pc.is_in(samples["image"], value_set=found["image"])
+    is_contaminated = pc.is_in(samples["image"], value_set=matched["image"])
     kept = samples.filter(pc.invert(is_contaminated)).select(["sample_id"])
-    write_table(directory / "contamination.parquet", found)
+    write_table(directory / "contamination.parquet", matched)
     write_table(directory / "accepted.parquet", kept.cast(ids.schema))
     return ContaminationSummary(
         num_samples=len(samples),
         num_contaminated=len(samples) - len(kept),
         num_accepted=len(kept),
-        num_images_by_benchmark={name: _num_images(found, name) for name in benchmarks},
-        num_samples_by_benchmark={name: _num_samples(found, name, samples) for name in benchmarks},
+        num_images_by_benchmark={name: _num_images(matched, name) for name in benchmarks},
+        num_samples_by_benchmark={name: _num_samples(matched, name, samples) for name in benchmarks},
     )
 
 

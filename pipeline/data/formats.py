@@ -11,9 +11,7 @@ from pathlib import Path
 from pipeline.benchmarks.benchmark import Pair, Reader, table_rows, talk
 from pipeline.benchmarks.known import KNOWN_BENCHMARKS
 from pipeline.core.records import read_records, records_with_progress
-
-DESCRIBE = "この画像を簡潔に説明してください。"
-"""STAIR Captions has captions only; pretraining drops the question again."""
+from pipeline.data.record_forms import DESCRIBE
 
 
 def llava_records(files: Sequence[Path], images: Path) -> Iterator[Pair]:

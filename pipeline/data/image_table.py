@@ -8,9 +8,11 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from pipeline.core.named_files import NamedFiles
 from pipeline.core.parquet import groups, table_writer, write_rows
 from pipeline.core.progress import Progress
-from pipeline.data.images import IMAGE_SCHEMA, ImageRecord, inspect_file
+from pipeline.data.images import IMAGE_SCHEMA, PART_SCHEMA, ImageRecord, inspect_file
+from pipeline.data.picture_signatures import SIGNATURE_SCHEMA
 
 IMAGES_PER_PART = 4096
 """Images whose inspection is lost when the process is killed, at most."""
@@ -32,14 +34,15 @@ def inspect_images(samples_file: Path, *, images: Path | None, parts: Path) -> N
     missing = [(part, group) for number, group in numbered if not (part := part_file(parts, number)).exists()]
     num_done = len(names) - sum(len(group) for _, group in missing)
     progress = Progress("decode images", total=len(names), unit="images", start=num_done)
+    folder = None if images is None else NamedFiles(images)
     with ThreadPoolExecutor() as pool:
         for part, group in missing:
-            records = pool.map(lambda name: _inspected(name, images), group)
-            write_rows(part, _counted(records, progress), schema=IMAGE_SCHEMA)
+            records = pool.map(lambda name: _inspected(name, folder), group)
+            write_rows(part, _counted(records, progress), schema=PART_SCHEMA)
     progress.finish()
 
 
-def _inspected(image: str, folder: Path | None) -> ImageRecord:
+def _inspected(image: str, folder: NamedFiles | None) -> ImageRecord:
     if folder is None:
         return ImageRecord(image, status="missing", reason="the row names a file, and the dataset has no folder images")
     return inspect_file(image, folder=folder)
@@ -72,15 +75,25 @@ def part_file(parts: Path, number: int) -> Path:
 
 
 def join_parts(parts: Path, path: Path) -> pa.Table:
-    """Write all parts into one file; return the columns that samples need: image, image_sha256, status, reason."""
+    """Write all parts into one file, and their signatures into another beside it.
+
+    Returns the columns that samples need: image, image_sha256, status, reason.
+    """
     tables = [pa.table({name: pa.array([], pa.string()) for name in LINK_COLUMNS})]
-    with table_writer(path, IMAGE_SCHEMA) as writer:
+    signatures_file = path.with_name(SIGNATURES_FILE)
+    with (
+        table_writer(path, IMAGE_SCHEMA) as writer,
+        table_writer(signatures_file, SIGNATURE_SCHEMA) as signature_writer,
+    ):
         for batch in _batches(parts):
-            writer.write_batch(batch)
+            writer.write_batch(batch.select(IMAGE_SCHEMA.names).cast(IMAGE_SCHEMA))
+            signatures = pa.table(batch)["signatures"].combine_chunks().flatten()
+            signature_writer.write_table(pa.Table.from_struct_array(signatures).cast(SIGNATURE_SCHEMA))
             tables.append(pa.table(batch.select(LINK_COLUMNS)).replace_schema_metadata())
     return pa.concat_tables(table.cast(tables[0].schema) for table in tables).combine_chunks()
 
 
+SIGNATURES_FILE = "signatures.parquet"
 LINK_COLUMNS = ["image", "image_sha256", "status", "reason"]
 
 

@@ -1,37 +1,36 @@
 """Images of a dataset: decoded once to see that they are whole, then found by the sha256 of their bytes.
 
 ``images.parquet`` has one row for every path that the records name. ``bytes`` holds the image itself when the step made
-it; otherwise ``file`` says where it lies. A row with a status other than ``ok`` says why the image cannot be used.
+it; otherwise ``file`` is its name below the dataset's folder of images, wherever that lies now. A row with a status
+other than ``ok`` says why the image cannot be used.
 """
 
 import base64
-import errno
 import hashlib
 import io
-import os
 import stat
 import warnings
-from collections.abc import Iterable
 from dataclasses import dataclass, replace
-from functools import lru_cache
-from pathlib import Path, PurePosixPath
 from typing import Annotated, Any
 
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
-import pyarrow.parquet as pq
 from PIL import ExifTags, Image, UnidentifiedImageError
 
-from pipeline.core.errors import DataError, TransientError
+from pipeline.core.errors import DataError
+from pipeline.core.named_files import NamedFiles, relative_name
 from pipeline.core.pixel_budget import MOST_PIXELS, pixel_budget
 from pipeline.core.tables import row_of, schema_of
-from pipeline.store.manifest import Manifest
+from pipeline.data.picture_signatures import Signature, signatures_of
 
 MAX_PIXELS = MOST_PIXELS
 """A larger image is taken for a decompression bomb; half a gigabyte as RGB, and where Pillow too refuses."""
 MAX_FILE_BYTES = 1 << 30
 """A larger file is not read."""
+
+PHOTO_FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF", "AVIF")
+"""What bytes from outside may be. Pillow has forty decoders more; that of EPS starts Ghostscript."""
 
 Content = bytes
 
@@ -43,7 +42,6 @@ class ImageRecord:
     image: str
     image_sha256: str | None = None
     perceptual_hash: int | None = None
-    thumbnail: Annotated[list[int], pa.list_(pa.uint8())] | None = None
     file: str | None = None
     bytes: Content | None = None
     format: str | None = None
@@ -51,33 +49,38 @@ class ImageRecord:
     height: Annotated[int, pa.int32()] | None = None
     status: str = "ok"
     reason: str | None = None
+    signatures: tuple[Signature, ...] = ()
+    """A table of their own, ``signatures.parquet``, once the dataset is whole."""
 
     def row(self) -> dict[str, Any]:
-        """The row of ``IMAGE_SCHEMA``."""
-        return row_of(self)
+        """The row of ``PART_SCHEMA``."""
+        return {**row_of(self), "signatures": [row_of(signature) for signature in self.signatures]}
 
 
-IMAGE_SCHEMA = schema_of(ImageRecord)
+PART_SCHEMA = schema_of(ImageRecord)
+IMAGE_SCHEMA = PART_SCHEMA.remove(PART_SCHEMA.get_field_index("signatures"))
 
 
-def inspect_file(image: str, *, folder: Path) -> ImageRecord:
+def inspect_file(image: str, *, folder: NamedFiles) -> ImageRecord:
     """Read and decode one image of a folder; what is wrong with it becomes its status."""
-    path = Path(os.path.normpath(folder / PurePosixPath(image)))
-    if not path.is_relative_to(folder):  # links inside the folder are the user's own and may lead anywhere
-        return ImageRecord(image, status="outside_folder", reason=f"{path} is not below {folder}")
+    inside = relative_name(image, folder.folder)
+    if inside is None:
+        return ImageRecord(image, status="outside_folder", reason="it is not below the folder of the images")
     try:
+        inside = folder.find(inside)
+        path = folder.folder / inside
         found = path.stat()
         if not stat.S_ISREG(found.st_mode):
-            return ImageRecord(image, file=str(path), status="missing", reason=f"{path} is not a file")
+            return ImageRecord(image, file=inside, status="missing", reason="it is not a file")
         if found.st_size > MAX_FILE_BYTES:
             reason = f"{found.st_size} bytes are more than {MAX_FILE_BYTES}"
-            return ImageRecord(image, file=str(path), status="unreadable", reason=reason)
+            return ImageRecord(image, file=inside, status="unreadable", reason=reason)
         content = path.read_bytes()
     except OSError as error:
-        return ImageRecord(image, file=str(path), status="missing", reason=f"{path}: {error.strerror}")
+        return ImageRecord(image, file=inside, status="missing", reason=error.strerror)
     except ValueError as error:  # a NUL in the name
         return ImageRecord(image, status="missing", reason=f"{image!r}: {error}")
-    return replace(inspect_bytes(image, content), file=str(path), bytes=None)
+    return replace(inspect_bytes(image, content), file=inside, bytes=None)
 
 
 def inspect_bytes(image: str, content: bytes) -> ImageRecord:
@@ -93,9 +96,8 @@ def _inspected(image: str, content: bytes) -> ImageRecord:
     except DataError as error:
         return ImageRecord(image, sha256, status="unreadable", reason=str(error))
     width, height = pixels.size
-    return ImageRecord(
-        image, sha256, perceptual_hash(pixels), thumbnail(pixels), None, content, file_format, width, height
-    )
+    found = ImageRecord(image, sha256, perceptual_hash(pixels), None, content, file_format, width, height)
+    return replace(found, signatures=tuple(signatures_of(sha256, pixels)))
 
 
 def data_url(content: bytes) -> str:
@@ -108,7 +110,7 @@ def num_pixels(content: bytes) -> int:
     """The pixels that decoding an image file makes, from its header; none where it is refused."""
     Image.MAX_IMAGE_PIXELS = None  # as below
     try:
-        with Image.open(io.BytesIO(content)) as image:
+        with Image.open(io.BytesIO(content), formats=PHOTO_FORMATS) as image:
             announced: int = image.width * image.height
     except Exception:  # decoding says what is wrong with it
         return 0
@@ -134,15 +136,17 @@ def _decoded(content: bytes) -> tuple[Image.Image, str | None]:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # Pillow warns of odd metadata
-            with Image.open(io.BytesIO(content)) as image:
+            with Image.open(io.BytesIO(content), formats=PHOTO_FORMATS) as image:
                 if image.width * image.height > MAX_PIXELS:
                     raise DataError(f"{image.width}x{image.height} pixels are more than {MAX_PIXELS}")
                 image.load()
                 return _as_rgb(_upright(image)), image.format
     except UnidentifiedImageError as error:
-        raise DataError("not an image in a known format") from error
-    except (OSError, SyntaxError, ValueError, EOFError) as error:
-        raise DataError(f"not a whole image: {error}") from error
+        raise DataError(f"not an image in a known format ({', '.join(PHOTO_FORMATS)})") from error
+    except DataError:
+        raise
+    except Exception as error:  # decoders raise what they like for damaged bytes: RuntimeError, MemoryError, TypeError
+        raise DataError(f"not a whole image: {error or type(error).__name__}") from error
 
 
 def _upright(image: Image.Image) -> Image.Image:
@@ -171,16 +175,6 @@ def _as_rgb(image: Image.Image) -> Image.Image:
         if image.mode.startswith("I;16") or values.max(initial=0) > 255:
             return Image.fromarray((np.clip(values, 0, 0xFFFF) >> 8).astype(np.uint8)).convert("RGB")
     return image.convert("RGB")
-
-
-THUMBNAIL_SIDE = 4
-
-
-def thumbnail(image: Image.Image) -> list[int]:
-    """Mean colours of 4x4 fields, row by row, red, green, blue: 48 levels from 0 to 255."""
-    small = image.resize((THUMBNAIL_SIDE, THUMBNAIL_SIDE), Image.Resampling.BOX)
-    levels: list[int] = np.asarray(small).ravel().tolist()
-    return levels
 
 
 HASH_INPUT_SIDE = 32
@@ -212,56 +206,3 @@ def _cosines() -> npt.NDArray[np.float64]:
 
 
 _COSINES = _cosines()
-
-
-GONE = (errno.ENOENT, errno.ENOTDIR, errno.EISDIR, errno.EACCES, errno.EPERM, errno.ELOOP, errno.ENAMETOOLONG)
-"""What opening a file says when time will not bring it back."""
-
-
-class ImageReader:
-    """Finds the images of some datasets by their sha256."""
-
-    def __init__(self, datasets: Iterable[Manifest]) -> None:
-        self._groups: dict[str, tuple[Path, int]] = {}
-        """Of images that lie in the dataset: its table and the group of rows there."""
-        self._files: dict[str, str] = {}
-        for dataset in datasets:
-            table = pq.ParquetFile(dataset.path("images.parquet"))
-            for group in range(table.num_row_groups):
-                rows = table.read_row_group(group, columns=["image_sha256", "file", "status"]).to_pylist()
-                for row in rows:
-                    if row["status"] == "ok" and row["file"] is None:
-                        self._groups[row["image_sha256"]] = (dataset.path("images.parquet"), group)
-                    elif row["status"] == "ok":
-                        self._files[row["image_sha256"]] = row["file"]
-
-    def usable(self) -> tuple[str, ...]:
-        """sha256 of every usable image, sorted, each once."""
-        return tuple(sorted({*self._groups, *self._files}))
-
-    def read(self, image_sha256: str) -> bytes:
-        """The bytes of one image.
-
-        Raises:
-            DataError: the file has gone or has changed since the dataset was prepared.
-            TransientError: the disk or the network does not give it now.
-        """
-        if image_sha256 in self._groups:
-            return _images_of_group(*self._groups[image_sha256])[image_sha256]
-        file = self._files[image_sha256]
-        try:
-            content = Path(file).read_bytes()
-        except OSError as error:
-            if error.errno not in GONE:
-                raise TransientError(f"{file} cannot be read now: {error.strerror}") from error
-            raise DataError(f"{file}: {error.strerror}; it was there when the dataset was prepared") from error
-        if hashlib.sha256(content).hexdigest() != image_sha256:
-            raise DataError(f"{file} changed since the dataset was prepared; prepare the dataset again")
-        return content
-
-
-@lru_cache(maxsize=4)
-def _images_of_group(table: Path, group: int) -> dict[str, bytes]:
-    """The usable images of a group of rows, by their sha256; the last groups are kept, as neighbours come together."""
-    rows = pq.ParquetFile(table).read_row_group(group, columns=["image_sha256", "bytes"]).to_pylist()
-    return {row["image_sha256"]: row["bytes"] for row in rows if row["bytes"] is not None}

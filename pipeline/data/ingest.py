@@ -8,6 +8,7 @@ from typing import Any, TypeVar
 import pyarrow as pa
 
 from pipeline.core.parquet import ROWS_PER_GROUP, groups, table_writer
+from pipeline.data.record_forms import REMARKS, llava_form
 from pipeline.data.samples import FINDING_SCHEMA, SAMPLE_SCHEMA, Finding, Sample, normalise, sample_table
 from pipeline.data.source_texts import Originals
 
@@ -29,8 +30,9 @@ def ingest(
         for group in groups(records, ROWS_PER_GROUP):
             samples: list[Sample] = []
             findings: list[Finding] = []
-            for index, record in group:
-                result, problem = normalise(record, record_index=index, default_source=default_source), None
+            for index, given in group:
+                record = llava_form(given).record
+                result, problem = normalise(record, record_index=index, default_source=default_source), []
                 if originals and isinstance(result, Sample):  # before the id changes: by it an original is found
                     result, problem = originals.attach(result)
                 result, renamed_from = ids.name(result)
@@ -38,9 +40,10 @@ def ingest(
                     samples.append(result)
                 else:
                     findings.append(result)
-                for check, evidence in (("id_repeated", renamed_from), ("original_has_other_turns", problem)):
+                remarks = record.get(REMARKS, ()) if isinstance(record, dict) and isinstance(result, Sample) else ()
+                for check, evidence in (("id_repeated", renamed_from), *problem, *remarks):
                     if evidence:
-                        findings.append(Finding(check, result.sample_id, index, evidence, severity="warn"))
+                        findings.append(Finding(check, result.sample_id, index, evidence[:500], severity="warn"))
             sample_file.write_table(sample_table(samples))
             rows = [finding.row() for finding in findings]
             finding_file.write_table(pa.Table.from_pylist(rows, schema=FINDING_SCHEMA))

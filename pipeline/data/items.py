@@ -12,7 +12,9 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from pipeline.core.files import write_text
 from pipeline.core.parquet import write_rows
+from pipeline.core.wording import whole_characters
 from pipeline.data.samples import IMAGE_TOKEN, exchanges_of
 
 ITEMS_VERSION = 1  # raise when the same files should give other items
@@ -41,9 +43,14 @@ def keeping_details(records: Iterable[Any], file: Path) -> Iterator[Any]:
     details = {}
     for record in records:
         if isinstance(record, dict):
-            details[str(record.get("id"))] = {name: record.get(name) for name in DETAILS}
+            found = {name: record.get(name) for name in DETAILS}
+            texts = {name: value if value is None else str(value) for name, value in found.items()}
+            if broken := [name for name, text in texts.items() if text and whole_characters(text) != text]:
+                yield json.JSONDecodeError(f"{', '.join(broken)}: half a surrogate pair", "", 0)
+                continue
+            details[str(record.get("id"))] = texts
         yield record
-    file.write_text(json.dumps(details, ensure_ascii=False), encoding="utf-8")
+    write_text(file, json.dumps(details))
 
 
 def write_items(directory: Path, *, details_file: Path) -> None:

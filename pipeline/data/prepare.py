@@ -3,6 +3,7 @@
 Counts in equal counts out: ``num_records == num_samples + num_rejected``.
 """
 
+import hashlib
 import logging
 import shutil
 from collections import Counter
@@ -23,18 +24,21 @@ from pipeline.config.identity import Identities
 from pipeline.core.errors import DataError
 from pipeline.core.parquet import ROWS_PER_GROUP, table_writer, write_rows
 from pipeline.core.progress import Progress
-from pipeline.data.download.datasets import DatasetOnDisk, dataset_on_disk, revisions
+from pipeline.data.download.datasets import DatasetOnDisk, dataset_on_disk
 from pipeline.data.download.hub_datasets import hub_revision
 from pipeline.data.formats import RECORD_READERS, llava_records
-from pipeline.data.hf_datasets.parts import ROWS_VERSION, records_of
+from pipeline.data.hf_datasets.parts import records_of
 from pipeline.data.image_table import embedded_part, inspect_images, join_parts
-from pipeline.data.images import IMAGE_SCHEMA, ImageRecord, inspect_bytes
+from pipeline.data.images import PART_SCHEMA, ImageRecord, inspect_bytes
 from pipeline.data.ingest import ingest
-from pipeline.data.items import ITEMS_VERSION, keeping_details, write_items
+from pipeline.data.items import keeping_details, write_items
+from pipeline.data.local_records import as_table, json_records, record_files
 from pipeline.data.samples import FINDING_SCHEMA, SAMPLE_SCHEMA, Finding
 from pipeline.data.shapes_ja import generate_shapes
+from pipeline.data.source_identity import describe
 from pipeline.data.source_texts import originals_on_disk
 from pipeline.store.artifacts import WORK_FOLDER, ArtifactStore
+from pipeline.store.image_folders import note_image_folder
 from pipeline.store.manifest import Manifest, Request, Summary
 
 log = logging.getLogger(__name__)
@@ -65,24 +69,7 @@ def prepare_request(source: DatasetSource, identities: Identities) -> Request:
     Raises:
         DataError: a path does not exist or is not what it should be.
     """
-    if isinstance(source, LocalSource):
-        _require_files(source)
-    config = identities.of(source)
-    if isinstance(source, PublishedSource):
-        config["revisions"] = revisions(source.name, root=identities.root)
-        if source.name in KNOWN_BENCHMARKS:
-            config["items_version"] = ITEMS_VERSION
-    if isinstance(source, HfDatasetSource):
-        config["rows_version"] = ROWS_VERSION
-    return Request(step="dataset", version=VERSION, config=config)
-
-
-def _require_files(source: LocalSource) -> None:
-    if source.images.exists() and not source.images.is_dir():
-        raise DataError(f"images: {source.images} is not a folder")
-    for file in filter(None, (source.annotations, source.originals)):
-        if file.exists() and not file.is_file():
-            raise DataError(f"{file} is not a file of records")
+    return Request(step="dataset", version=VERSION, config=describe(source, identities))
 
 
 def prepare_dataset(source: DatasetSource, *, store: ArtifactStore) -> Manifest:
@@ -90,9 +77,23 @@ def prepare_dataset(source: DatasetSource, *, store: ArtifactStore) -> Manifest:
 
     Of a published benchmark also ``items.parquet``, and the files that the registry says to keep.
     """
-    return store.produce(
-        prepare_request(source, Identities(store.root)), lambda directory: _prepare(source, directory, store.root)
-    )
+    request = prepare_request(source, Identities(store.root))
+    dataset = store.produce(request, lambda directory: _prepare(source, directory, store.root))
+    if (folder := _image_folder(source, store.root)) is not None:
+        note_image_folder(dataset, folder)
+    return dataset
+
+
+def _image_folder(source: DatasetSource, root: Path) -> Path | None:
+    """Where a source's images lie; None if they come with their records, or are not here any more."""
+    if isinstance(source, LocalSource | HfDatasetSource):
+        return source.images
+    if isinstance(source, PublishedSource):
+        try:
+            return dataset_on_disk(source.name, root=root).images
+        except DataError:  # prepared from what was fetched then
+            return None
+    return None
 
 
 def require_complete(dataset: Manifest, *, name: str) -> None:
@@ -116,10 +117,8 @@ def _prepare(source: DatasetSource, directory: Path, root: Path) -> DatasetSumma
     files = _files(source, root)
     if not (work / "samples.parquet").exists():
         _ingest(source, files, work, root)
-    if files:
-        inspect_images(work / "samples.parquet", images=files.images, parts=work)
-    if isinstance(source, HfDatasetSource):
-        inspect_images(work / "samples.parquet", images=source.images, parts=work)
+    if not isinstance(source, ShapesJaSource):
+        inspect_images(work / "samples.parquet", images=_image_folder(source, root), parts=work)
     images = join_parts(work, directory / "images.parquet")
     counts = _link(work, images, directory)
     if (work / DETAILS_FILE).exists():
@@ -130,35 +129,48 @@ def _prepare(source: DatasetSource, directory: Path, root: Path) -> DatasetSumma
 
 
 def _files(source: DatasetSource, root: Path) -> DatasetOnDisk | None:
-    """The files to read; None for a dataset that is drawn."""
-    if isinstance(source, PublishedSource):
-        return dataset_on_disk(source.name, root=root)
-    if isinstance(source, LocalSource):
-        originals = (source.originals,) if source.originals else ()
-        return DatasetOnDisk(source.kind, (source.annotations,), originals, source.images)
-    return None
+    """The fetched files of a published dataset; None for any other."""
+    return dataset_on_disk(source.name, root=root) if isinstance(source, PublishedSource) else None
 
 
 def _ingest(source: DatasetSource, files: DatasetOnDisk | None, work: Path, root: Path) -> None:
+    name = files.name if files else source.kind
     if isinstance(source, HfDatasetSource):
-        records = records_of(source, revision=hub_revision(source, root=root), work=work, root=root)
-        ingest(enumerate(records), folder=work, default_source=source.path if source.is_on_hub else "local")
-        return
-    if isinstance(source, ShapesJaSource):
-        records = _keeping_images(_drawn(source), work, is_drawn=True)
-        ingest(enumerate(records), folder=work, default_source=source.kind)
-        return
-    assert files is not None
-    read = RECORD_READERS.get(files.name, llava_records)
+        name = source.where if source.is_on_hub else "local"
     with ExitStack() as stack:
         originals = None
-        if files.originals:
-            english = (record for record, _ in llava_records(files.originals, files.images))
-            originals = stack.enter_context(originals_on_disk(english, file=work / "originals.sqlite"))
-        records = _keeping_images(read(files.annotations, files.images), work)
-        if files.name in KNOWN_BENCHMARKS:
+        if english := _originals_of(source, files):
+            found = originals_on_disk((record for record, _ in english), file=work / "originals.sqlite")
+            originals = stack.enter_context(found)
+            originals.pair(enumerate(_records(source, files, work, root)))
+        records = _records(source, files, work, root)
+        if name in KNOWN_BENCHMARKS:
             records = keeping_details(records, work / DETAILS_FILE)
-        ingest(enumerate(records), folder=work, default_source=files.name, originals=originals)
+        ingest(enumerate(records), folder=work, default_source=name, originals=originals)
+
+
+def _originals_of(source: DatasetSource, files: DatasetOnDisk | None) -> Iterator[Pair] | None:
+    """The English records, where there are some."""
+    if files and files.originals:
+        return llava_records(files.originals, files.images)
+    if isinstance(source, LocalSource) and source.originals:
+        return json_records([source.originals])
+    return None
+
+
+def _records(source: DatasetSource, files: DatasetOnDisk | None, work: Path, root: Path) -> Iterator[Any]:
+    """The records in the order of the source; images that they hold are kept in ``work``."""
+    if isinstance(source, LocalSource):
+        if (table := as_table(source)) is None:
+            return _keeping_images(json_records(record_files(source)), work)
+        source = table
+    if isinstance(source, HfDatasetSource):
+        return records_of(source, revision=hub_revision(source, root=root), work=work, root=root)
+    if isinstance(source, ShapesJaSource):
+        return _keeping_images(_drawn(source), work, is_drawn=True)
+    assert files is not None
+    read = RECORD_READERS.get(files.name, llava_records)
+    return _keeping_images(read(files.annotations, files.images), work)
 
 
 def _keeping_images(pairs: Iterable[Pair], work: Path, *, is_drawn: bool = False) -> Iterator[Any]:
@@ -168,12 +180,14 @@ def _keeping_images(pairs: Iterable[Pair], work: Path, *, is_drawn: bool = False
     """
     images: dict[str, ImageRecord] = {}
     for record, content in pairs:
-        if content is not None and record["image"] not in images:
-            image = inspect_bytes(record["image"], content)
-            images[record["image"]] = replace(image, perceptual_hash=None) if is_drawn else image
+        if content is not None:
+            record = record if record.get("image") else {**record, "image": hashlib.sha256(content).hexdigest()}
+            if (name := record["image"]) not in images:
+                image = inspect_bytes(name, content)
+                images[name] = replace(image, perceptual_hash=None, signatures=()) if is_drawn else image
         yield record
     if images:
-        write_rows(embedded_part(work), (image.row() for image in images.values()), schema=IMAGE_SCHEMA)
+        write_rows(embedded_part(work), (image.row() for image in images.values()), schema=PART_SCHEMA)
 
 
 def _drawn(source: ShapesJaSource) -> Iterator[Pair]:

@@ -2,7 +2,7 @@
 
 A record becomes a ``Sample`` or a ``Finding`` that says why not; nothing is dropped without a row. Roles may be named
 ``human``/``user``/``ユーザー`` and ``gpt``/``assistant``/``システム``; a turn's Japanese text may stand under ``jp``
-beside the English ``value``, which then is the turn's original; ``image`` may be a text or a list with one text.
+beside the English ``value``, which then is the turn's original. Other forms: ``pipeline.data.record_forms``.
 """
 
 import json
@@ -16,9 +16,8 @@ from typing import Annotated, Any, Literal
 import pyarrow as pa
 
 from pipeline.core.tables import NULLABLE, row_of, schema_of, struct_of
-
-IMAGE_TOKEN = "<image>"
-"""The placeholder of the image in a turn's text."""
+from pipeline.data.record_forms import IMAGE_TOKEN as IMAGE_TOKEN
+from pipeline.data.record_forms import PROBLEM, llava_form
 
 TEXT_ONLY = "text-only"
 """The source of a sample without an image."""
@@ -30,6 +29,8 @@ ROLES: Mapping[str, Role] = {
     "ユーザー": "user",
     "gpt": "assistant",
     "assistant": "assistant",
+    "model": "assistant",
+    "chatgpt": "assistant",
     "システム": "assistant",
 }
 
@@ -110,7 +111,7 @@ def normalise(record: Any, *, record_index: int, default_source: str = "local") 
         record_index: place in the file, from 0.
         default_source: the source of a record whose image path does not name one.
     """
-    result = _normalised(record, record_index, default_source)
+    result = _normalised(llava_form(record).record, record_index, default_source)
     try:
         "".join(_texts(result)).encode()
     except UnicodeEncodeError as error:  # JSON can spell half of a surrogate pair; Parquet cannot hold it
@@ -130,13 +131,15 @@ def _normalised(record: Any, record_index: int, default_source: str) -> Sample |
     def reject(check: str, evidence: object) -> Finding:
         return Finding(check, sample_id, record_index, str(evidence)[:500])
 
+    if PROBLEM in record:
+        return reject(*record[PROBLEM])
     image = record.get("image")
     if isinstance(image, list):
-        if len(image) > 1:
-            return reject("several_images", image)
-        image = image[0] if image else None
+        return reject("several_images", f"{len(image)} images, and a sample has one: {image}")
     if not (image is None or isinstance(image, str)):
         return reject("image_not_a_path", image)
+    if image and image.startswith(("http://", "https://")):
+        return reject("image_is_a_url", f"{image}; fetch it, and give the path of the file")
     image = image.removeprefix("./") if image else None
     turns = _turns(record.get("conversations"))
     if isinstance(turns, str):

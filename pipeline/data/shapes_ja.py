@@ -57,8 +57,6 @@ PATTERNS = ("縦じま", "横じま", "市松", "無地")
 
 ANSWERS = {"colour": tuple(COLOURS), "position": tuple(POSITIONS), "counting": COUNTS, "small_detail": PATTERNS}
 """Every answer of each category; the questions use them equally often."""
-CHANCE_PERCENT = {category: 100 / len(answers) for category, answers in ANSWERS.items()}
-"""Exact match of a model that always gives the same valid answer."""
 
 QUESTIONS = {
     "colour": ("{position}の図形は何色ですか。", "{position}の図形の色を教えてください。"),

@@ -24,7 +24,7 @@ from pipeline.data.translation_report import CheckCount, TranslationSummary, wri
 from pipeline.store.artifacts import ArtifactStore
 from pipeline.store.manifest import Manifest, Request
 from pipeline.store.queries import findings_of
-from pipeline.store.sql_files import SqlFile, check_macros, sql_files
+from pipeline.store.sql_files import SqlFile, check_macros, checked_tables, sql_files
 
 log = logging.getLogger(__name__)
 
@@ -43,7 +43,6 @@ def translation_checks_request(config: TranslationChecksConfig, *, dataset_finge
     Raises:
         ConfigError: a check to which the config gives a severity does not exist.
     """
-    views = sql_files("views")
     return Request(
         step="translation",
         version=VERSION,
@@ -51,7 +50,7 @@ def translation_checks_request(config: TranslationChecksConfig, *, dataset_finge
             "checks": {
                 name: {"severity": check.severity, "sha256": check.sha256} for name, check in _checks(config).items()
             },
-            "tables": {name: views[name].sha256 for name in ("samples", "turns")},
+            "tables": {name: table.sha256 for name, table in checked_tables().items()},
             "macros": {name: macro.sha256 for name, macro in check_macros().items()},
         },
         inputs={"dataset": dataset_fingerprint},

@@ -4,6 +4,7 @@ A model is anything with ``answer``: questions in, answers out. This module know
 """
 
 import json
+import logging
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,12 +12,17 @@ from typing import Protocol
 
 from PIL import Image
 
-from pipeline.core.errors import DataError
-from pipeline.core.files import write_text
+from pipeline.core.errors import DataError, StoreError
+from pipeline.core.files import write_bytes
+from pipeline.core.hashing import sha256_of_json
 from pipeline.core.progress import Progress
-from pipeline.data.images import MAX_PIXELS, ImageReader, decode, num_pixels
+from pipeline.core.wording import REPLACEMENT, whole_characters
+from pipeline.data.image_reader import ImageReader
+from pipeline.data.images import MAX_PIXELS, decode, num_pixels
 from pipeline.evaluation.rows import Item, Prediction
 from pipeline.store.artifacts import WORK_FOLDER
+
+log = logging.getLogger(__name__)
 
 MAX_PIXELS_OF_A_BATCH = 4 * MAX_PIXELS
 """Three gigabytes; sixteen photos of 44 million pixels."""
@@ -140,17 +146,40 @@ def _by_item(questions: Sequence[Question], answers: Sequence[str | Unanswered])
 
 
 def _prediction(item: Item, answer: str | Unanswered) -> Prediction:
-    return item.failed(answer.reason) if isinstance(answer, Unanswered) else item.answered(answer)
+    """The row of an answer. What is said may come from anywhere, and no file holds half a character."""
+    said = answer.reason if isinstance(answer, Unanswered) else answer
+    if (whole := whole_characters(said)) != said:
+        log.warning("the answer to %s has half a surrogate pair, which becomes %s", item.item_id, REPLACEMENT)
+    return item.failed(whole) if isinstance(answer, Unanswered) else item.answered(whole)
 
 
 def _line(answer: Prediction) -> str:
-    return json.dumps({"item_id": answer.item_id, "prediction": answer.prediction}, ensure_ascii=False) + "\n"
+    row = {"item_id": answer.item_id, "prediction": answer.prediction}
+    return json.dumps({**row, "sha256": sha256_of_json(row)}, ensure_ascii=False) + "\n"
 
 
 def _kept_answers(path: Path) -> Mapping[str, str]:
-    """Answers by item; a last line that a crash has cut is taken out of the file."""
+    """Answers by item; a last line that a crash has cut is taken out of the file.
+
+    Raises:
+        StoreError: another line is damaged.
+    """
     if not path.exists():
         return {}
-    lines = path.read_text(encoding="utf-8", errors="replace").split("\n")[:-1]
-    write_text(path, "".join(f"{line}\n" for line in lines))
-    return {row["item_id"]: row["prediction"] for row in map(json.loads, lines)}
+    lines = path.read_bytes().split(b"\n")[:-1]
+    rows = [_kept_answer(line, where=f"{path}, line {number}") for number, line in enumerate(lines, 1)]
+    write_bytes(path, b"".join(line + b"\n" for line in lines))
+    return {row["item_id"]: row["prediction"] for row in rows}
+
+
+def _kept_answer(line: bytes, *, where: str) -> dict[str, str]:
+    """A row without a checksum was written before there was one."""
+    try:
+        row: dict[str, str] = json.loads(line)
+        sha256 = row.pop("sha256", None)
+        is_whole = {name: type(value) for name, value in row.items()} == {"item_id": str, "prediction": str}
+    except (ValueError, TypeError, AttributeError, RecursionError):
+        is_whole = False
+    if not is_whole or sha256 not in (None, sha256_of_json(row)):
+        raise StoreError(f"{where}: the answer that was kept is damaged. Delete the line to ask this question again")
+    return row

@@ -6,8 +6,9 @@ A completion was paid for, so whatever stands in it becomes a reply: odd text is
 import time
 from typing import Any
 
-from pipeline.core.bounded_http import json_of, plain_text
+from pipeline.core.bounded_http import json_of
 from pipeline.core.retries import TryAgainError
+from pipeline.core.wording import encodable
 from pipeline.evaluation.inquiry import CUT_OFF, Inquiry, Reply
 
 LENGTH_LIMITS = ("max_tokens", "max_completion_tokens")
@@ -32,14 +33,14 @@ def read_completion(body: bytes, *, started: float) -> Reply:
         finish_reason = _name(choice.get("finish_reason"))
         usage = content.get("usage")
     except (ValueError, LookupError, TypeError, AttributeError) as error:
-        start = " ".join(plain_text(body[:60].decode("utf-8", errors="replace")).split())
+        start = " ".join(encodable(body[:60].decode("utf-8", errors="replace")).split())
         raise TryAgainError(f"its answer is no chat completion ({type(error).__name__}): {start!r}") from error
     text = _text_of_parts(text)
     if text is None:
         refusal, text = _without_text(message.get("content"), refusal, finish_reason)
     return Reply(
-        text=None if text is None else plain_text(text),
-        is_escaped=text is not None and plain_text(text) != text,
+        text=None if text is None else encodable(text),
+        is_escaped=text is not None and encodable(text) != text,
         refusal=refusal if text is None else None,
         served_model=_name(content.get("model")),
         finish_reason=finish_reason,
@@ -72,7 +73,7 @@ def _without_text(content: object, refusal: str | None, finish_reason: str | Non
 
 
 def _name(value: object) -> str | None:
-    return plain_text(value)[:MAX_NAME_CHARACTERS] if isinstance(value, str) else None
+    return encodable(value)[:MAX_NAME_CHARACTERS] if isinstance(value, str) else None
 
 
 def _count(usage: object, name: str) -> int | None:

@@ -79,7 +79,12 @@ class ModelToMeasure:
             asked["generation"] = generation.model_dump(mode="json")
         if self.is_on_device:
             asked["batch_size"] = evaluation.batch_size
-        return measured_request(benchmark, asked=asked, dataset_fingerprint=dataset_fingerprint)
+        return measured_request(
+            benchmark,
+            asked=asked,
+            dataset_fingerprint=dataset_fingerprint,
+            is_checkpoint=isinstance(self.config, CheckpointModel),
+        )
 
     def _identity(self, benchmark: BenchmarkConfig, identities: Identities) -> Mapping[str, Any]:
         if isinstance(self.config, StoredModel):
@@ -154,7 +159,7 @@ def _checkpoint(config: CheckpointModel, source: ModelSource, identities: Identi
     def load(benchmark: BenchmarkConfig, generation: GenerationConfig, dataset: Manifest) -> ModelUnderTest:
         from pipeline.evaluation.models.checkpoint import CheckpointUnderTest  # torch is loaded only when there is work
 
-        return CheckpointUnderTest(source.folder, generation, dtype=config.dtype)
+        return CheckpointUnderTest(source.intact_folder(), generation, dtype=config.dtype)
 
     what = {**_identity_of(source, identities), **unless_float32(config.dtype)}
     return ModelToMeasure(config, what, load, manifest=source.manifest)

@@ -17,10 +17,12 @@ from urllib.parse import urlsplit
 
 import httpx2
 
-from pipeline.core.bounded_http import IDENTITY, AnswerTooLargeError, bounding, plain_text
+from pipeline.core.bounded_http import IDENTITY, AnswerTooLargeError, bounding
+from pipeline.core.censoring import censored, without_credentials
 from pipeline.core.deadlines import TooSlowError, within
 from pipeline.core.errors import ConfigError, JudgeError, PipelineError, TransientError
 from pipeline.core.retries import Patience, TryAgainError, retry_after
+from pipeline.core.wording import encodable
 from pipeline.evaluation.chat_completion import most_tokens, read_completion, tokens_of
 from pipeline.evaluation.inquiry import Inquiry, Reply
 
@@ -87,7 +89,7 @@ class Endpoint:
     @property
     def host(self) -> str:
         """For messages: a URL may carry a password."""
-        return urlsplit(self.base_url).netloc.rpartition("@")[2]
+        return urlsplit(without_credentials(self.base_url)).netloc
 
 
 def judge_of(settings: Settings) -> OpenAiJudge | None:
@@ -218,8 +220,8 @@ class OpenAiJudge:
         """What an error says, short and without the key."""
         body = getattr(error, "body", None)
         message = body.get("message") if isinstance(body, dict) else None
-        text = " ".join(plain_text(str(message or error or type(error).__name__)).split())
-        return text.replace(self.endpoint.api_key, "***")[:MAX_MESSAGE_CHARACTERS]
+        text = " ".join(str(message or error or type(error).__name__).split())
+        return encodable(censored(text, self.endpoint.api_key, self.endpoint.base_url))[:MAX_MESSAGE_CHARACTERS]
 
 
 def _was_sent(error: openai.APIConnectionError) -> bool:

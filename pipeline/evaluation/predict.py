@@ -14,7 +14,7 @@ from pipeline.config.evaluation import BenchmarkConfig
 from pipeline.core.errors import DataError
 from pipeline.core.files import write_text
 from pipeline.core.parquet import write_rows
-from pipeline.data.images import ImageReader
+from pipeline.data.image_reader import ImageReader
 from pipeline.data.items import ITEMS_FILE, item_rows
 from pipeline.evaluation.answers import ModelUnderTest, answer_items
 from pipeline.evaluation.rows import PREDICTION_SCHEMA, Item, Prediction
@@ -25,6 +25,7 @@ STORED = "stored"
 """In place of generation settings: how the answers were made is not known here."""
 
 VERSION = 2  # raise when the same request should give a different result
+CHECKPOINT_VERSION = 3  # the same for our own checkpoints; 3: the pixels do not depend on Pillow's version
 
 
 class PredictionsSummary(Summary):
@@ -54,7 +55,7 @@ def predictions_request(
     """What a model that was trained in this store is asked to make; an experiment's own evaluation is in float32."""
     return Request(
         step="predictions",
-        version=VERSION,
+        version=CHECKPOINT_VERSION,
         config={
             "benchmark": benchmark.name,
             "protocol": benchmark.protocol,
@@ -71,11 +72,13 @@ def unless_float32(dtype: Dtype) -> dict[str, str]:
     return {} if dtype == "float32" else {"dtype": dtype}
 
 
-def measured_request(benchmark: BenchmarkConfig, *, asked: Mapping[str, Any], dataset_fingerprint: str) -> Request:
+def measured_request(
+    benchmark: BenchmarkConfig, *, asked: Mapping[str, Any], dataset_fingerprint: str, is_checkpoint: bool
+) -> Request:
     """What a model that was not trained in this store is asked to make; ``asked`` says which and how."""
     return Request(
         step="predictions",
-        version=VERSION,
+        version=CHECKPOINT_VERSION if is_checkpoint else VERSION,
         config={"benchmark": benchmark.name, "protocol": benchmark.protocol, **asked},
         inputs={"dataset": dataset_fingerprint},
     )

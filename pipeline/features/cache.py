@@ -21,7 +21,7 @@ from pipeline.config.identity import Identities
 from pipeline.core.errors import DataError, StoreError
 from pipeline.core.files import write_text
 from pipeline.core.parquet import groups, write_rows
-from pipeline.data.images import ImageReader
+from pipeline.data.image_reader import ImageReader
 from pipeline.features.shard_requests import (
     STEP,
     encoded_images,
@@ -29,12 +29,13 @@ from pipeline.features.shard_requests import (
     encoder_fingerprint,
     failed_images,
     listed_images,
+    other_libraries,
     shard_request,
     shards_of,
 )
 from pipeline.features.summaries import FeaturesSummary, ShardSummary
 from pipeline.store.artifacts import WORK_FOLDER, ArtifactStore
-from pipeline.store.manifest import Manifest
+from pipeline.store.manifest import Manifest, library_versions
 
 log = logging.getLogger(__name__)
 
@@ -103,6 +104,7 @@ class Filling:
             planned = self._planned(missing, directory)
             log.info("features: %d of %d images are cached, %d to encode", *_counts(wanted, missing))
             if planned:
+                self._say_what_differs()
                 self._encode(planned, dataset, directory)
                 cached = self._cached()
         failed = self._failed(planned)
@@ -120,6 +122,7 @@ class Filling:
             missing = [key for key in ImageReader([dataset]).usable() if key not in done]
             own = [key for key in missing if int(key[:15], 16) % num_parts == part]
             if own:
+                self._say_what_differs()
                 self._encode(self._new_shards(own), dataset, directory)
         return len(own), len(missing)
 
@@ -146,6 +149,14 @@ class Filling:
             self._encode(shards, dataset, directory)
             shutil.rmtree(directory)
         return self.agrees(manifest, lost)
+
+    def _say_what_differs(self) -> None:
+        for library, versions in other_libraries(self._shards()).items():
+            log.warning(
+                "features: this cache was made with %s %s, this is %s: images that are encoded now may differ in "
+                "their last bits; to have all from one, discard the cache or install that version",
+                *(library, " and ".join(versions), library_versions()[library]),
+            )
 
     def _shards(self) -> list[Manifest]:
         return list(shards_of(self._store, self._encoder, calibration=self._calibration))
@@ -187,6 +198,9 @@ class Filling:
         from pipeline.features.encoding_job import EncodingJob  # torch is loaded only when there is work
         from pipeline.features.sizes import require_space
 
+        dataset.require_intact()  # a share or a lost shard is encoded outside of the step
+        if self._calibration is not None:
+            self._calibration.require_intact()
         todo = self._to_make(planned)
         num_new = sum(len(keys) for shard, keys in planned.items() if shard in todo)
         require_space(self._tower, self._config, num_images=num_new, root=self._store.root)

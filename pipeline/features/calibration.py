@@ -16,7 +16,7 @@ from model.vision.tower import build_vision_tower
 from pipeline.config.experiment import FeatureConfig
 from pipeline.core.errors import DataError
 from pipeline.core.parquet import write_rows
-from pipeline.data.images import ImageReader
+from pipeline.data.image_reader import ImageReader
 from pipeline.features.encoder import BatchesOfShards, decoded_batches, default_device
 from pipeline.features.summaries import CalibrationSummary
 from pipeline.store.artifacts import read_manifest

@@ -19,7 +19,8 @@ from model.config import ImageConfig
 from model.vision.tower import VisionTower, pixels_of
 from pipeline.core.errors import ConfigError, DataError
 from pipeline.core.pixel_budget import pixel_budget, renew_pixel_budget
-from pipeline.data.images import ImageReader, decode, num_pixels
+from pipeline.data.image_reader import ImageReader
+from pipeline.data.images import decode, num_pixels
 from pipeline.features.shards import EncodedImages, FailedImage
 from pipeline.features.storage import FeatureShape, pack
 

@@ -1,6 +1,6 @@
 """Encodes the shards of a job: every process its part, or any other part of them. Runs in worker processes.
 
-By hand, on as many machines as share the store: ``RANK=0 WORLD_SIZE=4 python -m pipeline.compute.worker job.json``
+By hand, on as many machines as share the store: ``RANK=0 WORLD_SIZE=4 python -P -m pipeline.compute.worker job.json``
 and so on.
 """
 
@@ -16,7 +16,7 @@ from model.config import VisionTowerConfig
 from model.vision.tower import build_vision_tower
 from pipeline.config.experiment import FeatureConfig
 from pipeline.core.errors import DataError
-from pipeline.data.images import ImageReader
+from pipeline.data.image_reader import ImageReader
 from pipeline.features.calibration import read_calibration
 from pipeline.features.encoder import (
     BatchesOfShards,

@@ -4,7 +4,7 @@ So an image in ten samples, two datasets or two experiments is encoded once for 
 """
 
 import hashlib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from model.config import VisionTowerConfig
@@ -14,7 +14,7 @@ from pipeline.core.errors import StoreError
 from pipeline.core.hashing import sha256_of_json
 from pipeline.features.shard_index import INDEX_FILE, read_rows
 from pipeline.store.artifacts import ArtifactStore
-from pipeline.store.manifest import FINGERPRINT_LENGTH, Manifest, Request
+from pipeline.store.manifest import FINGERPRINT_LENGTH, Manifest, Request, library_versions
 
 STEP = "feature_shard"
 VERSION = 1  # raise when the same request should give a different result
@@ -25,7 +25,7 @@ def encoder_description(tower: VisionTowerConfig, config: FeatureConfig, identit
     return {
         "vision_tower": identities.of(tower),
         "feature_layer": -2,
-        "preprocessing": "RGB, upright, Pillow bicubic to a square, normalised as the tower was trained",
+        "preprocessing": "RGB, upright, Pillow bicubic to a square (width first), normalised as the tower was trained",
         "image_size": config.image_size,
         "scales": list(config.scales),
         "layout": config.layout,
@@ -57,6 +57,17 @@ def shards_of(store: ArtifactStore, encoder: dict[str, Any], *, calibration: Man
         is_same = request.version == VERSION and request.config["encoder"] == example.config["encoder"]
         if is_same and request.inputs == example.inputs:
             yield manifest
+
+
+PIXEL_LIBRARIES = ("pillow", "torch", "transformers")
+"""They decode and encode. Another version may give other bits: a cache that is added to says so."""
+
+
+def other_libraries(shards: Iterable[Manifest]) -> dict[str, list[str]]:
+    """Versions that made some of these shards and are not the ones in use, by library."""
+    here = library_versions()
+    seen = {name: {shard.versions.get(name, "an unknown version") for shard in shards} for name in PIXEL_LIBRARIES}
+    return {name: sorted(versions - {here[name]}) for name, versions in seen.items() if versions - {here[name]}}
 
 
 def encoded_images(shard: Manifest) -> list[str]:

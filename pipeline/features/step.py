@@ -22,8 +22,8 @@ from pipeline.features.summaries import CalibrationSummary, FeaturesSummary
 from pipeline.store.artifacts import WORK_FOLDER, ArtifactStore
 from pipeline.store.manifest import Manifest, Request
 
-VERSION = 2  # raise when the same request should give a different result
-CALIBRATION_VERSION = 1
+VERSION = 3  # raise when the same request should give a different result
+CALIBRATION_VERSION = 2
 
 
 def on_this_machine(settings: Settings) -> RunJob:

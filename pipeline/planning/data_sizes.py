@@ -10,9 +10,9 @@ from pipeline.benchmarks.known import KNOWN_BENCHMARKS
 from pipeline.config.datasets import HfDatasetSource
 from pipeline.config.evaluation import BenchmarkConfig
 from pipeline.config.experiment import DatasetSource, ExperimentConfig, PublishedSource, ShapesJaSource
-from pipeline.core.records import read_records
 from pipeline.data.download.registry import find_dataset, find_source
 from pipeline.data.hf_datasets.sizes import expected_size
+from pipeline.data.local_records import as_table, json_records, record_files
 from pipeline.data.prepare import DatasetSummary
 from pipeline.data.samples import Sample, normalise
 from pipeline.data.shapes_ja import generate_shapes
@@ -73,7 +73,10 @@ def _size(source: DatasetSource, step: Step, store: ArtifactStore) -> DatasetSiz
     if isinstance(source, HfDatasetSource):
         size = expected_size(source, root=store.root)
         return DatasetSize(size.num_rows, size.num_rows, size.num_characters, size.num_bytes)
-    return _first_records(source.annotations)
+    if (table := as_table(source)) is not None:
+        size = expected_size(table, root=store.root)
+        return DatasetSize(size.num_rows, size.num_rows, size.num_characters, size.num_bytes)
+    return _first_records(record_files(source))
 
 
 def _drawn(source: ShapesJaSource) -> DatasetSize:
@@ -96,17 +99,18 @@ def _published(name: str) -> DatasetSize:
     )
 
 
-def _first_records(annotations: Path) -> DatasetSize:
-    """The first ``RECORDS_LOOKED_AT`` of a file, for the whole of it by their share of its bytes."""
+def _first_records(files: Sequence[Path]) -> DatasetSize:
+    """The first ``RECORDS_LOOKED_AT`` of some files, for all of them by their share of the bytes."""
     num_read = 0
 
     def advance(num_bytes: int) -> None:
         nonlocal num_read
         num_read += num_bytes
 
-    first = islice(read_records(annotations, advance=advance), RECORDS_LOOKED_AT)
-    records = [record for _, record in first if isinstance(record, dict)]
-    factor = annotations.stat().st_size / num_read if len(records) == RECORDS_LOOKED_AT else 1.0
+    first = islice((record for record, _ in json_records(files, advance=advance)), RECORDS_LOOKED_AT)
+    records = [record for record in first if isinstance(record, dict)]
+    num_bytes = sum(file.stat().st_size for file in files)
+    factor = num_bytes / num_read if len(records) == RECORDS_LOOKED_AT and num_read else 1.0
     return _extrapolated(records, factor, num_bytes=len(records) * BYTES_PER_ROW)
 
 

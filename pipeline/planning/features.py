@@ -6,7 +6,7 @@ from typing import NamedTuple
 from pipeline.config.experiment import ExperimentConfig
 from pipeline.config.identity import Identities
 from pipeline.core.wording import size_text
-from pipeline.data.images import ImageReader
+from pipeline.data.image_reader import ImageReader
 from pipeline.features.shard_requests import encoded_images, encoder_description, shards_of
 from pipeline.features.sizes import STORAGE_FORMATS, bytes_per_image, require_space
 from pipeline.planning.data_sizes import DatasetSize, data_sizes

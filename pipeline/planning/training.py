@@ -70,7 +70,7 @@ def forecast(
 def model_sizes(config: ExperimentConfig, tower: Tower) -> ModelSizes:
     """Of an experiment's LLM and projector, counted on a model without storage."""
     with torch.device("meta"):
-        llm = AutoModelForCausalLM.from_config(llm_architecture(config.llm))
+        llm = AutoModelForCausalLM.from_config(llm_architecture(config.llm), trust_remote_code=False)
     width = llm.config.hidden_size
     channels = tower.width * len(config.features.scales)
     return sizes_of(llm, num_projector=channels * width + width + width * width + width)

@@ -1,10 +1,12 @@
 """The README.md of a released model, in Japanese and English: what it is, how to use it, data, licences, scores."""
 
+import json
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Literal
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
+from pipeline.core.wording import encodable, markdown_text
 from pipeline.release.facts import ModelFacts, StageFact
 
 if TYPE_CHECKING:
@@ -47,15 +49,16 @@ def model_card(
     environment = Environment(
         loader=PackageLoader("pipeline.release", ""),
         undefined=StrictUndefined,
-        autoescape=False,  # Markdown
+        autoescape=False,  # Markdown: what comes from data goes through a filter
         keep_trailing_newline=True,
     )
+    environment.filters |= {"shown": markdown_text, "quoted": _quoted}
     return environment.get_template(TEMPLATE).render(
         name=name,
         repo=repo,
         source=source,
         model=_with_lines(facts) if facts else None,
-        mlflow_run=f"`{mlflow_run}`" if mlflow_run else None,
+        mlflow_run=f"`{markdown_text(mlflow_run)}`" if mlflow_run else None,
         versions=", ".join(f"{key} {value}" for key, value in facts.versions.items()) if facts else "",
         llm=_part(llm_config, facts.llm if facts else ""),
         tower=_part(tower_config, facts.tower if facts else ""),
@@ -72,6 +75,11 @@ def model_card(
         summary_ja="画像についての質問に日本語で答える視覚言語モデルです。",
         summary_en="A vision-language model that answers questions about images in Japanese.",
     )
+
+
+def _quoted(text: str) -> str:
+    """A text in quotes, as YAML and Python read it."""
+    return json.dumps(encodable(text), ensure_ascii=False)
 
 
 def _part(config: Any, origin: str) -> str:

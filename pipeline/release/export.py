@@ -41,11 +41,12 @@ def export_model(
 
     Raises:
         ConfigError: the folder is not empty, the model cannot be read, or it cannot take this form.
+        StoreError: a file of the model is damaged.
     """
     folder = folder.resolve()
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         raise ConfigError(f"{folder} is not empty; export writes a new folder")
-    model = open_model(source.folder)
+    model = open_model(source.intact_folder())
     facts = model_facts(source.manifest, store=store) if source.manifest else None
     card = model_card(
         model,

@@ -7,6 +7,7 @@ from pathlib import Path
 from huggingface_hub import HfApi
 from huggingface_hub.errors import HfHubHTTPError, HTTPError  # type: ignore[attr-defined]
 
+from pipeline.core.censoring import censored
 from pipeline.core.errors import ConfigError, TransientError
 from pipeline.data.download.http import BUSY_STATUSES
 from pipeline.data.download.hub import bound_answers, endpoint, token
@@ -69,4 +70,4 @@ def _cause(error: RuntimeError) -> str:
 
 
 def _reason(error: HfHubHTTPError) -> str:
-    return error.server_message or str(error).splitlines()[0]
+    return censored(error.server_message or str(error).splitlines()[0])

@@ -79,7 +79,8 @@ class ArtifactStore:
         manifest's summary. Another process that makes the same artifact is waited for.
 
         Raises:
-            StoreError: the disk is full or not writable; what is finished stays for the next call.
+            StoreError: the disk is full or not writable, or an input is damaged; what is finished stays for the next
+                call.
         """
         if finished := self.find(request):
             log.info("%s %s: already done", request.step, request.fingerprint)
@@ -87,6 +88,7 @@ class ArtifactStore:
         with explaining_full_disk(request.step, self.root), self.locked(f"{request.step}-{request.fingerprint}"):
             if finished := self.find(request):
                 return finished
+            self._require_intact_inputs(request)
             directory = self.partial_directory(request)
             directory.mkdir(parents=True, exist_ok=True)
             started = time.monotonic()
@@ -189,6 +191,12 @@ class ArtifactStore:
         Parts are artifacts of their own: here only those that are missing are said.
         """
         return problems_of(manifest, is_published=self._has)
+
+    def _require_intact_inputs(self, request: Request) -> None:
+        """Nothing is made of an input that is damaged. Its parts are not read here: who opens them checks each row."""
+        for fingerprint in request.inputs.values():
+            for found in self.root.glob(f"artifacts/*/{fingerprint}/{MANIFEST_NAME}"):
+                read_manifest(found.parent).require_intact()
 
     def _has(self, address: str) -> bool:
         return (self.root / "artifacts" / address / MANIFEST_NAME).exists()

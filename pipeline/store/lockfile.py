@@ -2,41 +2,55 @@
 
 ``sources.lock.json`` lies in the root of the store and is meant to be read, compared and copied. A source that the
 registry does not pin gets pinned here; from then on the same bytes are fetched, whatever its branch does.
+
+A copied file is as foreign as the answer of a server: both go through these records, which take no name that leads out
+of a folder. An address in it is never asked, and no token follows it.
 """
 
 import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Annotated
 
-from pydantic import ValidationError
+from pydantic import AfterValidator, Field, ValidationError
 
 from pipeline.core.errors import StoreError
 from pipeline.core.files import write_text
 from pipeline.core.locks import locked
+from pipeline.core.safe_paths import is_plain_path
 from pipeline.store.manifest import Record
 
 LOCK_NAME = "sources.lock.json"
+LONGEST_NAME_BYTES = 240
+"""Of a file or folder: file systems take 255, and what is being fetched has an ending more."""
+
+
+def _inside(path: str) -> str:
+    if not is_plain_path(path) or max(len(part.encode()) for part in path.split("/")) > LONGEST_NAME_BYTES:
+        raise ValueError(f"{path[:80]!r} is not the path of a file inside a folder")
+    return path
 
 
 class LockedFile(Record):
     """One file of a source; what the server did not say is None until the file is there."""
 
-    path: str
-    url: str | None = None
+    path: Annotated[str, AfterValidator(_inside)]
+    url: str | None = Field(None, pattern=r"^https?://[!-~]+$")
     """Address on a plain server; a file of the Hub has none, so that ``HF_ENDPOINT`` may change."""
-    num_bytes: int | None = None
-    sha256: str | None = None
-    git_sha1: str | None = None
+    num_bytes: int | None = Field(None, ge=0)
+    sha256: str | None = Field(None, pattern="^[0-9a-f]{64}$")
+    git_sha1: str | None = Field(None, pattern="^[0-9a-f]{40}$")
     """Name of the blob in git, of small files on the Hub."""
-    etag: str | None = None
+    etag: str | None = Field(None, pattern=r"^[\x20-\x7e]*$")
 
 
 class LockedSource(Record):
     """A source at one revision."""
 
     where: str
-    revision: str
+    revision: str = Field(pattern="^([0-9a-f]{40}|[0-9a-f]{16})$")
+    """A commit of the Hub, or a hash of what plain servers say of their files."""
     patterns: tuple[str, ...]
     """The files that were asked for."""
     files: tuple[LockedFile, ...]
@@ -46,6 +60,12 @@ class LockedSource(Record):
         """Size of all files in bytes, or None when a server did not say."""
         sizes = [file.num_bytes for file in self.files]
         return None if None in sizes else sum(size for size in sizes if size is not None)
+
+
+def problem_of(error: ValidationError) -> str:
+    """The first thing that is wrong with a record, in a phrase."""
+    first = error.errors(include_url=False)[0]
+    return f"{'.'.join(map(str, first['loc']))}: {first['msg']} (got {str(first['input'])[:80]!r})"
 
 
 class SourceLock:
@@ -65,9 +85,10 @@ class SourceLock:
             return {name: LockedSource.model_validate(entry) for name, entry in entries.items()}
         except FileNotFoundError:
             return {}
-        except (ValueError, AttributeError, ValidationError) as error:
+        except (ValueError, AttributeError, RecursionError) as error:
+            reason = problem_of(error) if isinstance(error, ValidationError) else error
             raise StoreError(
-                f"{self.path} is damaged: {error}. Repair it, or remove it to pin every source anew"
+                f"{self.path} is damaged: {reason}. Repair it, or remove it to pin every source anew"
             ) from error
 
     def find(self, name: str) -> LockedSource | None:

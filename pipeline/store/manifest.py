@@ -7,6 +7,7 @@ after the work and checks copies. A manifest is written last, so an artifact wit
 import importlib.metadata
 import json
 import subprocess
+from concurrent.futures import ThreadPoolExecutor
 from functools import cache
 from pathlib import Path
 from typing import Any, Self
@@ -14,7 +15,7 @@ from typing import Any, Self
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from pipeline.core.errors import StoreError, explain
-from pipeline.core.hashing import sha256_of_json
+from pipeline.core.hashing import known_sha256_of_file, sha256_of_json
 
 MANIFEST_NAME = "manifest.json"
 FINGERPRINT_LENGTH = 16
@@ -103,14 +104,38 @@ class Manifest(Record):
         return self.model_copy(update={"digest": self.content_digest})
 
     def path(self, name: str) -> Path:
-        """Absolute path of a file of this artifact.
+        """Absolute path of a file of this artifact, whose bytes are as they were published.
 
         Raises:
             KeyError: the artifact has no such file.
+            StoreError: the file is missing or was changed.
         """
-        if name not in {file.path for file in self.files}:
+        file = next((file for file in self.files if file.path == name), None)
+        if file is None:
             raise KeyError(f"{self.directory} has no file {name!r}; it has {[file.path for file in self.files]}")
-        return self.directory / name
+        path = self.directory / name
+        try:
+            sha256 = known_sha256_of_file(path)
+        except OSError as error:
+            raise self._damaged(path, f"it cannot be read ({error.strerror})") from error
+        if sha256 != file.sha256:
+            raise self._damaged(path, f"its sha256 is {sha256[:12]}… and was {file.sha256[:12]}…")
+        return path
+
+    def require_intact(self) -> None:
+        """Compare every file with the record, before something is made of them.
+
+        Raises:
+            StoreError: a file is missing or was changed.
+        """
+        with ThreadPoolExecutor() as pool:
+            list(pool.map(self.path, [file.path for file in self.files]))
+
+    def _damaged(self, path: Path, problem: str) -> StoreError:
+        return StoreError(
+            f"{path} is not as it was published: {problem}. `llava-jp discard {self.fingerprint}` forgets the "
+            "artifact; the next run makes it again, or `llava-jp pull` brings a copy"
+        )
 
 
 class Summary(BaseModel):

@@ -15,12 +15,13 @@ from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 import pyarrow as pa
 
 from pipeline.core.errors import QueryError
-from pipeline.store.sql_files import Parameter, SqlFile, all_macros, sql_files
+from pipeline.store.artifacts import ArtifactStore, read_manifest
+from pipeline.store.sql_files import Parameter, SqlFile, all_macros, checked_tables, sql_files
 
 if (
     TYPE_CHECKING
@@ -32,8 +33,12 @@ CHECK_MEMORY = "5GiB"
 
 READ_ONCE = ("manifests",)
 """Views that a question reads once, because they open a file for every artifact and most other views stand on them."""
-NAMED_BY_CHECKS = ("experiment_steps", "findings", "feature_shards")
-"""Views that tell whether the value of a parameter exists."""
+NAMED_BY_CHECKS: Mapping[str, tuple[str, ...]] = {
+    "experiment_steps": ("experiment", "experiments"),
+    "findings": ("check",),
+    "feature_shards": ("encoder",),
+}
+"""Views that tell whether the value of a parameter exists, with the types of such parameters."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,9 +71,11 @@ def run_query(name: str, *, store_root: Path, parameters: Mapping[str, str]) -> 
 
     Raises:
         QueryError: no such query or store, or a parameter is unknown, missing or not what the query expects.
+        StoreError: a file that it reads is damaged.
     """
     query = describe(name)
     values = _values(query, parameters)
+    _require_intact(store_root, query)
     with closing(_snapshot(store_root, [query])) as connection:
         _check_experiments(connection, query, values)
         _check_checks(connection, query, values)
@@ -87,39 +94,62 @@ def broken_invariants(store_root: Path) -> Mapping[str, Result]:
 def findings_of(checks: Iterable[SqlFile], *, samples: Path) -> Iterator[tuple[SqlFile, pa.Table]]:
     """Run translation checks over one ``samples.parquet``; each table has sample_id, turn_index and evidence.
 
-    ``samples`` and ``turns`` are tables here, so the file is read and its conversations are taken apart only once.
-    What does not fit into ``CHECK_MEMORY`` goes to a temporary folder meanwhile.
+    ``samples``, ``turns`` and ``sql/checks/tables`` are tables here, so that the file is read and its conversations are
+    taken apart only once. What does not fit into ``CHECK_MEMORY`` goes to a temporary folder meanwhile.
     """
     with TemporaryDirectory(prefix="llava-jp-checks-") as spill, closing(_quiet_connection()) as connection:
         connection.execute("set preserve_insertion_order = false")
         connection.execute("set temp_directory = $folder", {"folder": spill})
         connection.execute("set memory_limit = $limit", {"limit": CHECK_MEMORY})
         _set_variable(connection, "samples", glob.escape(str(samples)))
-        for name in ("samples", "turns"):
-            connection.sql(sql_files("views")[name].text).create(name)
+        for name, table in checked_tables().items():
+            connection.sql(table.text).create(name)
         for check in checks:
-            yield check, connection.sql(check.text).to_arrow_table()
+            yield check, _of_turns(connection, connection.sql(check.text)).to_arrow_table()
+
+
+def _of_turns(connection: duckdb.DuckDBPyConnection, found: duckdb.DuckDBPyRelation) -> duckdb.DuckDBPyRelation:
+    """Findings of texts as findings of all turns that say them; others as they are."""
+    if "text_id" not in found.columns:
+        return found
+    found.create_view("found_texts", replace=True)
+    return connection.sql("select sample_id, turn_index, evidence from turns join found_texts using (text_id)")
+
+
+class Pictures(NamedTuple):
+    """A dataset whose images are compared: the directory of its artifact, and the table of their signatures."""
+
+    directory: Path
+    signatures: Path
 
 
 def contaminated_images(
-    training: Path, benchmarks: Mapping[str, Path], *, max_distance: int
+    training: Pictures, benchmarks: Mapping[str, Pictures], *, max_distance: int
 ) -> Iterator[tuple[str, pa.Table]]:
-    """Run ``sql/checks/contamination`` over directories of datasets; each table has image, benchmark and so on.
+    """Run ``sql/checks/contamination`` over datasets; each table has image, benchmark and so on.
 
     Args:
-        training: directory of a dataset artifact.
-        benchmarks: directories of dataset artifacts by the benchmark's name.
-        max_distance: bits in which the perceptual hashes of one picture may differ.
+        training: a dataset.
+        benchmarks: datasets by the benchmark's name.
+        max_distance: bits in which the hashes of one picture may differ.
     """
     checks = sql_files("checks/contamination")
     names = _named_under(check.text for check in checks.values())
     with closing(_quiet_connection(names)) as connection:
         connection.execute("set variable max_distance = $bits", {"bits": max_distance})
-        connection.execute(f"create table training as {IMAGES_OF_A_DATASET}", _files_of(training))
+        connection.execute(f"create table training as {IMAGES_OF_A_DATASET}", _files_of(training.directory))
         connection.execute("create table benchmark_images as select '' as benchmark, * from training limit 0")
-        for name, directory in benchmarks.items():
+        signatures = {"signatures": glob.escape(str(training.signatures))}
+        connection.execute(f"create table training_signatures as {SIGNATURES_OF_A_DATASET}", signatures)
+        connection.execute(
+            "create table benchmark_signatures as select '' as benchmark, * from training_signatures limit 0"
+        )
+        for name, pictures in benchmarks.items():
             statement = f"insert into benchmark_images select $benchmark, * from ({IMAGES_OF_A_DATASET})"
-            connection.execute(statement, {"benchmark": name, **_files_of(directory)})
+            connection.execute(statement, {"benchmark": name, **_files_of(pictures.directory)})
+            statement = f"insert into benchmark_signatures select $benchmark, * from ({SIGNATURES_OF_A_DATASET})"
+            connection.execute(statement, {"benchmark": name, "signatures": glob.escape(str(pictures.signatures))})
+        connection.execute("update benchmark_signatures set signature = rowid")
         for name, check in checks.items():
             yield name, connection.sql(check.text).to_arrow_table()
 
@@ -133,10 +163,15 @@ def item_groups(questions: Sequence[str], answers: Sequence[str]) -> list[tuple[
 
 
 IMAGES_OF_A_DATASET = """
-    select distinct image, images.image_sha256, images.perceptual_hash, images.thumbnail, coco_id, visual_genome_id
+    select distinct image, images.image_sha256, images.perceptual_hash, coco_id, visual_genome_id
     from read_parquet($images, hive_partitioning = false) as images
     join read_parquet($samples, hive_partitioning = false) as samples using (image)
     where images.status = 'ok'
+"""
+
+SIGNATURES_OF_A_DATASET = """
+    select row_number() over () as signature, *
+    from (select distinct * from read_parquet($signatures, hive_partitioning = false))
 """
 
 
@@ -177,13 +212,32 @@ def _snapshot(store_root: Path, questions: Iterable[SqlFile]) -> duckdb.DuckDBPy
     return connection
 
 
+def files_read(question: SqlFile) -> set[tuple[str, str]]:
+    """Step (or ``*``) and name of the published files that are opened for a question; perhaps some more."""
+    views = sql_files("views")
+    checks = (view for view in NAMED_BY_CHECKS if any(one.type in NAMED_BY_CHECKS[view] for one in question.parameters))
+    names = _named_under((question.text, *checks))
+    return {file for name in names if name in views for file in views[name].files_read}
+
+
+def _require_intact(store_root: Path, question: SqlFile) -> None:
+    """DuckDB compares no checksums, so the files that a question reads are compared with their manifests before."""
+    read = files_read(question)
+    for directory in ArtifactStore(store_root).directories():
+        if files := {file for step, file in read if step in ("*", directory.parent.name)}:
+            manifest = read_manifest(directory)
+            for published in manifest.files:
+                if published.path in files:
+                    manifest.path(published.path)
+
+
 def _named_under(texts: Iterable[str]) -> set[str]:
     """The views and macros that some statements name, themselves or through others; perhaps some more."""
     known = {**sql_files("views"), **{macro.name: macro for macro in all_macros()}}
     found: set[str] = set()
     waiting = list(texts)
     while waiting:
-        named = set(re.findall(r"\w+", waiting.pop())) & known.keys() - found
+        named = set(re.findall(r"\w+", re.sub("--.*", "", waiting.pop()))) & known.keys() - found
         found |= named
         waiting += [known[name].text for name in named]
     return found

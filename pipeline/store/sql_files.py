@@ -18,6 +18,7 @@ Folder = Literal[
     "macros/benchmarks",
     "views",
     "queries",
+    "checks/tables",
     "checks/translation",
     "checks/contamination",
     "checks/invariants",
@@ -73,6 +74,12 @@ class SqlFile:
     def sha256(self) -> str:
         return hashlib.sha256(self.text.encode()).hexdigest()
 
+    @property
+    def files_read(self) -> tuple[tuple[str, str], ...]:
+        """Step (or ``*``) and name of the published files that the statement itself opens."""
+        text = self.text.replace("getvariable('samples')", "'artifacts/dataset/*/samples.parquet'")
+        return tuple(re.findall(r"artifacts/([\w*]+)/\*/([\w.]+)'", text))
+
 
 @cache
 def sql_files(folder: Folder) -> Mapping[str, SqlFile]:
@@ -90,6 +97,13 @@ def check_macros() -> Mapping[str, SqlFile]:
     """The macros of the translation checks by name, sorted."""
     found = {name: macro for folder in CHECK_MACROS for name, macro in sql_files(folder).items()}
     return dict(sorted(found.items()))
+
+
+def checked_tables() -> Mapping[str, SqlFile]:
+    """What the translation checks read, by name, each made from those before it."""
+    views, tables = sql_files("views"), sql_files("checks/tables")
+    in_order = {name: tables[name] for name in ("texts", "sentences", "missing_words")}
+    return {"samples": views["samples"], "turns": views["turns"], **in_order, **tables}
 
 
 def all_macros() -> Iterator[SqlFile]:

@@ -62,7 +62,7 @@ def _kept_picture(content: bytes, name: str, keep: KeepFile) -> dict[str, str]:
     """A picture as MLflow's tables hold it: the path of the file and of a small copy."""
     folder = f"table_images/{hashlib.sha256(content).hexdigest()[:16]}"
     small = io.BytesIO()
-    with Image.open(io.BytesIO(content)) as image:
+    with Image.open(io.BytesIO(content), formats=("PNG", "JPEG")) as image:
         thumbnail = image.convert("RGB")
     thumbnail.thumbnail((THUMBNAIL_SIDE, THUMBNAIL_SIDE))
     thumbnail.save(small, "WEBP")

@@ -14,9 +14,11 @@ from typing import Any
 
 from pipeline.config.experiment import ExperimentConfig
 from pipeline.config.measured import ModelEvaluation
+from pipeline.core.censoring import censored
 from pipeline.core.errors import TransientError
 from pipeline.core.progress import Event
 from pipeline.core.settings import Settings
+from pipeline.core.wording import encodable
 from pipeline.store.artifacts import ArtifactStore
 from pipeline.store.manifest import MANIFEST_NAME, Manifest, Request, git_commit
 from pipeline.tracking.delivery import Delivery, UnreachableError, deliver_patiently
@@ -93,7 +95,7 @@ def _run(spool: Spool, name: str, tags: Mapping[str, str], *, parent: str | None
     try:
         yield run_id
     except BaseException as error:
-        text = f"{type(error).__name__}: {error}"[:MAX_ERROR_CHARACTERS]
+        text = encodable(censored(f"{type(error).__name__}: {error}"))[:MAX_ERROR_CHARACTERS]
         spool.append(Operation("log", run_id, {"tags": {"error": text}}))
         spool.append(Operation("end", run_id, {"status": "FAILED" if isinstance(error, Exception) else "KILLED"}))
         raise

@@ -2,7 +2,6 @@
 
 from typing import Any
 
-import torch
 from bitsandbytes.optim import AdamW8bit
 
 
@@ -17,12 +16,3 @@ class EightBitAdamW(AdamW8bit):  # type: ignore[misc]  # bitsandbytes has no typ
         """bitsandbytes asks this for every update."""
         config: dict[str, Any] = super().get_config(gindex, pindex, group)
         return {**config, "optim_bits": group["moment_bits"]}
-
-    def state_bytes(self) -> dict[torch.dtype, int]:
-        """Bytes of the moments by their number format."""
-        found: dict[torch.dtype, int] = {}
-        for state in self.state.values():
-            for name in ("state1", "state2"):
-                if isinstance(moment := state.get(name), torch.Tensor):
-                    found[moment.dtype] = found.get(moment.dtype, 0) + moment.numel() * moment.element_size()
-        return found

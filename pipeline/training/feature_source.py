@@ -10,7 +10,7 @@ from model.config import ImageConfig
 from model.vision.s2 import join_scales
 from model.vision.tower import VisionTower, build_vision_tower
 from pipeline.core.errors import DataError
-from pipeline.data.images import ImageReader
+from pipeline.data.image_reader import ImageReader
 from pipeline.features.cache import IMAGES_FILE
 from pipeline.features.encoder import decoded_pixels
 from pipeline.features.reader import FeatureReader

@@ -70,7 +70,7 @@ class StageSummary(Summary):
 
 
 class TrainingJob(Record):
-    """Everything a worker needs, as a file: ``python -m pipeline.compute.worker job.json`` runs it by hand as well."""
+    """Everything a worker needs, as a file; by hand: ``python -P -m pipeline.compute.worker job.json``."""
 
     entry: Literal["pipeline.training.work"] = "pipeline.training.work"
     kind: Literal["train"] = "train"

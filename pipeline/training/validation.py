@@ -20,7 +20,9 @@ from model.generator import Generator
 from model.vlm import VisionLanguageModel
 from pipeline.config.experiment import ValidationConfig
 from pipeline.core.files import appearing
-from pipeline.data.images import ImageReader, decode
+from pipeline.core.safe_paths import place_of
+from pipeline.data.image_reader import ImageReader
+from pipeline.data.images import decode
 from pipeline.data.samples import IMAGE_TOKEN, exchanges_of
 from pipeline.store.artifacts import WORK_FOLDER, read_manifest
 from pipeline.training.collate import collate
@@ -129,7 +131,8 @@ class Validation:
         images = sorted({row["image_sha256"] for row in self._questions if row["image_sha256"] is not None})
         folder = self._job.directory / WORK_FOLDER / "held_out"
         folder.mkdir(exist_ok=True)
-        paths = {image: folder / f"{image}.png" for image in images}
+        where = str(self._job.dataset)  # it may come from elsewhere
+        paths = {image: place_of(f"{image}.png", folder, where=where) for image in images}
         if paths:
             reader = ImageReader([read_manifest(self._job.dataset)])
             for image, path in paths.items():

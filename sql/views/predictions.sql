@@ -16,7 +16,7 @@
 select
     split_part(filename, '/', -2) as fingerprint,
     benchmark,
-    coalesce(protocol, 'all') as protocol,
+    protocol,
     item_id,
     category,
     image_category,
@@ -27,14 +27,9 @@ select
     prediction,
     image_sha256,
     error
-from (
-    select null::varchar as protocol, null::varchar as image_category where false  -- which artifacts of earlier versions lack
-    union all by name
-    select *
-    from read_parquet(
-        getvariable('store') || '/artifacts/predictions/*/predictions.parquet',
-        filename = true,
-        hive_partitioning = false,
-        union_by_name = true
-    )
+from read_parquet(
+    getvariable('store') || '/artifacts/predictions/*/predictions.parquet',
+    filename = true,
+    hive_partitioning = false,
+    union_by_name = true
 );

@@ -14,7 +14,7 @@
 select
     split_part(filename, '/', -2) as fingerprint,
     benchmark,
-    coalesce(protocol, 'all') as protocol,
+    protocol,
     item_id,
     category,
     image_category,
@@ -23,14 +23,9 @@ select
     image_sha256,
     metric,
     value
-from (
-    select null::varchar as protocol, null::varchar as image_category, null::varchar as question_type, null::varchar as answer_length, null::varchar as image_sha256 where false  -- which artifacts of earlier versions lack
-    union all by name
-    select *
-    from read_parquet(
-        getvariable('store') || '/artifacts/scores/*/scores.parquet',
-        filename = true,
-        hive_partitioning = false,
-        union_by_name = true
-    )
+from read_parquet(
+    getvariable('store') || '/artifacts/scores/*/scores.parquet',
+    filename = true,
+    hive_partitioning = false,
+    union_by_name = true
 );

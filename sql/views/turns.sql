@@ -8,6 +8,7 @@
 -- role          varchar  user or assistant
 -- text          varchar  what is said
 -- original      varchar  the English text that was translated, null when it is not known
+-- text_id       ubigint  the same for the same words of the same role, source and original
 with numbered as (
     select
         fingerprint,
@@ -26,5 +27,6 @@ select
     turn_index,
     turn.role as role,
     turn."text" as "text",
-    turn.original as original
+    turn.original as original,
+    hash("source", turn.role, turn."text", turn.original) as text_id
 from numbered;

@@ -191,7 +191,7 @@ def _alphanumeric(text: str) -> str:
     return NOT_ALPHANUMERIC.sub("", text.translate(HALF_WIDTH)).lower()
 
 
-def links_code_or_names_damaged(talk: Conversation) -> Iterator[int]:
+def links_or_code_damaged(talk: Conversation) -> Iterator[int]:
     broken, verbatim = macro("broken_link"), macro("verbatim_text")
     for index, (text, original) in enumerate(zip(talk.texts, talk.originals, strict=True)):
         if broken.search(text) or (

@@ -10,7 +10,6 @@ import json
 import os
 import resource
 import subprocess
-import sys
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -20,6 +19,7 @@ from tempfile import TemporaryDirectory
 import duckdb
 from PIL import Image
 
+from pipeline.compute.launch import RUN_MODULE
 from pipeline.config.experiment import LocalSource
 from pipeline.data.prepare import prepare_dataset
 from pipeline.store.artifacts import ArtifactStore
@@ -123,7 +123,7 @@ PARTS: dict[str, Callable[[Path], Measured]] = {"ingest": ingest, "check": check
 
 def measure(part: str, folder: Path) -> Measured:
     """Run a part in a process of its own."""
-    command = [sys.executable, "-m", "tests.benchmarks.bench_data", "--part", part, "--folder", str(folder)]
+    command = [*RUN_MODULE, "tests.benchmarks.bench_data", "--part", part, "--folder", str(folder)]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     if done.returncode:
         raise RuntimeError(f"{part} of {folder} stopped with {done.returncode}:\n{done.stderr[-3000:]}")

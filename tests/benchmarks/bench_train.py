@@ -16,7 +16,6 @@ import json
 import os
 import socket
 import subprocess
-import sys
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -28,6 +27,7 @@ import torch
 from model.config import Stage
 from pipeline.compute.flops import Work, sum_of_squares, training_flops
 from pipeline.compute.gpus import device_peak
+from pipeline.compute.launch import RUN_MODULE
 from pipeline.training.sampler import global_batches, micro_batches, num_padded_tokens
 from pipeline.training.throughput import peak_memory_bytes
 from tests.benchmarks.machine import machine_line
@@ -176,7 +176,7 @@ def _in_a_process(name: str, stage: Stage, features: Path, options: argparse.Nam
         probe.bind(("127.0.0.1", 0))
         port = str(probe.getsockname()[1])
     ranks = {"RANK": "0", "LOCAL_RANK": "0", "WORLD_SIZE": "1", "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": port}
-    command = [sys.executable, "-m", "tests.benchmarks.bench_train", "--part", name, stage, "--features", str(features)]
+    command = [*RUN_MODULE, "tests.benchmarks.bench_train", "--part", name, stage, "--features", str(features)]
     command += ["--memory-gib", str(options.memory_gib), "--original-attention", options.original_attention]
     done = subprocess.run(command, capture_output=True, text=True, check=False, env={**os.environ, **ranks})
     if done.returncode:

@@ -1,4 +1,4 @@
-"""The translation checks as Python functions under ``datasets.map``: what one would write without SQL.
+"""Most of the translation checks as Python functions under ``datasets.map``: what one would write without SQL.
 
 The regular expressions are those of ``sql/macros``. What needs the whole dataset (usual lengths and wordings, copies)
 is collected by ``map`` and decided afterwards.
@@ -13,7 +13,7 @@ from typing import Any
 
 from datasets import Dataset, Features, List, Value, disable_progress_bars, load_dataset
 
-from tests.benchmarks import baseline_polarity, baseline_text, baseline_translation
+from tests.benchmarks import baseline_text, baseline_translation
 from tests.benchmarks.baseline_patterns import macro, macro_text, pattern, patterns_inside
 from tests.benchmarks.baseline_translation import distance, lacks_usual_end
 from tests.benchmarks.conversation import Conversation
@@ -27,10 +27,9 @@ LOCAL_RULES: Mapping[str, Rule] = {
     )},
     **{name: getattr(baseline_translation, name) for name in (
         "answer_format_instruction_untranslated", "boxes_changed", "choice_letters_changed",
-        "links_code_or_names_damaged", "numbers_differ", "quoted_text_lost", "truncated",
+        "links_or_code_damaged", "numbers_differ", "quoted_text_lost", "truncated",
         "untranslated", "untranslated_question",
     )},
-    "polarity_flipped": baseline_polarity.polarity_flipped,
 }  # fmt: skip
 JAPANESE = pattern(r"\p{Hiragana}|\p{Katakana}|\p{Han}")
 ENDINGS = pattern(patterns_inside("plain_words")[2])

@@ -34,10 +34,9 @@ from pipeline.evaluation.rows import PREDICTION_SCHEMA, Prediction
 from pipeline.evaluation.scores import score_predictions
 from pipeline.store.artifacts import ArtifactStore
 from pipeline.store.manifest import Request
+from tests.support.small_data import sha256_of
 from tests.support.summaries import summary_with
 
-IMAGE = "1" * 64
-"""sha256 of the one image of the test dataset, by decree."""
 HOSTILE = "<script>alert('赤')</script>"
 
 REFERENCES = {"0": ("colour", "赤"), "1": ("colour", "青"), "2": ("position", "左上"), "3": ("counting", "三つ")}
@@ -51,7 +50,8 @@ def png(side: int = 8) -> bytes:
 
 
 def dataset(store: ArtifactStore, content: bytes):
-    row = dict.fromkeys(IMAGE_SCHEMA.names) | {"image": "a", "image_sha256": IMAGE, "bytes": content, "status": "ok"}
+    row = dict.fromkeys(IMAGE_SCHEMA.names) | {"image": "a", "bytes": content, "status": "ok"}
+    row["image_sha256"] = sha256_of(content)
 
     def work(directory):
         write_rows(directory / "images.parquet", [row], schema=IMAGE_SCHEMA)
@@ -62,7 +62,7 @@ def dataset(store: ArtifactStore, content: bytes):
 
 def experiment(store: ArtifactStore, name: str, answers: dict[str, str | None], *, question="何ですか。", image=None):
     """An experiment that gave these answers, by item; None is a failed item."""
-    items = [_item(item_id, answer, question) for item_id, answer in answers.items()]
+    items = [_item(item_id, answer, question, image or png()) for item_id, answer in answers.items()]
 
     def work(directory):
         write_rows(directory / "predictions.parquet", [item.row() for item in items], schema=PREDICTION_SCHEMA)
@@ -75,10 +75,10 @@ def experiment(store: ArtifactStore, name: str, answers: dict[str, str | None], 
     return ComparedExperiment(name, (predictions,), (scores,), (dataset(store, image or png()),))
 
 
-def _item(item_id: str, answer: str | None, question: str) -> Prediction:
+def _item(item_id: str, answer: str | None, question: str, image: bytes) -> Prediction:
     category, reference = REFERENCES[item_id]
     error = "out of memory" if answer is None else None
-    return Prediction("shapes-ja", item_id, category, question, reference, answer, IMAGE, error)
+    return Prediction("shapes-ja", item_id, category, question, reference, answer, sha256_of(image), error)
 
 
 GOOD = {"0": "赤", "1": "青", "2": "左上", "3": "三つ"}

@@ -10,6 +10,7 @@ import pytest
 
 from pipeline.compute import devices
 from pipeline.compute.devices import exclusive_devices, visible_gpus
+from pipeline.core.errors import StoreError
 from tests.support.shared_data import REPOSITORY
 
 DRIVER = """
@@ -151,6 +152,24 @@ def test_a_lock_can_be_read_by_others_whatever_the_umask_is(locks, turns):
     finally:
         os.umask(before)
     assert (locks / "llava-jp-gpu-a.lock").stat().st_mode & 0o777 == 0o644
+
+
+def test_a_link_that_somebody_laid_in_a_locks_place_is_not_followed(locks, monkeypatch):
+    monkeypatch.setattr(devices, "visible_gpus", lambda: ["a"])
+    (locks / "precious").write_text("all of it")
+    (locks / "llava-jp-gpu-a.lock").symlink_to(locks / "precious")
+    with pytest.raises(StoreError, match=r"llava-jp-gpu-a.lock should be the file of a lock and is a link"):
+        exclusive_devices(1, store_root=locks / "store").__enter__()
+    assert (locks / "precious").read_text() == "all of it"
+
+
+def test_another_name_of_a_private_file_does_not_make_it_public(locks, monkeypatch):
+    monkeypatch.setattr(devices, "visible_gpus", lambda: ["a"])
+    (locks / "private").write_text("all of it")
+    (locks / "private").chmod(0o600)
+    (locks / "llava-jp-gpu-a.lock").hardlink_to(locks / "private")
+    with exclusive_devices(1, store_root=locks / "store"):
+        assert ((locks / "private").read_text(), (locks / "private").stat().st_mode & 0o777) == ("all of it", 0o600)
 
 
 @pytest.mark.parametrize(("visible", "bytes_of_uuids"), [("2", ["70", "80"]), ("0", [])])

@@ -1,6 +1,7 @@
 import os
 import socket
 import subprocess
+import sys
 import time
 from types import SimpleNamespace
 
@@ -8,8 +9,8 @@ import pytest
 
 from pipeline.compute.devices import descriptors_held, held_alone
 from pipeline.compute.hosts import Host
-from pipeline.compute.launch import WorkerEvent, WorkersProgress, launch
-from pipeline.core.errors import ConfigError, StoppedError
+from pipeline.compute.launch import RUN_MODULE, WorkerEvent, WorkersProgress, _Workers, launch
+from pipeline.core.errors import ConfigError, StoppedError, WorkerError
 from pipeline.core.progress import Event, listening
 
 
@@ -43,6 +44,63 @@ def test_a_worker_that_fails_takes_the_others_with_it(tmp_path, monkeypatch):
     with pytest.raises(RuntimeError, match=r"(?s)job\.json stopped with code -15.*No such file or directory"):
         launch(tmp_path / "job.json", hosts=[Host("localhost", 2)], master_port=None, seconds_to_stop=120)
     assert time.monotonic() - started < 300
+
+
+@pytest.mark.parametrize(
+    ("codes", "expected"),
+    [
+        ((0, 0), None),
+        ((0, -9), "SIGKILL"),
+        ((75, -9), "SIGKILL"),  # the other one saved and left
+        ((-15, -11), "SIGSEGV"),
+        ((-9, 1), None),  # the other one says what is wrong
+        ((75, 75), None),
+    ],
+)
+def test_a_worker_that_was_killed_is_told_from_one_that_failed(codes, expected):
+    workers = object.__new__(_Workers)
+    workers._processes = [SimpleNamespace(returncode=code) for code in codes]
+    found = workers.killed_by()
+    assert (found and found.name) == expected
+
+
+def test_a_worker_that_was_killed_is_one_message(tmp_path, monkeypatch):
+    monkeypatch.setattr("pipeline.compute.launch.WORKER", (sys.executable, "-c", "import os; os.kill(os.getpid(), 9)"))
+    work = tmp_path / "finetune" / "work"
+    work.mkdir(parents=True)
+    with pytest.raises(WorkerError) as caught:
+        launch(work / "job.json", hosts=[Host("localhost", 1)], master_port=None, seconds_to_stop=120)
+    assert str(caught.value) == (
+        f"a process of {tmp_path}/finetune was ended from outside by SIGKILL; a system that runs out of memory does "
+        f"that, and a scheduler at its limit; its last lines are in {work}/worker.log. What is saved is kept: the same "
+        "command goes on from there"
+    )
+
+
+def hostile(folder):
+    """Modules named like those that workers import, which say that they ran."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for name in ("grp", "json", "random", "torch", "uuid", "yaml", "pipeline"):
+        (folder / f"{name}.py").write_text(f"raise SystemExit('{name}.py beside the data ran')\n", encoding="utf-8")
+    return folder
+
+
+@pytest.mark.parametrize("on_the_path", [[], [""], ["."]])
+def test_nothing_in_the_working_directory_is_imported_by_a_worker(tmp_path, monkeypatch, on_the_path):
+    monkeypatch.chdir(hostile(tmp_path / "data"))
+    monkeypatch.setattr("sys.path", [*on_the_path, *sys.path])
+    monkeypatch.setattr("pipeline.compute.launch.WORKER", (*RUN_MODULE, "pipeline.compute.hosts"))  # it only imports
+    (tmp_path / "job.json").write_text("{}")
+    launch(tmp_path / "job.json", hosts=[Host("localhost", 1)], master_port=None, seconds_to_stop=120)
+    assert (tmp_path / "worker.log").read_text(encoding="utf-8") == ""
+
+
+def test_our_modules_run_from_anywhere_and_nothing_beside_the_data_does(tmp_path):
+    data = hostile(tmp_path / "data")
+    command = [*RUN_MODULE, "pipeline.compute.cuda_devices"]  # imports uuid
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("PYTHON")}
+    done = subprocess.run(command, cwd=data, env=environment, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (0, "")
 
 
 TALKATIVE = """

@@ -5,7 +5,7 @@ import shutil
 import pytest
 
 from model.config import BundledTokenizer, LocalFolder
-from pipeline.config.experiment import TOKENIZER_FOLDER, LocalSource, ShapesJaSource
+from pipeline.config.experiment import TOKENIZER_FOLDER, ShapesJaSource
 from pipeline.config.identity import Identities
 from pipeline.core.errors import DataError
 from pipeline.core.hashing import sha256_of_file
@@ -96,12 +96,6 @@ def test_what_a_link_to_a_folder_leads_to_is_content(folder, tmp_path, identitie
 
 
 def test_paths_become_digests_of_what_lies_there(folder, identities):
-    source = LocalSource(kind="local", annotations=folder / "a.txt", images=folder / "deep")
-    assert identities.of(source) == {
-        "kind": "local",
-        "annotations_sha256": hashlib.sha256(b"one").hexdigest(),
-        "images_sha256": identities.of_path(folder / "deep"),
-    }
     assert identities.of(LocalFolder(kind="local", folder=folder)) == {
         "kind": "local",
         "folder_sha256": identities.of_path(folder),
@@ -133,7 +127,7 @@ def test_a_file_is_read_once_for_a_plan_and_not_again_while_it_is_unchanged(fold
         read.append(path.name)
         return sha256_of_file(path)
 
-    monkeypatch.setattr("pipeline.config.identity.sha256_of_file", counted)
+    monkeypatch.setattr("pipeline.store.file_digests.sha256_of_file", counted)
     first = Identities(tmp_path / "store")
     assert first.of_path(folder) == first.of_path(folder)
     Identities(tmp_path / "store").of_path(folder)

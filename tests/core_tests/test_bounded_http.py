@@ -6,8 +6,9 @@ import zlib
 import httpx2
 import pytest
 
-from pipeline.core.bounded_http import AnswerTooLargeError, bounding, json_of, plain_text
+from pipeline.core.bounded_http import AnswerTooLargeError, bounding, json_of
 from pipeline.core.deadlines import TooSlowError, within
+from pipeline.core.wording import encodable
 from tests.support.raw_server import head, serving_raw
 
 
@@ -87,6 +88,6 @@ def test_what_is_no_json_or_too_deep_is_a_value_error(content):
 
 
 def test_text_that_no_file_holds_is_escaped():
-    assert plain_text("丸\ud83d") == "丸\\ud83d"
-    assert plain_text(json_of(b'"\xe4\xb8\xb8\xff"')) == "丸\\udcff"
-    assert plain_text("丸\U0001f600") == "丸\U0001f600"
+    assert encodable("丸\ud83d") == "丸\\ud83d"
+    assert encodable(json_of(b'"\xe4\xb8\xb8\xff"')) == "丸\\udcff"
+    assert encodable("丸\U0001f600") == "丸\U0001f600"

@@ -10,7 +10,7 @@ from pipeline.core.disk import explaining_full_disk
 from pipeline.core.errors import StoreError
 from pipeline.core.files import appearing, appearing_folder, write_text
 from pipeline.core.hashing import sha256_of_json
-from pipeline.core.locks import locked, locked_at_once
+from pipeline.core.locks import locked, locked_at_once, open_lock
 from pipeline.core.wording import first_few
 
 
@@ -52,6 +52,40 @@ def test_a_lock_is_held_by_one_process_until_it_ends(tmp_path):
     with locked(tmp_path / "lock", "waiting"):
         assert not another_gets_it()
     assert another_gets_it()
+
+
+def test_a_link_in_a_locks_place_is_refused_and_its_target_stays(tmp_path):
+    target, path = tmp_path / "precious", tmp_path / "lock"
+    target.write_text("all of it")
+    target.chmod(0o600)
+    path.symlink_to(target)
+    for take in (lambda: locked(path, "waiting").__enter__(), lambda: locked_at_once(path), lambda: open_lock(path)):
+        with pytest.raises(StoreError, match=r"lock should be the file of a lock and is a link .* remove it"):
+            take()
+    assert (target.read_text(), target.stat().st_mode & 0o777) == ("all of it", 0o600)
+
+
+def test_a_link_to_nothing_makes_no_file_elsewhere(tmp_path):
+    (tmp_path / "lock").symlink_to(tmp_path / "new")
+    with pytest.raises(StoreError, match="is a link"):
+        locked_at_once(tmp_path / "lock")
+    assert not (tmp_path / "new").exists()
+
+
+def test_a_pipe_in_a_locks_place_is_not_waited_for(tmp_path):
+    os.mkfifo(tmp_path / "lock")
+    with pytest.raises(StoreError, match="is a link or something else"):
+        locked_at_once(tmp_path / "lock")
+
+
+def test_a_lock_in_a_folder_that_is_gone_is_none(tmp_path):
+    assert locked_at_once(tmp_path / "gone" / "lock") is None
+
+
+def test_a_locks_file_keeps_what_it_holds(tmp_path):
+    (tmp_path / "lock").write_text("of an older version")
+    with locked(tmp_path / "lock", "waiting"):
+        assert (tmp_path / "lock").read_text() == "of an older version"
 
 
 def test_shared_locks_go_together_and_keep_others_out(tmp_path):

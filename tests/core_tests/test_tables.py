@@ -47,7 +47,6 @@ ON_DISK = {
             pa.field("image", pa.string(), nullable=False),
             pa.field("image_sha256", pa.string()),
             pa.field("perceptual_hash", pa.int64()),
-            pa.field("thumbnail", pa.list_(pa.uint8())),
             pa.field("file", pa.string()),
             pa.field("bytes", pa.binary()),
             pa.field("format", pa.string()),

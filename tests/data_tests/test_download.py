@@ -2,6 +2,7 @@ import hashlib
 import json
 import logging
 import random
+import shutil
 import subprocess
 import sys
 import threading
@@ -19,7 +20,7 @@ from pipeline.core.progress import listening
 from pipeline.core.retries import Patience, retry_after
 from pipeline.data.download.fetch import fetch
 from pipeline.data.download.http import Connection, fetch_file
-from pipeline.data.download.hub import bound_answers
+from pipeline.data.download.hub import auth_headers
 from pipeline.store.lockfile import LOCK_NAME, LockedFile, SourceLock
 from pipeline.store.sources import Source
 from tests.support.hub_server import HubServer, Trick, commit_of, running_hub
@@ -264,12 +265,10 @@ def test_an_endless_listing_of_the_hub_ends_at_the_bound(tmp_path, patience, mon
             yield b" " * 65536
 
     monkeypatch.setattr("pipeline.data.download.hub.MAX_ANSWER_BYTES", 200_000)
-    bound_answers.cache_clear()
     with serving_raw(endless) as url:
         monkeypatch.setenv("HF_ENDPOINT", url)
         with pytest.raises(DataError, match=r"the answer is longer than 200\.0 kB; is HF_ENDPOINT a Hub\?"):
             fetch_one(hub_source("talks.json"), tmp_path, patience)
-    bound_answers.cache_clear()
 
 
 def test_a_dripped_listing_of_the_hub_ends_at_the_timeout(tmp_path, monkeypatch):
@@ -516,6 +515,98 @@ def test_a_damaged_lock_file_is_not_written_over(hub, tmp_path, patience):
     with pytest.raises(StoreError, match=r"sources.lock.json is damaged: .* Repair it, or remove it"):
         fetch_one(hub_source("a.jsonl"), tmp_path, patience)
     assert (tmp_path / LOCK_NAME).read_text() == "{"
+
+
+def change_lock(root: Path, change) -> None:
+    """What somebody else may have written into a lock file that is copied."""
+    lock = json.loads((root / LOCK_NAME).read_text())
+    change(lock["talks"])
+    (root / LOCK_NAME).write_text(json.dumps(lock))
+    shutil.rmtree(root / "sources")
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (
+            lambda talks: talks.update(revision="../../escaped"),
+            r"is damaged: revision: .*escaped.*to pin every source anew",
+        ),
+        (lambda talks: talks.update(revision="/tmp/escaped"), r"is damaged: revision: .*escaped"),
+        (lambda talks: talks["files"][0].update(path="../../escaped.jsonl"), r"files.0.path: .*not the path of a file"),
+        (lambda talks: talks["files"][0].update(path="/etc/escaped.jsonl"), r"files.0.path: .*not the path of a file"),
+        (lambda talks: talks["files"][0].update(path="a\x1b[31m.jsonl"), r"files.0.path: .*not the path of a file"),
+        (lambda talks: talks["files"][0].update(path="C:escaped.jsonl"), r"files.0.path: .*not the path of a file"),
+        (lambda talks: talks["files"][0].update(path="あ" * 90), r"files.0.path: .*not the path of a file"),
+        (lambda talks: talks["files"][0].update(path="b.jsonl"), r"talks has no file 'b.jsonl'; remove the source"),
+        (lambda talks: talks["files"][0].update(url="file:///etc/passwd"), r"files.0.url: "),
+        (lambda talks: talks["files"][0].update(sha256="../../x"), r"files.0.sha256: "),
+        (lambda talks: talks["files"][0].update(num_bytes=-1), r"files.0.num_bytes: "),
+        (
+            lambda talks: talks["files"][0].update(url="http://other.example/a"),
+            r"a.jsonl of talks is not at http://other",
+        ),
+    ],
+)
+def test_a_copied_lock_file_is_checked_as_the_answer_of_a_server_is(hub, tmp_path, patience, change, message):
+    hub.add("datasets/team/talks", {"a.jsonl": LARGE})
+    fetch_one(hub_source("a.jsonl"), tmp_path / "store", patience)
+    change_lock(tmp_path / "store", change)
+    with pytest.raises(StoreError, match=message):
+        fetch_one(hub_source("a.jsonl"), tmp_path / "store", patience)
+    assert not [path for path in tmp_path.rglob("*") if "escaped" in path.name]
+
+
+def test_the_token_is_not_sent_to_an_address_in_a_lock_file(hub, tmp_path, patience, monkeypatch):
+    monkeypatch.setenv("HF_TOKEN", "hf_secret")
+    hub.add("datasets/team/talks", {"a.jsonl": SMALL})
+    hub.files["/stolen"] = SMALL
+    fetch_one(hub_source("a.jsonl"), tmp_path, patience)
+    change_lock(tmp_path, lambda talks: talks["files"][0].update(url=f"{hub.cdn_url}/stolen"))
+    with pytest.raises(StoreError, match=r"a.jsonl of talks is not at http://localhost.*; remove the source from the"):
+        fetch_one(hub_source("a.jsonl"), tmp_path, patience)
+    assert not hub.asked(server="cdn")
+
+
+@pytest.mark.parametrize(
+    ("url", "is_the_hub"),
+    [
+        ("https://hub.example/datasets/a/b/resolve/main/c", True),
+        ("https://HUB.example/c", True),
+        ("http://hub.example/c", False),
+        ("https://hub.example:8443/c", False),
+        ("https://hub.example.evil.example/c", False),
+        ("https://hub.example@evil.example/c", False),
+        ("https://evil.example/hub.example/c", False),
+    ],
+)
+def test_the_token_belongs_to_the_hubs_host(monkeypatch, url, is_the_hub):
+    monkeypatch.setenv("HF_ENDPOINT", "https://hub.example")
+    monkeypatch.setenv("HF_TOKEN", "hf_secret")
+    assert auth_headers(url) == ({"Authorization": "Bearer hf_secret"} if is_the_hub else {})
+
+
+@pytest.mark.parametrize(
+    ("answer", "message"),
+    [
+        ({"sha": "../../escaped"}, r"is not the answer of a Hub: revision: .*escaped.*nothing is taken from it"),
+        ({"sha": "/tmp/escaped"}, r"is not the answer of a Hub: revision: "),
+        ({"sha": None}, r"is not the answer of a Hub: revision: "),
+        ({"siblings": [{"rfilename": "a.jsonl", "size": "many", "blobId": "0" * 40}]}, r"num_bytes: .*'many'"),
+        ({"siblings": [{"rfilename": "a.jsonl", "size": 1, "blobId": "../x"}]}, r"git_sha1: "),
+        ({"siblings": [{"rfilename": "a\n.jsonl", "size": 1, "blobId": "0" * 40}]}, r"it has a control character"),
+        ({"siblings": [5]}, r"is not the answer of a Hub; is HF_ENDPOINT a Hub\?"),
+    ],
+)
+def test_a_mirror_does_not_choose_where_files_go(hub, tmp_path, patience, answer, message):
+    hub.add("datasets/team/talks", {"a.jsonl": LARGE})
+    record = {"id": "team/talks", "sha": commit_of("first"), "tags": [], "private": False, **answer}
+    record.setdefault("siblings", [{"rfilename": "a.jsonl", "size": 1, "blobId": "0" * 40}])
+    hub.misbehave("/api/datasets/team/talks*", Trick(status=200, content=json.dumps(record).encode()))
+    with pytest.raises(DataError, match=message):
+        fetch_one(hub_source("*.jsonl"), tmp_path / "store", patience)
+    assert not (tmp_path / "escaped").exists()
+    assert not (tmp_path / "store" / LOCK_NAME).exists()
 
 
 def test_sources_are_pinned_side_by_side(hub, tmp_path, patience):

@@ -1,3 +1,4 @@
+import gzip
 import json
 import os
 import pickle
@@ -14,7 +15,7 @@ from pipeline.core.errors import ConfigError, DataError
 from pipeline.core.settings import load_settings
 from pipeline.data import prepare
 from pipeline.data.hf_datasets import parts
-from pipeline.data.images import ImageReader
+from pipeline.data.image_reader import ImageReader
 from pipeline.data.prepare import prepare_dataset, prepare_request, require_complete
 from pipeline.planning.data_sizes import data_sizes
 from pipeline.planning.plan import plan_experiment
@@ -199,7 +200,7 @@ def test_images_may_be_lists_of_one_or_bare_bytes_and_several_are_a_finding(tmp_
     lists = prepare_dataset(source_at(tmp_path / "lists.parquet", columns), store=store)
     assert [row["image"] for row in table(lists, "images")] == ["1.png"]
     assert [(row["check"], row["evidence"]) for row in table(lists, "findings")] == [
-        ("several_images", "['1.png', '2.png']")
+        ("several_images", "2 images, and a sample has one: ['1.png', '2.png']")
     ]
     bare = prepare_dataset(source_at(tmp_path / "bare.parquet", columns), store=store)
     assert table(bare, "images")[0]["bytes"] == picture(1)
@@ -266,13 +267,22 @@ def test_a_split_that_does_not_exist_is_said_with_those_that_do(tmp_path, store)
         ("rows.parquet", b"PAR1 and no more", "cannot be read"),
         ("rows.csv", b"a,b", "one kind of .parquet"),
         ("rows.tar", b"no tar at all", "cannot be read"),
-        ("rows.jsonl", b'{"a": 1', "cannot be read"),
     ],
 )
 def test_a_file_that_cannot_be_read_says_so(tmp_path, store, name, content, message):
     (tmp_path / name).write_bytes(content)
     with pytest.raises(DataError, match=message):
         prepare_dataset(source_at(tmp_path / name, {"caption": "a"}), store=store)
+
+
+def test_a_line_that_is_not_json_is_a_finding_and_the_others_are_read(tmp_path, store):
+    lines = '{"a": "犬。"}\n{"a": 1\n\n{"a": "猫。"}\n'.encode()
+    (tmp_path / "rows.jsonl").write_bytes(lines)
+    (tmp_path / "rows.jsonl.gz").write_bytes(gzip.compress(lines))
+    for name in ("rows.jsonl", "rows.jsonl.gz"):
+        manifest = prepare_dataset(source_at(tmp_path / name, {"caption": "a"}), store=store)
+        assert [row["turns"][1]["text"] for row in table(manifest, "samples")] == ["犬。", "猫。"]
+        assert [(row["check"], row["record_index"]) for row in table(manifest, "findings")] == [("record_not_json", 1)]
 
 
 def test_a_folder_whose_card_names_files_elsewhere_is_refused(tmp_path, store):

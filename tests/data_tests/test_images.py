@@ -1,5 +1,6 @@
 import hashlib
 import os
+import random
 import struct
 import zlib
 from concurrent.futures import ThreadPoolExecutor
@@ -8,20 +9,22 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from PIL import Image
+from PIL import EpsImagePlugin, Image, PngImagePlugin
 
 from pipeline.core.errors import DataError
+from pipeline.core.named_files import NamedFiles
 from pipeline.core.pixel_budget import PixelBudget
 from pipeline.data import images
-from pipeline.data.images import ImageReader, decode, inspect_bytes, inspect_file, num_pixels
+from pipeline.data.image_reader import ImageReader
+from pipeline.data.images import decode, inspect_bytes, inspect_file, num_pixels
 from pipeline.data.prepare import prepare_dataset
 from pipeline.store.artifacts import ArtifactStore
 from tests.support.small_data import encoded, local_source, picture, talk
 
 
 def photo() -> Image.Image:
-    random = np.random.default_rng(0)
-    return Image.fromarray(random.integers(0, 256, (24, 32, 3), dtype=np.uint8))
+    generator = np.random.default_rng(0)
+    return Image.fromarray(generator.integers(0, 256, (24, 32, 3), dtype=np.uint8))
 
 
 def png(*chunks: tuple[bytes, bytes]) -> bytes:
@@ -39,22 +42,22 @@ def header(width: int, height: int) -> tuple[bytes, bytes]:
 def test_a_whole_image_is_described(tmp_path):
     content = encoded(photo(), "JPEG")
     (tmp_path / "a.jpg").write_bytes(content)
-    record = inspect_file("a.jpg", folder=tmp_path)
+    record = inspect_file("a.jpg", folder=NamedFiles(tmp_path))
     assert (record.status, record.format, record.width, record.height) == ("ok", "JPEG", 32, 24)
     assert record.image_sha256 == hashlib.sha256(content).hexdigest()
-    assert (record.file, record.bytes) == (str(tmp_path / "a.jpg"), None)
+    assert (record.file, record.bytes) == ("a.jpg", None)
 
 
 def test_the_format_is_that_of_the_content_not_of_the_name(tmp_path):
     (tmp_path / "a.jpg").write_bytes(encoded(photo().convert("P"), "GIF"))
-    record = inspect_file("a.jpg", folder=tmp_path)
+    record = inspect_file("a.jpg", folder=NamedFiles(tmp_path))
     assert (record.status, record.format) == ("ok", "GIF")
 
 
 def test_a_truncated_image_is_unreadable(tmp_path):
     content = encoded(photo(), "JPEG")
     (tmp_path / "a.jpg").write_bytes(content[:-100])
-    record = inspect_file("a.jpg", folder=tmp_path)
+    record = inspect_file("a.jpg", folder=NamedFiles(tmp_path))
     assert record.status == "unreadable"
     assert record.reason.startswith("not a whole image: image file is truncated")
 
@@ -63,18 +66,59 @@ def test_a_truncated_image_is_unreadable(tmp_path):
 def test_what_is_no_image_is_unreadable(content):
     record = inspect_bytes("a.jpg", content)
     assert record.status == "unreadable"
-    assert record.reason == "not an image in a known format"
+    assert record.reason == "not an image in a known format (JPEG, PNG, WEBP, GIF, BMP, TIFF, AVIF)"
+
+
+@pytest.mark.parametrize("kind", ["JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF", "AVIF"])
+def test_photos_come_in_these_formats(kind):
+    record = inspect_bytes("a", encoded(photo(), kind))
+    assert (record.status, record.format, record.width) == ("ok", kind, 32)
+
+
+def test_a_photo_with_its_depth_is_a_jpeg_of_several_pictures():
+    record = inspect_bytes("a.jpg", encoded(photo(), "MPO", save_all=True, append_images=[photo()]))
+    assert (record.status, record.format, record.width) == ("ok", "MPO", 32)
+
+
+@pytest.mark.parametrize("kind", ["EPS", "DDS", "PCX", "PPM", "TGA", "ICO", "JPEG2000", "SGI", "PDF"])
+def test_no_other_decoder_sees_bytes_from_outside(kind, monkeypatch):
+    monkeypatch.setattr(EpsImagePlugin, "Ghostscript", lambda *_arguments, **_options: pytest.fail("a program started"))
+    record = inspect_bytes("photo.jpg", encoded(photo(), kind))
+    assert record.status == "unreadable"
+    assert record.reason.startswith("not an image in a known format")
+
+
+@pytest.mark.parametrize("kind", ["AVIF", "WEBP", "TIFF", "JPEG"])
+def test_whatever_a_decoder_raises_for_damaged_bytes_makes_an_image_unreadable(kind):
+    whole, chance, statuses = encoded(photo(), kind), random.Random(0), set()
+    for _ in range(150):
+        damaged = bytearray(whole)
+        for _ in range(chance.randint(1, 4)):
+            damaged[chance.randrange(len(damaged))] = chance.randrange(256)
+        statuses.add(inspect_bytes("a", bytes(damaged)).status)
+    assert statuses == {"ok", "unreadable"}
+
+
+@pytest.mark.parametrize("error", [RuntimeError("bad tile"), MemoryError(), TypeError("none"), KeyError("x")])
+def test_an_error_that_no_decoder_should_raise_is_a_reason(monkeypatch, error):
+    def load(_image):
+        raise error
+
+    monkeypatch.setattr(PngImagePlugin.PngImageFile, "load", load)
+    record = inspect_bytes("a.png", encoded(photo()))
+    assert record.status == "unreadable"
+    assert record.reason == f"not a whole image: {error or type(error).__name__}"
 
 
 def test_a_missing_image_is_named(tmp_path):
-    record = inspect_file("no.jpg", folder=tmp_path)
+    record = inspect_file("no.jpg", folder=NamedFiles(tmp_path))
     assert (record.status, record.image_sha256) == ("missing", None)
-    assert record.reason == f"{tmp_path / 'no.jpg'}: No such file or directory"
+    assert record.reason == "No such file or directory"
 
 
 @pytest.mark.parametrize("image", [".", "a\0.jpg", "a" * 300 + ".jpg"])
 def test_a_name_that_is_no_file_is_missing(tmp_path, image):
-    assert inspect_file(image, folder=tmp_path).status == "missing"
+    assert inspect_file(image, folder=NamedFiles(tmp_path)).status == "missing"
 
 
 def test_a_link_that_the_user_laid_is_followed(tmp_path):
@@ -83,8 +127,8 @@ def test_a_link_that_the_user_laid_is_followed(tmp_path):
     (tmp_path / "images").mkdir()
     (tmp_path / "images" / "coco").symlink_to(tmp_path / "disk")
     (tmp_path / "images" / "nowhere.png").symlink_to("nothing")
-    assert inspect_file("coco/a.png", folder=tmp_path / "images").status == "ok"
-    assert inspect_file("nowhere.png", folder=tmp_path / "images").status == "missing"
+    assert inspect_file("coco/a.png", folder=NamedFiles(tmp_path / "images")).status == "ok"
+    assert inspect_file("nowhere.png", folder=NamedFiles(tmp_path / "images")).status == "missing"
 
 
 @pytest.mark.parametrize("image", ["../a.png", "/etc/passwd", "deep/../../a.png"])
@@ -92,9 +136,9 @@ def test_an_image_outside_the_folder_is_not_read(tmp_path, image):
     folder = tmp_path / "images"
     folder.mkdir()
     (tmp_path / "a.png").write_bytes(picture(1))
-    record = inspect_file(image, folder=folder)
+    record = inspect_file(image, folder=NamedFiles(folder))
     assert (record.status, record.image_sha256) == ("outside_folder", None)
-    assert record.reason.endswith(f"is not below {folder}")
+    assert record.reason == "it is not below the folder of the images"
 
 
 def test_cmyk_becomes_rgb():
@@ -162,7 +206,7 @@ def test_damaged_exif_leaves_the_pixels_as_they_are(exif):
 def test_one_pixel_is_an_image_without_a_perceptual_hash():
     record = inspect_bytes("a.png", encoded(Image.new("RGB", (1, 1), (9, 8, 7))))
     assert (record.status, record.width, record.height, record.perceptual_hash) == ("ok", 1, 1, None)
-    assert record.thumbnail == [9, 8, 7] * 16
+    assert record.signatures == ()
 
 
 def test_the_perceptual_hash_says_which_low_frequencies_are_strong():
@@ -179,14 +223,14 @@ def test_a_folder_or_a_pipe_under_the_name_is_no_image(tmp_path):
     (tmp_path / "folder.jpg").mkdir()
     os.mkfifo(tmp_path / "pipe.jpg")
     for name in ("folder.jpg", "pipe.jpg"):
-        record = inspect_file(name, folder=tmp_path)
-        assert (record.status, record.reason) == ("missing", f"{tmp_path / name} is not a file")
+        record = inspect_file(name, folder=NamedFiles(tmp_path))
+        assert (record.status, record.reason) == ("missing", "it is not a file")
 
 
 def test_a_file_too_large_for_any_image_is_not_read(tmp_path):
     with (tmp_path / "a.jpg").open("wb") as file:
         file.truncate(2**30 + 1)
-    record = inspect_file("a.jpg", folder=tmp_path)
+    record = inspect_file("a.jpg", folder=NamedFiles(tmp_path))
     assert (record.status, record.reason) == ("unreadable", "1073741825 bytes are more than 1073741824")
 
 

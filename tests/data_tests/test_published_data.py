@@ -11,6 +11,7 @@ import pytest
 from typer.testing import CliRunner
 
 from flows.cli.main import app
+from pipeline.benchmarks.benchmark import table_rows
 from pipeline.config.experiment import PublishedSource, load_experiment
 from pipeline.config.identity import Identities
 from pipeline.core.errors import ConfigError, DataError, StoreError
@@ -336,3 +337,21 @@ def test_without_a_network_the_command_line_says_so_in_one_line(monkeypatch, tmp
     assert fetched.exit_code == 1
     assert isinstance(fetched.exception, SystemExit)
     assert "2 times in a row; try again later" in fetched.output
+
+
+def test_a_row_of_a_benchmark_with_half_a_character_is_a_finding(hub, store):
+    files = heron(("1", "後。"), ("0", "先。"))
+    files["questions_ja.jsonl"] = files["questions_ja.jsonl"].replace("トトロ。".encode(), b"\\\\ud83d \\ud83d", 1)
+    hub.add("datasets/team/heron", files)
+    manifest, rows = prepared("japanese-heron-bench", store)
+    (finding,) = pq.read_table(manifest.path("findings.parquet")).to_pylist()
+    assert (finding["check"], finding["record_index"]) == ("record_not_json", 0)
+    assert "context: half a surrogate pair" in finding["evidence"]
+    assert [row["sample_id"] for row in rows] == ["1"]
+
+
+def test_a_text_of_a_table_that_is_not_utf8_is_named_with_its_file(tmp_path):
+    texts = pa.array([b"\xff\xfe"], type=pa.binary()).view(pa.string())
+    pq.write_table(pa.table({"question": texts}), tmp_path / "test.parquet")
+    with pytest.raises(DataError, match=r"test.parquet has a text that is not UTF-8 .*; fetch it again"):
+        list(table_rows([tmp_path / "test.parquet"]))

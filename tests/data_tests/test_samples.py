@@ -107,10 +107,9 @@ def test_a_category_is_a_text(category, text):
     [
         ("text", "record_not_an_object", "a str"),
         (None, "record_not_an_object", "a NoneType"),
-        (record(image=["a.jpg", "b.jpg"]), "several_images", "['a.jpg', 'b.jpg']"),
-        (record(image={"path": "a.jpg"}), "image_not_a_path", "{'path': 'a.jpg'}"),
+        (record(image=["a.jpg", "b.jpg"]), "several_images", "2 images, and a sample has one: ['a.jpg', 'b.jpg']"),
+        (record(image={"id": 3}), "image_not_a_path", "{'id': 3}"),
         (record(image=[3]), "image_not_a_path", "3"),
-        (record(conversations=None), "conversation_missing", "None"),
         (record(conversations=[]), "conversation_missing", "[]"),
         (record(conversations="text"), "conversation_missing", "'text'"),
         (record(conversations=["text"]), "turn_not_an_object", "'text'"),
@@ -129,7 +128,7 @@ def test_an_unknown_role_is_named_with_the_known_ones():
     conversation = [{"from": "bot", "value": "何"}]
     assert rejection(record(conversations=conversation)) == (
         "role_unknown",
-        "'bot'; known are human, user, ユーザー, gpt, assistant, システム",
+        "'bot'; known are human, user, ユーザー, gpt, assistant, model, chatgpt, システム",
     )
 
 

@@ -9,7 +9,8 @@ from pipeline.config.evaluation import BenchmarkConfig
 from pipeline.config.experiment import ShapesJaSource
 from pipeline.core.errors import DataError
 from pipeline.core.parquet import write_rows
-from pipeline.data.images import IMAGE_SCHEMA, ImageReader, num_pixels
+from pipeline.data.image_reader import ImageReader
+from pipeline.data.images import IMAGE_SCHEMA, num_pixels
 from pipeline.data.items import ITEM_SCHEMA
 from pipeline.evaluation import answers
 from pipeline.evaluation.answers import Question, Unanswered, answer_items, batches
@@ -17,9 +18,9 @@ from pipeline.evaluation.predict import benchmark_items, select_items, write_pre
 from pipeline.evaluation.rows import Item, read_predictions
 from pipeline.store.artifacts import ArtifactStore
 from pipeline.store.manifest import Request
-from tests.support.small_data import picture
+from tests.support.small_data import picture, sha256_of
 
-IMAGE = "1" * 64
+IMAGE = sha256_of(picture(1))
 GONE = "2" * 64
 
 
@@ -277,3 +278,34 @@ def test_a_batch_of_very_large_images_is_asked_in_parts(images, tmp_path, monkey
     found = answer_items(model, [*asked, item("text")], images=images, batch_size=6, directory=tmp_path)
     assert model.asked == [["0", "1"], ["2", "3"], ["4", "text"]]
     assert [answer.prediction for answer in found] == ["「何ですか。」"] * 6
+
+
+class Says:
+    """A model that always says the same."""
+
+    def __init__(self, answer):
+        self._answer = answer
+
+    def answer(self, questions):
+        return [self._answer for _ in questions]
+
+
+@pytest.mark.parametrize(
+    ("said", "prediction", "error"),
+    [
+        ("丸い\ud83d", "丸い\ufffd", None),
+        ("\udc83\ud83d", "\ufffd\ufffd", None),
+        (Unanswered("it said \ud83d"), None, "it said \ufffd"),
+    ],
+)
+def test_half_a_character_is_marked_said_and_loses_no_answer(tmp_path, images, caplog, said, prediction, error):
+    (answer,) = answer_items(Says(said), [item("q1")], images=images, batch_size=1, directory=tmp_path)
+    assert (answer.prediction, answer.error) == (prediction, error)
+    assert "the answer to q1 has half a surrogate pair, which becomes \ufffd" in caplog.text
+
+
+@pytest.mark.parametrize("said", ["赤\u2028色\x85", "赤\0色", "赤\r\n色", "\ufeff赤", "😀"])
+def test_odd_characters_of_an_answer_come_back_from_the_file_where_answers_are_kept(tmp_path, images, said):
+    ask = lambda model: answer_items(model, [item("q1")], images=images, batch_size=1, directory=tmp_path)  # noqa: E731
+    assert [one.prediction for one in ask(Says(said))] == [said]
+    assert [one.prediction for one in ask(Says("asked again"))] == [said]

@@ -21,7 +21,7 @@ from pipeline.evaluation.scores import score_predictions
 from pipeline.store.artifacts import ArtifactStore
 from pipeline.store.manifest import Request
 from tests.support.shared_data import shared_data
-from tests.support.small_data import picture
+from tests.support.small_data import picture, sha256_of
 
 MODELS = ("laioncc-to-gpt", "llava-calm2-siglip")
 WILD_IMAGES = 42
@@ -36,6 +36,10 @@ def results_of(model: str, benchmark: str) -> dict:
     return json.loads(file_of(model, benchmark).read_text(encoding="utf-8"))["results"]
 
 
+def bytes_of(image: int) -> bytes:
+    return picture(image % 256, side=8) + str(image).encode()
+
+
 def dataset(store: ArtifactStore, benchmark: str):
     results = results_of(MODELS[0], benchmark)
     is_vg = benchmark == "ja-vg-vqa-500"
@@ -44,8 +48,8 @@ def dataset(store: ArtifactStore, benchmark: str):
         dict.fromkeys(IMAGE_SCHEMA.names)
         | {
             "image": f"{image}.jpg",
-            "image_sha256": f"{image:064}",
-            "bytes": picture(image % 256, side=8),
+            "image_sha256": sha256_of(bytes_of(image)),
+            "bytes": bytes_of(image),
             "status": "ok",
         }
         for image in sorted(set(image_of))
@@ -55,7 +59,7 @@ def dataset(store: ArtifactStore, benchmark: str):
             **dict.fromkeys(ITEM_SCHEMA.names),
             "item_id": str(number),
             "image": f"{image_of[number]}.jpg",
-            "image_sha256": f"{image_of[number]:064}",
+            "image_sha256": sha256_of(bytes_of(image_of[number])),
             "question_index": number % 8 if is_vg else number // WILD_IMAGES,
             "question": question,
             "reference": answer,

@@ -144,7 +144,7 @@ def test_nobody_at_the_address_is_said():
             refused(404, "model_not_found", "The model does not exist"),
             "does not judge (status 404): The model does not",
         ),
-        (refused(400, "unsupported_parameter", f"max_tokens {KEY}"), "does not judge (status 400): max_tokens ***"),
+        (refused(400, "unsupported_parameter", f"max_tokens {KEY}"), "does not judge (status 400): max_tokens …"),
     ],
 )
 def test_what_time_does_not_cure_is_said_at_once_and_without_the_key(store, caplog, act, message):
@@ -261,6 +261,37 @@ def test_a_reply_is_stored_with_its_inquiry(store):
     content = json.loads(path.read_text(encoding="utf-8"))
     assert Inquiry.model_validate(content["inquiry"]).key == path.stem
     assert content["reply"]["finish_reason"] == "stop"
+
+
+@pytest.mark.parametrize(
+    ("act", "text"),
+    [
+        (completion("8 6\n丸\ud83d"), "8 6\n丸\\ud83d"),
+        (completion("8 6\n\\ud83d 😀 \u2028\0"), "8 6\n\\ud83d 😀 \u2028\0"),
+        (Act(body=b"\xef\xbb\xbf" + completion("8 6").body), "8 6"),
+    ],
+)
+def test_a_reply_with_odd_characters_is_paid_for_once_and_kept(act, text):
+    with serving(lambda *_: act) as server:
+        assert ask(server).text == text
+        assert len(server.payloads) == 1
+
+
+def test_half_a_character_in_an_error_is_spelled_out():
+    with (
+        serving(lambda *_: refused(400, "content_filter", "bad \ud83d")) as server,
+    ):
+        assert ask(server).refusal == "status 400, content_filter: bad \\ud83d"
+
+
+def test_a_password_of_the_url_is_in_no_message_in_any_form():
+    act = refused(400, "odd", "Authorization: Basic bWU6b3Blbi1zZXNhbWU= of me:open-sesame, open-sesame")
+    with serving(lambda *_: act) as server:
+        url = server.url.replace("://", "://me:open-sesame@")
+        with pytest.raises(JudgeError) as caught:
+            OpenAiJudge(Endpoint(url, KEY, 1, QUICK), Spending()).ask(INQUIRY, stop=threading.Event())
+    assert "does not judge (status 400): Authorization: Basic … of …, …. " in str(caught.value)
+    assert "sesame" not in str(caught.value)
 
 
 def answered(message, *, finish_reason="stop", usage=None, **fields):

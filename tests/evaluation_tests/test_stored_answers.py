@@ -9,6 +9,7 @@ from pipeline.evaluation.answers import Question, Unanswered
 from pipeline.evaluation.models import stored
 from pipeline.evaluation.models.stored import StoredAnswersUnderTest, read_answers
 from pipeline.evaluation.rows import Item
+from tests.support.shared_data import shared_data
 
 
 def item(item_id: str, question: str, reference: str = "犬。") -> Item:
@@ -103,3 +104,37 @@ def test_a_file_that_is_too_large_to_be_answers_is_not_read(tmp_path, monkeypatc
     (tmp_path / "a.jsonl").write_text('"' + "x" * 2000)
     with pytest.raises(DataError, match=r"a\.jsonl has 2\.0 kB; a file of answers has 1\.0 kB at most"):
         stored.read_answers(tmp_path / "a.jsonl", items=[], all_items=[])
+
+
+@pytest.mark.parametrize("separator", ["\u2028", "\u2029", "\u0085", "\x0b", "\x0c", "\x1c", "\0"])
+def test_a_line_ends_at_its_line_feed_whatever_a_text_holds(tmp_path, separator):
+    rows = [{"question_id": name, "text": f"一{separator}二"} for name in ("10", "12")]
+    path = lines(tmp_path / "answers.jsonl", *rows)
+    assert read(path) == {"10": f"一{separator}二", "12": f"一{separator}二"}
+
+
+@pytest.mark.parametrize("line_end", ["\n", "\r\n"])
+def test_byte_order_marks_and_line_ends_of_windows_are_no_part_of_the_answers(tmp_path, line_end):
+    row = '{"question_id": "%s", "text": "犬"}'
+    path = tmp_path / "answers.jsonl"
+    path.write_bytes("".join(f"\ufeff{row % name}{line_end}" for name in ("10", "12")).encode())
+    assert read(path) == {"10": "犬", "12": "犬"}
+
+
+def test_a_byte_order_mark_before_lists_is_no_part_of_them(tmp_path):
+    path = katsube(tmp_path / "all.json", ROWS)
+    path.write_bytes("\ufeff".encode() + path.read_bytes())
+    assert read(path) == {"10": "a", "12": "c"}
+
+
+@pytest.mark.parametrize("name", ["ls.jsonl", "bom.jsonl"])
+def test_files_of_answers_that_failed_once_are_read(name):
+    items = [item(f"q{number}", "何ですか。") for number in range(1, 5)]
+    assert len(read_answers(shared_data() / "faults" / "eval" / name, items=items, all_items=items)) == 4
+
+
+def test_json_too_deep_is_named_with_its_line(tmp_path):
+    path = tmp_path / "answers.jsonl"
+    path.write_text("[" * 200_000)
+    with pytest.raises(DataError, match=r"answers.jsonl, line 1 is not JSON"):
+        read(path)

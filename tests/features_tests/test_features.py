@@ -6,12 +6,13 @@ import pyarrow.parquet as pq
 import pytest
 import torch
 
-from model.config import RandomVisionTower, VisionTowerConfig
+from model.config import VisionTowerConfig
 from model.vision.tower import build_vision_tower, pixels_of
 from pipeline.config.experiment import FeatureConfig
 from pipeline.core.errors import DataError, StoreError, TransientError
 from pipeline.core.settings import Settings
-from pipeline.data.images import ImageReader, decode
+from pipeline.data.image_reader import ImageReader
+from pipeline.data.images import decode
 from pipeline.data.prepare import prepare_dataset
 from pipeline.features.calibration import read_calibration
 from pipeline.features.encoder import Encoder, default_device, feature_shape
@@ -19,22 +20,15 @@ from pipeline.features.reader import FeatureReader, shard_advice
 from pipeline.features.run import do_job
 from pipeline.features.step import cache_features, calibrate_features, encode_share, on_this_machine, require_features
 from pipeline.store.artifacts import ArtifactStore
+from pipeline.store.manifest import library_versions
 from tests.support.small_data import local_source, picture, sha256_of, talk
+from tests.support.small_model import tower_config
 
 CONFIG = FeatureConfig(image_size=32, scales=(1.0, 0.5), images_per_shard=2)
 
 
 def tower(dtype: str = "float32") -> VisionTowerConfig:
-    weights = RandomVisionTower(
-        kind="random",
-        tile_size=16,
-        patch_size=8,
-        hidden_size=16,
-        intermediate_size=32,
-        num_hidden_layers=2,
-        num_attention_heads=2,
-    )
-    return VisionTowerConfig(weights=weights, dtype=dtype)
+    return tower_config(num_hidden_layers=2, intermediate_size=32, dtype=dtype)
 
 
 @pytest.fixture
@@ -137,6 +131,19 @@ def test_an_image_of_two_datasets_is_encoded_once(tmp_path, store):
         assert sha256_of(picture(2)) in reader
         assert sha256_of(picture(3)) in reader
     assert len(second.parts) == 2
+
+
+def test_a_cache_that_other_libraries_made_is_added_to_and_that_is_said(tmp_path, store, monkeypatch, caplog):
+    cached(dataset(tmp_path, store, 10), store)
+    with monkeypatch.context() as patch:
+        versions = library_versions()
+        for place in ("cache", "shard_requests"):
+            patch.setattr(f"pipeline.features.{place}.library_versions", lambda: versions | {"pillow": "99.0"})
+        cached(dataset(tmp_path, store, 10), store)
+        assert not [record for record in caplog.records if record.levelname == "WARNING"]
+        cached(dataset(tmp_path, store, 10, 20), store)
+    (said,) = (record.message for record in caplog.records if record.levelname == "WARNING")
+    assert f"this cache was made with pillow {versions['pillow']}, this is 99.0" in said
 
 
 def test_another_number_of_images_per_shard_encodes_nothing_again(tmp_path, store):

@@ -3,10 +3,11 @@
 import pytest
 import torch
 
-from model.config import RandomVisionTower, VisionTowerConfig
+from model.config import VisionTowerConfig
 from model.vision.tower import build_vision_tower, pixels_of
 from pipeline.config.experiment import FeatureConfig
-from pipeline.data.images import ImageReader, decode
+from pipeline.data.image_reader import ImageReader
+from pipeline.data.images import decode
 from pipeline.data.prepare import prepare_dataset
 from pipeline.features.encoder import Encoder
 from pipeline.features.reader import FeatureReader
@@ -16,6 +17,7 @@ from pipeline.features.storage import pack, unpack
 from pipeline.store.artifacts import ArtifactStore
 from pipeline.training.feature_source import CachedFeatures
 from tests.support.small_data import local_source, picture, talk
+from tests.support.small_model import tower_config
 from tests.support.small_shards import RMS, SHAPE, features
 
 pytestmark = [
@@ -26,16 +28,8 @@ CONFIG = FeatureConfig(image_size=96, scales=(1.0, 0.5), images_per_shard=8)
 
 
 def tower(dtype: str = "float32") -> VisionTowerConfig:
-    weights = RandomVisionTower(
-        kind="random",
-        tile_size=48,
-        patch_size=8,
-        hidden_size=128,
-        intermediate_size=256,
-        num_hidden_layers=4,
-        num_attention_heads=4,
-    )
-    return VisionTowerConfig(weights=weights, dtype=dtype)
+    sizes = {"tile_size": 48, "hidden_size": 128, "intermediate_size": 256}
+    return tower_config(**sizes, num_hidden_layers=4, num_attention_heads=4, dtype=dtype)
 
 
 @pytest.fixture

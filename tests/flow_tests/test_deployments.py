@@ -43,7 +43,7 @@ def server(commands):
 def deployed(commands, server):
     """Names of all deployments, as ``flow/deployment``."""
     for command in (("work-pool", "create", "local", "--type", "process"), ("--no-prompt", "deploy", "--all")):
-        done = commands.finished(*PREFECT, *command)
+        done = commands.prefect(*command)
         assert done.returncode == 0, done.stdout + done.stderr
     flows = {flow["id"]: flow["name"] for flow in server.post("/flows/filter")}
     return {f"{flows[one['flow_id']]}/{one['name']}": one for one in server.post("/deployments/filter")}
@@ -71,7 +71,7 @@ def worker(commands, deployed, store, tmp_path_factory):
 @pytest.fixture(scope="module")
 def completed(commands, worker, server):
     """Id of a finished run of run-experiment/smoke."""
-    done = commands.finished(*PREFECT, "deployment", "run", "run-experiment/smoke", "--watch", "--watch-interval", "1")
+    done = commands.prefect("deployment", "run", "run-experiment/smoke", "--watch", "--watch-interval", "1")
     assert done.returncode == 0, done.stdout + done.stderr
     return re.search(r"UUID: ([0-9a-f-]{36})", done.stdout)[1]
 
@@ -174,7 +174,7 @@ def test_a_wrong_parameter_is_refused_when_the_run_is_created(server, deployed, 
 
 
 def test_the_command_refuses_a_wrong_parameter(commands, deployed):
-    done = commands.finished(*PREFECT, "deployment", "run", "run-experiment/smoke", "--param", 'experiment="nope"')
+    done = commands.prefect("deployment", "run", "run-experiment/smoke", "--param", 'experiment="nope"')
     assert done.returncode != 0
     assert "nope" in done.stdout + done.stderr
 
@@ -186,7 +186,7 @@ def test_cancelling_a_run_ends_its_training(commands, server, worker, deployed, 
     state = {"type": "SCHEDULED", "name": "Scheduled"}
     run = server.post(f"/deployments/{deployment}/create_flow_run", parameters={"experiment": config}, state=state)
     wait_until(lambda: training_processes(store), seconds=60, what="training has started")
-    done = commands.finished(*PREFECT, "flow-run", "cancel", run["id"])
+    done = commands.prefect("flow-run", "cancel", run["id"])
     assert done.returncode == 0, done.stdout + done.stderr
     wait_until(lambda: not training_processes(store), seconds=60, what="training has ended")
 

@@ -10,7 +10,7 @@ from mlflow.tracking import MlflowClient
 
 from pipeline.store.artifacts import ArtifactStore
 from pipeline.tracking.mlflow.database import make_database
-from tests.support.commands import LLAVA_JP, LONGER, copied, training_processes, wait_until
+from tests.support.commands import LLAVA_JP, LONGER, Commands, copied, stop, training_processes, wait_until
 
 NUM_OPTIMIZER_STEPS = 60
 """Of the killed training: five epochs of 96 samples."""
@@ -52,6 +52,28 @@ def test_a_run_killed_in_every_step_ends_with_the_same_artifacts(commands, smoke
 def finetuned(store):
     """The second stages in a store, by fingerprint."""
     return {name: content for name, content in contents(store).items() if name.startswith("finetune/")}
+
+
+@pytest.mark.slow
+@pytest.mark.long
+def test_a_stop_of_every_process_of_a_run_is_a_stop_and_no_crash(commands, smoke, tmp_path):
+    """As ``timeout``, systemd and Slurm do it; the run has Prefect's temporary server."""
+    store = copied(smoke[1], tmp_path)
+    settings = {name: value for name, value in commands.environment.items() if name != "PREFECT_API_URL"}
+    endless = ("run", "smoke", "--set", "finetune.num_epochs=5000")
+    places = {"LLAVA_JP_STORE": str(store), "LLAVA_JP_CHECKPOINT_EVERY": "30", "PREFECT_HOME": str(tmp_path / "home")}
+    run = Commands(settings).started(*LLAVA_JP, *endless, log=tmp_path / "log", **places)
+    try:
+        saved = "partial/finetune/*/work/checkpoints/optimizer_step-*"
+        wait_until(lambda: list(store.glob(saved)), seconds=120, what="the training has saved")
+        os.killpg(run.pid, signal.SIGTERM)
+        assert run.wait(40) == 75, (tmp_path / "log").read_text()
+    finally:
+        stop(run)
+    said = (tmp_path / "log").read_text()
+    assert "finetune was asked to stop: saved at optimizer step" in said
+    assert "Traceback" not in said
+    assert not training_processes(store)
 
 
 @pytest.mark.slow

@@ -10,11 +10,11 @@ from transformers.utils import logging
 from typer.testing import CliRunner
 
 from flows.cli.main import app
-from flows.cli.models import printable
 from model.config import GenerationConfig
 from model.disk.checkpoint import save_model
 from pipeline.config.experiment import load_experiment
 from pipeline.core.settings import load_settings
+from pipeline.core.wording import printable
 from pipeline.evaluation.models.weights import open_model
 from pipeline.evaluation.predict import PredictionsSummary
 from pipeline.evaluation.scores import ScoresSummary

@@ -282,3 +282,13 @@ def test_the_masks_of_llava_jp_are_refused_for_a_chat_template():
         encode_conversation(
             [("何", "猫")], has_image=False, template="chat", tokenizer=tokenizer, supervision="llava-jp"
         )
+
+
+@pytest.mark.parametrize("spelled", ["<|im_end|>", "<|im_start|>", "</s>"])
+def test_a_message_that_spells_a_control_token_writes_none(spelled):
+    tokenizer = bytes_tokenizer(CHATML)
+    token = tokenizer.convert_tokens_to_ids(spelled)
+    dirty = encode([(f"何{spelled}", f"猫{spelled}犬")], tokenizer)
+    clean = encode([("何", "猫犬")], tokenizer)
+    assert dirty.input_ids.count(token) == clean.input_ids.count(token)
+    assert learned(dirty, tokenizer) == [f"猫{spelled}犬<|im_end|>"]

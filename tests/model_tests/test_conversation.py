@@ -2,7 +2,7 @@ import pytest
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers, processors
 from transformers import AutoTokenizer, PreTrainedTokenizerFast
 
-from model.conversation.encode import IGNORED_LABEL, IMAGE_TOKEN_ID, encode_prompt
+from model.conversation.encode import IGNORED_LABEL, IMAGE_TOKEN_ID, ConversationEncoder, encode_prompt
 from model.conversation.templates import SYSTEM_TEXT, without_image_token
 from pipeline.config.experiment import TOKENIZER_FOLDER
 from tests.support.encoded import encode_conversation
@@ -214,3 +214,39 @@ def test_a_tokenizer_that_begins_texts_with_a_bos_begins_the_conversation_alone_
     place = spelled.index("IMG")
     assert spelled[place - 1 : place + 3] == [" ", "IMG", "\n", "何"]
     assert targets(encoded, with_bos) == [" ", "猫", "。", "</s>"]
+
+
+# Control tokens that the data spells
+
+
+def test_an_end_of_text_that_the_data_spells_is_text(llm_jp):
+    encoded = encode([("何ですか。", f"猫です。{EOD}犬です。")], llm_jp)
+    spelled = ["▁", "猫", "です", "。", "<", "▁E", "OD", "|", "LL", "M", "-", "jp", ">", "犬", "です", "。", EOD]
+    assert targets(encoded, llm_jp) == spelled
+    assert encoded.input_ids.count(llm_jp.eos_token_id) == 3  # before the image, of the answer, of the whole text
+
+
+@pytest.mark.parametrize("template", ["v1", "plain"])
+def test_no_message_spells_a_control_token(llm_jp, template):
+    spelled = "".join(llm_jp.all_special_tokens)
+    dirty = encode([(f"何{spelled}", f"猫{spelled}"), (spelled, spelled)], llm_jp, template=template)
+    clean = encode([("何", "猫"), ("色", "白")], llm_jp, template=template)
+    for token in llm_jp.all_special_ids:
+        assert dirty.input_ids.count(token) == clean.input_ids.count(token)
+
+
+def test_a_prompt_spells_no_control_token_either(llm_jp):
+    ids = encode_prompt(f"何{EOD}", has_image=False, template="v1", tokenizer=llm_jp, history=[("色", f"白{EOD}")])
+    assert ids.count(llm_jp.eos_token_id) == 1  # the end of the answer before
+
+
+def test_an_answer_that_spells_a_control_token_is_learned_as_one_answer(llm_jp):
+    encoder = ConversationEncoder("v1", llm_jp)
+    texts = [encoder.write([("何", answer), ("色", "白")], has_image=True) for answer in ("猫", f"猫{EOD}犬")]
+    assert [len(tokens.supervised) for tokens in encoder.tokenise(texts)] == [2, 2]
+
+
+def test_a_bos_that_the_data_spells_is_text(with_bos):
+    encoded = encode([("何ですか。", "猫<s>何</s>")], with_bos)
+    assert encoded.input_ids.count(with_bos.bos_token_id) == 1
+    assert encoded.input_ids.count(with_bos.eos_token_id) == 1

@@ -1,10 +1,17 @@
+import hashlib
+import io
+import json
+from pathlib import Path
+
 import numpy as np
 import pytest
 import torch
-from PIL import Image
+from PIL import ExifTags, Image
 
 from model.config import ImageConfig, LocalFolder, VisionTowerConfig
+from model.release.processing_llava_jp import LlavaJpImageProcessor
 from model.vision.tower import build_vision_tower, pixels_of
+from pipeline.data.images import decode
 from tests.support.small_model import tower_config
 
 ONE_TILE = ImageConfig(image_size=16)
@@ -164,8 +171,36 @@ def test_an_image_becomes_a_square_without_keeping_its_aspect():
     assert (pixels[0, :, 12:] == 255).all()
 
 
-def test_resizing_is_pillows_bicubic_to_the_bit():
-    random = np.random.default_rng(0)
-    image = Image.fromarray(random.integers(0, 256, (37, 53, 3), dtype=np.uint8))
-    resized = np.asarray(image.resize((24, 24), resample=Image.Resampling.BICUBIC))
-    assert torch.equal(pixels_of(image, image_size=24), torch.tensor(resized).permute(2, 0, 1))
+PIXELS = json.loads((Path(__file__).parent / "resized_pixels.json").read_text())
+
+
+@pytest.mark.parametrize(("width", "height", "side"), [tuple(map(int, name.split("-"))) for name in PIXELS])
+def test_the_pixels_are_the_same_whatever_pillow_is_installed(width, height, side):
+    """Those of Pillow 10.2 to 12.1, whose single call did what two calls do; a single one of 13.0 gives others."""
+    ramp = np.arange(width * height * 3, dtype=np.uint32).reshape(height, width, 3)
+    image = Image.fromarray((ramp * 2654435761 >> 13).astype(np.uint8))
+    pixels = pixels_of(image, image_size=side)
+    assert hashlib.sha256(pixels.numpy().tobytes()).hexdigest() == PIXELS[f"{width}-{height}-{side}"]
+    assert torch.equal(tile_of(image, side=side), pixels)
+
+
+def tile_of(image, *, side):
+    """What an exported model sees, as uint8."""
+    ((tile,),) = LlavaJpImageProcessor(image_size=side, tile_size=side)(image)["pixel_values"]
+    return ((tile * 0.5 + 0.5) * 255).round().to(torch.uint8)
+
+
+@pytest.mark.parametrize("name", ["1", "L", "LA", "P", "RGBA", "CMYK", "I", "I;16", "F", "upright"])
+def test_an_exported_model_sees_the_pixels_that_the_trained_one_saw(name):
+    grey = np.arange(40 * 30, dtype=np.uint16).reshape(30, 40)
+    image = Image.fromarray(grey * 50) if name == "I;16" else Image.fromarray((grey % 256).astype(np.uint8))
+    content = io.BytesIO()
+    if name in ("I;16", "upright"):
+        exif = Image.Exif()
+        exif[ExifTags.Base.Orientation] = 6
+        image.save(content, "PNG", exif=exif)
+    else:
+        image.convert(name).save(content, "TIFF")
+    trained = pixels_of(decode(content.getvalue()), image_size=16)
+    assert torch.equal(tile_of(Image.open(content), side=16), trained)
+    assert len(trained.unique()) > 1

@@ -35,10 +35,15 @@ def store(tmp_path_factory):
     return ArtifactStore(root)
 
 
-def test_every_step_is_done(config, store):
+MADE_ANEW = ("features", "pretrain", "finetune", "predictions", "scores")
+"""Since then the pixels of portrait images no longer depend on Pillow's version, and with them what looks at images."""
+
+
+def test_every_step_before_the_features_is_done(config, store):
     plan = plan_experiment(config, load_settings())
-    assert {str(step.role): store.is_whole(step.request) for step in plan} == {str(step.role): True for step in plan}
-    assert len(plan) == 13
+    done = {str(step.role): store.is_whole(step.request) for step in plan}
+    assert done == {role: not role.startswith(MADE_ANEW) for role in done}
+    assert sum(done.values()) == 7
 
 
 def test_every_artifact_is_whole_to_the_byte(store):
@@ -47,23 +52,34 @@ def test_every_artifact_is_whole_to_the_byte(store):
     assert [problem for manifest in manifests for problem in store.verify(manifest)] == []
 
 
-def test_the_steps_are_made_by_nobody_again(config, store):
-    """Step functions make of manifests the requests that the plan makes of sections; reports and gates read them."""
+@pytest.fixture(scope="module")
+def completed(config, store, forked_workers):
+    """The store after a run that made what was left to do, and when each artifact was made."""
+    before = {manifest.address: manifest.created_at for manifest in store.manifests()}
     made, machine = {}, Machine(store, Settings(store=store.root))
     for step in plan_experiment(config, load_settings()):
         made[step.role] = step.make(made, machine)
         assert made[step.role].fingerprint == step.fingerprint
         step.report(made)
         step.gate(made)
+    return store, before, made
 
 
-def test_queries_answer(config, store):
+def test_a_run_goes_on_and_makes_nothing_again(completed):
+    store, before, made = completed
+    assert before.items() <= {manifest.address: manifest.created_at for manifest in store.manifests()}.items()
+    assert {str(role) for role, manifest in made.items() if manifest.address not in before} == {
+        *("features/pretrain", "features/finetune", "pretrain", "finetune", "predictions/shapes-ja", "scores/shapes-ja")
+    }
+
+
+def test_queries_answer(config, completed, store):
     write_index(config.name, plan_experiment(config, load_settings()), store_root=store.root)
     rows = run_query("scores_by_category", store_root=store.root, parameters={}).rows
     assert len(rows) == 10
 
 
-def test_its_evaluation_is_compared(config, store):
+def test_its_evaluation_is_compared(config, completed, store):
     comparison = compare([finished_experiment(config, Settings(store=store.root))], store=store)
     metrics = {(row["metric"], row["group"]) for row in score_table(comparison)}
     assert {("exact_match", "overall"), ("rougeL", "colour")} <= metrics

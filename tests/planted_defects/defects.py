@@ -17,7 +17,7 @@ CHECKS = {
     defects_of_translation: (
         "untranslated", "untranslated_question",
         "image_token_lost_or_moved", "numbers_differ", "polarity_flipped", "choice_letters_changed",
-        "boxes_changed", "quoted_text_lost", "links_code_or_names_damaged", "length_ratio", "truncated",
+        "boxes_changed", "quoted_text_lost", "links_or_code_damaged", "length_ratio", "truncated",
         "answer_format_instruction_untranslated", "answer_format_instruction_inconsistent", "duplicate_conversation",
         "near_duplicate_conversation",
     ),

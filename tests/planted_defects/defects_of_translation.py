@@ -195,7 +195,7 @@ def quoted_text_lost(sample: Sample, rng: Random) -> int:
     return set_text(sample, index, quoted.sub(other, text_of(sample, index), count=1))
 
 
-def links_code_or_names_damaged(sample: Sample, rng: Random) -> int:
+def links_or_code_damaged(sample: Sample, rng: Random) -> int:
     index = pick_turn(sample, rng, _has_something_to_keep, role=None)
     text = text_of(sample, index)
     damages = [damage for pattern, damages in DAMAGES if re.search(pattern, text) for damage in damages]

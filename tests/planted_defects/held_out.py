@@ -287,7 +287,7 @@ def quoted_text_lost(sample: Sample, rng: Random) -> int:
     return set_text(sample, index, text[: found.start()] + other + text[found.end() :])
 
 
-def links_code_or_names_damaged(sample: Sample, rng: Random) -> int:
+def links_or_code_damaged(sample: Sample, rng: Random) -> int:
     index = pick_turn(sample, rng, lambda turn: "https://" in turn["text"] or "```" in turn["text"])
     text = text_of(sample, index)
     changes = (
@@ -349,7 +349,7 @@ HELD_OUT: Mapping[str, Planter] = {
         control_characters_or_mojibake, html_entities, degenerate_repetition, empty_turn, wrong_language, mixed_style,
         translator_chatter_or_refusal, answer_copies_question, untranslated, untranslated_question, numbers_differ,
         image_token_lost_or_moved, polarity_flipped, choice_letters_changed, boxes_changed, quoted_text_lost,
-        links_code_or_names_damaged, length_ratio, truncated, near_duplicate_conversation,
+        links_or_code_damaged, length_ratio, truncated, near_duplicate_conversation,
         answer_format_instruction_inconsistent,
     )
 }  # fmt: skip

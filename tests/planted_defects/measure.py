@@ -15,14 +15,14 @@ from pipeline.core.parquet import write_rows
 from pipeline.data.samples import IMAGE_TOKEN, SAMPLE_SCHEMA
 from pipeline.store.queries import findings_of
 from pipeline.store.sql_files import sql_files
-from tests.planted_defects.defects import Planted, planted_corpus
+from tests.planted_defects.defects import PLANTERS, Planted, planted_corpus
 from tests.planted_defects.held_out import HELD_OUT, clean_samples
 from tests.planted_defects.planting import Sample
 from tests.support.shared_data import REPOSITORY, shared_data
 
 REPORT = REPOSITORY / "docs" / "translation_checks.md"
 
-CONTENT = "numbers_differ quoted_text_lost polarity_flipped links_code_or_names_damaged length_ratio truncated"
+CONTENT = "numbers_differ quoted_text_lost polarity_flipped links_or_code_damaged length_ratio truncated"
 """What a text says of its original when most of the text is gone or another."""
 INSTRUCTION = "answer_format_instruction_untranslated answer_format_instruction_inconsistent"
 SHORT_ANSWER = "choice_letters_changed boxes_changed"
@@ -31,7 +31,7 @@ IMPLIED = {
     "untranslated": CONTENT,
     "untranslated_question": f"{CONTENT} {INSTRUCTION} {SHORT_ANSWER}",
     "answer_format_instruction_untranslated": "answer_format_instruction_inconsistent untranslated_question "
-    "links_code_or_names_damaged",
+    "links_or_code_damaged",
     # The content of the answer or of a part of it is lost.
     "truncated": CONTENT,
     "length_ratio": f"{CONTENT} mixed_style",
@@ -45,10 +45,10 @@ IMPLIED = {
     "broken_alternation": "image_token_lost_or_moved repeated_turn quoted_text_lost",
     # One place of the text, seen by the check of its neighbour: a number in a quotation, an entity in a name or
     # in the ending of a sentence, a bracket of code, a longer yes or no.
-    "quoted_text_lost": "links_code_or_names_damaged length_ratio numbers_differ polarity_flipped",
-    "links_code_or_names_damaged": "quoted_text_lost numbers_differ truncated",
+    "quoted_text_lost": "links_or_code_damaged length_ratio numbers_differ polarity_flipped",
+    "links_or_code_damaged": "quoted_text_lost numbers_differ truncated",
     "polarity_flipped": "length_ratio",
-    "html_entities": f"quoted_text_lost links_code_or_names_damaged numbers_differ mixed_style {INSTRUCTION}",
+    "html_entities": f"quoted_text_lost links_or_code_damaged numbers_differ mixed_style {INSTRUCTION}",
     "numbers_differ": "quoted_text_lost",
     "choice_letters_changed": "numbers_differ polarity_flipped",
     "repeated_turn": "image_token_lost_or_moved",
@@ -58,6 +58,15 @@ IMPLIED = {
 }
 ALSO: Mapping[str, frozenset[str]] = {planted: frozenset(checks.split()) for planted, checks in IMPLIED.items()}
 """Checks that rightly speak about a sample with another defect planted."""
+
+
+SOFTER: Mapping[str, tuple[str, ...]] = {
+    "links_or_code_damaged": ("names_differ",),
+    "numbers_differ": ("numbers_lost_or_added",),
+    "polarity_flipped": ("negation_differs", "facts_differ"),
+    "truncated": ("full_stop_lost", "unpaired_marks"),
+}
+"""Checks that warn of the same kind of defect where it is less sure; a planted one may be found by either."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,9 +95,12 @@ def found_in(samples: Iterable[Sample]) -> Found:
     with TemporaryDirectory() as folder:
         path = Path(folder) / "samples.parquet"
         write_rows(path, samples, schema=SAMPLE_SCHEMA)
-        return {
+        found = {
             check.name: set(zip(*(table[name].to_pylist() for name in ("sample_id", "turn_index")), strict=True))
             for check, table in findings_of(sql_files("checks/translation").values(), samples=path)
+        }
+        return {
+            name: places.union(*(found[softer] for softer in SOFTER.get(name, ()))) for name, places in found.items()
         }
 
 
@@ -106,6 +118,7 @@ def scores_of(planted: Iterable[Planted], found: Found) -> dict[str, Score]:
             num_right=sum(_is_right(check, kind_of.get(sample_id), turn) for sample_id, turn in findings),
         )
         for check, findings in found.items()
+        if check in PLANTERS
     }
 
 

@@ -10,24 +10,8 @@ import pytest
 
 from pipeline.core.errors import ConfigError, StoreError, TransientError
 from pipeline.store.remote.storage import explained_error, open_storage, parse_url
-from tests.support.object_server import KEY, SECRET, object_server
+from tests.support.object_server import KEY, SECRET
 from tests.support.shared_data import REPOSITORY
-
-
-@pytest.fixture(scope="module")
-def running():
-    with object_server() as server:
-        yield server
-
-
-@pytest.fixture
-def server(running, monkeypatch):
-    for name in [name for name in os.environ if name.startswith("AWS_")]:
-        monkeypatch.delenv(name)
-    for name, value in running.environment.items():
-        monkeypatch.setenv(name, value)
-    running.forget()
-    return running
 
 
 @pytest.mark.parametrize(

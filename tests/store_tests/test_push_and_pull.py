@@ -1,6 +1,5 @@
 import hashlib
 import json
-import os
 import re
 import shutil
 import subprocess
@@ -20,24 +19,7 @@ from pipeline.store.remote.pull import pull
 from pipeline.store.remote.push import push
 from pipeline.store.remote.shipments import Moved
 from pipeline.store.remote.storage import ObjectStorage, StorageUrl, open_storage
-from tests.support.object_server import object_server
 from tests.support.shared_data import REPOSITORY
-
-
-@pytest.fixture(scope="module")
-def running():
-    with object_server() as server:
-        yield server
-
-
-@pytest.fixture
-def server(running, monkeypatch):
-    for name in [name for name in os.environ if name.startswith("AWS_")]:
-        monkeypatch.delenv(name)
-    for name, value in running.environment.items():
-        monkeypatch.setenv(name, value)
-    running.forget()
-    return running
 
 
 @pytest.fixture(scope="module")

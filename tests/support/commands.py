@@ -27,17 +27,23 @@ class Commands:
     environment: Mapping[str, str]
     forks: Path | None = None
     """Where a ``fork_server`` listens; None: every command is a process of its own."""
+    folder: Path = REPOSITORY
+    """The working directory of the commands."""
 
     def llava_jp(self, store: Path, *arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
         """``llava-jp ARGUMENTS`` on a store."""
         command = (*client(self.forks), "flows.cli.main") if self.forks else LLAVA_JP
         return self.finished(*command, *arguments, LLAVA_JP_STORE=str(store), **environment)
 
+    def prefect(self, *arguments: str) -> subprocess.CompletedProcess[str]:
+        """``prefect ARGUMENTS``."""
+        return self.finished(*(*client(self.forks), "prefect") if self.forks else PREFECT, *arguments)
+
     def finished(self, *command: str, **environment: str) -> subprocess.CompletedProcess[str]:
         """Any command, run to its end."""
         return subprocess.run(
             command,
-            cwd=REPOSITORY,
+            cwd=self.folder,
             env={**self.environment, **environment},
             capture_output=True,
             text=True,
@@ -50,7 +56,7 @@ class Commands:
         with log.open("wb") as file:
             return subprocess.Popen(
                 command,
-                cwd=REPOSITORY,
+                cwd=self.folder,
                 env={**self.environment, **environment},
                 stdout=file,
                 stderr=subprocess.STDOUT,

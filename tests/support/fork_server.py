@@ -26,6 +26,10 @@ from flows.cli.main import QUIET_ENVIRONMENT
 from tests.support.shared_data import REPOSITORY
 
 USED_BY_COMMANDS = (
+    "prefect.cli.deploy",
+    "prefect.cli.deployment",
+    "prefect.cli.flow_run",
+    "prefect.cli.work_pool",
     "flows.evaluate_model",
     "flows.run_experiment",
     "pipeline.comparison.step",
@@ -36,6 +40,8 @@ USED_BY_COMMANDS = (
     "pipeline.release.chat",
     "pipeline.release.export",
 )
+USED_BY_WORKERS = ("pipeline.training.loop", "deepspeed.runtime.zero.muon.muon_optimizer", "peft", "bitsandbytes")
+"""DeepSpeed imports the second, and with it PyTorch's compiler, whenever something is partitioned."""
 CLIENT = Path(__file__).with_name("fork_client.py")
 
 
@@ -152,6 +158,10 @@ def run(module: str, arguments: list[str], address: str) -> int | None:
         from flows.cli.main import main
 
         return main()
+    if module == "prefect":
+        from prefect.cli import app
+
+        return app()
     raise ValueError(f"no fork runs {module}")
 
 
@@ -161,7 +171,7 @@ def import_everything() -> None:
         os.environ.setdefault(name, value)
     disable_progress_bars()
     import_module("pipeline.training.work").choose_accelerator()
-    for name in (*USED_BY_COMMANDS, "pipeline.training.loop"):
+    for name in (*USED_BY_COMMANDS, *USED_BY_WORKERS):
         import_module(name)
 
 

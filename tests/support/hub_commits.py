@@ -16,7 +16,7 @@ def write(hub: Any, method: str, path: str, body: bytes, headers: dict[str, str]
     if hub.write_token is not None and headers.get("authorization") != f"Bearer {hub.write_token}":
         return 401, {"error": "Invalid username or password."}
     if hub.write_status is not None:
-        return hub.write_status, {"error": "no"}
+        return hub.write_status, {"error": hub.write_error}
     route = urlsplit(path).path
     if route == "/api/repos/create":
         return _created(hub, json.loads(body))

@@ -86,6 +86,8 @@ class HubServer:
         self.write_status: int | None = None
         self.upload_status: int | None = None
         """How every attempt to write is answered."""
+        self.write_error = "no"
+        """What such an answer says."""
         self.before_answer: Callable[[], object] = lambda: None
         self._tricks: dict[str, deque[Trick]] = defaultdict(deque)
         self._guard = threading.Lock()

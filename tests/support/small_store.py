@@ -108,7 +108,7 @@ def _finding(
 def image_row(image: str, sha256: str | None, status: str = "ok") -> dict[str, Any]:
     """A row of ``images.parquet``."""
     row = {"image": image, "image_sha256": sha256, "file": f"/{image}", "bytes": None, "format": "JPEG"}
-    row |= {"perceptual_hash": 1 if sha256 else None, "thumbnail": [255] * 48 if sha256 else None}
+    row |= {"perceptual_hash": 1 if sha256 else None}
     return {**row, "width": 4, "height": 3, "status": status, "reason": None}
 
 

@@ -1,6 +1,7 @@
 """What MLflow shows of a run: parameters, metrics over steps, data with digests, and who made what."""
 
 import json
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -177,3 +178,44 @@ def test_a_published_dataset_is_shown_under_its_name(settings):
 
 def test_sections_and_lists_of_sections_become_dotted_keys():
     assert flatten({"a": {"b": 1}, "c": [{"d": 2}], "e": [1, 2]}) == {"a.b": 1, "c.0.d": 2, "e": [1, 2]}
+
+
+def log_a_file(store_root: Path, name: str) -> str:
+    """A run in a store with one file; its id."""
+    with Tracker(Settings(store=store_root)).experiment_run(load_experiment("smoke"), tags={}) as run:
+        run.log_json(name, {"a": 1})
+    return run.run_id
+
+
+def test_the_files_of_a_copied_store_land_in_the_copy(tmp_path):
+    original, copy = tmp_path / "a store", tmp_path / "copy"
+    first = log_a_file(original, "first.json")
+    shutil.copytree(original, copy)
+    second, third = log_a_file(copy, "second.json"), log_a_file(original, "third.json")
+    files = {
+        path.relative_to(tmp_path).as_posix() for path in tmp_path.rglob("*.json") if "experiment" not in path.name
+    }
+    assert files == {
+        f"a store/mlflow-artifacts/{first}/artifacts/first.json",
+        f"copy/mlflow-artifacts/{first}/artifacts/first.json",
+        f"copy/mlflow-artifacts/{second}/artifacts/second.json",
+        f"a store/mlflow-artifacts/{third}/artifacts/third.json",
+    }
+    run = MlflowClient(Settings(store=copy).mlflow_uri).get_run(first)
+    assert run.info.artifact_uri == f"{copy.as_uri()}/mlflow-artifacts/{first}/artifacts"
+
+
+def test_a_moved_store_keeps_its_runs_and_their_models(tmp_path):
+    settings, moved = Settings(store=tmp_path / "store"), tmp_path / "moved"
+    first = log_a_file(settings.store_root, "first.json")
+    model = make(settings, step="finetune")
+    with Tracker(settings).experiment_run(load_experiment("smoke"), tags={}) as run:
+        run.register(model, description="", store=ArtifactStore(settings.store_root))
+    settings.store_root.rename(moved)
+    log_a_file(moved, "second.json")
+    assert not settings.store_root.exists()
+    client = MlflowClient(Settings(store=moved).mlflow_uri)
+    assert "first.json" in [file.path for file in client.list_artifacts(first)]
+    (version,) = client.search_model_versions("name = 'smoke'")
+    folder = moved / "artifacts" / "finetune" / model.fingerprint
+    assert (version.source, version.tags["folder"]) == (folder.as_uri(), str(folder))

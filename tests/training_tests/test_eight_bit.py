@@ -37,7 +37,10 @@ for stage in (1, 2, 3):
     ids, labels, features = training_batch()
     engine.backward(engine(ids, *places_of(ids, labels), features))
     engine.step()
-    moments = {str(dtype): count for dtype, count in optimizer.state_bytes().items()}
+    moments = {}
+    for state in optimizer.state.values():
+        for moment in (state["state1"], state["state2"]):
+            moments[str(moment.dtype)] = moments.get(str(moment.dtype), 0) + moment.numel() * moment.element_size()
     found[stage] = {"moments": moments, "rates": rates, "sizes": sizes}
 print("@found", json.dumps(found))
 """

@@ -16,12 +16,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from pipeline.core.disk import explaining_full_disk
-from pipeline.core.errors import DataError
+from pipeline.core.errors import DataError, StoreError
 from pipeline.core.hashing import sha256_of_file
 from pipeline.core.locks import locked
 from pipeline.core.progress import BYTES, Progress
 from pipeline.core.retries import Patience
-from pipeline.core.safe_paths import safe_parts
+from pipeline.core.safe_paths import place_of, safe_parts
 from pipeline.core.transfers import ByteCounter, as_they_come
 from pipeline.core.wording import size_text
 from pipeline.data.download.archive_members import Limits
@@ -104,11 +104,26 @@ def part_bytes(file: LockedFile, folder: Path) -> int:
 
 
 def current_pin(source: Source, lock: SourceLock) -> LockedSource | None:
-    """What a source is pinned to, if that is still what the registry asks for."""
+    """What a source is pinned to, if that is still what the registry asks for.
+
+    Raises:
+        StoreError: the lock file, which may come from elsewhere, names other files or addresses.
+    """
     locked = lock.find(source.name)
     if locked is None or locked.where != where(source) or source.revision not in (None, locked.revision):
         return None
-    return locked if locked.patterns == tuple(file.name for file in source.files) else None
+    if locked.patterns != tuple(file.name for file in source.files):
+        return None
+    asked = {file.name: file.url for file in source.files}
+    for file in locked.files:
+        if not any(matches(file.path, pattern) for pattern in asked):
+            raise StoreError(f"{lock.path}: {source.name} has no file {file.path!r}; {_REPIN}")
+        if file.url not in (None, asked.get(file.path)):
+            raise StoreError(f"{lock.path}: {file.path} of {source.name} is not at {file.url}; {_REPIN}")
+    return locked
+
+
+_REPIN = "remove the source from the lock file to pin it anew"
 
 
 def look_up(source: Source, lock: SourceLock, connection: Connection) -> LockedSource:
@@ -192,9 +207,11 @@ def _fetch_missing(
 
 
 def _fetch_one(source: Source, file: LockedFile, folder: Path, revision: str, connection: Connection) -> LockedFile:
-    url = file.url or file_url(source, file.path, revision=revision)
+    urls = {asked.name: asked.url for asked in source.files}
+    url = urls.get(file.path) or file_url(source, file.path, revision=revision)
+    path = place_of(file.path, folder, where=source.name)
     try:
-        return fetch_file(file, folder / file.path, url=url, headers=auth_headers(source), to=connection)
+        return fetch_file(file, path, url=url, headers=auth_headers(url), to=connection)
     except RefusedError as error:
         raise explain_refusal(source, error, revision=revision) from error
 

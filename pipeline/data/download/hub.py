@@ -9,11 +9,10 @@ import os
 import re
 import threading
 from fnmatch import fnmatchcase
-from functools import cache
 from typing import Any
+from urllib.parse import urlsplit
 
-import httpx2
-from huggingface_hub import HfApi, get_session, hf_hub_url, set_client_factory
+from huggingface_hub import HfApi, hf_hub_url
 from huggingface_hub.errors import (  # type: ignore[attr-defined]  # HTTPError is that of the client it uses
     GatedRepoError,
     HfHubHTTPError,
@@ -21,7 +20,9 @@ from huggingface_hub.errors import (  # type: ignore[attr-defined]  # HTTPError 
     RepositoryNotFoundError,
     RevisionNotFoundError,
 )
+from pydantic import ValidationError
 
+from model.hub import guard_hub_answers
 from pipeline.core.bounded_http import AnswerTooLargeError, bounding
 from pipeline.core.deadlines import TooSlowError, within
 from pipeline.core.errors import ConfigError, DataError, PipelineError, TransientError
@@ -29,7 +30,7 @@ from pipeline.core.retries import Patience, TryAgainError, retry_after
 from pipeline.core.safe_paths import safe_parts
 from pipeline.data.download.http import BUSY_STATUSES, RefusedError
 from pipeline.data.download.registry import SOURCES_FILE
-from pipeline.store.lockfile import LOCK_NAME, LockedFile, LockedSource
+from pipeline.store.lockfile import LOCK_NAME, LockedFile, LockedSource, problem_of
 from pipeline.store.sources import Source
 
 log = logging.getLogger(__name__)
@@ -57,17 +58,15 @@ def token() -> str | None:
     return secret or None
 
 
-@cache
 def bound_answers() -> None:
     """Bound what the Hub's API may answer in this process, to us and to the libraries that ask it; not its files."""
-    hooks = get_session().event_hooks
-    bounds = bounding(max_bytes=MAX_ANSWER_BYTES, seconds=MAX_ANSWER_SECONDS, only=_is_api)
-    hooks = {**hooks, "response": [*bounds["response"], *hooks["response"]]}
+    guard_hub_answers(_bounded)
 
-    def client() -> httpx2.Client:
-        return httpx2.Client(event_hooks=hooks, follow_redirects=True, timeout=None)
 
-    set_client_factory(client)
+def _bounded(response: Any) -> None:
+    hooks = bounding(max_bytes=MAX_ANSWER_BYTES, seconds=MAX_ANSWER_SECONDS, only=_is_api)
+    for hook in hooks["response"]:
+        hook(response)
 
 
 def _is_api(url: str) -> bool:
@@ -84,10 +83,16 @@ def file_url(source: Source, path: str, *, revision: str) -> str:
     return hf_hub_url(str(source.repo), path, repo_type=source.repo_type, revision=revision, endpoint=endpoint())
 
 
-def auth_headers(source: Source) -> dict[str, str]:
-    """The token, for a source of the Hub only."""
-    secret = token() if source.is_on_hub else None
+def auth_headers(url: str) -> dict[str, str]:
+    """The token, for an address on the Hub only: it belongs to that server, whatever is asked for."""
+    secret = token() if _server(url) == _server(endpoint()) else None
     return {"Authorization": f"Bearer {secret}"} if secret else {}
+
+
+def _server(url: str) -> tuple[str, str]:
+    """Protocol, and host with port; ``HF_ENDPOINT`` may be another's server, but the whole of it."""
+    parts = urlsplit(url)
+    return parts.scheme, parts.netloc.lower()
 
 
 def list_hub(source: Source, *, revision: str | None, patience: Patience, stop: threading.Event) -> LockedSource:
@@ -101,7 +106,7 @@ def list_hub(source: Source, *, revision: str | None, patience: Patience, stop: 
     info = _ask(source, revision=revision, patience=patience, stop=stop)
     siblings = {sibling.rfilename: sibling for sibling in info.siblings or ()}
     patterns = tuple(file.name for file in source.files)
-    chosen: dict[str, LockedFile] = {}
+    chosen: dict[str, tuple[Any, str | None]] = {}
     for wanted in source.files:
         names = [name for name in sorted(siblings) if matches(name, wanted.name)]
         if not names:
@@ -112,8 +117,12 @@ def list_hub(source: Source, *, revision: str | None, patience: Patience, stop: 
             )
         for name in names:
             safe_parts(name, where=page_of(source))
-            chosen[name] = _locked(siblings[name], sha256=wanted.sha256)
-    return LockedSource(where=where(source), revision=str(info.sha), patterns=patterns, files=tuple(chosen.values()))
+            chosen[name] = (siblings[name], wanted.sha256)
+    try:
+        files = tuple(_locked(sibling, sha256=sha256) for sibling, sha256 in chosen.values())
+        return LockedSource(where=where(source), revision=str(info.sha), patterns=patterns, files=files)
+    except ValidationError as error:
+        raise DataError(f"{_no_answer_of_a_hub(source)}: {problem_of(error)}; nothing is taken from it") from error
 
 
 def where(source: Source) -> str:
@@ -182,6 +191,12 @@ def _ask_once(source: Source, *, revision: str | None, timeout: float) -> Any:
         raise DataError(f"{page_of(source)}: {error}; is HF_ENDPOINT a Hub?") from error
     except (HTTPError, ConnectionError, TooSlowError) as error:
         raise TryAgainError(str(error).splitlines()[0] if str(error) else type(error).__name__) from error
+    except (LookupError, TypeError, AttributeError, ValueError) as error:  # what the library says of another JSON
+        raise DataError(f"{_no_answer_of_a_hub(source)}; is HF_ENDPOINT a Hub?") from error
+
+
+def _no_answer_of_a_hub(source: Source) -> str:
+    return f"what {endpoint()} says of {source.repo} is not the answer of a Hub"
 
 
 def _locked(sibling: Any, *, sha256: str | None) -> LockedFile:

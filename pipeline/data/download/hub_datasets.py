@@ -38,7 +38,7 @@ def pin_hub_datasets(datasets: Iterable[HfDatasetSource], *, root: Path) -> None
 
 def unpinned_datasets(datasets: Iterable[HfDatasetSource], *, root: Path) -> Sequence[str]:
     """Ids of those that the next run will look up; fingerprints of what is made of them are not final."""
-    ids = sorted({source.path for source in datasets})
+    ids = sorted({source.where for source in datasets})
     return [id for id in ids if pinned_revision(dataset_pin(id), root=root) is None]
 
 
@@ -48,9 +48,9 @@ def hub_revision(source: HfDatasetSource, *, root: Path) -> str | None:
     Raises:
         DataError: no run has pinned it.
     """
-    revision = source.revision or pinned_revision(dataset_pin(source.path), root=root)
+    revision = source.revision or pinned_revision(dataset_pin(source.where), root=root)
     if revision is None and source.is_on_hub:
-        raise DataError(f"{source.path} is not pinned to a commit yet; a run of the experiment does it")
+        raise DataError(f"{source.where} is not pinned to a commit yet; a run of the experiment does it")
     return revision if source.is_on_hub else None
 
 

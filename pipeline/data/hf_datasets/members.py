@@ -4,7 +4,8 @@ Datasets' own reader decodes members by their ending, ``.pth`` and ``.npy`` amon
 are asked for as they are, up to a size, and reads no other: nothing is unpickled and nothing is written to the disk.
 """
 
-from collections.abc import Iterable, Iterator
+import json
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,10 +15,17 @@ from datasets.builder import Key
 from datasets.packaged_modules.webdataset.webdataset import base_plus_ext
 
 from pipeline.data.images import MAX_FILE_BYTES
+from pipeline.data.record_forms import TEXT_KEYS
+from pipeline.data.record_images import IMAGE_KEYS
 
 KEY = "__key__"
 """What the members of one row have in common: path and name up to the first dot."""
 MAX_MEMBERS_LOOKED_AT = 200
+JSON_MEMBERS = ("json", "jsn")
+TEXT_MEMBERS = ("txt", "text", "caption")
+IMAGE_MEMBERS = ("jpg", "jpeg", "png", "webp", "gif", "bmp", "tif", "tiff", "avif")
+KNOWN_MEMBERS = (*JSON_MEMBERS, *TEXT_MEMBERS, *IMAGE_MEMBERS)
+"""Endings of what is read where no columns are named."""
 
 
 @dataclass
@@ -79,3 +87,31 @@ def _rows(archive: Iterable[tuple[str, Any]], fields: tuple[str, ...]) -> Iterat
             row[field.lower()] = file.read(MAX_FILE_BYTES + 1)  # one more than is taken for an image
     if row:
         yield row
+
+
+def row_of_members(row: Mapping[str, Any]) -> dict[str, Any]:
+    """The members of one name as one record: fields of JSON, a caption as text, the images.
+
+    Raises:
+        ValueError: a member is not JSON, or not UTF-8.
+    """
+    present = {field: content for field, content in row.items() if content is not None and field != KEY}
+    record: dict[str, Any] = {"id": row[KEY]}
+    for field, content in present.items():
+        ending = field.rpartition(".")[2]
+        if ending in JSON_MEMBERS:
+            value = json.loads(content.decode("utf-8-sig"))
+            record |= value if isinstance(value, dict) else {"messages": value}
+    texts = [
+        content.decode("utf-8-sig") for field, content in present.items() if field.rpartition(".")[2] in TEXT_MEMBERS
+    ]
+    images = [
+        {"path": f"{row[KEY]}.{field}", "bytes": content}
+        for field, content in present.items()
+        if field.rpartition(".")[2] in IMAGE_MEMBERS
+    ]
+    if texts and record.keys().isdisjoint(TEXT_KEYS):
+        record["caption"] = texts[0]
+    if images:  # the JSON of img2dataset and others names the file that it was
+        record = {name: value for name, value in record.items() if name not in IMAGE_KEYS} | {"image": images}
+    return record

@@ -13,13 +13,14 @@ from typing import Any
 
 import pyarrow.parquet as pq
 
+from pipeline.benchmarks.benchmark import Pair
 from pipeline.config.datasets import HfDatasetSource
 from pipeline.core.files import write_text
 from pipeline.core.parquet import write_rows
 from pipeline.core.progress import Progress
 from pipeline.data.hf_datasets.sizes import expected_size
 from pipeline.data.image_table import embedded_part, embedded_parts
-from pipeline.data.images import IMAGE_SCHEMA, MAX_FILE_BYTES, ImageRecord, inspect_bytes
+from pipeline.data.images import MAX_FILE_BYTES, PART_SCHEMA, ImageRecord, inspect_bytes
 from pipeline.data.samples import Sample, normalise
 
 ROWS_VERSION = 1  # raise when the same rows should give other records
@@ -41,6 +42,15 @@ def records_of(source: HfDatasetSource, *, revision: str | None, work: Path, roo
             yield entry["record"] if "record" in entry else json.JSONDecodeError(entry["problem"], "", 0)
 
 
+def rows_of(source: HfDatasetSource, *, cache: Path) -> Iterator[Pair]:
+    """All records of files on this machine and their images, without keeping any."""
+    from pipeline.data.hf_datasets.columns import record_of
+    from pipeline.data.hf_datasets.stream import batches, open_rows  # Datasets takes a second to import
+
+    for batch, _ in batches(open_rows(source, revision=None, cache=cache), source, size=ROWS_PER_PART, state=None):
+        yield from (record_of(row, source.columns) for row in batch)
+
+
 def _read_missing(source: HfDatasetSource, revision: str | None, work: Path, *, expected: int) -> None:
     from pipeline.data.hf_datasets.columns import record_of
     from pipeline.data.hf_datasets.stream import batches, open_rows  # Datasets takes a second to import
@@ -58,7 +68,7 @@ def _read_missing(source: HfDatasetSource, revision: str | None, work: Path, *, 
             records = [images.keep(*pair, record_index=index) for index, pair in enumerate(pairs, start=num_rows)]
             if new := images.taken():
                 inspected = pool.map(lambda item: _inspected(*item), new.items())
-                write_rows(embedded_part(work, number), (image.row() for image in inspected), schema=IMAGE_SCHEMA)
+                write_rows(embedded_part(work, number), (image.row() for image in inspected), schema=PART_SCHEMA)
             num_rows += len(batch)
             part = {"next": state, "num_rows": num_rows, "records": [_entry(record) for record in records]}
             write_text(work / f"records-{number:06d}.json", json.dumps(part, default=str))
@@ -95,7 +105,7 @@ class _Images:
         if content is None:
             return record
         sha256 = hashlib.sha256(content).hexdigest()
-        name = record["image"] or sha256
+        name = record.get("image") or sha256
         if self._sha256.get(name, sha256) != sha256:
             name = f"{name}#{sha256[:16]}"  # two images of one name
         record = {**record, "image": name}

@@ -8,7 +8,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from pipeline.config.datasets import HfDatasetSource
-from pipeline.core.files import files_below, files_of_pattern
+from pipeline.core.files import files_below, files_meant
 from pipeline.store.lockfile import SourceLock, dataset_pin
 
 BYTES_PER_ROW = 100_000
@@ -30,7 +30,7 @@ def expected_size(source: HfDatasetSource, *, root: Path) -> ExpectedSize:
     All splits count: which files belong to one is known when they are read.
     """
     if source.is_on_hub:
-        locked = SourceLock(root).find(dataset_pin(source.path))
+        locked = SourceLock(root).find(dataset_pin(source.where))
         num_bytes = sum(file.num_bytes or 0 for file in locked.files) if locked else 0
         return _size(num_bytes // BYTES_PER_ROW, num_bytes)
     files = _files(source)
@@ -43,10 +43,11 @@ def _size(num_rows: int, num_bytes: int) -> ExpectedSize:
 
 
 def _files(source: HfDatasetSource) -> Sequence[Path]:
-    path = Path(source.path)
-    if path.is_dir():
-        return list(files_below(path).values())
-    return [path] if path.exists() else files_of_pattern(source.path)
+    found: list[Path] = []
+    for pattern in source.patterns:
+        path = Path(pattern)
+        found += files_below(path).values() if path.is_dir() else files_meant(pattern)
+    return found
 
 
 def _parquet_rows(files: Sequence[Path]) -> int:

@@ -4,9 +4,11 @@ Datasets finds the files of a configuration and a split (names, ``configs`` in t
 refused by it. A card is data of a stranger: files outside its own repository are refused here.
 """
 
+import json
 import logging
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from itertools import chain, islice
 from pathlib import Path
 from tarfile import TarError
 from typing import Any
@@ -24,18 +26,19 @@ from huggingface_hub.errors import (  # type: ignore[attr-defined]
 
 from pipeline.config.datasets import HfDatasetSource
 from pipeline.core.errors import ConfigError, DataError, TransientError
-from pipeline.core.files import files_of_pattern
+from pipeline.core.files import ending_of, files_meant
 from pipeline.data.download.http import BUSY_STATUSES
 from pipeline.data.download.hub import bound_answers, token
-from pipeline.data.hf_datasets.columns import require_columns
-from pipeline.data.hf_datasets.members import Members, fields_of
+from pipeline.data.hf_datasets.columns import require_columns, require_known
+from pipeline.data.hf_datasets.lines import MAX_LINES_LOOKED_AT, Lines, lines_of
+from pipeline.data.hf_datasets.members import KNOWN_MEMBERS, Members, fields_of
 
+LINES = ("jsonl", "ndjson", "jsonl.gz", "ndjson.gz")
 FORMATS: Mapping[str, str] = {
-    ".parquet": "parquet",
-    ".arrow": "arrow",
-    ".tar": "webdataset",
-    ".jsonl": "json",
-    ".ndjson": "json",
+    "parquet": "parquet",
+    "arrow": "arrow",
+    "tar": "webdataset",
+    **dict.fromkeys(LINES, "json"),
 }
 """What Datasets calls the format of a file with this ending."""
 ROWS_PER_READ = 64
@@ -85,34 +88,60 @@ def batches(
     while True:
         with explained(source):
             table = next(iterator, None)
-        if table is None:
+            found = None if table is None else table.to_pylist()  # texts that are not UTF-8 show here
+        if found is None:
             return
-        yield table.to_pylist(), rows.state_dict()
+        yield found, rows.state_dict()
 
 
 def _opened(kind: str, files: list[str], source: HfDatasetSource, cache: Path) -> datasets.IterableDataset:
     options: dict[str, Any] = {"data_files": {source.split: files}, "cache_dir": str(cache), "token": token() or False}
-    where = f"{source.path} ({source.split})"
+    where = f"{source.where} ({source.split})"
     if kind == "webdataset":
         archive = StreamingDownloadManager(download_config=_download()).iter_archive(files[0])
-        fields = require_columns(source.columns, fields_of(archive), where=where)
+        fields = _wanted(source, fields_of(archive), where=where)
+        if source.columns is None:
+            fields = tuple(field for field in fields if field.rpartition(".")[2] in KNOWN_MEMBERS)
         return Members(**options, fields=fields).as_streaming_dataset(split=source.split)
+    if kind == "json" and all(file.endswith(LINES) for file in files):
+        if keys := _keys_of_lines(files):  # else each line will be a finding
+            _wanted(source, keys, where=where)
+        return Lines(**options).as_streaming_dataset(split=source.split)
     if kind == "parquet":
         options["batch_size"] = ROWS_PER_READ
     rows = datasets.load_dataset(kind, **options, split=source.split, streaming=True)
-    wanted = list(require_columns(source.columns, rows.column_names or next(iter(rows), {}), where=where))
+    wanted = list(_wanted(source, rows.column_names or next(iter(rows), {}), where=where))
     if kind == "parquet":
         return datasets.load_dataset(kind, **options, split=source.split, streaming=True, columns=wanted)
     return rows.select_columns(wanted)
 
 
+def _wanted(source: HfDatasetSource, existing: Iterable[str], *, where: str) -> tuple[str, ...]:
+    """The columns to read: those that are named, or all where their names say what they are."""
+    if source.columns is None:
+        return require_known(existing, where=where)
+    return require_columns(source.columns, existing, where=where)
+
+
+def _keys_of_lines(files: Sequence[str]) -> list[str]:
+    """The keys of the first lines that are JSON objects."""
+    keys: dict[str, None] = {}
+    for line in islice(chain.from_iterable(map(lines_of, files)), MAX_LINES_LOOKED_AT):
+        try:
+            value = json.loads(line.decode("utf-8-sig"))
+        except (ValueError, RecursionError):
+            continue
+        keys |= dict.fromkeys(value) if isinstance(value, dict) else {}
+    return list(keys)
+
+
 def _files(source: HfDatasetSource, revision: str | None, cache: Path) -> tuple[str, list[str]]:
     """The format and the files of a split."""
-    path = Path(source.path)
     if source.is_on_hub:
-        return _resolved(source, cache, revision=revision, inside=f"hf://datasets/{source.path}@{revision}/")
-    if not path.is_dir():
-        return _of_one_kind([path] if path.exists() else files_of_pattern(source.path), source)
+        return _resolved(source, cache, revision=revision, inside=f"hf://datasets/{source.where}@{revision}/")
+    path = Path(source.patterns[0])
+    if len(source.patterns) > 1 or not path.is_dir():
+        return _of_one_kind([file for pattern in source.patterns for file in files_meant(pattern)], source)
     if (path / "dataset_dict.json").exists():  # as Datasets' save_to_disk writes several splits
         splits = sorted(folder.parent.name for folder in path.glob("*/state.json"))
         _require(source.split, splits, what="split", source=source)
@@ -123,17 +152,18 @@ def _files(source: HfDatasetSource, revision: str | None, cache: Path) -> tuple[
 
 
 def _of_one_kind(files: Sequence[Path], source: HfDatasetSource) -> tuple[str, list[str]]:
-    kinds = {FORMATS.get(file.suffix) for file in files}
+    kinds = {FORMATS.get(ending_of(file)) for file in files}
     if len(kinds) != 1 or None in kinds:
-        endings = sorted({file.suffix for file in files})
-        raise DataError(f"{source.path} has files with the endings {endings}; give one kind of {', '.join(FORMATS)}")
+        endings = sorted({f".{ending_of(file)}" for file in files})
+        known = ", ".join(f".{ending}" for ending in FORMATS)
+        raise DataError(f"{source.where} has files with the endings {endings}; give one kind of {known}")
     return str(kinds.pop()), [str(file) for file in files]
 
 
 def _resolved(source: HfDatasetSource, cache: Path, *, revision: str | None, inside: str) -> tuple[str, list[str]]:
     """What the names of the files, or the card beside them, say that a split consists of."""
     place = (
-        f"hf://datasets/{source.path}" if source.is_on_hub else source.path
+        f"hf://datasets/{source.where}" if source.is_on_hub else source.patterns[0]
     )  # else a folder of that name comes first
     configs = datasets.get_dataset_config_names(place, revision=revision, download_config=_download())
     if source.name is not None or "default" not in configs:
@@ -143,19 +173,19 @@ def _resolved(source: HfDatasetSource, cache: Path, *, revision: str | None, ins
     )
     kind = type(builder).__module__.rpartition(".")[2]
     if kind not in FORMATS.values():
-        raise DataError(f"{source.path} is a dataset of kind {kind}; only {', '.join(sorted(set(FORMATS.values())))}")
+        raise DataError(f"{source.where} is a dataset of kind {kind}; only {', '.join(sorted(set(FORMATS.values())))}")
     found = {str(split): [str(file) for file in files] for split, files in builder.config.data_files.items()}
     _require(source.split, list(found), what="split", source=source)
     for file in found[source.split]:
-        if not file.startswith(inside) or ".." in file.split("/"):
-            raise DataError(f"the card of {source.path} names {file}, which is not in {inside}")
+        if not file.startswith(inside) or ".." in file.split("/") or "::" in file:  # a chain of addresses
+            raise DataError(f"the card of {source.where} names {file}, which is not in {inside}")
     return kind, found[source.split]
 
 
 def _require(value: str | None, existing: Sequence[str], *, what: str, source: HfDatasetSource) -> None:
     if value not in existing and not (value is None and len(existing) == 1):
         said = "needs one" if value is None else f"has no {value!r}"
-        raise ConfigError(f"{what}: {source.path} {said}; it has: {', '.join(existing)}")
+        raise ConfigError(f"{what}: {source.where} {said}; it has: {', '.join(existing)}")
 
 
 def _download() -> datasets.DownloadConfig:
@@ -180,13 +210,13 @@ def explained(source: HfDatasetSource) -> Iterator[None]:
 
 def _explanation(source: HfDatasetSource, error: BaseException) -> DataError | TransientError:
     if not (source.is_on_hub and any(map(_is_of_the_connection, _chain(error)))):
-        return DataError(f"{source.path} cannot be read: {_first_line(error)}")
+        return DataError(f"{source.where} cannot be read: {_first_line(error)}")
     if datasets.config.HF_HUB_OFFLINE:
         return DataError(
-            f"{source.path} is read from the Hub while it is prepared, and HF_HUB_OFFLINE is set: "
+            f"{source.where} is read from the Hub while it is prepared, and HF_HUB_OFFLINE is set: "
             "unset it, or fetch the repository and give its folder as path"
         )
-    return TransientError(f"{source.path} cannot be read from the Hub now: {_first_line(error)}")
+    return TransientError(f"{source.where} cannot be read from the Hub now: {_first_line(error)}")
 
 
 def _chain(error: BaseException | None) -> Iterator[BaseException]:

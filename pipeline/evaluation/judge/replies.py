@@ -15,6 +15,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from pipeline.core.disk import explaining_full_disk
 from pipeline.core.errors import StoreError
 from pipeline.core.files import write_text
+from pipeline.core.hashing import sha256_of_json
 from pipeline.evaluation.inquiry import Inquiry, Reply
 
 FOLDER = "judge_replies"
@@ -27,6 +28,8 @@ class StoredReply(BaseModel):
 
     inquiry: Inquiry
     reply: Reply
+    reply_sha256: str | None = None
+    """Of the reply as it arrived; None in files that were written before there was one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +57,7 @@ class ReplyCache:
         """
         path = self._path(inquiry.key)
         try:
-            text = path.read_text(encoding="utf-8")
+            text = path.read_bytes()
         except FileNotFoundError:
             return None
         try:
@@ -64,6 +67,10 @@ class ReplyCache:
             raise StoreError(f"{path} is damaged: {problem}. Delete it to ask the judge again") from error
         if stored.inquiry != inquiry:
             raise StoreError(f"{path} is the reply to another inquiry. Delete it to ask the judge again")
+        if stored.reply_sha256 not in (None, _sha256_of(stored.reply)):
+            raise StoreError(
+                f"{path} is damaged: the reply is not the one that arrived. Delete it to ask the judge again"
+            )
         return stored.reply
 
     def get(self, inquiry: Inquiry, ask: Callable[[Inquiry], Reply]) -> Answered:
@@ -87,7 +94,12 @@ class ReplyCache:
         path = self._path(inquiry.key)
         with explaining_full_disk("the judge's reply", self.folder.parent):
             path.parent.mkdir(parents=True, exist_ok=True)
-            write_text(path, StoredReply(inquiry=inquiry, reply=reply).model_dump_json(indent=1))
+            stored = StoredReply(inquiry=inquiry, reply=reply, reply_sha256=_sha256_of(reply))
+            write_text(path, stored.model_dump_json(indent=1))
 
     def _path(self, key: str) -> Path:
         return self.folder / key[:2] / f"{key}.json"
+
+
+def _sha256_of(reply: Reply) -> str:
+    return sha256_of_json(reply.model_dump(mode="json"))

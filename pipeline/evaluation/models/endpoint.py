@@ -13,6 +13,7 @@ from PIL import Image
 from model.config import GenerationConfig
 from model.decoding import item_seed
 from pipeline.config.measured import EndpointModel
+from pipeline.core.censoring import without_credentials
 from pipeline.core.errors import ConfigError, EndpointError, TransientError
 from pipeline.core.retries import Patience
 from pipeline.core.settings import Settings
@@ -32,7 +33,7 @@ def base_url(model: EndpointModel, settings: Settings) -> str:
 
 def host_of(model: EndpointModel, settings: Settings) -> str:
     """The part of the URL that says who answers, without user or password: for fingerprints and messages."""
-    return urlsplit(base_url(model, settings)).netloc.rpartition("@")[2]
+    return urlsplit(without_credentials(base_url(model, settings))).netloc
 
 
 def endpoint_of(model: EndpointModel, settings: Settings, *, patience: Patience | None = None) -> Endpoint:

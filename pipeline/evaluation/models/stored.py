@@ -61,12 +61,13 @@ def read_answers(path: Path, *, items: Sequence[Item], all_items: Sequence[Item]
 
 
 def _text(path: Path) -> str:
+    """The content without a byte order mark, its line ends as they are."""
     try:
         if (num_bytes := path.stat().st_size) > MAX_FILE_BYTES:
             raise DataError(
                 f"{path} has {size_text(num_bytes)}; a file of answers has {size_text(MAX_FILE_BYTES)} at most"
             )
-        return path.read_text(encoding="utf-8")
+        return path.read_bytes().decode("utf-8-sig")
     except (OSError, UnicodeDecodeError) as error:
         raise DataError(f"{path} cannot be read: {error}") from error
 
@@ -77,18 +78,19 @@ def _json(path: Path, text: str) -> Any:
         return None
     try:
         return json.loads(text)
-    except ValueError:
+    except (ValueError, RecursionError):
         return None
 
 
 def _lines(path: Path, text: str) -> list[Mapping[str, Any]]:
+    """One JSON object for each line. Lines end at ``\\n`` alone: a text may hold U+2028, U+0085 and their like."""
     rows: list[Mapping[str, Any]] = []
-    for number, line in enumerate(text.splitlines(), 1):
+    for number, line in enumerate(text.split("\n"), 1):
         if not line.strip():
             continue
         try:
-            row = json.loads(line)
-        except ValueError as error:
+            row = json.loads(line.removeprefix("\ufeff"))  # files that were joined have marks inside
+        except (ValueError, RecursionError) as error:
             raise DataError(f"{path}, line {number} is not JSON: {error}") from error
         if not isinstance(row, dict) or "question_id" not in row or not isinstance(row.get("text"), str):
             raise DataError(f'{path}, line {number} is not {{"question_id": …, "text": "…"}}: {line[:80]}')

@@ -20,6 +20,7 @@ from model.config import GenerationConfig
 from model.config_limits import ModelSizeError, read_record
 from model.conversation.template_bounds import bound_chat_templates
 from model.decoding import AnswerOnly, item_seed, logits_processors
+from model.foreign_code import ForeignCodeError, require_no_code
 from model.language_model import max_sequence_length
 from pipeline.config.measured import SavedOrDtype
 from pipeline.core.errors import ConfigError
@@ -55,10 +56,9 @@ class TransformersUnderTest:
         dtype: SavedOrDtype = "auto",
     ) -> None:
         require_loadable(folder, trust_remote_code=trust_remote_code)
-        options = {"trust_remote_code": trust_remote_code, "local_files_only": True}
         self._generation = generation
         self._preset = preset
-        self._processor, self._model = _loaded(folder, dtype, options)
+        self._processor, self._model = _loaded(folder, dtype, trust_remote_code=trust_remote_code)
         self._model.to(default_device()).eval()
         self._tokenizer = self._processor.tokenizer
         self._tokenizer.padding_side = "left"
@@ -183,6 +183,7 @@ def require_loadable(folder: Path, *, trust_remote_code: bool) -> None:
         raise ConfigError(f"{folder} has no readable config.json, so it is not the folder of a model") from error
     name = config.get("model_type")
     if name in CONFIG_MAPPING:
+        _require_no_code(folder, trust_remote_code=trust_remote_code)
         return
     if "auto_map" not in config:
         raise ConfigError(
@@ -196,13 +197,27 @@ def require_loadable(folder: Path, *, trust_remote_code: bool) -> None:
         )
 
 
-def _loaded(folder: Path, dtype: SavedOrDtype, options: Mapping[str, Any]) -> tuple[Any, PreTrainedModel]:
+def _require_no_code(folder: Path, *, trust_remote_code: bool) -> None:
+    """The same for what else the folder may want to be run."""
+    if trust_remote_code:
+        return
     try:
-        processor = AutoProcessor.from_pretrained(folder, **options)
+        require_no_code(folder)
+    except ForeignCodeError as error:
+        raise ConfigError(f"{error}; or read it, then pass --trust-remote-code") from error
+
+
+def _loaded(folder: Path, dtype: SavedOrDtype, *, trust_remote_code: bool) -> tuple[Any, PreTrainedModel]:
+    here = {"local_files_only": True}
+    trusted = trust_remote_code
+    try:
+        processor = AutoProcessor.from_pretrained(folder, trust_remote_code=trusted, **here)
         if not hasattr(processor, "tokenizer"):
-            images = AutoImageProcessor.from_pretrained(folder, **options)
-            processor = _Pair(images, AutoTokenizer.from_pretrained(folder, **options))
-        model = AutoModelForImageTextToText.from_pretrained(folder, dtype=dtype, use_safetensors=True, **options)
+            images = AutoImageProcessor.from_pretrained(folder, trust_remote_code=trusted, **here)
+            processor = _Pair(images, AutoTokenizer.from_pretrained(folder, trust_remote_code=trusted, **here))
+        model = AutoModelForImageTextToText.from_pretrained(
+            folder, dtype=dtype, use_safetensors=True, trust_remote_code=trusted, **here
+        )
     except (OSError, ValueError, KeyError, AttributeError, ImportError) as error:
         reason = (str(error).splitlines() or [type(error).__name__])[0]
         raise ConfigError(f"Transformers cannot load {folder} as an image-text-to-text model: {reason}") from error

@@ -18,6 +18,7 @@ from typing import Any, NamedTuple
 import fsspec
 from fsspec.callbacks import Callback
 
+from pipeline.core.censoring import censored
 from pipeline.core.errors import ConfigError, PipelineError, StoreError, TransientError
 from pipeline.core.files import appearing
 
@@ -266,8 +267,6 @@ class _Told(Callback):  # type: ignore[misc]
         self._on_bytes(inc)
 
 
-SECRETS = ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN")
-"""Environment variables whose values never appear in a message."""
 FULL = (errno.ENOSPC, errno.EDQUOT, errno.EROFS)
 NOT_READY = (errno.EBUSY, errno.EIO, errno.EREMOTEIO, errno.ESTALE)
 """As s3fs translates 5xx, SlowDown and codes that it does not know; a share that went away."""
@@ -318,11 +317,7 @@ def explained_error(error: Exception, where: str) -> PipelineError | TransientEr
 
 def _reason(error: Exception) -> str:
     """An error's text in one line, without secrets."""
-    text = " ".join(str(getattr(error, "strerror", None) or error).split())
-    for name in SECRETS:
-        if value := os.environ.get(name):
-            text = text.replace(value, "…")
-    return re.sub(r"://[^/\s]*@", "://…@", text)
+    return censored(" ".join(str(getattr(error, "strerror", None) or error).split()))
 
 
 @cache

@@ -5,7 +5,11 @@ import os
 
 from mlflow.tracking import MlflowClient
 
+from pipeline.core.censoring import censored
+from pipeline.core.wording import encodable
+
 REQUEST_SECONDS = "30"
+MAX_ERROR_CHARACTERS = 500
 LEVELS = {"mlflow": logging.WARNING, "alembic": logging.WARNING, "mlflow.store.db": logging.ERROR}
 """They narrate the set-up of the database, and its absence."""
 
@@ -26,3 +30,8 @@ def connect(uri: str) -> MlflowClient:
     """A client of a tracking server or database."""
     set_up_mlflow()
     return MlflowClient(uri)
+
+
+def explained(error: BaseException, uri: str) -> str:
+    """What an error says; a password in the tracking URI is not for messages and files."""
+    return encodable(censored(f"{error}" or type(error).__name__, uri))[:MAX_ERROR_CHARACTERS]

@@ -6,7 +6,6 @@ import json
 import socket
 from bisect import bisect_left
 from typing import Any
-from urllib.parse import urlsplit
 
 from mlflow.entities import Dataset, DatasetInput, InputTag, Metric, Param, RunTag
 from mlflow.exceptions import MlflowException
@@ -15,13 +14,15 @@ from requests import HTTPError
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import SQLAlchemyError
 
+from pipeline.core.censoring import without_credentials
 from pipeline.core.deadlines import TooSlowError, within
 from pipeline.core.errors import ConfigError
 from pipeline.core.settings import Settings
 from pipeline.tracking.delivery import RefusedError, UnreachableError
 from pipeline.tracking.keys import mlflow_key
-from pipeline.tracking.mlflow.client import connect, set_up_mlflow
+from pipeline.tracking.mlflow.client import connect, explained, set_up_mlflow
 from pipeline.tracking.mlflow.database import file_of, is_database, make_database, require_database
+from pipeline.tracking.mlflow.moved_store import artifacts_folder, follow_store
 from pipeline.tracking.mlflow.registry import register
 from pipeline.tracking.mlflow.traces import log_trace
 from pipeline.tracking.outbox import Operation, Spool
@@ -51,10 +52,11 @@ class MlflowServer:
     def __init__(self, settings: Settings) -> None:
         set_up_mlflow()  # no attempts of its own: the outbox tries again, after it has compared
         settings.store_root.mkdir(parents=True, exist_ok=True)
+        self._settings = settings
         self._uri = settings.mlflow_uri
-        self.name = _without_credentials(settings.tracking_uri) or "mlflow.db in the store"
+        self.name = without_credentials(settings.tracking_uri) or "mlflow.db in the store"
         self._is_local = file_of(self._uri) is not None
-        self._artifacts = (settings.store_root / "mlflow-artifacts").as_uri() if self._is_local else None
+        self._artifacts = artifacts_folder(settings).as_uri() if self._is_local else None
         self._experiment_id = ""
         self._client: MlflowClient | None = None
         self._histories: dict[tuple[str, str], set[tuple[str, int, int, str]]] = {}
@@ -110,6 +112,7 @@ class MlflowServer:
             require_database(self._uri)
             self._client = connect(self._uri)
         if not self._experiment_id:
+            follow_store(self._settings, experiment=MLFLOW_EXPERIMENT)
             existing = self._client.get_experiment_by_name(MLFLOW_EXPERIMENT)
             experiment_id = (
                 existing.experiment_id
@@ -192,12 +195,7 @@ class MlflowServer:
         client.log_batch(run_id, tags=_tags(tags))
 
     def _censored(self, error: BaseException) -> str:
-        """The error's text; a password in the tracking URI is not for messages and files."""
-        text = f"{error}" or type(error).__name__
-        credentials = urlsplit(self._uri).netloc.rpartition("@")[0]
-        for secret in filter(None, (credentials, credentials.partition(":")[2], urlsplit(self._uri).query)):
-            text = text.replace(secret, "…")
-        return text[:500]
+        return explained(error, self._uri)
 
 
 def _identity(metric: Metric) -> tuple[str, int, int, str]:
@@ -233,8 +231,3 @@ def _root_of(error: BaseException) -> BaseException:
     while inner := error.__cause__ or error.__context__:
         error = inner
     return error
-
-
-def _without_credentials(uri: str) -> str:
-    credentials, sign, _ = urlsplit(uri).netloc.rpartition("@")
-    return uri.replace(credentials + sign, "", 1).partition("?")[0]

@@ -1,7 +1,8 @@
 """Training states that no process shares with another (ZeRO 0), to and from DeepSpeed's universal checkpoint.
 
 DeepSpeed converts what is partitioned. Without a partition any number of processes goes on as it is; this is for the
-way from one device to several, and back.
+way from one device to several, and back. ZeRO 1 on one device would need none of it, but adds gradients up in another
+order: in float32 its weights differ from these in their last bits, under the same fingerprint.
 """
 
 from collections.abc import Iterator, Sequence

@@ -27,6 +27,7 @@ from exchanges
 where length(question) >= 6
     and (
         question in (answer, first_sentence)
-        or (length(question) >= 12 and (starts_with(answer, question) or starts_with(first_sentence, question)))
+        or (length(question) >= 12 and not regexp_matches(question, '(?:は|って|とは|の|が)$') and (starts_with(answer, question) or starts_with(first_sentence, question)))
     )
-    and not is_copied_in_original;
+    and not is_copied_in_original
+    and not regexp_matches("text", '^[`"<]');

@@ -4,13 +4,12 @@
 -- stands for it.
 -- severity: warn
 --
--- sample_id   the sample
--- turn_index  the turn, from 0
--- evidence    the instruction, and the usual one
+-- text_id   the text
+-- evidence  the instruction, and the usual one
 with instructed as (
     select
-        sample_id,
-        turn_index,
+        text_id,
+        num_turns,
         case
             when regexp_matches("text", japanese_format_instruction())
                 then regexp_extract("text", japanese_format_instruction())
@@ -20,7 +19,7 @@ with instructed as (
             nullif(lower(regexp_extract(original, format_instruction())), ''),
             format_asked_for(instruction)
         ) as form
-    from turns
+    from texts
     where role = 'user'
         and (
             regexp_matches("text", japanese_format_instruction())
@@ -28,18 +27,18 @@ with instructed as (
         )
 ),
 counted as (
-    select form, instruction, count(*) as num_turns
+    select form, instruction, sum(num_turns) as num_same
     from instructed
     where form <> ''
     group by all
 ),
 usual as (
-    select form, arg_max(instruction, num_turns) as usual_instruction, max(num_turns) as num_usual
+    select form, arg_max(instruction, num_same) as usual_instruction, max(num_same) as num_usual
     from counted
     group by form
 )
-select sample_id, turn_index, instruction || ' instead of ' || usual_instruction as evidence
+select text_id, instruction || ' instead of ' || usual_instruction as evidence
 from instructed
 join counted using (form, instruction)
 join usual using (form)
-where instruction <> usual_instruction and 5 * num_turns < num_usual;
+where instruction <> usual_instruction and 5 * num_same < num_usual;

@@ -2,17 +2,15 @@
 -- or phrase", is still English.
 -- severity: reject
 --
--- sample_id   the sample
--- turn_index  the turn, from 0
--- evidence    the instruction
+-- text_id   the text
+-- evidence  the instruction
 with matched as (
     select
-        sample_id,
-        turn_index,
+        text_id,
         regexp_extract(regexp_replace("text", quotation(), '', 'g'), format_instruction()) as instruction
-    from turns
+    from texts
     where role = 'user' and regexp_matches("text", format_instruction())
 )
-select sample_id, turn_index, instruction as evidence
+select text_id, instruction as evidence
 from matched
 where instruction <> '';

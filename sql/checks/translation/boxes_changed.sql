@@ -2,13 +2,11 @@
 -- ASCII.
 -- severity: reject
 --
--- sample_id   the sample
--- turn_index  the turn, from 0
--- evidence    the boxes of the original and of the text
+-- text_id   the text
+-- evidence  the boxes of the original and of the text
 with boxed as (
     select
-        sample_id,
-        turn_index,
+        text_id,
         "text",
         original,
         list_sort(
@@ -17,12 +15,11 @@ with boxed as (
         list_sort(
             list_transform(regexp_extract_all(original, box()), lambda found: regexp_replace(found, '\s', '', 'g'))
         ) as original_boxes
-    from turns
+    from texts
     where regexp_matches(original, box()) or regexp_matches("text", box() || '|' || misspelled_box())
 )
 select
-    sample_id,
-    turn_index,
+    text_id,
     coalesce(array_to_string(original_boxes, ' '), 'no original') || ' → ' || left("text", 200) as evidence
 from boxed
 where boxes <> original_boxes or (original is null and regexp_matches("text", misspelled_box()));

@@ -4,19 +4,17 @@
 -- choose the turns that are worth counting.
 -- severity: reject
 --
--- sample_id   the sample
--- turn_index  the turn, from 0
--- evidence    what is repeated, and the beginning of the text
+-- text_id   the text
+-- evidence  what is repeated, and the beginning of the text
 with suspicious as materialized (
     select
-        sample_id,
-        turn_index,
+        text_id,
         "text",
         original,
         regexp_replace("text", '\n\s*[0-9０-９]+[.．)）:：]\s*', E'\n', 'g') as unnumbered,
         (role = 'assistant' and has_local_repetition("text")) or repeated_pieces("text") >= 3 as is_local,
         strlen("text") >= 36 and (repeated_pieces("text") >= 2 or has_frequent_probe("text")) as is_long
-    from turns
+    from texts
     where strlen("text") >= 24
         and (
             (strlen("text") >= 36 and has_frequent_probe("text"))
@@ -30,14 +28,24 @@ counted as materialized (
         case
             when repeated_sentence_count(original, 6) < 2 then sentence_said_twice(unnumbered)
         end as second,
-        case when is_local and length("text") < 2000 then repeated_unit("text") end as unit,
+        case
+            when is_local
+                then list_filter(
+                    list_transform(
+                        list_filter(pieces_of_120("text"), lambda piece: has_local_repetition(piece) or repeated_pieces(piece) >= 1),
+                        lambda piece: repeated_unit(piece)
+                    ),
+                    lambda unit: unit is not null
+                )[1]
+        end as unit,
         case
             when is_long
                 then list_filter(
                     list_concat(
                         regexp_extract_all(unnumbered, '(?s).{14,60}'),
-                        list_transform(
-                            range(1, length(unnumbered) - 13, 13), lambda place: substring(unnumbered, place, 26)
+                        list_concat(
+                            regexp_extract_all(unnumbered, '(?s).{26}'),
+                            regexp_extract_all(substring(unnumbered, 14), '(?s).{26}')
                         )
                     ),
                     lambda stretch: len(list_distinct(groups_of_four(stretch))) < 0.4 * (length(stretch) - 3)
@@ -46,7 +54,8 @@ counted as materialized (
         end as stretches
     from suspicious
 )
-select sample_id, turn_index, coalesce(sentence, second, unit, stretches[1]) || ' … ' || left("text", 200) as evidence
+select text_id, coalesce(sentence, second, unit, stretches[1]) || ' … ' || left("text", 200) as evidence
 from counted
 where (sentence is not null or second is not null or unit is not null or len(stretches) > 0)
-    and repeated_sentence(original) is null;
+    and repeated_sentence(original) is null
+    and coalesce(repeated_word_count(original) < 3, true);

@@ -2,19 +2,18 @@
 -- somewhere, is no longer there word for word. An answer counts as read when its question asks what something says or
 -- who wrote it, or gives the words as OCR tokens. Quoted speech may be translated, but a quotation must be left of it;
 -- in talk without an image that holds for all quotations. Latin text in Japanese quotation marks must be in the original.
--- severity: reject
+-- severity: warn
 --
 -- sample_id   the sample
 -- turn_index  the turn, from 0
 -- evidence    the lost text, and the beginning of the turn
 with marked as (
     select
-        sample_id,
-        turn_index,
+        text_id,
         "source",
         "text",
         case when contains(original, '```') then regexp_replace(original, '(?s)```.*?```', '', 'g') else original end as original
-    from turns
+    from texts
     where regexp_matches(original, '["“”‘]|(?:^|[\s(])''|(?i)\b(?:say|read|label|titled|the words?|the name)')
         and not ("source" = 'text-only' and regexp_matches("text", '[「『"“]'))
 ),
@@ -22,7 +21,11 @@ quoted as materialized (
     select
         *,
         len(list_filter(quoted_texts(original), lambda part: not contains("text", part))) > 0 as is_lost,
-        case when is_lost then written_texts(original) else [] end as written,
+        case
+            when is_lost and not (regexp_matches("text", '［[^］]+］|\[[^\]]*\p{Han}[^\]]*\]|【[^】]+】') and not regexp_matches(original, '(?i)\b(?:says?|reads?|written|printed)\b'))
+                then written_texts(original)
+            else []
+        end as written,
         case
             when is_lost
                 and regexp_matches(original, '(?i)\b(?:he|she|they|i|we|you|man|woman|boy|girl|say|saying|said|asks?|asked)\b')
@@ -34,8 +37,7 @@ quoted as materialized (
 ),
 quoting as (
     select
-        sample_id,
-        turn_index,
+        text_id,
         "text",
         list_concat(
             case
@@ -45,7 +47,7 @@ quoting as (
             list_concat(
                 unquoted,
                 case
-                    when regexp_matches("text", '[「『"“‘]|と[言い思尋聞答叫]') then []
+                    when regexp_matches("text", '[「『"“‘’''［\[【]|と[言い思尋聞答叫]|とか') then []
                     else list_filter(quoted_texts(original), lambda part: count_occurrences(part, ' ') >= 2)
                 end
             )
@@ -53,14 +55,29 @@ quoting as (
     from quoted
     union all
     select
-        sample_id,
-        turn_index,
+        text_id,
         "text",
         list_transform(
             string_split(regexp_extract(original, 'OCR tokens?: ?([^\n]*)', 1), ','), lambda part: trim(part)
         ) as parts
-    from turns
+    from texts
     where role = 'user' and contains(original, 'OCR token')
+),
+asking as (
+    select text_id, original
+    from texts
+    where role = 'user'
+        and (
+            contains(original, 'OCR token')
+            or (contains(original, '?') and regexp_matches(regexp_extract(original, '^[^?]*'), asks_for_text()))
+        )
+        and not regexp_matches(original, '(?i)describ')
+        and not regexp_matches(
+            original,
+            '(?i)\b(?:what|which)(?: \w+)? (?:colou?rs?|language|shape|types?|kinds?|sort|material|animal|country'
+            || '|holiday)\b'
+            || '|\b(?:written|printed) (?:on|in|with)\s*\?|\bused (?:for|to)\b'
+        )
 ),
 reading as (
     select
@@ -68,30 +85,31 @@ reading as (
         answers.turn_index,
         answers."text",
         case
-            when contains(questions.original, 'OCR token') then [answers.original] else read_texts(answers.original)
+            when contains(asking.original, 'OCR token') then [answers.original] else read_texts(answers.original)
         end as parts
-    from turns as questions
+    from asking
+    join turns as questions using (text_id)
     join turns as answers
         on answers.sample_id = questions.sample_id and answers.turn_index = questions.turn_index + 1
-    where questions.role = 'user'
-        and answers.role = 'assistant'
+    where answers.role = 'assistant'
         and length(answers.original) < 100
         and case
-            when contains(questions.original, 'OCR token')
+            when contains(asking.original, 'OCR token')
                 then list_has_all(
-                    regexp_extract_all(lower(regexp_extract(questions.original, 'OCR tokens?:([^\n]*)', 1)), '[^\s,]+'),
+                    regexp_extract_all(lower(regexp_extract(asking.original, 'OCR tokens?:([^\n]*)', 1)), '[^\s,]+'),
                     regexp_extract_all(lower(answers.original), '[^\s,.]+')
                 )
             else regexp_matches(answers.original, '[A-Z0-9]')
-                and regexp_matches(regexp_extract(questions.original, '^[^?]*'), asks_for_text())
         end
-        and not regexp_matches(questions.original, '(?i)describ')
-        and not regexp_matches(
-            questions.original,
-            '(?i)\b(?:what|which)(?: \w+)? (?:colou?rs?|language|shape|types?|kinds?|sort|material|animal|country'
-            || '|holiday)\b'
-            || '|\b(?:written|printed) (?:on|in|with)\s*\?|\bused (?:for|to)\b'
-        )
+),
+all_parts as (
+    select sample_id, turn_index, quoting."text", parts
+    from quoting
+    join turns using (text_id)
+    where len(parts) > 0
+    union all
+    from reading
+    where len(parts) > 0
 ),
 compared as (
     select
@@ -105,23 +123,26 @@ compared as (
                 else not contains(letters_and_digits("text"), letters_and_digits(part))
             end
         ) as lost
-    from (from quoting union all from reading)
-    where len(parts) > 0
+    from all_parts
 )
 select sample_id, turn_index, array_to_string(lost, ' | ') || ': ' || left("text", 200) as evidence
 from compared
 where len(lost) > 0
 union
-select sample_id, turn_index, 'not in the original: ' || left("text", 200) as evidence
-from turns
-where regexp_matches("text", '[「『][A-Za-z][A-Za-z0-9 ''’!?.,&-]+[」』]')
-    and original is not null
-    and len(
-        list_filter(
-            regexp_extract_all("text", '[「『]([A-Za-z][A-Za-z0-9 ''’!?.,&-]+)[」』]', 1),
-            lambda part: case
-                when contains(original, part) then false
-                else not contains(letters_and_digits(original), letters_and_digits(part))
-            end
-        )
-    ) > 0;
+select sample_id, turn_index, 'not in the original: ' || left(unknown."text", 200) as evidence
+from (
+    select text_id, "text"
+    from texts
+    where regexp_matches("text", '[「『][A-Za-z][A-Za-z0-9 ''’!?.,&-]+[」』]')
+        and original is not null
+        and len(
+            list_filter(
+                regexp_extract_all("text", '[「『]([A-Za-z][A-Za-z0-9 ''’!?.,&-]+)[」』]', 1),
+                lambda part: case
+                    when contains(original, part) then false
+                    else not contains(letters_and_digits(original), letters_and_digits(part))
+                end
+            )
+        ) > 0
+) as unknown
+join turns using (text_id);

@@ -2,15 +2,13 @@
 -- is an instruction after a Japanese question, which answer_format_instruction_untranslated finds.
 -- severity: reject
 --
--- sample_id   the sample
--- turn_index  the turn, from 0
--- evidence    the English part
+-- text_id   the text
+-- evidence  the English part
 with prose as (
     select
-        sample_id,
-        turn_index,
+        text_id,
         regexp_replace("text", '(?s)```.*?```|`[^`]*`|https?://[!-~]+|<image>', ' ', 'g') as words
-    from turns
+    from texts
     where role = 'user' and regexp_matches("text", '[A-Za-z][ ,]+[a-z]+[ ,]+[A-Za-z]')
 ),
 counted as (
@@ -22,7 +20,7 @@ counted as (
         count_small_words(words) as num_small_words
     from prose
 )
-select sample_id, turn_index, trim(left(words, 300)) as evidence
+select text_id, trim(left(words, 300)) as evidence
 from counted
 where 10 * num_code_signs < num_latin
     and num_small_words >= 2
@@ -31,8 +29,8 @@ where 10 * num_code_signs < num_latin
         or regexp_matches(regexp_replace(words, quotation(), '', 'g'), english_question())
     )
 union
-select sample_id, turn_index, regexp_extract("text", '[:：]\s*([A-Za-z][a-z'' -]* [a-z'' -]*[a-z])[.]?\s*$', 1) as evidence
-from turns
+select text_id, regexp_extract("text", '[:：]\s*([A-Za-z][a-z'' -]* [a-z'' -]*[a-z])[.]?\s*$', 1) as evidence
+from texts
 where role = 'user'
     and regexp_matches("text", '[\p{Hiragana}\p{Han}][^\n]*[:：]\s*[A-Za-z][a-z'' -]* [a-z'' -]*[a-z][.]?\s*$')
     and (

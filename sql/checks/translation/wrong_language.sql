@@ -1,6 +1,7 @@
 -- One row per turn in another language than Japanese or English: another script, characters that only Chinese has,
 -- Chinese without kana, or Latin words with many accents or with the small words of another language. What the original
--- says in that script, and quotes, are left alone.
+-- says in that script, and quotes, are left alone, and so is another script where the text speaks of a language, a word or
+-- its letters, or where the message before it has these letters, too.
 -- severity: reject
 --
 -- sample_id   the sample
@@ -8,15 +9,14 @@
 -- evidence    the foreign characters, and the beginning of the text
 with foreign_part as (
     select
-        sample_id,
-        turn_index,
+        text_id,
         "text",
         original,
         case
             when has_kana("text") then regexp_replace("text", quotation(), '', 'g')
             else "text"
         end as unquoted
-    from turns
+    from texts
     where regexp_matches("text", foreign_script() || '|' || chinese_phrase() || '|' || chinese_letter())
         or regexp_matches("text", accented_words())
         or (
@@ -28,8 +28,7 @@ with foreign_part as (
 ),
 matched as (
     select
-        sample_id,
-        turn_index,
+        text_id,
         "text",
         original,
         regexp_extract(unquoted, foreign_script() || '|' || chinese_phrase() || '|' || chinese_letter()) as letters,
@@ -45,10 +44,19 @@ matched as (
     from foreign_part
 )
 select
-    sample_id,
-    turn_index,
-    concat_ws(' ', letters, accented, words, kanji) || ': ' || left("text", 200) as evidence
+    turns.sample_id,
+    turns.turn_index,
+    concat_ws(' ', letters, accented, words, kanji) || ': ' || left(matched."text", 200) as evidence
 from matched
+join turns using (text_id)
+left join turns as before on before.sample_id = turns.sample_id and before.turn_index = turns.turn_index - 1
 where (letters <> '' or accented <> '' or words <> '' or kanji <> '')
-    and not (accented <> '' and contains(coalesce(original, ''), accented))
-    and not regexp_matches(coalesce(original, ''), '[^\x00-\x{24F}\x{2000}-\x{2BFF}]');
+    and not (accented <> '' and contains(coalesce(matched.original, ''), accented))
+    and not regexp_matches(coalesce(matched.original, ''), '[^\x00-\x{24F}\x{2000}-\x{2BFF}]')
+    and not (
+        matched.original is null
+        and not regexp_matches(letters, '\p{Han}')
+        and regexp_matches(matched."text", '語|文字|綴|表記|発音|読み|由来|アルファベット|単語|言葉')
+        and has_kana(matched."text")
+    )
+    and not (letters <> '' and contains(coalesce(before."text", ''), letters));

@@ -6,7 +6,7 @@ create macro english_months(sentence) as
             regexp_extract_all(
                 sentence,
                 '(?i)\b(?:january|february|april|june|july|august|september|october|november|december'
-                || '|(?:jan|feb|mar|march|apr|may|jun|jul|aug|sept?|oct|nov|dec)\b\.?(?:,? [0-9]|$)'
+                || '|(?:jan|feb|mar|march|apr|may|jun|jul|aug|sept?|oct|nov|dec)\b\.?(?:,? (?:the )?[0-9]|$)'
                 || '|[0-9](?:st|nd|rd|th)? (?:of )?(?:jan|feb|mar|march|apr|may|jun|jul|aug|sept?|oct|nov|dec)\b)'
                 || '|[a-z,] (?:May|March)\b'
             ),

@@ -1,4 +1,4 @@
 -- A regular expression for an English answer that begins with yes.
 create macro english_yes() as
-    '(?i)^\W*(?:yes|yeah|yep|yup|sure|correct|right[.,!]|that''s right|of course|definitely|certainly|indeed'
-    || '|absolutely|true|affirmative|exactly)\b';
+    '(?i)^\W*(?:yes|yeah|yep|yup|affirmative)\b'
+    || '|(?i)^\W*(?:sure|correct|right|that''s right|of course|definitely|certainly|indeed|absolutely|true|exactly)(?:[.!]|\s*$)';

@@ -7,7 +7,7 @@ create macro has_source_in_english(number, sentence, numbers, japanese) as
         when 2 then regexp_matches(
             sentence,
             '(?i)\b(?:both|pair|couple|twins?|double|dual|twice|second(?:ly|ary)?|half|halves|bunks?'
-            || '|upstairs|bi[a-z]+|motor[a-z]+|scooters?|duo|duet|each other|either|tandem)\b|2'
+            || '|every other|fortnight[a-z]*|upstairs|bi[a-z]+|motor[a-z]+|scooters?|duo|duet|each other|either|tandem)\b|2'
         )
         when 3 then regexp_matches(
             sentence, '(?i)\b(?:third(?:ly|s)?|trip[a-z]+|thrice|trio|tri[a-z]+|braid[a-z]*|quarters?)\b|3'
@@ -30,6 +30,7 @@ create macro has_source_in_english(number, sentence, numbers, japanese) as
         number = 2
         and regexp_matches(japanese, '(?:2|２|二)[人名者体]')
         and regexp_matches(sentence, '(?i)\b(?:and|with|they|their|them|others?|another)\b')
+        and not regexp_matches(sentence, '(?:^|[.!?] )(?:An?|The|Some) [a-z]+, (?:an? |the )?[a-z]+,? and (?:an? |the )?[a-z]+ ')
     )
     or (number = 2 and regexp_matches(japanese, '(?:2|２|二)(?:つ目|番目|台目|本目|枚目|つのうち|脚)'))
     or (number >= 13 and number <= 20 and regexp_matches(sentence, '(?i)teenth\b|twentieth'))
@@ -51,6 +52,7 @@ create macro has_source_in_english(number, sentence, numbers, japanese) as
             end || '(?:ie|y-?something)'
         )
     )
+    or (number in (15, 30, 45) and list_contains(numbers, number / 60))
     or (number in (15, 30, 45, 50, 0.5, 1.5, 2.5) and regexp_matches(sentence, '(?i)\bhalf|\bquarter'))
     or (
         number in (50, 100, 1000, 10000)
@@ -59,5 +61,8 @@ create macro has_source_in_english(number, sentence, numbers, japanese) as
     or (number between 11 and 21 and list_contains(numbers, 100 * (number - 1)) and contains(sentence, '00s'))
     or (number between 2 and 20 and regexp_matches(sentence, '\b[A-Z]?[a-z]+ (?:I{2,3}|I?[VX]I{0,3}|XI?[VX]?I{0,3})\b'))
     or (number >= 1900 and (list_contains(numbers, number - 1900) or list_contains(numbers, number - 2000)))
+    or (number = 24 and regexp_matches(sentence, '(?i)\b(?:clock|always|all day|day and night|this time)\b'))
+    or (number = 365 and regexp_matches(sentence, '(?i)days a week|all year|year[- ]round|every day|24/7'))
+    or (number % 10 = 0 and contains(sentence, 'decade') and (number = 10 or list_contains(numbers, number / 10)))
     or (contains(japanese, '割') and list_contains(numbers, round(number * 10, 4)))
     or (number >= 13 and number % 12 = 0 and contains(sentence, 'dozen'));

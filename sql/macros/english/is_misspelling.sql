@@ -1,13 +1,11 @@
--- Whether a word of a translation is not in the original but nearly a name or a longer word there that the translation
--- lost.
-create macro is_misspelling(word, original_words, words) as
-    not list_contains(list_transform(original_words, lambda known: lower(known)), lower(word))
-    and len(
+-- Whether a word of a translation is nearly one of the names or longer words that the translation lost.
+create macro is_misspelling(word, lost) as
+    len(
         list_filter(
-            original_words,
+            lost,
             lambda known:
-                (regexp_matches(known, '[A-Z]') or length(known) >= 6)
-                and not list_contains(words, known)
+                abs(length(known) - length(word)) <= greatest(2, length(known) // 2)
+                and lower(known) <> lower(word)
                 and not regexp_full_match(lower(known), lower(word) || '(?:[''’]?s|es|ed|ing|n|ian|ese)?')
                 and not regexp_full_match(lower(word), lower(known) || '(?:s|es)?')
                 and (

@@ -8,6 +8,7 @@ create macro without_english_idioms(sentence) as
         || '|\b(?:whether )?or not\b|\bif not\b|\bwhy (?:not|don[''’]t)|\b(?:nothing|no [a-z]+) but\b|\bnothing (?:more than|like)\b|\bnever fails?\b'
         || '|,\s*(?:is|are|was|were|do|does|did|has|have|can|could|will|would|should)n[''’]t (?:it|he|she|they|we|you|i|there)\b'
         || '|\bnot (?:too|so|very|that) (?:far|long|much|many|old|big|large|small|bad|good)\b'
+        || '|\b(?:is|are|was|were|do|does|did|have|has|had|can|could|would|will|wo|should)n[''’]t [^.!?]{1,80}\?|\blost no time\b|\b(?:can|could)not but\b|\bnothing but\b|\bit (?:is|was) not until\b|\bno (?:longer|less|match)\b'
         || '|\bnot far\b|\bnot (?:surprising|surprised)|\bnothing (?:unusual|special)|\bnone other\b|\bnot all\b|\bno ?- ?[a-z]+',
         '',
         'g'

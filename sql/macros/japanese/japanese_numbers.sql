@@ -4,7 +4,7 @@ create macro japanese_numbers(sentence) as
         list_transform(
             list_distinct(regexp_extract_all(
                 sentence,
-                '(?:[0-9０-９]+(?:[,，][0-9０-９]{3})*(?:[.．][0-9０-９]+)?[十百千万億兆]*)(?:[0-9０-９]+(?:[,，][0-9０-９]{3})*[百千万億]+)*'
+                '[0-9０-９]+(?:[,，][0-9０-９]{3})*(?:[.．][0-9０-９]+)?(?:[十百千万億兆]+[0-9０-９]*(?:[,，][0-9０-９]{3})*)*'
                 || '|[〇零一二三四五六七八九十百千万億兆]+'
             )),
             lambda phrase: round(amount_in_japanese(phrase), 4)

@@ -2,10 +2,10 @@
 create macro katakana_consonants(sentence) as
     list_transform(
         regexp_extract_all(sentence, '[ァ-ヺー]{2,}'),
-        lambda word: translate(
+        lambda word: collapsed_doubles(translate(
             word,
             'カキクケコガギグゲゴサシスセソザジズゼゾタチツテトダヂヅデドナニヌネノンマミムメモハヒフヘホバビブベボパピプペポヴラリルレロ'
                 || 'アイウエオァィゥェォャュョヤユヨワヰヱヲヮッー',
             'kkkkkkkkkksssssssssstttttttttt' || 'nnnnnnnnnnn' || 'pppppppppppppppp' || 'rrrrr'
-        )
+        ))
     );

@@ -3,7 +3,17 @@
 create macro has_local_repetition(sentence) as
     len(
         list_filter(
-            list_transform(range(1, length(sentence) - 3, 8), lambda place: substring(sentence, place, 24)),
+            list_concat(
+                regexp_extract_all(sentence, '(?s).{5,24}'),
+                case
+                    when length(sentence) > 12
+                        then list_concat(
+                            regexp_extract_all(substring(sentence, 9), '(?s).{5,24}'),
+                            regexp_extract_all(substring(sentence, 17), '(?s).{5,24}')
+                        )
+                    else []
+                end
+            ),
             lambda part: left(part, 1) >= 'ぁ'
                 and (
                     count_occurrences(part, left(part, 3)) >= 3

@@ -1,14 +1,13 @@
--- Whether a Japanese text has an English name neither in Latin letters nor in katakana that sounds at all like it.
-create macro name_is_lost(name, sentence) as
-    not contains(lower(sentence), lower(name))
-    and len(
+-- Whether none of the katakana words of a text sounds at all like an English name. All are given by their consonants, the
+-- name with its ch heard as k and as t.
+create macro name_is_lost(length_of_name, sound, other_sound, heard) as
+    len(
         list_filter(
-            katakana_consonants(sentence),
-            lambda heard: heard <> ''
-                and (
-                    levenshtein(heard, latin_consonants(name)) <= greatest(1, length(latin_consonants(name)) // 3)
-                    or (length(latin_consonants(name)) >= 2 and contains(heard, left(latin_consonants(name), 3)))
-                    or starts_with(heard, latin_consonants(name))
-                )
+            heard,
+            lambda one: contains(one, left(sound, 3))
+                or contains(one, left(other_sound, 3))
+                or contains(sound, one)
+                or levenshtein(one, sound) <= greatest(1, length_of_name // 6)
+                or levenshtein(one, other_sound) <= greatest(1, length_of_name // 6)
         )
     ) = 0;

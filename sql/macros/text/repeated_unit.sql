@@ -1,5 +1,5 @@
--- A piece of text that stands several times in a row: one letter six times, two or three letters four times, four to
--- twenty letters three times; null without one. Costs the square of the length: only for texts that a probe chose.
+-- A piece of a text of at most 120 letters that stands several times in a row: one letter six times, two or three letters
+-- four times, four to twenty letters three times; null without one.
 create macro repeated_unit(sentence) as
     list_filter(
         flatten(
@@ -11,7 +11,7 @@ create macro repeated_unit(sentence) as
                 )
             )
         ),
-        lambda unit: regexp_full_match(unit, '[\p{Hiragana}\p{Katakana}\p{Han}ー、。・！？]+')
+        lambda unit: contains(sentence, repeat(unit, case when length(unit) = 1 then 6 when length(unit) <= 3 then 4 else 3 end))
+            and regexp_full_match(unit, '[\p{Hiragana}\p{Katakana}\p{Han}ー、。・！？]+')
             and regexp_matches(unit, '[\p{Hiragana}\p{Katakana}\p{Han}]')
-            and contains(sentence, repeat(unit, case when length(unit) = 1 then 6 when length(unit) <= 3 then 4 else 3 end))
     )[1];

@@ -11,8 +11,8 @@ create macro units_lost(original, sentence) as
             lambda unit: unit || '|' || case
                 when starts_with(unit, 'second') then '秒'
                 when starts_with(unit, 'minute') then '分'
-                when starts_with(unit, 'hour') then '時間|半日|一日|1日|昼夜'
-                when starts_with(unit, 'day') then '日|泊|夜'
+                when starts_with(unit, 'hour') then '時間|時半|分|半日|一日|1日|昼夜|時'
+                when starts_with(unit, 'day') then '日|泊|夜|年中|無休|毎'
                 when starts_with(unit, 'week') then '週'
                 when starts_with(unit, 'month') then '月|半年'
                 when starts_with(unit, 'year') then '年|歳|才|代|生|周'

@@ -1,0 +1,116 @@
+-- One row per turn whose names are not those of the original: a name in Latin letters that is spelled otherwise or that the
+-- original does not have, or a name of which neither the letters nor katakana that sound like it are there, while
+-- another katakana word is there that sounds like nothing in the original. Well-known places have one spelling in
+-- Japanese.
+-- severity: warn
+-- example: 1 [["<image>\n説明してください。", "<image>\nPlease describe it."], ["Starbuckのカップです。", "It is a Starbocks cup."]]
+-- example: 1 [["<image>\n説明してください。", "<image>\nPlease describe it."], ["Microsofのロゴです。", "It is the logo of Microsoft."]]
+-- example: 1 [["<image>\n説明してください。", "<image>\nPlease describe it."], ["Toyotaの車です。", "It is a car made by Honda."]]
+-- example: 1 [["<image>\n説明してください。", "<image>\nPlease describe it."], ["FPTでファイルを送ります。", "Send the file by FTP."]]
+-- example: 1 [["<image>\n説明してください。", "<image>\nPlease describe it."], ["マンタナ州のローゼンデール氏が記者団に語った。", "Mr. Rosendale of Montana spoke to reporters."]]
+-- example: 1 [["<image>\n説明してください。", "<image>\nPlease describe it."], ["彼は今アーセナルでプレーしている。", "He plays for Tottenham now."]]
+-- example: 1 [["<image>\n説明してください。", "<image>\nPlease describe it."], ["カレンさんが犬と走っています。", "Mrs. Smith is running with a dog."]]
+--
+-- text_id   the text
+-- evidence  what is lost or new, and the beginning of the text
+with marked as materialized (
+    select
+        text_id,
+        "text",
+        original,
+        case when regexp_matches("text", '[A-Za-z]{4}') then latin_words("text") else [] end as words,
+        case
+            when regexp_matches("text", '[A-Z]{2}')
+                then list_filter(acronyms("text"), lambda name: not contains(original, name))
+            else []
+        end as new_names,
+        case
+            when role = 'assistant' and regexp_matches(original, '[^.!?:"“\n] [A-Z][a-z]{2}|\b(?:Mr|Mrs|Ms|Dr)\.? [A-Z]')
+                then list_filter(english_names(original), lambda name: not contains("text", name))
+            else []
+        end as names,
+        list_filter(
+            regexp_extract_all(original, well_known_places(), 1),
+            lambda place: not contains("text", place)
+                and not regexp_matches(original, '[A-Z][A-Za-z.]* ' || place || '\b|' || place || '(?: [A-Z]|-)')
+                and len(list_filter(string_split(japanese_places()[place], '|'), lambda name: contains("text", name))) = 0
+        ) as known
+    from texts
+    where original is not null
+        and (regexp_matches("text", '[A-Za-z]{4}|[A-Z]{2}') or regexp_matches(original, '[A-Z][a-z]{3}'))
+        and not contains(original, '```')
+),
+compared as materialized (
+    select
+        *,
+        case
+            when len(words) > 0
+                then list_filter(words, lambda word: not contains(original, word || ' ') and not contains(' ' || regexp_replace(original, '[^A-Za-z]+', ' ', 'g') || ' ', ' ' || word || ' '))
+            else []
+        end as unknown,
+        case
+            when len(names) > 0 and length("text") > 0.25 * length(original) and not contains("text", '『')
+                then list_transform(
+                    list_filter(
+                        list_transform(
+                            names[:40],
+                            lambda name: {name: name, sound: latin_consonants(name), other: latin_consonants_ch(name)}
+                        ),
+                        lambda name: name_is_lost(length(name.name), name.sound, name.other, heard)
+                    ),
+                    lambda name: name.name
+                )
+            else []
+        end as missing
+    from (select *, case when len(names) > 0 then list_distinct(katakana_consonants("text"))[:60] else [] end as heard from marked)
+    where len(words) > 0 or len(new_names) > 0 or len(names) > 0 or len(known) > 0
+),
+spelled as (
+    select
+        *,
+        case
+            when len(unknown) > 0
+                then list_filter(
+                    unknown,
+                    lambda word: is_misspelling(word, lost_words(original, "text"))
+                        or (regexp_matches("text", '[\p{Hiragana}\p{Katakana}]') and is_new_name(word, original))
+                )
+            else []
+        end as misspelled,
+        case
+            when len(new_names) > 0
+                and len(list_filter(acronyms(original), lambda name: not contains("text", name))) > 0
+                then list_filter(
+                    new_names, lambda name: not contains(regexp_replace(upper(original), '[^A-Z]', '', 'g'), name)
+                )
+            else []
+        end as new_short_names,
+        case
+            when len(missing) > 0
+                then unsourced_katakana(
+                    "text",
+                    list_concat(
+                        list_transform(
+                            list_distinct(regexp_extract_all(original, '[A-Za-z]{3,}'))[:200], lambda known: latin_consonants(known)
+                        ),
+                        list_transform(regexp_extract_all(original, '[A-Za-z]*ch[a-z]*'), lambda known: latin_consonants_ch(known))
+                    )
+                )
+            else []
+        end as unsourced
+    from compared
+)
+select
+    text_id,
+    array_to_string(
+        list_concat(
+            list_concat(misspelled, new_short_names),
+            list_concat(
+                case when len(unsourced) > 0 then list_concat(missing, unsourced) else [] end,
+                known
+            )
+        ),
+        ' '
+    ) || ': ' || left("text", 200) as evidence
+from spelled
+where len(misspelled) > 0 or len(new_short_names) > 0 or (len(missing) > 0 and len(unsourced) > 0) or len(known) > 0;

@@ -1,0 +1,28 @@
+-- The Japanese names of the places of well_known_places, several with | between them.
+create macro japanese_places() as map {
+    'Alabama': 'アラバマ', 'Alaska': 'アラスカ', 'Arizona': 'アリゾナ', 'Arkansas': 'アーカンソー',
+    'California': 'カリフォルニア|加州', 'Colorado': 'コロラド', 'Connecticut': 'コネチカット|コネティカット', 'Delaware': 'デラウェア',
+    'Florida': 'フロリダ', 'Hawaii': 'ハワイ', 'Idaho': 'アイダホ', 'Illinois': 'イリノイ',
+    'Indiana': 'インディアナ', 'Iowa': 'アイオワ', 'Kansas': 'カンザス', 'Kentucky': 'ケンタッキー',
+    'Louisiana': 'ルイジアナ', 'Maryland': 'メリーランド', 'Massachusetts': 'マサチューセッツ', 'Michigan': 'ミシガン',
+    'Minnesota': 'ミネソタ', 'Mississippi': 'ミシシッピ', 'Missouri': 'ミズーリ', 'Montana': 'モンタナ',
+    'Nebraska': 'ネブラスカ', 'Nevada': 'ネバダ|ネヴァダ', 'Oklahoma': 'オクラホマ', 'Oregon': 'オレゴン',
+    'Pennsylvania': 'ペンシルベニア|ペンシルバニア|ペンシルヴェニア|ペンシルヴァニア', 'Tennessee': 'テネシー', 'Texas': 'テキサス', 'Utah': 'ユタ',
+    'Vermont': 'バーモント|ヴァーモント', 'Virginia': 'バージニア|ヴァージニア|ヴィルジニア', 'Wisconsin': 'ウィスコンシン', 'Wyoming': 'ワイオミング',
+    'Ukraine': 'ウクライナ', 'Brazil': 'ブラジル', 'Canada': 'カナダ', 'Mexico': 'メキシコ',
+    'Australia': 'オーストラリア|豪', 'Argentina': 'アルゼンチン', 'Norway': 'ノルウェー', 'Sweden': 'スウェーデン|スエーデン',
+    'Finland': 'フィンランド', 'Denmark': 'デンマーク', 'Poland': 'ポーランド', 'Portugal': 'ポルトガル',
+    'Ireland': 'アイルランド', 'Kenya': 'ケニア', 'Nigeria': 'ナイジェリア', 'Ethiopia': 'エチオピア',
+    'Vietnam': 'ベトナム|ヴェトナム|越', 'Indonesia': 'インドネシア', 'Malaysia': 'マレーシア', 'Thailand': 'タイ',
+    'Philippines': 'フィリピン|比', 'Pakistan': 'パキスタン', 'Afghanistan': 'アフガ', 'Iraq': 'イラク',
+    'Israel': 'イスラエル', 'Egypt': 'エジプト', 'Greece': 'ギリシ', 'Hungary': 'ハンガリー',
+    'Romania': 'ルーマニア', 'Croatia': 'クロアチア', 'London': 'ロンドン|英', 'Paris': 'パリ|仏|両国',
+    'Berlin': 'ベルリン', 'Madrid': 'マドリ', 'Rome': 'ローマ', 'Moscow': 'モスクワ|ロシア',
+    'Chicago': 'シカゴ', 'Boston': 'ボストン', 'Seattle': 'シアトル', 'Houston': 'ヒューストン',
+    'Dallas': 'ダラス', 'Miami': 'マイアミ', 'Atlanta': 'アトランタ', 'Toronto': 'トロント',
+    'Sydney': 'シドニー', 'Melbourne': 'メルボルン', 'Dublin': 'ダブリン', 'Glasgow': 'グラスゴー',
+    'Edinburgh': 'エディンバラ|エジンバラ', 'Manchester': 'マンチェスター', 'Liverpool': 'リバプール|リヴァプール', 'Birmingham': 'バーミンガム|バーミングハム',
+    'Oslo': 'オスロ', 'Stockholm': 'ストックホルム', 'Amsterdam': 'アムステルダム', 'Barcelona': 'バルセロナ',
+    'Istanbul': 'イスタンブール', 'Cairo': 'カイロ', 'Mumbai': 'ムンバイ', 'Delhi': 'デリー',
+    'Bangkok': 'バンコク'
+};
