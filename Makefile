@@ -8,7 +8,8 @@ export PREFECT_HOME ?= $(CURDIR)/.prefect
 export LLAVA_JP_STORE ?= $(CURDIR)/store
 export BENCH_EXTRA := import tomllib; print(*tomllib.load(open("pyproject.toml", "rb"))["project"]["optional-dependencies"]["bench"])
 
-.PHONY: help demo test test-rest test-gpu campaign bench-data bench-encode bench-cache bench-train bench-eval lint deployments constraints clean
+.PHONY: help demo test test-rest test-all test-gpu campaign lint deployments constraints clean \
+	bench-data bench-checks bench-encode bench-cache bench-train bench-eval
 
 help:  ## what there is
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 16
@@ -31,6 +32,8 @@ test: .venv/installed  ## linters, types and the whole default test suite
 test-rest: .venv/installed  ## the tests that have no place in `make test`: kills in every step, Ctrl-C, photographs, Ray
 	@$(BIN)/python -m pytest -m 'long and not gpu and not network'
 
+test-all: test test-rest  ## every test that needs no GPU
+
 test-gpu: .venv/installed  ## the tests that need a GPU
 	@$(BIN)/python -m pytest -m gpu --numprocesses 0
 
@@ -39,6 +42,9 @@ campaign: .venv/installed  ## kills, damaged files, hostile inputs: half an hour
 
 bench-data: .venv/installed  ## ingestion and all checks on 1.2 million conversations, against datasets.map (half an hour)
 	@$(BIN)/python -m tests.benchmarks.bench_data
+
+bench-checks: .venv/installed  ## what the translation checks say about real texts (LLAVA_JP_SHARED, or OPTIONS=folder)
+	@$(BIN)/python -m tests.benchmarks.bench_checks $(OPTIONS)
 
 bench-encode: .venv/installed  ## images to features: images/s against the device's ceiling and the plain path
 	@$(BIN)/python -m tests.benchmarks.bench_encode

@@ -19,6 +19,7 @@ from transformers.activations import GELUTanh, NewGELUActivation
 
 from model.config import AttentionName, HubFolder, LlavaJpWeights, LlmConfig, LocalFolder, RandomLlm
 from model.config_limits import require_possible_sizes
+from model.disk.whole_files import require_whole
 from model.foreign_code import require_no_code
 from model.hub import guard_hub_answers
 
@@ -30,6 +31,7 @@ def load_tokenizer(config: LlmConfig, *, bundled: Path) -> PreTrainedTokenizerBa
         guard_hub_answers()
         return _checked(AutoTokenizer.from_pretrained(source.id, revision=source.commit, trust_remote_code=False))
     folder = source.folder if isinstance(source, LocalFolder) else bundled / source.name
+    require_whole(folder, has_weights=False)
     require_no_code(folder)
     return _checked(AutoTokenizer.from_pretrained(folder, trust_remote_code=False))
 
@@ -84,17 +86,13 @@ def build_llm(
 
 def _pretrained(weights: HubFolder | LocalFolder, **options: Any) -> PreTrainedModel:
     if isinstance(weights, LocalFolder):
+        require_whole(weights.folder)
         require_no_code(weights.folder)
+        require_possible_sizes(weights.folder)
         return AutoModelForCausalLM.from_pretrained(weights.folder, trust_remote_code=False, **options)
     guard_hub_answers()
+    require_possible_sizes(weights.id, revision=weights.commit)
     return AutoModelForCausalLM.from_pretrained(weights.id, revision=weights.commit, trust_remote_code=False, **options)
-
-
-def _require_possible_sizes(weights: HubFolder | LocalFolder) -> None:
-    if isinstance(weights, HubFolder):
-        require_possible_sizes(weights.id, revision=weights.commit)
-    else:
-        require_possible_sizes(weights.folder)
 
 
 def llava_jp_folder(weights: LlavaJpWeights) -> Path:

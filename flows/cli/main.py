@@ -15,6 +15,7 @@ from flows.cli.compare import compare_and_print, compared, flow_narrated, print_
 from flows.cli.encode import encode
 from flows.cli.eval import eval_model
 from flows.cli.results import results
+from flows.cli.row_formats import RowFormat, rows_as
 from flows.cli.show import Overrides, print_download, show
 from flows.cli.terminal import console, explained, interrupted_by_schedulers, narrated, print_rows, print_traceback
 from pipeline.config.experiment import load_experiment
@@ -116,6 +117,9 @@ def query(
     parameters: Annotated[
         list[str] | None, typer.Option("--param", "-p", help="A parameter of the query: name=value.")
     ] = None,
+    form: Annotated[
+        RowFormat, typer.Option("--format", help="table for people; csv, json or parquet for programs, whole.")
+    ] = RowFormat.table,
 ) -> None:
     """Ask the store a question in SQL; the queries are the files in sql/queries."""
     from pipeline.store.queries import describe, query_names, run_query
@@ -130,7 +134,10 @@ def query(
         return
     values = dict(_key_and_value(parameter) for parameter in parameters or ())
     result = run_query(name, store_root=load_settings().store_root, parameters=values)
-    print_rows(result.columns, result.rows)
+    if form == RowFormat.table:
+        print_rows(result.columns, result.rows)
+    else:
+        sys.stdout.buffer.write(rows_as(form, result.columns, result.rows))
 
 
 @app.command()

@@ -172,6 +172,8 @@ def _warnings(workload: "Workload", costs: Mapping["Role", "Cost"], device: "Dev
     for stage in workload.stages.values():
         if said := advice(stage, device):
             yield said
+        if stage.nothing_is_learned_because:
+            yield stage.nothing_is_learned_because
     for role, cost in costs.items():
         needed = cost.memory_bytes or 0
         if role.kind in ("calibration", "features", "predictions") and needed > device.memory_bytes:

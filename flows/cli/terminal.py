@@ -94,8 +94,10 @@ def _bars() -> Iterator[Any]:
         def show(event: Event) -> None:
             unit, size_of_unit = ("MB", 1_000_000) if event.unit == BYTES else (event.unit, 1)
             if event.name not in ids:
-                ids[event.name] = bars.add_task(f"{event.name} ({unit})", total=event.total // size_of_unit, note="")
-            bars.update(ids[event.name], completed=event.done // size_of_unit, note=event.note)
+                name = escape(clean_text(f"{event.name} ({unit})"))
+                ids[event.name] = bars.add_task(name, total=event.total // size_of_unit, note="")
+            note = escape(clean_text(event.note))
+            bars.update(ids[event.name], completed=event.done // size_of_unit, note=note)
             if event.done >= event.total:
                 bars.remove_task(ids.pop(event.name))
 

@@ -8,8 +8,9 @@ import torch
 from model.config import Dtype
 from model.config_limits import ModelSizeError, read_record
 from model.disk.checkpoint import LoadedModel, load_model
-from model.disk.published import ModelFolderError, is_published, load_published
+from model.disk.published import is_published, load_published
 from model.disk.release_folder import is_released, load_release
+from model.disk.whole_files import ModelFolderError, require_whole, require_whole_json
 from model.foreign_code import ForeignCodeError, require_no_code
 
 PARTS = ("llm", "vision_tower", "tokenizer")
@@ -33,13 +34,14 @@ def load_any_model(folder: Path, *, device: torch.device, dtype: Dtype = "float3
     config = folder / "config.json"
     if not config.is_file():
         raise ModelFolderError(f"{folder} has no config.json, so it is not the folder of a model")
+    require_whole(folder)
     try:
+        for part in (folder, folder / "llm", folder / "vision_tower"):
+            if (part / "config.json").is_file():
+                read_record(part / "config.json")
         require_no_code(folder, has_our_class=True)
         for part in PARTS:
             require_no_code(folder / part)
-        for place in (folder, *(folder / part for part in PARTS)):
-            if (place / "config.json").is_file():
-                read_record(place / "config.json")
     except (ForeignCodeError, ModelSizeError) as error:
         raise ModelFolderError(str(error)) from error
     if is_published(folder):
@@ -56,7 +58,12 @@ def load_any_model(folder: Path, *, device: torch.device, dtype: Dtype = "float3
 
 
 def is_known_layout(folder: Path) -> bool:
-    """Whether ``load_any_model`` knows the layout of a folder with a config.json; weights are not looked at."""
+    """Whether ``load_any_model`` knows the layout of a folder with a config.json; weights are not looked at.
+
+    Raises:
+        ModelFolderError: its config is damaged.
+    """
+    require_whole_json(folder / "config.json")
     if is_published(folder) or is_released(folder):
         return True
     return set(json.loads((folder / "config.json").read_text(encoding="utf-8"))) >= OWN_FIELDS

@@ -37,6 +37,7 @@ from transformers import (
 from model.config import Dtype, GridLayout, ImageConfig
 from model.config_limits import ModelSizeError, read_record
 from model.disk.checkpoint import CheckpointConfig, LoadedModel
+from model.disk.whole_files import ModelFolderError, require_whole, require_whole_weights
 from model.projector import Projector
 from model.vision.tower import FEATURE_LAYER, VisionTower
 from model.vlm import VisionLanguageModel
@@ -90,10 +91,6 @@ KNOWN_TOWERS: Mapping[str, KnownTower] = {
 }
 
 
-class ModelFolderError(ValueError):
-    """A model folder cannot be read: what is wrong, and what to do."""
-
-
 def is_published(folder: Path) -> bool:
     """Whether a folder has the layout of LLaVA-JP."""
     config = folder / "config.json"
@@ -142,12 +139,14 @@ def load_published_projector(folder: Path) -> Projector:
     path = folder / PICKLED_PROJECTOR
     if not path.is_file():
         return _projector(_below_projector(_weights(folder, torch.float32)), folder)
+    require_whole_weights(path)
     stored = torch.load(path, map_location="cpu", weights_only=True)
     return _projector(_below_projector(stored), folder)
 
 
 def _record(folder: Path) -> dict[str, Any]:
     """The config, with everything refused that would give other results than the original."""
+    require_whole(folder)
     try:
         record = read_record(folder / "config.json")
     except ModelSizeError as error:

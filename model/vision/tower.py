@@ -25,6 +25,7 @@ from transformers.image_utils import IMAGENET_STANDARD_MEAN, IMAGENET_STANDARD_S
 
 from model.config import GridLayout, HubFolder, ImageConfig, LocalFolder, RandomVisionTower, VisionTowerConfig
 from model.config_limits import require_possible_sizes
+from model.disk.whole_files import require_whole
 from model.foreign_code import require_no_code
 from model.hub import guard_hub_answers
 from model.vision.s2 import multiscale_features, published_grid, square_grid
@@ -162,6 +163,7 @@ def build_vision_tower(config: VisionTowerConfig) -> VisionTower:
         guard_hub_answers()
         return load_vision_tower(weights.id, dtype, revision=weights.commit)
     if isinstance(weights, LocalFolder):
+        require_whole(weights.folder)
         require_no_code(weights.folder)
         return load_vision_tower(weights.folder, dtype)
     return VisionTower(_random_vit(weights).to(dtype))
@@ -172,7 +174,10 @@ def load_vision_tower(name: str | Path, dtype: torch.dtype, **options: str) -> V
 
     Raises:
         ValueError: the weights are of a family that is not in ``MODEL_CLASSES``.
+        ModelFolderError: a file of the folder is not what its name says.
     """
+    if isinstance(name, Path):
+        require_whole(name)
     require_possible_sizes(name, **options)
     model_class = model_class_of(AutoConfig.from_pretrained(name, trust_remote_code=False, **options), name)
     return VisionTower(

@@ -23,6 +23,7 @@ from model.config import (
 )
 from model.config_limits import require_possible_sizes
 from model.disk.published import load_published_llm
+from model.disk.whole_files import ModelFolderError
 from model.foreign_code import require_no_code
 from model.hub import guard_hub_answers
 from model.language_model import llava_jp_folder, load_tokenizer, random_llm_config
@@ -103,6 +104,8 @@ def explained_loading(weights: object) -> Iterator[None]:
     """
     try:
         yield
+    except ModelFolderError as error:
+        raise ConfigError(str(error)) from error
     except (OSError, ValueError) as error:
         reason = str(error).strip().splitlines()[0]
         raise ConfigError(

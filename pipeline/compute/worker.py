@@ -17,9 +17,10 @@ from pathlib import Path
 
 import torch
 
+from model.disk.whole_files import ModelFolderError
 from pipeline.compute.launch import ERROR_MARK, EXIT_STOPPED, FOLLOWS_STDIN, say
 from pipeline.core.disk import FAULTS, system_error_text
-from pipeline.core.errors import PipelineError, StoppedError, StoreError, TransientError
+from pipeline.core.errors import ConfigError, PipelineError, StoppedError, StoreError, TransientError
 from pipeline.core.settings import load_settings
 
 
@@ -50,6 +51,8 @@ def explained(error: Exception, job_file: Path) -> dict[str, str]:
     """The error as one of ``pipeline.core.errors``, by name, or as a bug of ours."""
     if isinstance(error, PipelineError | TransientError):
         return {"type": type(error).__name__, "message": str(error)}
+    if isinstance(error, ModelFolderError):
+        return {"type": ConfigError.__name__, "message": str(error)}
     if isinstance(error, OSError) and error.errno in FAULTS and (text := system_error_text(error)):
         return {"type": StoreError.__name__, "message": f"the work of {job_file.parent} stopped: {text}"}
     if isinstance(error, torch.OutOfMemoryError | torch.distributed.DistNetworkError):

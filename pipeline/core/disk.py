@@ -52,6 +52,7 @@ ADVICE = {
     errno.EACCES: "give access to it, or name another folder (LLAVA_JP_STORE for the store)",
     errno.EPERM: "give access to it, or name another folder (LLAVA_JP_STORE for the store)",
     errno.ENOENT: "it was there, or should be: bring it back; of what lies in the store, `llava-jp verify` says more",
+    errno.EEXIST: "something else stands in its place: move it away",
     errno.ENOTDIR: "a file stands where a folder should be: move it away",
     errno.EISDIR: "a folder stands where a file should be: move it away",
     errno.ENAMETOOLONG: "choose a shorter name",
@@ -62,12 +63,18 @@ ADVICE = {
 """What to do about an error of the operating system."""
 
 
+NUMBERS = {FileNotFoundError: errno.ENOENT, PermissionError: errno.EACCES, FileExistsError: errno.EEXIST}
+"""Of errors that a library raises without one."""
+
+
 def system_error_text(error: OSError) -> str | None:
     """An error of a file or a disk in one sentence, with what to do; None for others, such as those of a network."""
-    if error.errno not in ADVICE or isinstance(error, ConnectionError | TimeoutError):
+    number = error.errno or NUMBERS.get(type(error))
+    if number not in ADVICE:
         return None
-    where = f"{os.fsdecode(error.filename)!r}: " if isinstance(error.filename, str | bytes) else ""
-    return f"{where}{os.strerror(error.errno)}; {ADVICE[error.errno]}"
+    if isinstance(error.filename, str | bytes):
+        return f"{os.fsdecode(error.filename)!r}: {os.strerror(number)}; {ADVICE[number]}"
+    return f"{error.strerror if error.errno else f'{error}: {os.strerror(number)}'}; {ADVICE[number]}"
 
 
 def is_writable(folder: Path) -> bool:

@@ -55,16 +55,14 @@ def whole_characters(text: str) -> str:
 
 MARKDOWN = re.compile(r"[\\`*<>&|~]|!(?=\[)|\](?=[(\[:])|(?<=:)//|(?<=www)\.", re.IGNORECASE)
 """What begins something in Markdown; of brackets only those of a link, so that ``[1.0, 2.0]`` can be read as it is."""
+ENTITIES = {"&": "&amp;", "<": "&lt;", ">": "&gt;", "//": "&#47;&#47;", ".": "&#46;"}
+"""Where a backslash does not help: HTML, and addresses, which some readers turn into links by themselves."""
 
 
 def markdown_text(text: object) -> str:
     """A text from outside as one line of Markdown that shows it: no picture, link, HTML or cell comes out of it."""
     line = printable(" ".join(str(text).split()))
     return MARKDOWN.sub(lambda found: ENTITIES.get(found[0], f"\\{found[0]}"), line)
-
-
-ENTITIES = {"&": "&amp;", "<": "&lt;", ">": "&gt;", "//": "&#47;&#47;", ".": "&#46;"}
-"""Where a backslash does not help: HTML, and addresses, which some readers turn into links by themselves."""
 
 
 SLOWEST_RATE = 0.01

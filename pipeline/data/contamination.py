@@ -139,9 +139,10 @@ def _find(
     ids = pq.read_table(accepted.path("accepted.parquet"))
     samples = samples.filter(pc.is_in(samples["sample_id"], value_set=ids["sample_id"]))
     is_contaminated = pc.is_in(samples["image"], value_set=matched["image"])
-    kept = samples.filter(pc.invert(is_contaminated)).select(["sample_id"])
+    clean = samples.filter(pc.invert(is_contaminated))["sample_id"]
+    kept = ids.filter(pc.is_in(ids["sample_id"], value_set=clean))
     write_table(directory / "contamination.parquet", matched)
-    write_table(directory / "accepted.parquet", kept.cast(ids.schema))
+    write_table(directory / "accepted.parquet", kept)
     return ContaminationSummary(
         num_samples=len(samples),
         num_contaminated=len(samples) - len(kept),

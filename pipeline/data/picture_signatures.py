@@ -21,6 +21,8 @@ LARGEST_SIDE = 256
 """Pixels of the picture in which borders are looked for."""
 BASE_SIDE = 64
 THUMBNAIL_SIDE = 16
+COMPARED_SIDE = 12
+COARSE_SIDE = COMPARED_SIDE // 4
 COLOUR_SIDE = 4
 COLOURED = 6.0
 """Levels of 255 by which a picture's colours differ from grey, in the mean, for it to be coloured."""
@@ -107,11 +109,15 @@ def _signature(image_sha256: str, part: Image.Image) -> Signature | None:
 
 
 def likeness(levels: bytes, others: bytes, *, window: int, is_mirrored: bool) -> float:
-    """Correlation, at most 1, of the grey levels of a window of one picture with all of another."""
+    """Correlation, at most 1, of the grey levels of a window of one picture with all of another.
+
+    The smaller one of all levels and of what stands out from its surroundings: two skies are alike without that.
+    """
     down, across = divmod(window, len(INTERVALS))
-    cut = _RESAMPLED[down] @ _square(levels, THUMBNAIL_SIDE) @ _RESAMPLED[across].T
-    whole = _square(others, THUMBNAIL_SIDE)
-    return _cosine(_centred(cut), _centred(whole[:, ::-1] if is_mirrored else whole))
+    cut = _READ[down] @ _square(levels, THUMBNAIL_SIDE) @ _READ[across].T
+    whole = _READ[0] @ _square(others, THUMBNAIL_SIDE) @ _READ[0].T
+    whole = whole[:, ::-1] if is_mirrored else whole
+    return min(_cosine(cut - cut.mean(), whole - whole.mean()), _cosine(_details(cut), _details(whole)))
 
 
 def have_other_colours(colours: bytes, others: bytes, *, is_mirrored: bool) -> bool:
@@ -126,25 +132,26 @@ def _square(values: bytes, side: int, *channels: int) -> GreyLevels:
     return np.frombuffer(values, dtype=np.uint8).reshape(side, side, *channels).astype(np.float64)
 
 
-def _centred(levels: GreyLevels) -> GreyLevels:
-    return levels - levels.mean()
+def _details(levels: GreyLevels) -> GreyLevels:
+    """The levels without their mean over four by four."""
+    means = levels.reshape(COARSE_SIDE, 4, COARSE_SIDE, 4).mean(axis=(1, 3))
+    return np.asarray(levels - _BACK @ means @ _BACK.T)
 
 
 def _cosine(left: GreyLevels, right: GreyLevels) -> float:
     return float((left * right).sum() / max(np.linalg.norm(left) * np.linalg.norm(right), 1e-9))
 
 
-def _resampled() -> GreyLevels:
-    """For each interval what reads it from a side of a thumbnail, stretched to the whole side, between neighbours."""
-    stretched = []
-    for start, end in INTERVALS:
-        places = (start + (end - start) * (np.arange(THUMBNAIL_SIDE) + 0.5) / THUMBNAIL_SIDE) * THUMBNAIL_SIDE - 0.5
-        distance = np.abs(np.clip(places, 0, THUMBNAIL_SIDE - 1)[:, None] - np.arange(THUMBNAIL_SIDE)[None, :])
-        stretched.append(np.clip(1 - distance, 0, 1))
-    return np.stack(stretched)
+def _read(start: float, end: float, *, num_read: int, num_given: int) -> GreyLevels:
+    """What reads ``num_read`` values from a part of a side that has ``num_given``: means of neighbours, by nearness."""
+    step = (end - start) * num_given / num_read
+    places = start * num_given + step * (np.arange(num_read) + 0.5) - 0.5
+    weights = np.clip(1 - np.abs(places[:, None] - np.arange(num_given)[None, :]) / max(1.0, step), 0, None)
+    return np.asarray(weights / weights.sum(axis=1, keepdims=True))
 
 
-_RESAMPLED = _resampled()
+_READ = [_read(*interval, num_read=COMPARED_SIDE, num_given=THUMBNAIL_SIDE) for interval in INTERVALS]
+_BACK = _read(0, 1, num_read=COMPARED_SIDE, num_given=COARSE_SIDE)
 
 
 def _bits(low: GreyLevels) -> npt.NDArray[np.int64]:

@@ -17,7 +17,7 @@ from pipeline.store.manifest import Manifest
 from pipeline.store.queries import Pictures
 
 SAME_LEVELS = 0.85
-"""Correlation from which on grey levels are those of one picture: changed photos have 0.90 and more, others 0.60."""
+"""Likeness from which on grey levels are those of one picture: changed photos have 0.9 and more."""
 
 
 def pictures_of(dataset: Manifest, work: Path) -> Pictures:

@@ -71,7 +71,7 @@ class Finding:
     """One row of ``findings.parquet``."""
 
     check: str
-    severity: Literal["reject", "warn"] = field(default="reject", kw_only=True)
+    severity: Literal["reject", "drop", "warn"] = field(default="reject", kw_only=True)
     sample_id: str | None
     record_index: Annotated[int, NULLABLE]
     turn_index: int | None = field(default=None, kw_only=True)

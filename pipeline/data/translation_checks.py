@@ -18,6 +18,7 @@ from pipeline.config.experiment import TranslationChecksConfig
 from pipeline.core.errors import ConfigError, DataError
 from pipeline.core.parquet import write_table
 from pipeline.core.progress import Progress
+from pipeline.data.dropped_exchanges import DROPPED, droppable
 from pipeline.data.prepare import DatasetSummary
 from pipeline.data.samples import FINDING_SCHEMA
 from pipeline.data.translation_report import CheckCount, TranslationSummary, write_report
@@ -28,13 +29,22 @@ from pipeline.store.sql_files import SqlFile, check_macros, checked_tables, sql_
 
 log = logging.getLogger(__name__)
 
-VERSION = 3  # raise when the same request should give a different result
+VERSION = 4  # raise when the same request should give a different result
 MAX_EVIDENCE_LENGTH = 500
 """Characters of a finding's evidence."""
 WORST_CHECKS = 3
 """Checks that the gate names."""
 
-ACCEPTED_SCHEMA = pa.schema([pa.field("sample_id", pa.string(), nullable=False)])
+WHOLE_SAMPLE = ("broken_alternation", "image_token_lost_or_moved")
+"""Checks that speak of a sample as a whole, at the turn where it shows."""
+
+ACCEPTED_SCHEMA = pa.schema(
+    [
+        pa.field("sample_id", pa.string(), nullable=False),
+        # Exchanges that are left out of training, from 0.
+        pa.field("dropped_exchanges", pa.list_(pa.field("element", pa.int32(), nullable=False)), nullable=False),
+    ]
+)
 
 
 def translation_checks_request(config: TranslationChecksConfig, *, dataset_fingerprint: str) -> Request:
@@ -106,24 +116,54 @@ def _check(checks: Mapping[str, SqlFile], dataset: Manifest, directory: Path) ->
     samples = pq.read_table(dataset.path("samples.parquet"), columns=["sample_id", "record_index"])
     progress = Progress("check translations", total=len(checks), unit="checks")
     tables = [FINDING_SCHEMA.empty_table()]
-    findings_by_check = {}
     for check, found in findings_of(checks.values(), samples=dataset.path("samples.parquet")):
         tables.append(_findings(check, found, samples))
-        num_samples = pc.count_distinct(found["sample_id"]).as_py()
-        findings_by_check[check.name] = CheckCount(severity=str(check.severity), num_samples=num_samples)
         progress.advance(note=check.name)
     progress.finish()
     findings = pa.concat_tables(tables)
+    dropped = droppable(_rejecting(findings), dataset)
+    findings = _with_dropped(findings, dropped)
     rejected = findings.filter(pc.field("severity") == "reject")["sample_id"]
-    accepted = samples.filter(pc.invert(pc.is_in(samples["sample_id"], value_set=rejected))).select(["sample_id"])
+    accepted = samples.filter(pc.invert(pc.is_in(samples["sample_id"], value_set=rejected)))["sample_id"]
+    exchanges = [dropped.get(name, ()) for name in accepted.to_pylist()] if dropped else [()] * len(accepted)
+    table = pa.table([accepted, pa.array(exchanges, ACCEPTED_SCHEMA.field(1).type)], schema=ACCEPTED_SCHEMA)
     write_table(directory / "findings.parquet", findings)
-    write_table(directory / "accepted.parquet", accepted.cast(ACCEPTED_SCHEMA))
+    write_table(directory / "accepted.parquet", table)
     write_report(directory / "report.json", checks, findings, dataset)
     return TranslationSummary(
         num_samples=len(samples),
         num_accepted=len(accepted),
         num_rejected=len(samples) - len(accepted),
-        findings_by_check=findings_by_check,
+        num_shortened=len(dropped),
+        num_dropped_exchanges=sum(map(len, dropped.values())),
+        findings_by_check={name: _count(check, findings) for name, check in checks.items()},
+    )
+
+
+def _rejecting(findings: pa.Table) -> pa.Table:
+    """The rejecting findings; those that speak of a whole sample have no turn."""
+    found = findings.filter(pc.field("severity") == "reject")
+    is_whole = pc.is_in(found["check"], value_set=pa.array(WHOLE_SAMPLE))
+    turns = pc.if_else(is_whole, pa.scalar(None, pa.int64()), pc.cast(found["turn_index"], pa.int64()))
+    return pa.table({"sample_id": found["sample_id"], "turn_index": turns})
+
+
+def _with_dropped(findings: pa.Table, dropped: Mapping[str, tuple[int, ...]]) -> pa.Table:
+    """The rejecting findings of samples that are kept without an exchange say so."""
+    is_kept = pc.is_in(findings["sample_id"], value_set=pa.array(dropped, pa.string()))
+    is_dropped = pc.and_(pc.equal(findings["severity"], "reject"), is_kept)
+    severities = pc.if_else(is_dropped, DROPPED, findings["severity"])
+    place = findings.schema.get_field_index("severity")
+    return findings.set_column(place, FINDING_SCHEMA.field("severity"), severities).cast(FINDING_SCHEMA)
+
+
+def _count(check: SqlFile, findings: pa.Table) -> CheckCount:
+    found = findings.filter(pc.field("check") == check.name)
+    whole = found.filter(pc.field("severity") != DROPPED)
+    return CheckCount(
+        severity=str(check.severity),
+        num_samples=pc.count_distinct(whole["sample_id"]).as_py(),
+        num_dropped=len(found) - len(whole),
     )
 
 

@@ -10,6 +10,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from pipeline.core.files import write_text
+from pipeline.data.dropped_exchanges import DROPPED
 from pipeline.data.prepare import DatasetSummary
 from pipeline.store.manifest import Manifest, Summary
 from pipeline.store.sql_files import SqlFile
@@ -32,12 +33,17 @@ class CheckCount(Summary):
 
     severity: str
     num_samples: int
+    num_dropped: int = 0
+    """Findings whose exchange is left out while the rest of the sample is accepted."""
 
 
 class TranslationSummary(AcceptedSummary):
     """What the translation checks found in a dataset."""
 
     num_rejected: int
+    num_shortened: int = 0
+    """Accepted samples of which some exchanges are left out."""
+    num_dropped_exchanges: int = 0
     findings_by_check: dict[str, CheckCount]
 
     def num_samples_by_check(self, severity: str) -> dict[str, int]:
@@ -71,16 +77,20 @@ def counts_line(dataset: Manifest, checked: Manifest) -> str:
     rejecting = sorted(((num, name) for name, num in found.num_samples_by_check("reject").items()), reverse=True)
     worst = [f"{name} {num}" for num, name in rejecting]
     why = f" ({', '.join(worst[:CHECKS_NAMED])})" if worst else ""
+    shortened = ""
+    if found.num_shortened:
+        shortened = f"{found.num_dropped_exchanges} exchanges left out of {found.num_shortened} accepted ones, "
     num_warnings = sum(found.num_samples_by_check("warn").values())
     return (
         f"{prepared.num_records} records: {found.num_accepted} accepted, {prepared.num_rejected} could not be used, "
-        f"{found.num_rejected} rejected by checks{why}, {num_warnings} findings that only warn; "
+        f"{found.num_rejected} rejected by checks{why}, {shortened}{num_warnings} findings that only warn; "
         f"{prepared.num_with_original} with their English original"
     )
 
 
 def _row(found_by: str, name: str, severity: str, findings: pa.Table, num_records: int) -> dict[str, Any]:
-    found = findings.filter((pc.field("check") == name) & (pc.field("severity") == severity))
+    of_severity = (pc.field("severity") == severity) | (pc.field("severity") == DROPPED)
+    found = findings.filter((pc.field("check") == name) & of_severity)
     num_samples = pc.count_distinct(found["record_index"]).as_py()
     return {
         "found_by": found_by,

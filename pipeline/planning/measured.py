@@ -69,7 +69,7 @@ def _read(path: Path) -> tuple[ModelEvaluation, dict[str, str]]:
         return ModelEvaluation.model_validate(content["evaluation"]), dict(content["steps"])
     except ValidationError as error:
         raise StoreError(f"{explain(error, str(path))}\nDelete the file and measure the model again") from error
-    except (ValueError, LookupError, TypeError) as error:
+    except (ValueError, LookupError, TypeError, RecursionError) as error:
         raise StoreError(f"{path} is damaged ({error}); delete it and measure the model again") from error
 
 

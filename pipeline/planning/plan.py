@@ -15,6 +15,7 @@ from pipeline.config.evaluation import BenchmarkConfig, EvaluationConfig
 from pipeline.config.experiment import ExperimentConfig, LimitsConfig
 from pipeline.config.identity import Identities
 from pipeline.config.measured import ModelEvaluation
+from pipeline.config.model_files import require_whole_models
 from pipeline.core.errors import ConfigError
 from pipeline.core.files import write_text
 from pipeline.core.settings import Settings
@@ -35,7 +36,9 @@ def plan_experiment(config: ExperimentConfig, settings: Settings) -> Plan:
 
     Raises:
         DataError: a path of the experiment does not exist.
+        ConfigError: a file of a model is not what its name says.
     """
+    require_whole_models(config)
     return Plan(
         tuple(_experiment_steps(config, Identities(settings.store_root), gate_for(config.evaluation, settings)))
     )
@@ -46,7 +49,9 @@ def plan_evaluation(config: ModelEvaluation, model: ModelToMeasure, settings: Se
 
     Raises:
         DataError: a path does not exist.
+        ConfigError: a file of a model is not what its name says.
     """
+    require_whole_models(config)
     return Plan(
         tuple(_evaluation_steps(config, model, Identities(settings.store_root), gate_for(config.evaluation, settings)))
     )

@@ -15,6 +15,7 @@ from pipeline.core.settings import Settings
 from pipeline.features.sizes import bytes_per_image
 from pipeline.planning.data_sizes import DatasetSize
 from pipeline.planning.memory import OVERHEAD_BYTES, MemoryRequest, StageMemory, stage_memory, under_each_zero_stage
+from pipeline.training.optimizers import why_nothing_is_learned
 from pipeline.training.step import zero_stage_of
 
 
@@ -28,6 +29,7 @@ class StageForecast:
     request: MemoryRequest
     zero_stage: int
     """The one that these settings choose."""
+    nothing_is_learned_because: str | None = None
 
     @property
     def chosen(self) -> StageMemory:
@@ -63,8 +65,9 @@ def forecast(
         feature_numbers=num_vision * tower.width * len(config.features.scales),
         offload=settings.offload,
     )
+    reason = why_nothing_is_learned(stage, stage_config, num_samples=size.num_samples)
     flops = training_flops(sizes, _work(size, num_vision, stage_config), trained=trained)
-    return StageForecast(stage, flops, request, zero_stage_of(stage_config, settings))
+    return StageForecast(stage, flops, request, zero_stage_of(stage_config, settings), reason)
 
 
 def model_sizes(config: ExperimentConfig, tower: Tower) -> ModelSizes:

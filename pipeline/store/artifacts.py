@@ -254,7 +254,7 @@ def read_manifest(directory: Path) -> Manifest:
         return parse_manifest(
             path.read_bytes(), address=f"{directory.parent.name}/{directory.name}", directory=directory
         )
-    except DamagedManifestError as error:
+    except (DamagedManifestError, OSError) as error:
         raise StoreError(
             f"{path} is damaged: {error}. `llava-jp discard {directory.name}` forgets the artifact; "
             "the next run makes it again, or `llava-jp pull` brings a copy"

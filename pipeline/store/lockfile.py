@@ -36,13 +36,13 @@ class LockedFile(Record):
     """One file of a source; what the server did not say is None until the file is there."""
 
     path: Annotated[str, AfterValidator(_inside)]
-    url: str | None = Field(None, pattern=r"^https?://[!-~]+$")
+    url: str | None = Field(None, pattern=r"^https?://[^\s\x00-\x1f\x7f]+$")
     """Address on a plain server; a file of the Hub has none, so that ``HF_ENDPOINT`` may change."""
     num_bytes: int | None = Field(None, ge=0)
     sha256: str | None = Field(None, pattern="^[0-9a-f]{64}$")
     git_sha1: str | None = Field(None, pattern="^[0-9a-f]{40}$")
     """Name of the blob in git, of small files on the Hub."""
-    etag: str | None = Field(None, pattern=r"^[\x20-\x7e]*$")
+    etag: str | None = Field(None, pattern=r"^[^\x00-\x1f\x7f]*$")
 
 
 class LockedSource(Record):

@@ -11,7 +11,7 @@ import glob
 import math
 import re
 from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Sequence
-from contextlib import closing
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -76,7 +76,7 @@ def run_query(name: str, *, store_root: Path, parameters: Mapping[str, str]) -> 
     query = describe(name)
     values = _values(query, parameters)
     _require_intact(store_root, query)
-    with closing(_snapshot(store_root, [query])) as connection:
+    with closing(_snapshot(store_root, [query])) as connection, _explaining(f"query {name}"):
         _check_experiments(connection, query, values)
         _check_checks(connection, query, values)
         _check_encoders(connection, query, values)
@@ -317,13 +317,20 @@ def _create_view(connection: duckdb.DuckDBPyConnection, view: SqlFile, *, kind: 
 
 
 def _answer(connection: duckdb.DuckDBPyConnection, file: SqlFile, values: Mapping[str, object]) -> Result:
+    with _explaining(f"{file.name} with {dict(values)}"):
+        cursor = connection.execute(file.text, values)
+        return Result(tuple(column[0] for column in cursor.description), tuple(cursor.fetchall()))
+
+
+@contextmanager
+def _explaining(what: str) -> Iterator[None]:
+    """Whatever DuckDB says of a damaged file or of a question, with the name of what it was asked."""
     import duckdb
 
     try:
-        cursor = connection.execute(file.text, values)
-        return Result(tuple(column[0] for column in cursor.description), tuple(cursor.fetchall()))
+        yield
     except duckdb.Error as error:
-        raise QueryError(f"{file.name} with {dict(values)}: {error}") from error
+        raise QueryError(f"{what}: {error}") from error
 
 
 def _values(query: SqlFile, parameters: Mapping[str, str]) -> dict[str, object]:

@@ -12,6 +12,7 @@ have ended; what a process leaves behind, the next one delivers. Credentials are
 
 import errno
 import json
+import logging
 import os
 import re
 import shutil
@@ -25,6 +26,8 @@ from typing import Any
 
 from pipeline.core.files import write_bytes, write_text
 from pipeline.core.locks import locked_at_once
+
+log = logging.getLogger(__name__)
 
 FOLDER = "mlflow-outbox"
 DONE_SUFFIX = ".done"
@@ -268,12 +271,22 @@ def _escaped(found: re.Match[str]) -> str:
 
 
 def _state_of(folder: Path) -> dict[str, Any] | None:
-    """None when its process is about to make it, or has just deleted it."""
+    """None when its process is about to make it, or has just deleted it; or when it is damaged, which is said."""
     try:
         state: dict[str, Any] = json.loads((folder / "state.json").read_text(encoding="utf-8"))
+        if {"server", "num_bytes", "runs"} <= state.keys():
+            return state
+        problem: Any = "a field is missing"
     except FileNotFoundError:
         return None
-    return state
+    except (ValueError, AttributeError, RecursionError, OSError) as error:
+        problem = error
+    log.warning(
+        "%s is damaged (%s), so what is in its folder is not delivered to MLflow; move the folder away",
+        folder / "state.json",
+        problem,
+    )
+    return None
 
 
 def _joined(first: Operation, second: Operation) -> Operation | None:

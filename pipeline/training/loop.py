@@ -13,7 +13,7 @@ from deepspeed import comm as dist
 from model.language_model import load_tokenizer
 from pipeline.compute.flops import sizes_of, trained_of, training_flops
 from pipeline.config.experiment import TOKENIZER_FOLDER
-from pipeline.core.errors import DataError
+from pipeline.core.errors import ConfigError, DataError
 from pipeline.core.files import write_text
 from pipeline.core.parquet import write_rows
 from pipeline.store.artifacts import WORK_FOLDER
@@ -25,6 +25,7 @@ from pipeline.training.feature_source import open_features
 from pipeline.training.job import ANSWER_SCHEMA, HELD_OUT_SCHEMA, METRIC_SCHEMA, TrainingJob
 from pipeline.training.monitor import Monitor
 from pipeline.training.optimizer_step import OptimizerStep, own_micro_batches
+from pipeline.training.optimizers import why_nothing_is_learned
 from pipeline.training.prefetch import DevicePrefetcher, prefetch
 from pipeline.training.publish import publish, summary_of
 from pipeline.training.sampler import global_batches
@@ -60,6 +61,8 @@ def train(job: TrainingJob, stop: StopRequest) -> None:
             f"{job.stage}: no sample is left to train on with max_length={job.config.max_length}: {left_out}"
         )
     training, held_out = set_aside(samples.subjects(), job.config.held_out, seed=job.config.seed)
+    if reason := why_nothing_is_learned(job.stage, job.config, num_samples=len(training)):
+        raise ConfigError(reason)
     model = build_model(job, tokenizer, features)
     order = global_batches(
         len(training),

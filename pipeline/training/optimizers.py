@@ -60,6 +60,18 @@ def parameter_groups(config: StageConfig, model: VisionLanguageModel) -> list[di
     return [{"params": groups[rate, bits], "lr": rate, "moment_bits": bits} for rate, bits in in_order]
 
 
+def why_nothing_is_learned(stage: str, config: StageConfig, *, num_samples: int) -> str | None:
+    """What is wrong with a stage of a single optimizer step, and what to do; None when its rate is above 0."""
+    num_steps = math.ceil(num_samples / config.global_batch_size) * config.num_epochs
+    if num_steps != 1 or not config.warmup_fraction:
+        return None
+    return (
+        f"{stage} has {num_samples} samples for batches of {config.global_batch_size}: one optimizer step, the first "
+        f"of the warm-up, whose learning rate is 0, so that nothing would be learned. Lower {stage}.global_batch_size, "
+        f"raise {stage}.num_epochs, or set {stage}.warmup_fraction: 0"
+    )
+
+
 def cosine_with_warmup(num_optimizer_steps: int, *, warmup_fraction: float) -> Callable[[int], float]:
     """Factor of the peak learning rate at each optimizer step, counted from 0: linear up, then half a cosine to 0.
 

@@ -72,7 +72,8 @@ class SampleTokeniser:
     def tokenise(self, samples: pa.RecordBatch) -> tuple[pa.RecordBatch, list[Finding]]:
         """What can be trained on, as a batch of ``TOKEN_SCHEMA``, and why the rest cannot; both in the given order.
 
-        ``samples`` has the columns sample_id, record_index, image_sha256 and turns of a dataset.
+        ``samples`` has the columns sample_id, record_index, image_sha256 and turns of a dataset, and may say which
+        dropped_exchanges are left out.
         """
         talks = _talks(samples)
         findings: list[Finding] = []
@@ -145,12 +146,22 @@ class SampleTokeniser:
 
 
 def accepted_batches(samples_file: Path, accepted_file: Path) -> Iterator[pa.RecordBatch]:
-    """The accepted samples of a dataset in their order, ``SAMPLES_AT_ONCE`` of the dataset at a time."""
-    accepted = pq.read_table(accepted_file, columns=["sample_id"])["sample_id"].combine_chunks()
+    """The accepted samples of a dataset in their order, ``SAMPLES_AT_ONCE`` of the dataset at a time.
+
+    Each has the column dropped_exchanges, too: what of a conversation is left out.
+    """
+    table = pq.read_table(accepted_file).combine_chunks()
+    accepted = table["sample_id"].combine_chunks()
+    dropped = table["dropped_exchanges"].combine_chunks() if "dropped_exchanges" in table.column_names else None
     columns = ["sample_id", "record_index", "image_sha256", "turns"]
     with pq.ParquetFile(samples_file) as file:
         for batch in file.iter_batches(SAMPLES_AT_ONCE, columns=columns):
-            yield batch.filter(pc.is_in(batch.column("sample_id"), value_set=accepted))
+            kept = batch.filter(pc.is_in(batch.column("sample_id"), value_set=accepted))
+            if dropped is None:  # an artifact of before exchanges were left out
+                yield kept
+            else:
+                exchanges = dropped.take(pc.index_in(kept.column("sample_id"), value_set=accepted))
+                yield kept.append_column("dropped_exchanges", exchanges)
 
 
 def _talks(samples: pa.RecordBatch) -> list[_Talk]:
@@ -160,10 +171,14 @@ def _talks(samples: pa.RecordBatch) -> list[_Talk]:
     names, records, images = (
         samples.column(name).to_pylist() for name in ("sample_id", "record_index", "image_sha256")
     )
+    has_dropped = "dropped_exchanges" in samples.schema.names
+    dropped = samples.column("dropped_exchanges").to_pylist() if has_dropped else [()] * len(names)
     talks = []
     start = 0
-    for name, record, image, end in zip(names, records, images, ends, strict=True):
+    for name, record, image, end, left_out in zip(names, records, images, ends, dropped, strict=True):
         exchanges = list(zip(texts[start:end:2], texts[start + 1 : end : 2], strict=True))
+        if left_out:
+            exchanges = [exchange for index, exchange in enumerate(exchanges) if index not in left_out]
         talks.append(_Talk(name, record, image, exchanges, len(exchanges)))
         start = end
     return talks

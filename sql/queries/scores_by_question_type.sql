@@ -7,7 +7,7 @@
 -- benchmark      name of the benchmark
 -- protocol       which questions of it were asked
 -- metric         name of the metric
--- question_type  counting, colour, position, yes_no, reading or other
+-- question_type  what it asks for: counting, colour, position, ...; see the macro question_type
 -- experiment     name of the experiment
 -- mean           mean over the answered items, 0 to 100
 -- overall        mean over the answered items of all types

@@ -2,9 +2,9 @@
 --
 -- fingerprint          varchar  the artifact that holds the finding
 -- step                 varchar  dataset (unreadable), translation, pretrain or finetune (left out of training, or cut)
--- dataset_fingerprint  varchar  the dataset of the record
+-- dataset_fingerprint  varchar  the dataset of the record: what samples and turns call fingerprint
 -- check                varchar  name of the check
--- severity             varchar  reject or warn
+-- severity             varchar  reject, drop (its exchange is left out, the rest of the sample accepted) or warn
 -- sample_id            varchar  the sample, null when the record has none
 -- record_index         bigint   position in the source, from 0
 -- turn_index           bigint   the turn, from 0; null when it is the whole conversation

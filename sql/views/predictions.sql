@@ -6,7 +6,7 @@
 -- item_id         varchar  unique in its benchmark
 -- category        varchar  category of the item, if it has one
 -- image_category  varchar  category of its image, if it has one
--- question_type   varchar  counting, colour, position, yes_no, reading or other
+-- question_type   varchar  what it asks for: counting, colour, position, ...; see the macro question_type
 -- answer_length   varchar  length of the expected answer in characters: 01-05, 06-15, 16-40, 41+
 -- question        varchar  what was asked
 -- reference       varchar  the expected answer

@@ -6,7 +6,7 @@
 -- item_id         varchar  the item
 -- category        varchar  category of the item, if it has one
 -- image_category  varchar  category of its image, if it has one
--- question_type   varchar  counting, colour, position, yes_no, reading or other
+-- question_type   varchar  what it asks for: counting, colour, position, ...; see the macro question_type
 -- answer_length   varchar  length of the expected answer in characters: 01-05, 06-15, 16-40, 41+
 -- image_sha256    varchar  hash of the image's bytes; items on one image are no independent observations
 -- metric          varchar  name of the metric

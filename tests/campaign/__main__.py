@@ -13,6 +13,8 @@ import logging
 import shutil
 import sys
 import time
+import warnings
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack
 from functools import cache
@@ -75,8 +77,11 @@ def table(tallies: Mapping[str, Tally], *, minutes: float) -> Iterator[str]:
         yield f"| {kind} | {tally.ends.total() + len(tally.failures):,} | {ends} | {len(tally.failures)} |"
     yield ""
     for kind, tally in tallies.items():
+        alike = Counter(tally.failures.values())
         for seed, text in tally.failures.items():
-            yield f'- `make campaign OPTIONS="--case {kind}:{seed}"`: {text}'
+            if number := alike.pop(text, 0):
+                others = f" (and {number - 1} others)" if number > 1 else ""
+                yield f'- `make campaign OPTIONS="--case {kind}:{seed}"`: {text}{others}'
 
 
 def main() -> None:
@@ -89,6 +94,7 @@ def main() -> None:
     parser.add_argument("--out", type=Path, default=Path("build/campaign.md"))
     options = parser.parse_args()
     logging.disable(logging.CRITICAL)
+    warnings.simplefilter("ignore")  # of libraries, about what is odd on purpose
     started = time.monotonic()
     with ExitStack() as stack:
         work = Path(mkdtemp(prefix="campaign-"))

@@ -1,15 +1,17 @@
+import io
 import os
 import socket
 import subprocess
 import sys
 import time
+from collections import deque
 from types import SimpleNamespace
 
 import pytest
 
 from pipeline.compute.devices import descriptors_held, held_alone
 from pipeline.compute.hosts import Host
-from pipeline.compute.launch import RUN_MODULE, WorkerEvent, WorkersProgress, _Workers, launch
+from pipeline.compute.launch import RUN_MODULE, WorkerEvent, WorkersProgress, _Workers, _WorkersOutput, launch
 from pipeline.core.errors import ConfigError, StoppedError, WorkerError
 from pipeline.core.progress import Event, listening
 
@@ -33,6 +35,14 @@ def test_workers_that_die_show_the_end_of_what_they_said(tmp_path):
     with pytest.raises(RuntimeError, match=r"(?s)the workers of .*job\.json stopped with code \d+:.*job\.json"):
         launch(tmp_path / "job.json", hosts=[Host("localhost", 1)], master_port=None, seconds_to_stop=120)
     assert "job.json" in (tmp_path / "worker.log").read_text(encoding="utf-8")
+
+
+def test_what_workers_say_is_kept_without_secrets(monkeypatch):
+    monkeypatch.setenv("HF_TOKEN", "hf_open-sesame")
+    output, log_file = _WorkersOutput(deque(maxlen=5), []), io.StringIO()
+    output.update("cannot reach http://me:pass@host with hf_open-sesame\n", log_file)
+    assert log_file.getvalue() == "cannot reach http://…@host with …\n"
+    assert list(output.last_lines) == ["cannot reach http://…@host with …"]
 
 
 def test_a_worker_that_fails_takes_the_others_with_it(tmp_path, monkeypatch):

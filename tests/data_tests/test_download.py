@@ -19,7 +19,7 @@ from pipeline.core.errors import ConfigError, DataError, StoreError, TransientEr
 from pipeline.core.progress import listening
 from pipeline.core.retries import Patience, retry_after
 from pipeline.data.download.fetch import fetch
-from pipeline.data.download.http import Connection, fetch_file
+from pipeline.data.download.http import Connection, PartialFile, fetch_file
 from pipeline.data.download.hub import auth_headers
 from pipeline.store.lockfile import LOCK_NAME, LockedFile, SourceLock
 from pipeline.store.sources import Source
@@ -595,6 +595,7 @@ def test_the_token_belongs_to_the_hubs_host(monkeypatch, url, is_the_hub):
         ({"siblings": [{"rfilename": "a.jsonl", "size": "many", "blobId": "0" * 40}]}, r"num_bytes: .*'many'"),
         ({"siblings": [{"rfilename": "a.jsonl", "size": 1, "blobId": "../x"}]}, r"git_sha1: "),
         ({"siblings": [{"rfilename": "a\n.jsonl", "size": 1, "blobId": "0" * 40}]}, r"it has a control character"),
+        ({"siblings": [{"rfilename": ["a.jsonl"]}]}, r"is not the answer of a Hub: a file's name is no text"),
         ({"siblings": [5]}, r"is not the answer of a Hub; is HF_ENDPOINT a Hub\?"),
     ],
 )
@@ -625,3 +626,12 @@ def test_a_date_to_wait_for_is_turned_into_seconds():
     assert retry_after({"RateLimit": '"api";r=0;t=55'}) == 55.0
     assert retry_after({"RateLimit": '"api";r=12;t=55'}) is None
     assert retry_after({}) is None
+
+
+def test_a_password_of_the_hubs_address_is_not_written_down(tmp_path):
+    url = "http://me:open-sesame@hub.example/datasets/team/talks/resolve/main/a.jsonl"
+    part = PartialFile(tmp_path / "a.jsonl", LockedFile(path="a.jsonl", num_bytes=7, sha256="0" * 64), url)
+    part.begin('"1"', '"1"')
+    part.path.write_bytes(b"abc")
+    assert "sesame" not in (tmp_path / "a.jsonl.part.json").read_text()
+    assert PartialFile(part.target, part.file, url).num_bytes == 3

@@ -178,11 +178,14 @@ def test_the_step_writes_findings_and_accepted_samples(tmp_path):
         {"check": "html_entities", "severity": "warn", "sample_id": "b", "record_index": 4, "turn_index": 1},
         {"check": "untranslated", "severity": "reject", "sample_id": "a", "record_index": 3, "turn_index": 1},
     ]
-    assert pq.read_table(checked.path("accepted.parquet")).to_pylist() == [{"sample_id": "b"}, {"sample_id": "c"}]
+    assert pq.read_table(checked.path("accepted.parquet")).to_pylist() == [
+        {"sample_id": "b", "dropped_exchanges": []},
+        {"sample_id": "c", "dropped_exchanges": []},
+    ]
     counts = checked.summary["findings_by_check"]
     assert set(counts) == set(sql_files("checks/translation"))
-    assert counts["untranslated"] == {"severity": "reject", "num_samples": 1}
-    assert counts["empty_turn"] == {"severity": "reject", "num_samples": 0}
+    assert counts["untranslated"] == {"severity": "reject", "num_samples": 1, "num_dropped": 0}
+    assert counts["empty_turn"] == {"severity": "reject", "num_samples": 0, "num_dropped": 0}
     assert [checked.summary[key] for key in ("num_samples", "num_accepted", "num_rejected")] == [3, 2, 1]
 
 

@@ -271,15 +271,6 @@ def test_an_incomplete_benchmark_is_refused_before_the_model_is_loaded(store):
         )
 
 
-def test_a_batch_of_very_large_images_is_asked_in_parts(images, tmp_path, monkeypatch):
-    one = num_pixels(images.read(IMAGE))
-    monkeypatch.setattr(answers, "MAX_PIXELS_OF_A_BATCH", 2 * one)
-    model, asked = Echo(), [item(str(number), image_sha256=IMAGE) for number in range(5)]
-    found = answer_items(model, [*asked, item("text")], images=images, batch_size=6, directory=tmp_path)
-    assert model.asked == [["0", "1"], ["2", "3"], ["4", "text"]]
-    assert [answer.prediction for answer in found] == ["「何ですか。」"] * 6
-
-
 class Says:
     """A model that always says the same."""
 
@@ -309,3 +300,12 @@ def test_odd_characters_of_an_answer_come_back_from_the_file_where_answers_are_k
     ask = lambda model: answer_items(model, [item("q1")], images=images, batch_size=1, directory=tmp_path)  # noqa: E731
     assert [one.prediction for one in ask(Says(said))] == [said]
     assert [one.prediction for one in ask(Says("asked again"))] == [said]
+
+
+def test_a_batch_of_very_large_images_is_asked_in_parts(images, tmp_path, monkeypatch):
+    one = num_pixels(images.read(IMAGE))
+    monkeypatch.setattr(answers, "MAX_PIXELS_OF_A_BATCH", 2 * one)
+    model, asked = Echo(), [item(str(number), image_sha256=IMAGE) for number in range(5)]
+    found = answer_items(model, [*asked, item("text")], images=images, batch_size=6, directory=tmp_path)
+    assert model.asked == [["0", "1"], ["2", "3"], ["4", "text"]]
+    assert [answer.prediction for answer in found] == ["「何ですか。」"] * 6

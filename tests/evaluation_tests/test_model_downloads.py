@@ -31,6 +31,14 @@ def test_without_the_hub_the_cache_tells(hub):
     assert download_model("team/vlm", revision="main") == there
 
 
+def test_the_token_goes_to_the_hub_and_not_where_it_sends_us(hub, monkeypatch):
+    monkeypatch.setenv("HF_TOKEN", "hf_sesame")
+    hub.add("models/team/large", {"model.safetensors": b"x" * 5000})
+    download_model("team/large", revision="main")
+    assert {request.headers.get("authorization") for request in hub.asked(server="hub")} == {"Bearer hf_sesame"}
+    assert {request.headers.get("authorization") for request in hub.asked(server="cdn")} == {None}
+
+
 @pytest.mark.parametrize("sha", ["../../../escaped", "/tmp/escaped", None, 5, ""])
 def test_a_mirror_whose_commit_is_a_path_is_refused(hub, tmp_path, sha):
     record = {"id": "team/vlm", "sha": sha, "siblings": [{"rfilename": "config.json"}], "tags": [], "private": False}

@@ -99,13 +99,6 @@ def test_a_line_that_is_no_json_is_named(tmp_path):
         read(path)
 
 
-def test_a_file_that_is_too_large_to_be_answers_is_not_read(tmp_path, monkeypatch):
-    monkeypatch.setattr(stored, "MAX_FILE_BYTES", 1000)
-    (tmp_path / "a.jsonl").write_text('"' + "x" * 2000)
-    with pytest.raises(DataError, match=r"a\.jsonl has 2\.0 kB; a file of answers has 1\.0 kB at most"):
-        stored.read_answers(tmp_path / "a.jsonl", items=[], all_items=[])
-
-
 @pytest.mark.parametrize("separator", ["\u2028", "\u2029", "\u0085", "\x0b", "\x0c", "\x1c", "\0"])
 def test_a_line_ends_at_its_line_feed_whatever_a_text_holds(tmp_path, separator):
     rows = [{"question_id": name, "text": f"一{separator}二"} for name in ("10", "12")]
@@ -138,3 +131,10 @@ def test_json_too_deep_is_named_with_its_line(tmp_path):
     path.write_text("[" * 200_000)
     with pytest.raises(DataError, match=r"answers.jsonl, line 1 is not JSON"):
         read(path)
+
+
+def test_a_file_that_is_too_large_to_be_answers_is_not_read(tmp_path, monkeypatch):
+    monkeypatch.setattr(stored, "MAX_FILE_BYTES", 1000)
+    (tmp_path / "a.jsonl").write_text('"' + "x" * 2000)
+    with pytest.raises(DataError, match=r"a\.jsonl has 2\.0 kB; a file of answers has 1\.0 kB at most"):
+        stored.read_answers(tmp_path / "a.jsonl", items=[], all_items=[])

@@ -17,7 +17,11 @@ from pipeline.store.queries import connect, describe, query_names, run_query, vi
 from tests.support.small_store import build, produce
 
 REPOSITORY = Path(__file__).resolve().parents[2]
-REQUIRED = {"wrong_answers": {"right": "one", "wrong": "two"}}
+REQUIRED = {
+    "wrong_answers": {"right": "one", "wrong": "two"},
+    "accepted_compared": {"left": "one", "right": "two"},
+    "conversation": {"sample_id": "a1"},
+}
 
 
 @pytest.fixture(scope="module")
@@ -45,11 +49,11 @@ def test_every_query_is_described():
 
 @pytest.mark.parametrize("name", query_names())
 def test_an_empty_store_gives_empty_answers(tmp_path, name):
-    if name in REQUIRED:
-        with pytest.raises(QueryError, match=r"the store has no experiment 'one' \(right\); there are: none yet"):
+    if name in REQUIRED and name != "conversation":
+        with pytest.raises(QueryError, match=r"no experiment 'one' \((right|left)\); there are: none yet"):
             run_query(name, store_root=tmp_path, parameters=REQUIRED[name])
         return
-    result = run_query(name, store_root=tmp_path, parameters={})
+    result = run_query(name, store_root=tmp_path, parameters=REQUIRED.get(name, {}))
     assert result.columns == tuple(column.name for column in describe(name).columns)
     assert result.rows == ()
 
@@ -57,7 +61,7 @@ def test_an_empty_store_gives_empty_answers(tmp_path, name):
 @pytest.mark.parametrize("name", query_names())
 def test_every_query_has_an_answer_without_optional_parameters(root, name):
     rows = ask(root, name, **REQUIRED.get(name, {}))
-    assert rows or name in ("duplicate_images", "feature_outliers")  # this store has none
+    assert rows or name in ("duplicate_images", "feature_outliers", "frequent_answers")  # this store has none
 
 
 def test_failures_by_check_counts_samples_of_every_experiment(root):
@@ -121,8 +125,8 @@ def test_failed_judgements_show_why_and_the_reply(root):
 def test_scores_by_question_type_set_experiments_side_by_side(root):
     columns = ("protocol", "question_type", "experiment", "mean", "overall", "num_items", "num_failed", "example")
     assert ask(root, "scores_by_question_type", *columns) == [
-        ("all", "other", "one", pytest.approx(200 / 3), pytest.approx(200 / 3), 3, 0, "何ですか。"),
-        ("all", "other", "two", 100, 100, 2, 1, "何ですか。"),
+        ("all", "what", "one", pytest.approx(200 / 3), pytest.approx(200 / 3), 3, 0, "何ですか。"),
+        ("all", "what", "two", 100, 100, 2, 1, "何ですか。"),
     ]
     assert ask(root, "scores_by_question_type", "experiment", experiments="two") == [("two",)]
 
@@ -133,7 +137,7 @@ def test_scores_by_group_knows_every_breakdown(root):
         ("answer_length", "01-05", 100, 2, 1),
         ("category", "colour", 100, 2, 0),
         ("category", "counting", None, 0, 1),
-        ("question_type", "other", 100, 2, 1),
+        ("question_type", "what", 100, 2, 1),
     ]
     assert len(ask(root, "scores_by_group", breakdown="category")) == 4
 
@@ -216,7 +220,7 @@ def test_the_docs_name_queries_that_exist():
 
 
 def test_an_unknown_query_lists_all():
-    with pytest.raises(QueryError, match="no query is named 'nope'; there are: bytes_per_encoder, bytes_per_step, "):
+    with pytest.raises(QueryError, match="no query is named 'nope'; there are: accepted_compared, bytes_per_"):
         describe("nope")
 
 

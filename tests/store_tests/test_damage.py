@@ -204,6 +204,14 @@ def test_every_flip_in_a_judges_reply_is_named_or_leaves_the_reply_as_it_is(tmp_
         assert kept == reply or re.match(rf"{path} is .*Delete it to ask the judge again", error)
 
 
+def test_half_a_surrogate_pair_in_a_reply_costs_no_reply_that_was_paid(tmp_path):
+    inquiry = Inquiry(model="m", messages=(), sampling={}, repeat=0, attempt=0)
+    reply = Reply(text="8 6\ud83d", refusal="\udc00", served_model="judge\ud83d", started_at=0, seconds=0)
+    ReplyCache(tmp_path).get(inquiry, lambda _: reply)
+    kept = ReplyCache(tmp_path).find(inquiry)
+    assert (kept.text, kept.refusal, kept.served_model) == ("8 6?", "?", "judge?")
+
+
 def test_a_reply_of_an_older_version_has_no_checksum_and_is_used(tmp_path):
     cache = ReplyCache(tmp_path)
     inquiry = Inquiry(model="m", messages=(), sampling={}, repeat=0, attempt=0)

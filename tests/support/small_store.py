@@ -152,7 +152,7 @@ def _translation(store: ArtifactStore, dataset: Manifest, accepted: Sequence[str
         "translation",
         {
             "findings.parquet": (findings, FINDING_SCHEMA),
-            "accepted.parquet": ([{"sample_id": name} for name in accepted], ACCEPTED_SCHEMA),
+            "accepted.parquet": ([{"sample_id": name, "dropped_exchanges": []} for name in accepted], ACCEPTED_SCHEMA),
         },
         summary={"num_samples": 3, "num_accepted": 2, "num_rejected": 1},
         inputs={"dataset": dataset.fingerprint},
@@ -167,7 +167,7 @@ def _contamination(store: ArtifactStore, dataset: Manifest, translation: Manifes
         "contamination",
         {
             "contamination.parquet": (found, CONTAMINATION_SCHEMA),
-            "accepted.parquet": ([{"sample_id": "a3"}], ACCEPTED_SCHEMA),
+            "accepted.parquet": ([{"sample_id": "a3", "dropped_exchanges": []}], ACCEPTED_SCHEMA),
         },
         summary={"num_samples": 2, "num_contaminated": 1, "num_accepted": 1},
         inputs={

@@ -78,6 +78,13 @@ def test_an_error_ends_the_run_as_failed_and_says_why(settings):
     assert (run.info.status, run.data.tags["error"]) == ("FAILED", "DataError: the pictures are upside down")
 
 
+def test_an_error_of_a_library_is_tagged_without_its_secrets(settings):
+    with pytest.raises(OSError, match="sesame"), Tracker(settings).experiment_run(load_experiment("smoke"), tags={}):
+        raise OSError("no answer from http://me:sesame@host \ud83d")
+    (run,) = runs_of(settings)
+    assert run.data.tags["error"] == "OSError: no answer from http://…@host \\ud83d"
+
+
 def test_a_run_whose_process_was_killed_is_closed_by_the_next_one(settings):
     code = f"""
 import os, signal, time

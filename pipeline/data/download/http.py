@@ -18,6 +18,7 @@ from types import TracebackType
 
 import httpx
 
+from pipeline.core.censoring import has_credentials, without_credentials
 from pipeline.core.errors import DataError, TransientError
 from pipeline.core.files import flush, write_text
 from pipeline.core.hashing import sha256_of_file
@@ -68,7 +69,8 @@ class PartialFile:
         return None not in (self.validator, self.file.num_bytes) or self._identity()["sha256"] is not None
 
     def _identity(self) -> dict[str, str | int | None]:
-        return {"url": self.url, "num_bytes": self.file.num_bytes, "sha256": self.file.sha256 or self.file.git_sha1}
+        url = without_credentials(self.url) if has_credentials(self.url) else self.url  # it is written down
+        return {"url": url, "num_bytes": self.file.num_bytes, "sha256": self.file.sha256 or self.file.git_sha1}
 
     def _belongs(self) -> bool:
         """Whether the part that is there can be gone on with; sets the validator."""

@@ -104,7 +104,10 @@ def list_hub(source: Source, *, revision: str | None, patience: Patience, stop: 
         TransientError: the Hub does not answer now.
     """
     info = _ask(source, revision=revision, patience=patience, stop=stop)
-    siblings = {sibling.rfilename: sibling for sibling in info.siblings or ()}
+    listed = info.siblings or ()
+    if not all(isinstance(sibling.rfilename, str) for sibling in listed):
+        raise DataError(f"{_no_answer_of_a_hub(source)}: a file's name is no text")
+    siblings = {sibling.rfilename: sibling for sibling in listed}
     patterns = tuple(file.name for file in source.files)
     chosen: dict[str, tuple[Any, str | None]] = {}
     for wanted in source.files:

@@ -25,6 +25,7 @@ from pipeline.config.measured import (
     StoredModel,
     TransformersModel,
 )
+from pipeline.config.model_files import explaining_damage
 from pipeline.core.errors import ConfigError, explain
 from pipeline.evaluation.models.presets import preset_of
 from pipeline.evaluation.models.weights import DIGITS, ON_THE_HUB, download_model
@@ -94,7 +95,8 @@ def _on_the_hub(repo: str, revision: str, preset: str | None, options: dict[str,
 def _is_checkpoint(folder: Path) -> bool:
     from model.disk.open import is_known_layout
 
-    return is_known_layout(folder)
+    with explaining_damage():
+        return is_known_layout(folder)
 
 
 def _files(text: str, benchmarks: Sequence[str]) -> dict[str, Path]:

@@ -20,9 +20,11 @@ from model.config import GenerationConfig
 from model.config_limits import ModelSizeError, read_record
 from model.conversation.template_bounds import bound_chat_templates
 from model.decoding import AnswerOnly, item_seed, logits_processors
+from model.disk.whole_files import require_whole
 from model.foreign_code import ForeignCodeError, require_no_code
 from model.language_model import max_sequence_length
 from pipeline.config.measured import SavedOrDtype
+from pipeline.config.model_files import explaining_damage
 from pipeline.core.errors import ConfigError
 from pipeline.evaluation.answers import Question, Unanswered
 from pipeline.evaluation.models.checkpoint import in_halves
@@ -175,6 +177,8 @@ def require_loadable(folder: Path, *, trust_remote_code: bool) -> None:
     Raises:
         ConfigError: so it is.
     """
+    with explaining_damage():
+        require_whole(folder)
     try:
         config = read_record(folder / "config.json")
     except ModelSizeError as error:

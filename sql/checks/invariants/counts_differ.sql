@@ -9,7 +9,9 @@ with sample_counts as (
     select fingerprint, count(*) as num_samples from samples group by fingerprint
 ),
 accepted_counts as (
-    select fingerprint, count(*) as num_accepted from accepted_samples group by fingerprint
+    select translation_fingerprint as fingerprint, count(*) as num_accepted
+    from accepted_samples
+    group by translation_fingerprint
 ),
 rejected_counts as (
     select step, fingerprint, count(distinct record_index) as num_rejected

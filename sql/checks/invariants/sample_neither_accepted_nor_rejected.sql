@@ -9,7 +9,7 @@ with checked as (
     where step = 'translation'
 ),
 decided as (
-    select fingerprint, sample_id from accepted_samples
+    select translation_fingerprint as fingerprint, sample_id from accepted_samples
     union
     select fingerprint, sample_id from findings where step = 'translation' and severity = 'reject'
 )

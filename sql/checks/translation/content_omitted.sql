@@ -60,4 +60,12 @@ select
 from compared
 where len(lost) >= 0.6 * num_concepts
     and (len(lost) >= 3 or (len(lost) >= 2 and (num_fewer > 0 or is_short)))
+group by text_id
+union
+select text_id, any_value(num_fewer) || ' sentences fewer, and short' as evidence
+from sentences
+join texts using (text_id)
+where num_fewer between 1 and 5
+    and length(texts.original) >= 100
+    and length(texts."text") < 0.29 * length(texts.original)
 group by text_id;

@@ -62,7 +62,7 @@ compared as materialized (
                 )
             else []
         end as missing
-    from (select *, case when len(names) > 0 then list_distinct(katakana_consonants("text"))[:60] else [] end as heard from marked)
+    from (select *, case when len(names) > 0 then list_filter(list_distinct(katakana_consonants("text")), lambda one: length(one) >= 2)[:60] else [] end as heard from marked)
     where len(words) > 0 or len(new_names) > 0 or len(names) > 0 or len(known) > 0
 ),
 spelled as (

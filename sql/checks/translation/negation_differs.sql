@@ -26,7 +26,7 @@ with negated as (
         and not contains("text", '```')
         and (
             regexp_matches(original, plain_english_negation() || '|' || negative_prefix())
-            or (role = 'assistant' and regexp_matches("text", final_japanese_negation()) and not regexp_matches(original, any_english_negation()))
+            or (role = 'assistant' and regexp_matches("text", final_japanese_negation()))
         )
 ),
 split as materialized (
@@ -61,14 +61,14 @@ where case
                 or (
                     role = 'assistant'
                     and regexp_matches(sentences[place], final_japanese_negation())
-                    and not regexp_matches(original, any_english_negation())
+                    and not regexp_matches(originals[place], any_english_negation())
                 )
             )
         ) > 0
     else (
         regexp_matches(original_said, plain_english_negation())
         and len(regexp_extract_all(original_said, plain_english_negation()))
-            > 1.5 * len(regexp_extract_all(said, any_japanese_negation()))
+            > len(regexp_extract_all(said, any_japanese_negation()))
     )
     or (
         role = 'assistant'

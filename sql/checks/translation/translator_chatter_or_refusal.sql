@@ -23,7 +23,7 @@ with spoken as (
         end as chatter,
         case
             when original is null then ''
-            else regexp_extract("text", '(?:^|[^械])翻訳(?:する|し[たてま]|は|を|文|結果)|[和邦]訳|訳[文注]|日本語訳|原文|英文')
+            else regexp_extract("text", '(?:^|[^械])翻訳(?:する|し[たてま]|は|を|に|文|結果)|[和邦]訳|訳[文注]|日本語訳|原文|英文')
         end as mentioned,
         regexp_extract(replace("text", '言い訳', ''), refusal()) as refused
     from texts

@@ -1,4 +1,5 @@
--- What a benchmark's question asks for: counting, colour, position, yes_no, reading or other.
+-- What a benchmark's question asks for: counting, colour, position, yes_no, reading, who, action, place_time,
+-- material_state, what or other.
 create macro question_type(question) as
     case
         when regexp_matches(question, asks_for_colour()) then 'colour'
@@ -8,5 +9,11 @@ create macro question_type(question) as
         when regexp_matches(question, asks_for_position()) and not regexp_matches(question, asks_for_scene())
             then 'position'
         when is_yes_no_question(question) then 'yes_no'
+        when regexp_matches(question, asks_to_explain()) then 'other'
+        when regexp_matches(question, asks_for_person()) then 'who'
+        when regexp_matches(question, asks_for_action()) then 'action'
+        when regexp_matches(question, asks_for_place_or_time()) then 'place_time'
+        when regexp_matches(question, asks_for_material_or_state()) then 'material_state'
+        when regexp_matches(question, asks_for_thing()) then 'what'
         else 'other'
     end;
