@@ -10,7 +10,7 @@ import pyarrow as pa
 from pipeline.core.parquet import ROWS_PER_GROUP, groups, table_writer
 from pipeline.data.record_forms import REMARKS, llava_form
 from pipeline.data.samples import FINDING_SCHEMA, SAMPLE_SCHEMA, Finding, Sample, normalise, sample_table
-from pipeline.data.source_texts import Originals
+from pipeline.data.source_texts import Originals, Remarks
 
 Record = TypeVar("Record", Sample, Finding, Sample | Finding)
 
@@ -32,7 +32,8 @@ def ingest(
             findings: list[Finding] = []
             for index, given in group:
                 record = llava_form(given).record
-                result, problem = normalise(record, record_index=index, default_source=default_source), []
+                result = normalise(record, record_index=index, default_source=default_source)
+                problem: Remarks = []
                 if originals and isinstance(result, Sample):  # before the id changes: by it an original is found
                     result, problem = originals.attach(result)
                 result, renamed_from = ids.name(result)
