@@ -19,9 +19,9 @@ from transformers.activations import GELUTanh, NewGELUActivation
 
 from model.config import AttentionName, HubFolder, LlavaJpWeights, LlmConfig, LocalFolder, RandomLlm
 from model.config_limits import require_possible_sizes
-from model.disk.whole_files import require_whole
 from model.foreign_code import require_no_code
 from model.hub import guard_hub_answers
+from model.whole_files import require_whole
 
 
 def load_tokenizer(config: LlmConfig, *, bundled: Path) -> PreTrainedTokenizerBase:

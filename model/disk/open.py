@@ -10,8 +10,8 @@ from model.config_limits import ModelSizeError, read_record
 from model.disk.checkpoint import LoadedModel, load_model
 from model.disk.published import is_published, load_published
 from model.disk.release_folder import is_released, load_release
-from model.disk.whole_files import ModelFolderError, require_whole, require_whole_json
 from model.foreign_code import ForeignCodeError, require_no_code
+from model.whole_files import ModelFolderError, require_whole, require_whole_json
 
 PARTS = ("llm", "vision_tower", "tokenizer")
 """Folders in it that Transformers reads, where there are any."""
@@ -40,8 +40,8 @@ def load_any_model(folder: Path, *, device: torch.device, dtype: Dtype = "float3
             if (place / "config.json").is_file():
                 read_record(place / "config.json")
         require_no_code(folder, has_our_class=True)
-        for part in PARTS:
-            require_no_code(folder / part)
+        for name in PARTS:
+            require_no_code(folder / name)
     except (ForeignCodeError, ModelSizeError) as error:
         raise ModelFolderError(str(error)) from error
     if is_published(folder):

@@ -25,10 +25,10 @@ from transformers.image_utils import IMAGENET_STANDARD_MEAN, IMAGENET_STANDARD_S
 
 from model.config import GridLayout, HubFolder, ImageConfig, LocalFolder, RandomVisionTower, VisionTowerConfig
 from model.config_limits import require_possible_sizes
-from model.disk.whole_files import require_whole
 from model.foreign_code import require_no_code
 from model.hub import guard_hub_answers
 from model.vision.s2 import multiscale_features, published_grid, square_grid
+from model.whole_files import require_whole
 
 FEATURE_LAYER = -2
 """Index into the hidden states: the output of the layer before the last, without the final norm, as in LLaVA."""

@@ -10,7 +10,7 @@ import pyarrow as pa
 from pipeline.core.parquet import ROWS_PER_GROUP, groups, table_writer
 from pipeline.data.record_forms import REMARKS, llava_form
 from pipeline.data.samples import FINDING_SCHEMA, SAMPLE_SCHEMA, Finding, Sample, normalise, sample_table
-from pipeline.data.source_texts import Originals, Remarks
+from pipeline.data.source_texts import Originals
 
 Record = TypeVar("Record", Sample, Finding, Sample | Finding)
 
@@ -33,7 +33,7 @@ def ingest(
             for index, given in group:
                 record = llava_form(given).record
                 result = normalise(record, record_index=index, default_source=default_source)
-                problem: Remarks = []
+                problem: list[tuple[str, str]] = []
                 if originals and isinstance(result, Sample):  # before the id changes: by it an original is found
                     result, problem = originals.attach(result)
                 result, renamed_from = ids.name(result)

@@ -20,9 +20,9 @@ from model.config import GenerationConfig
 from model.config_limits import ModelSizeError, read_record
 from model.conversation.template_bounds import bound_chat_templates
 from model.decoding import AnswerOnly, item_seed, logits_processors
-from model.disk.whole_files import require_whole
 from model.foreign_code import ForeignCodeError, require_no_code
 from model.language_model import max_sequence_length
+from model.whole_files import require_whole
 from pipeline.config.measured import SavedOrDtype
 from pipeline.config.model_files import explaining_damage
 from pipeline.core.errors import ConfigError
