@@ -18,7 +18,7 @@ from transformers import (
 from transformers.activations import GELUTanh, NewGELUActivation
 
 from model.config import AttentionName, HubFolder, LlavaJpWeights, LlmConfig, LocalFolder, RandomLlm
-from model.disk.whole_files import require_whole
+from model.whole_files import require_whole
 
 
 def load_tokenizer(config: LlmConfig, *, bundled: Path) -> PreTrainedTokenizerBase:

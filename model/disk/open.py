@@ -9,7 +9,7 @@ from model.config import Dtype
 from model.disk.checkpoint import LoadedModel, load_model
 from model.disk.published import is_published, load_published
 from model.disk.release_folder import is_released, load_release
-from model.disk.whole_files import ModelFolderError, require_whole, require_whole_json
+from model.whole_files import ModelFolderError, require_whole, require_whole_json
 
 OWN_FIELDS = {"images", "template"}
 """In the config.json that training writes."""

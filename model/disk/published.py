@@ -36,10 +36,10 @@ from transformers import (
 
 from model.config import Dtype, GridLayout, ImageConfig
 from model.disk.checkpoint import CheckpointConfig, LoadedModel
-from model.disk.whole_files import ModelFolderError, require_whole, require_whole_weights
 from model.projector import Projector
 from model.vision.tower import FEATURE_LAYER, VisionTower
 from model.vlm import VisionLanguageModel
+from model.whole_files import ModelFolderError, require_whole, require_whole_weights
 
 log = logging.getLogger(__name__)
 

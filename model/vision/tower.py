@@ -24,8 +24,8 @@ from transformers import (
 from transformers.image_utils import IMAGENET_STANDARD_MEAN, IMAGENET_STANDARD_STD, OPENAI_CLIP_MEAN, OPENAI_CLIP_STD
 
 from model.config import GridLayout, HubFolder, ImageConfig, LocalFolder, RandomVisionTower, VisionTowerConfig
-from model.disk.whole_files import require_whole
 from model.vision.s2 import multiscale_features, published_grid, square_grid
+from model.whole_files import require_whole
 
 FEATURE_LAYER = -2
 """Index into the hidden states: the output of the layer before the last, without the final norm, as in LLaVA."""

@@ -21,9 +21,9 @@ from model.config import (
     VisionTowerConfig,
 )
 from model.disk.published import load_published_llm
-from model.disk.whole_files import ModelFolderError
 from model.language_model import llava_jp_folder, load_tokenizer, random_llm_config
 from model.vision.tower import model_class_of, tile_size_of
+from model.whole_files import ModelFolderError
 from pipeline.config.architectures import known_architecture
 from pipeline.config.experiment import TOKENIZER_FOLDER
 from pipeline.core.errors import ConfigError

@@ -17,7 +17,7 @@ from pathlib import Path
 
 import torch
 
-from model.disk.whole_files import ModelFolderError
+from model.whole_files import ModelFolderError
 from pipeline.compute.launch import ERROR_MARK, EXIT_STOPPED, FOLLOWS_STDIN, say
 from pipeline.core.disk import FAULTS, system_error_text
 from pipeline.core.errors import ConfigError, PipelineError, StoppedError, StoreError, TransientError

@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from pydantic import BaseModel
 
 from model.config import LocalFolder
-from model.disk.whole_files import ModelFolderError, require_whole
+from model.whole_files import ModelFolderError, require_whole
 from pipeline.core.errors import ConfigError
 
 

@@ -5,6 +5,8 @@ from pathlib import Path
 
 from pipeline.core.errors import DataError
 
+MOST_PARTS = 100
+"""Deeper folders than any dataset has would be entered by functions that call themselves, and fail there."""
 DRIVE = re.compile(r"^[A-Za-z]:")
 
 
@@ -24,12 +26,17 @@ def safe_parts(name: str, *, where: str) -> tuple[str, ...]:
         "it has a drive letter": DRIVE.match(name) is not None,
         "it has a NUL": "\0" in name,
         "it is empty": not parts,
+        f"it has {len(parts)} folders in each other, and {MOST_PARTS} are the most": len(parts) > MOST_PARTS,
     }
     if reasons := [reason for reason, is_so in problems.items() if is_so]:
         raise DataError(
-            f"{where}: {name!r} is not a path inside a folder: {', '.join(reasons)}; nothing is taken from it"
+            f"{where}: {_short(name)} is not a path inside a folder: {', '.join(reasons)}; nothing is taken from it"
         )
     return parts
+
+
+def _short(name: str) -> str:
+    return repr(name) if len(name) <= 200 else f"{name[:200]!r}…"
 
 
 def place_of(name: str, folder: Path, *, where: str) -> Path:

@@ -7,7 +7,7 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
-from model.disk.whole_files import ModelFolderError, require_whole
+from model.whole_files import ModelFolderError, require_whole
 from pipeline.config.experiment import load_experiment
 from pipeline.config.model_files import require_whole_models
 from pipeline.core.errors import ConfigError

@@ -19,8 +19,8 @@ from transformers.models.auto.configuration_auto import CONFIG_MAPPING
 
 from model.config import GenerationConfig
 from model.decoding import AnswerOnly, item_seed, logits_processors
-from model.disk.whole_files import require_whole
 from model.language_model import max_sequence_length
+from model.whole_files import require_whole
 from pipeline.config.measured import SavedOrDtype
 from pipeline.config.model_files import explaining_damage
 from pipeline.core.errors import ConfigError

@@ -27,7 +27,7 @@ def open_model(folder: Path, *, dtype: Dtype = "float32") -> "LoadedModel":
         ConfigError: the folder cannot be read.
     """
     from model.disk.open import load_any_model  # torch is loaded only when a model is
-    from model.disk.whole_files import ModelFolderError
+    from model.whole_files import ModelFolderError
     from pipeline.features.encoder import default_device
 
     try:
