@@ -6,8 +6,8 @@ import os
 from mlflow.tracking import MlflowClient
 
 REQUEST_SECONDS = "30"
-LEVELS = {"mlflow": logging.WARNING, "alembic": logging.WARNING, "mlflow.store.db": logging.ERROR}
-"""They narrate the set-up of the database, and its absence."""
+LEVELS = {"mlflow": logging.WARNING, "alembic": logging.WARNING, "mlflow.store.db": logging.CRITICAL}
+"""They narrate the set-up of the database and its absence; and each error with a traceback, before they raise it."""
 
 
 def set_up_mlflow() -> None:
