@@ -15,6 +15,8 @@ from pipeline.data.prepare import DatasetSummary
 from pipeline.store.manifest import Manifest, Summary
 from pipeline.store.sql_files import SqlFile
 
+COPIES = ("duplicate_conversation", "near_duplicate_conversation")
+"""Checks that compare samples with each other: what they find is no defect of a translation, and is said last."""
 EXAMPLES_PER_CHECK = 3
 CHECKS_NAMED = 3
 MAX_TEXT_LENGTH = 300
@@ -58,8 +60,9 @@ def write_report(path: Path, checks: Mapping[str, SqlFile], findings: pa.Table, 
     read_checks = sorted({(row["check"], row["severity"]) for row in read.select(["check", "severity"]).to_pylist()})
     num_records = DatasetSummary.of(dataset).num_records
     rows = [_row("reading", name, severity, read, num_records) for name, severity in read_checks]
-    rows += [_row("translation", name, str(check.severity), findings, num_records) for name, check in checks.items()]
-    chosen = [example for name in checks for example in _first(findings, name)]
+    names = sorted(checks, key=lambda name: name in COPIES)
+    rows += [_row("translation", name, str(checks[name].severity), findings, num_records) for name in names]
+    chosen = [example for name in names for example in _first(findings, name)]
     write_text(
         path, json.dumps({"checks": rows, "examples": _with_texts(chosen, dataset)}, ensure_ascii=False, indent=1)
     )
@@ -80,11 +83,14 @@ def counts_line(dataset: Manifest, checked: Manifest) -> str:
     shortened = ""
     if found.num_shortened:
         shortened = f"{found.num_dropped_exchanges} exchanges left out of {found.num_shortened} accepted ones, "
-    num_warnings = sum(found.num_samples_by_check("warn").values())
+    warnings = found.num_samples_by_check("warn")
+    num_copies = sum(warnings.pop(name, 0) for name in COPIES)
+    copies = f"; {num_copies} say what an earlier one on the same image says" if num_copies else ""
+    num_warnings = sum(warnings.values())
     return (
         f"{prepared.num_records} records: {found.num_accepted} accepted, {prepared.num_rejected} could not be used, "
         f"{found.num_rejected} rejected by checks{why}, {shortened}{num_warnings} findings that only warn; "
-        f"{prepared.num_with_original} with their English original"
+        f"{prepared.num_with_original} with their English original{copies}"
     )
 
 

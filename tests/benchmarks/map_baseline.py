@@ -210,11 +210,17 @@ def copies(facts: Dataset) -> dict[str, Places]:
 def _is_near(one: str, other: str) -> bool:
     if one == other:
         return True
-    length = len(one.encode())
-    if len(one) < 50 or abs(length - len(other.encode())) > 0.06 * length:
+    if len(one) < 30 or abs(len(one) - len(other)) > 0.06 * len(one):
         return False
     letters = set(one), set(other)
     if len(letters[0] & letters[1]) <= 0.85 * len(letters[0] | letters[1]):
+        return False
+    if len(NEGATIONS.findall(one)) != len(NEGATIONS.findall(other)) or NO_NUMBERS.sub("", one) != NO_NUMBERS.sub(
+        "", other
+    ):
+        return False
+    contents = NO_CONTENT.sub("", one), NO_CONTENT.sub("", other)
+    if not (_is_contained(*contents) or _is_contained(*contents[::-1])):
         return False
     return _are_alike(one[:200], other[:200]) and (len(one) <= 200 or _are_alike(one[-200:], other[-200:]))
 
@@ -222,3 +228,13 @@ def _is_near(one: str, other: str) -> bool:
 def _are_alike(one: str, other: str) -> bool:
     limit = int(0.06 * len(one.encode()) + 6)
     return one == other or distance(one, other, limit=limit) <= limit
+
+
+def _is_contained(shorter: str, longer: str) -> bool:
+    letters = iter(longer)
+    return all(letter in letters for letter in shorter)
+
+
+NEGATIONS = pattern(r"な[いくか]|ませ?ん|ず")
+NO_NUMBERS = pattern(r"[^0-9０-９二三四五六七八九十百千]")
+NO_CONTENT = pattern(r"[^\p{Han}\p{Katakana}ーa-z0-9０-９]")

@@ -13,7 +13,7 @@ from pipeline.core.parquet import write_rows
 from pipeline.data.prepare import DatasetSummary, prepare_dataset
 from pipeline.data.samples import FINDING_SCHEMA, SAMPLE_SCHEMA
 from pipeline.data.translation_checks import check_translations, require_acceptable, translation_checks_request
-from pipeline.data.translation_report import report_of
+from pipeline.data.translation_report import counts_line, report_of
 from pipeline.store.artifacts import ArtifactStore
 from pipeline.store.manifest import Manifest, Request
 from pipeline.store.queries import findings_of
@@ -219,7 +219,9 @@ def test_the_report_counts_all_findings_and_shows_examples_beside_the_english(tm
     )
     checks, examples = report_of(checked)
     by_name = {check["check"]: check for check in checks}
-    assert list(by_name) == ["image_missing", *sql_files("checks/translation")]
+    assert set(by_name) == {"image_missing", *sql_files("checks/translation")}
+    assert next(iter(by_name)) == "image_missing"
+    assert [*by_name][-2:] == ["duplicate_conversation", "near_duplicate_conversation"]
     assert by_name["image_missing"] == {
         "found_by": "reading", "check": "image_missing", "severity": "reject",
         "num_findings": 2, "num_samples": 2, "percent": 25.0,
@@ -232,6 +234,15 @@ def test_the_report_counts_all_findings_and_shows_examples_beside_the_english(tm
     (example,) = [example for example in examples if example["check"] == "untranslated"]
     assert (example["source"], example["turn_index"]) == ("coco", 1)
     assert (example["japanese"], example["english"]) == (ENGLISH, "A dog runs in the park.")
+
+
+def test_copies_are_said_last_and_are_no_warnings(tmp_path):
+    store = ArtifactStore(tmp_path)
+    samples = [{**row(f"{index}", QUESTION, "犬です。", index=index), "image_sha256": "same"} for index in range(3)]
+    dataset = publish(store, samples)
+    line = counts_line(dataset, check_translations(TranslationChecksConfig(), dataset=dataset, store=store))
+    assert "0 findings that only warn" in line
+    assert line.endswith("; 2 say what an earlier one on the same image says")
 
 
 def test_a_dataset_without_samples_can_be_checked(tmp_path):

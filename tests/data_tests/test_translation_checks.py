@@ -27,6 +27,13 @@ LONG = (
     "男性が公園で白い犬と一緒に走っています。空は晴れていて、背の高い木が並んでいます。ベンチには女性が座っています。"
 )
 SEEN = "何が見えますか？"
+OTHER_FACTS = (
+    ("白い犬", "黒い犬"),
+    ("女性", "男性"),
+    ("並んでいます", "並んでいません"),
+    ("背の高い木が", "背の高い木が3本"),
+)
+"""What makes another answer of the long one."""
 TOKENS = "\nReference OCR token: TOYOTA, NIKON, D5300"
 
 
@@ -308,8 +315,10 @@ def planted_samples() -> list[dict]:
     rows[-1]["turns"].reverse()
     rows.append(sample("first", [f"<image>\n{SEEN}", LONG], image="same"))
     rows.append(sample("duplicate_conversation 0", [f"<image>\n{SEEN}", LONG], image="same"))
-    near = LONG.replace("白い犬", "黒い犬").replace("。", "．")
+    near = LONG.replace("一緒に", "いっしょに").replace("。", "．")
     rows.append(sample("near_duplicate_conversation 0", [f"<image>\n{SEEN}", near], image="same"))
+    for index, (old, new) in enumerate(OTHER_FACTS):
+        rows.append(sample(f"other fact {index}", [f"<image>\n{SEEN}", LONG.replace(old, new)], image="same"))
     rows.append(sample("short", ["<image>\n何色ですか？", "赤い色です。"], image="red"))
     rows.append(sample("near_duplicate_conversation 1", ["<image>\n何色ですか?", "赤い色だ"], image="red"))
     return rows

@@ -1,6 +1,6 @@
 -- One row per sample that is nearly an earlier sample with the same image: the same words but for punctuation, spaces,
--- case and です or ます, or, in a longer conversation, at most six in a hundred characters different. Only conversations
--- that begin or end alike are compared. Exact copies are found by duplicate_conversation.
+-- case and です or ます, or, in a longer conversation, kana and what one leaves out. 白い猫 and 黒い猫 are not the same. Only
+-- conversations that begin or end alike are compared. Exact copies are found by duplicate_conversation.
 -- severity: warn
 --
 -- sample_id   the sample
@@ -62,5 +62,5 @@ select
     null::bigint as turn_index,
     'nearly the same as sample ' || min(earlier_sample) as evidence
 from compared
-where is_near(words, earlier_words)
+where is_near(words, earlier_words, content_letters(words), content_letters(earlier_words))
 group by sample_id;
