@@ -21,7 +21,7 @@ from rich.table import Table
 
 from flows.runtime.logs import OUR_LOGGERS, clean_text, set_log_levels
 from pipeline.compute.launch import EXIT_STOPPED
-from pipeline.core.disk import system_error_text
+from pipeline.core.disk import full_disk_text, system_error_text
 from pipeline.core.errors import PipelineError, StoppedError, TransientError
 from pipeline.core.progress import BYTES, PERIODIC, Event, listening
 
@@ -140,7 +140,7 @@ def _explanation(error: BaseException) -> str | None:
     """What a person can do about an error; None for a bug of ours, whose traceback is wanted."""
     if isinstance(error, PipelineError | TransientError):
         return str(error)
-    return system_error_text(error) if isinstance(error, OSError) else None
+    return (system_error_text(error) if isinstance(error, OSError) else None) or full_disk_text(error)
 
 
 def _interruption(error: BaseException | None) -> KeyboardInterrupt | None:

@@ -36,9 +36,9 @@ def load_any_model(folder: Path, *, device: torch.device, dtype: Dtype = "float3
         raise ModelFolderError(f"{folder} has no config.json, so it is not the folder of a model")
     require_whole(folder)
     try:
-        for part in (folder, folder / "llm", folder / "vision_tower"):
-            if (part / "config.json").is_file():
-                read_record(part / "config.json")
+        for place in (folder, folder / "llm", folder / "vision_tower"):
+            if (place / "config.json").is_file():
+                read_record(place / "config.json")
         require_no_code(folder, has_our_class=True)
         for name in PARTS:
             require_no_code(folder / name)

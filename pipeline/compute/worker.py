@@ -19,7 +19,7 @@ import torch
 
 from model.whole_files import ModelFolderError
 from pipeline.compute.launch import ERROR_MARK, EXIT_STOPPED, FOLLOWS_STDIN, say
-from pipeline.core.disk import FAULTS, system_error_text
+from pipeline.core.disk import FAULTS, full_disk_text, system_error_text
 from pipeline.core.errors import ConfigError, PipelineError, StoppedError, StoreError, TransientError
 from pipeline.core.settings import load_settings
 
@@ -57,6 +57,8 @@ def explained(error: Exception, job_file: Path) -> dict[str, str]:
         return {"type": StoreError.__name__, "message": f"the work of {job_file.parent} stopped: {text}"}
     if isinstance(error, torch.OutOfMemoryError | torch.distributed.DistNetworkError):
         return {"type": TransientError.__name__, "message": f"{job_file}: {error}"}
+    if text := full_disk_text(error):
+        return {"type": StoreError.__name__, "message": f"the work of {job_file.parent} stopped: {text}"}
     return {"type": "", "message": f"{type(error).__name__}: {error}"}
 
 

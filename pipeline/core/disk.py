@@ -77,6 +77,16 @@ def system_error_text(error: OSError) -> str | None:
     return f"{error.strerror if error.errno else f'{error}: {os.strerror(number)}'}; {ADVICE[number]}"
 
 
+FULL_TEXTS = (os.strerror(errno.ENOSPC), os.strerror(errno.EDQUOT), "database or disk is full")
+"""How libraries that are not written in Python say it, in errors of their own: safetensors, PyTorch, SQLite, DuckDB."""
+
+
+def full_disk_text(error: BaseException) -> str | None:
+    """The same for any error that says in its text alone that a disk is full; None for others."""
+    said = next((line for line in str(error).splitlines() if any(text in line for text in FULL_TEXTS)), None)
+    return said and f"{said}; {ADVICE[errno.ENOSPC]}"
+
+
 def is_writable(folder: Path) -> bool:
     """Whether something could be written there; nothing is."""
     return os.access(_existing(folder), os.W_OK)

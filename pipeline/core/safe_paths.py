@@ -8,6 +8,8 @@ from pathlib import Path
 
 from pipeline.core.errors import DataError
 
+MOST_PARTS = 100
+"""Deeper folders than any dataset has would be entered by functions that call themselves, and fail there."""
 DRIVE = re.compile(r"^[A-Za-z]:")
 UNPRINTABLE = re.compile(r"[\x01-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
 """Control characters, those that turn the direction of writing, and halves of surrogate pairs."""
@@ -31,10 +33,11 @@ def safe_parts(name: str, *, where: str) -> tuple[str, ...]:
         "it has a NUL": "\0" in name,
         "it has a control character": UNPRINTABLE.search(name) is not None,
         "it is empty": not parts,
+        f"it has {len(parts)} folders in each other, and {MOST_PARTS} are the most": len(parts) > MOST_PARTS,
     }
     if reasons := [reason for reason, is_so in problems.items() if is_so]:
         raise DataError(
-            f"{where}: {name!r} is not a path inside a folder: {', '.join(reasons)}; nothing is taken from it"
+            f"{where}: {_short(name)} is not a path inside a folder: {', '.join(reasons)}; nothing is taken from it"
         )
     return parts
 
@@ -45,6 +48,10 @@ def is_plain_path(name: str) -> bool:
         return "/".join(safe_parts(name, where="")) == name
     except DataError:
         return False
+
+
+def _short(name: str) -> str:
+    return repr(name) if len(name) <= 200 else f"{name[:200]!r}…"
 
 
 def place_of(name: str, folder: Path, *, where: str) -> Path:

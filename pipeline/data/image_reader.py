@@ -104,10 +104,12 @@ def _images_of_group(table: Path, group: int) -> dict[str, bytes]:
 def _rows(table: pq.ParquetFile, path: Path, group: int, columns: list[str]) -> list[dict[str, Any]]:
     """Some columns of a group of rows; the checksums of the pages are compared, where the table has them."""
     try:
-        rows: list[dict[str, Any]] = table.read_row_group(group, columns=columns).to_pylist()
+        rows = table.read_row_group(group, columns=columns)
+        if missing := sorted(set(columns) - set(rows.column_names)):
+            raise ValueError(f"it has no column {', '.join(missing)}")
+        return list(rows.to_pylist())
     except (OSError, pa.ArrowException, ValueError) as error:
         raise _damaged(path, error) from error
-    return rows
 
 
 def _opened(table: Path) -> pq.ParquetFile:

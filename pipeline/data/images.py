@@ -110,7 +110,7 @@ def num_pixels(content: bytes) -> int:
     """The pixels that decoding an image file makes, from its header; none where it is refused."""
     Image.MAX_IMAGE_PIXELS = None  # as below
     try:
-        with Image.open(io.BytesIO(content)) as image:
+        with Image.open(io.BytesIO(content), formats=PHOTO_FORMATS) as image:
             announced: int = image.width * image.height
     except Exception:  # decoding says what is wrong with it
         return 0

@@ -2,9 +2,10 @@
 
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 from pipeline.core.hashing import sha256_of_json
+from pipeline.core.wording import encodable
 
 CUT_OFF = "length"
 """The finish reason of a reply that its length limit ended."""
@@ -47,6 +48,12 @@ class Reply(BaseModel):
     started_at: float
     """Seconds since the epoch."""
     seconds: float
+
+    @field_validator("text", "refusal", "served_model", "finish_reason")
+    @classmethod
+    def _can_be_stored(cls, value: str | None) -> str | None:
+        """Whoever made it: half a surrogate pair is no character, and no file can hold it."""
+        return None if value is None else encodable(value)
 
     @property
     def is_cut_off(self) -> bool:

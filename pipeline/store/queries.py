@@ -8,9 +8,8 @@ DuckDB variable.
 from __future__ import annotations
 
 import glob
-import math
 import re
-from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,7 +20,8 @@ import pyarrow as pa
 
 from pipeline.core.errors import QueryError
 from pipeline.store.artifacts import ArtifactStore, read_manifest
-from pipeline.store.sql_files import Parameter, SqlFile, all_macros, checked_tables, sql_files
+from pipeline.store.query_parameters import parameter_values
+from pipeline.store.sql_files import SqlFile, all_macros, checked_tables, sql_files
 
 if (
     TYPE_CHECKING
@@ -74,7 +74,7 @@ def run_query(name: str, *, store_root: Path, parameters: Mapping[str, str]) -> 
         StoreError: a file that it reads is damaged.
     """
     query = describe(name)
-    values = _values(query, parameters)
+    values = parameter_values(query, parameters)
     _require_intact(store_root, query)
     with closing(_snapshot(store_root, [query])) as connection, _explaining(f"query {name}"):
         _check_experiments(connection, query, values)
@@ -333,33 +333,6 @@ def _explaining(what: str) -> Iterator[None]:
         raise QueryError(f"{what}: {error}") from error
 
 
-def _values(query: SqlFile, parameters: Mapping[str, str]) -> dict[str, object]:
-    known = {parameter.name: parameter for parameter in query.parameters}
-    if unknown := [name for name in parameters if name not in known]:
-        expected = "\n".join(map(_explained, query.parameters)) or "  none"
-        raise QueryError(f"query {query.name} has no parameter {', '.join(map(repr, unknown))}; it has:\n{expected}")
-    return {
-        name: _value(query, parameter, parameters.get(name, parameter.default)) for name, parameter in known.items()
-    }
-
-
-def _value(query: SqlFile, parameter: Parameter, text: str | None) -> object:
-    if text is None:
-        if parameter.is_required:
-            raise QueryError(f"query {query.name} needs a value for {parameter.name}:\n{_explained(parameter)}")
-        return None
-    try:
-        return PARAMETER_READERS[parameter.type](text)
-    except ValueError as error:
-        problem = f"query {query.name}: {parameter.name}={text!r} is not of the type {parameter.type}"
-        raise QueryError(f"{problem}:\n{_explained(parameter)}") from error
-
-
-def _explained(parameter: Parameter) -> str:
-    default = "" if parameter.is_required else f" (default {parameter.default or 'none'})"
-    return f"  {parameter.name}  {parameter.type}  {parameter.meaning}{default}"
-
-
 def _check_experiments(connection: duckdb.DuckDBPyConnection, query: SqlFile, values: Mapping[str, object]) -> None:
     """A misspelled experiment must not look like an experiment without results."""
     rows = connection.execute("select distinct experiment from experiment_steps order by experiment").fetchall()
@@ -399,33 +372,3 @@ def _check_encoders(connection: duckdb.DuckDBPyConnection, query: SqlFile, value
             raise QueryError(
                 f"no cached features are of an encoder {value!r} ({parameter.name}); there are: {there_are}"
             )
-
-
-def _integer(text: str) -> int:
-    number = int(text)
-    if abs(number) >= 2**63:
-        raise ValueError("does not fit into 64 bits")
-    return number
-
-
-def _double(text: str) -> float:
-    number = float(text)
-    if not math.isfinite(number):
-        raise ValueError("not finite")
-    return number
-
-
-def _names(text: str) -> list[str]:
-    return [name.strip() for name in text.split(",") if name.strip()]
-
-
-PARAMETER_READERS: Mapping[str, Callable[[str], object]] = {
-    "integer": _integer,
-    "double": _double,
-    "string": str,
-    "check": str,
-    "encoder": str,
-    "experiment": str,
-    "experiments": _names,
-}
-"""How the text of a parameter becomes a value, by the type in the header."""

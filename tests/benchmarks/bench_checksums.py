@@ -18,8 +18,9 @@ import pyarrow.parquet as pq
 
 from pipeline.core.hashing import sha256_of_file
 from pipeline.core.parquet import groups, table_writer, write_rows
+from pipeline.data.image_reader import ImageReader
 from pipeline.data.image_table import IMAGES_PER_GROUP
-from pipeline.data.images import IMAGE_SCHEMA, ImageReader
+from pipeline.data.images import IMAGE_SCHEMA
 from pipeline.store.artifacts import ArtifactStore
 from pipeline.store.manifest import Manifest, Request
 from tests.benchmarks.machine import machine_line

@@ -35,6 +35,9 @@ MORE_FALSE_ALARMS = {
     "a number in brackets": ("The second group (12,450) is larger.", "二番目のグループ（12,450人）の方が大きいです。"),
     "words that repeat": ("No, no, no, that is wrong.", "いや、いや、いや、それは違います。"),
     "an open quotation": ('"We are ready to go.', "「私たちは出発の準備ができています。"),
+    "a number with a fraction": ("I give it 3 1/2 stars.", "星3.5個です。"),
+    "hundreds of millions": ("It cost 286 million pounds.", "286百万ポンドかかりました。"),
+    "blanks in an amount": ("It happened 450 million years ago.", "それは4億 5000万年前に起きました。"),
     "open English": ("So, what I wanted to say,", "それで、私が言いたかったのは、"),
 }
 
@@ -67,6 +70,12 @@ def test_other_texts_of_the_same_kinds_are_left_alone():
         Sample(name, 0, "text-only", None, None, (QUESTION, Turn("assistant", text, original)))
         for name, (original, text) in MORE_FALSE_ALARMS.items()
     ]
+    assert {name: by_check(found) for name, found in findings(samples).items() if found} == {}
+
+
+def test_a_japanese_compound_without_kana_is_no_chinese():
+    words = ("非在来型資源", "有限変形理論", "有効化", "存在証明書", "月面着陸時刻", "在宅勤務制度")
+    samples = [Sample(word, 0, "text-only", None, None, (QUESTION, Turn("assistant", word))) for word in words]
     assert {name: by_check(found) for name, found in findings(samples).items() if found} == {}
 
 

@@ -2,12 +2,14 @@ import errno
 import logging
 import os
 import signal
+import sqlite3
 import subprocess
 import sys
 import time
 
 import pytest
 import typer
+from safetensors import SafetensorError
 
 from flows.cli import terminal
 from flows.cli.terminal import explained, interrupted_by_schedulers
@@ -165,3 +167,22 @@ def test_other_errors_keep_their_traceback(error):
 
     with pytest.raises(type(error)):
         command()
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        SafetensorError("Error while serializing: I/O error: No space left on device (os error 28)"),
+        sqlite3.OperationalError("database or disk is full"),
+    ],
+)
+def test_a_full_disk_that_only_the_text_of_an_error_tells_is_one_message(capsys, error):
+    @explained
+    def command():
+        raise error
+
+    with pytest.raises(typer.Exit):
+        command()
+    assert capsys.readouterr().err == (
+        f"error: {error}; free some space and run the same command again: what is finished is kept\n"
+    )

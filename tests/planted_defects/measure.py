@@ -1,6 +1,6 @@
 """Precision and recall of every translation check on planted defects, and what it says about real clean text.
 
-``python -m tests.planted_defects.measure`` writes the tables into ``docs/translation_checks.md``.
+``python -m tests.planted_defects.measure`` prints the tables.
 """
 
 import argparse
@@ -18,9 +18,7 @@ from pipeline.store.sql_files import sql_files
 from tests.planted_defects.defects import PLANTERS, Planted, planted_corpus
 from tests.planted_defects.held_out import HELD_OUT, clean_samples
 from tests.planted_defects.planting import Sample
-from tests.support.shared_data import REPOSITORY, shared_data
-
-REPORT = REPOSITORY / "docs" / "translation_checks.md"
+from tests.support.shared_data import shared_data
 
 CONTENT = "numbers_differ quoted_text_lost polarity_flipped links_or_code_damaged length_ratio truncated"
 """What a text says of its original when most of the text is gone or another."""
@@ -199,7 +197,6 @@ def main() -> None:
     parser.add_argument("--per-check", type=int, default=300)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--examples", type=int, default=0, help="print so many missed and false findings per check")
-    parser.add_argument("--no-report", action="store_true", help="print the tables only")
     options = parser.parse_args()
     samples, planted = planted_corpus(num_clean=options.clean, num_per_check=options.per_check, seed=options.seed)
     found = found_in(samples)
@@ -213,13 +210,6 @@ def main() -> None:
     print(report, held_out, sep="\n\n")
     if options.examples:
         _print_examples(options.examples, samples, planted, found)
-    if not options.no_report:
-        text = REPORT.read_text(encoding="utf-8")
-        for name, table in (("measured", report), ("held out", held_out)):
-            before, begin, rest = text.partition(f"<!-- {name}: begin -->")
-            _, end, after = rest.partition(f"<!-- {name}: end -->")
-            text = f"{before}{begin}\n{table}\n{end}{after}"
-        REPORT.write_text(text, encoding="utf-8")
 
 
 def _print_examples(number: int, samples: list[Sample], planted: list[Planted], found: Found) -> None:

@@ -5,7 +5,8 @@ from pathlib import Path
 import duckdb
 import pytest
 
-from pipeline.store.queries import PARAMETER_READERS, connect
+from pipeline.store.queries import connect
+from pipeline.store.query_parameters import PARAMETER_READERS
 from pipeline.store.sql_files import CHECK_MACROS, SqlFile, all_macros, checked_tables, parse_sql, sql_files
 from tests.support.small_store import build
 

@@ -12,7 +12,8 @@ import pytest
 
 from pipeline.core.errors import StoreError
 from pipeline.core.parquet import write_rows
-from pipeline.data.images import IMAGE_SCHEMA, ImageReader
+from pipeline.data.image_reader import ImageReader
+from pipeline.data.images import IMAGE_SCHEMA
 from pipeline.evaluation.answers import answer_items
 from pipeline.evaluation.inquiry import Inquiry, Reply
 from pipeline.evaluation.judge.replies import ReplyCache
@@ -209,7 +210,7 @@ def test_half_a_surrogate_pair_in_a_reply_costs_no_reply_that_was_paid(tmp_path)
     reply = Reply(text="8 6\ud83d", refusal="\udc00", served_model="judge\ud83d", started_at=0, seconds=0)
     ReplyCache(tmp_path).get(inquiry, lambda _: reply)
     kept = ReplyCache(tmp_path).find(inquiry)
-    assert (kept.text, kept.refusal, kept.served_model) == ("8 6?", "?", "judge?")
+    assert (kept.text, kept.refusal, kept.served_model) == ("8 6\\ud83d", "\\udc00", "judge\\ud83d")
 
 
 def test_a_reply_of_an_older_version_has_no_checksum_and_is_used(tmp_path):

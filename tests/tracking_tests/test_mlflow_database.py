@@ -1,10 +1,12 @@
 """A database of MLflow that was being made when its process was killed is made again."""
 
+import logging
 import subprocess
 import sys
 
 from mlflow.tracking import MlflowClient
 
+from pipeline.tracking.mlflow.client import set_up_mlflow
 from pipeline.tracking.mlflow.database import make_database
 
 KILLED = """
@@ -41,3 +43,9 @@ def test_a_database_that_is_there_stays(tmp_path):
 
 def test_other_addresses_are_left_alone():
     make_database("http://127.0.0.1:9")
+
+
+def test_mlflow_prints_no_traceback_of_an_error_that_it_raises_as_well():
+    """The database of a full disk: a page for each operation, while the outbox keeps them all."""
+    set_up_mlflow()
+    assert not logging.getLogger("mlflow.store.db.utils").isEnabledFor(logging.ERROR)

@@ -114,7 +114,7 @@ def table_of(client, run_id, file):
 def test_checks_and_examples_beside_their_english_are_tables(settings):
     store = ArtifactStore(settings.store_root)
     conversation = [
-        {"from": "human", "value": "What?", "jp": "何。"},
+        {"from": "human", "value": "How many are there?", "jp": "何匹いますか。"},
         {"from": "gpt", "value": "Three dogs.", "jp": "犬が四匹。"},
     ]
     settings.store_root.mkdir()

@@ -194,7 +194,13 @@ def _ask_once(source: Source, *, revision: str | None, timeout: float) -> Any:
         raise DataError(f"{page_of(source)}: {error}; is HF_ENDPOINT a Hub?") from error
     except (HTTPError, ConnectionError, TooSlowError) as error:
         raise TryAgainError(str(error).splitlines()[0] if str(error) else type(error).__name__) from error
-    except (LookupError, TypeError, AttributeError, ValueError) as error:  # what the library says of another JSON
+    except (
+        LookupError,
+        TypeError,
+        AttributeError,
+        ValueError,
+        RecursionError,
+    ) as error:  # what the library says of another JSON
         raise DataError(f"{_no_answer_of_a_hub(source)}; is HF_ENDPOINT a Hub?") from error
 
 

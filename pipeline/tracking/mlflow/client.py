@@ -10,8 +10,8 @@ from pipeline.core.wording import encodable
 
 REQUEST_SECONDS = "30"
 MAX_ERROR_CHARACTERS = 500
-LEVELS = {"mlflow": logging.WARNING, "alembic": logging.WARNING, "mlflow.store.db": logging.ERROR}
-"""They narrate the set-up of the database, and its absence."""
+LEVELS = {"mlflow": logging.WARNING, "alembic": logging.WARNING, "mlflow.store.db": logging.CRITICAL}
+"""They narrate the set-up of the database and its absence; and each error with a traceback, before they raise it."""
 
 
 def set_up_mlflow() -> None:

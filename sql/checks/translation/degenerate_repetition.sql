@@ -6,24 +6,32 @@
 --
 -- text_id   the text
 -- evidence  what is repeated, and the beginning of the text
-with suspicious as materialized (
+with probed as materialized (
+    select
+        text_id,
+        "text",
+        original,
+        role = 'assistant' and has_local_repetition("text") as has_local,
+        strlen("text") >= 36 and has_frequent_probe("text") as is_frequent,
+        repeated_pieces("text") as num_pieces
+    from texts
+    where strlen("text") >= 24
+),
+suspicious as materialized (
     select
         text_id,
         "text",
         original,
         regexp_replace("text", '\n\s*[0-9０-９]+[.．)）:：]\s*', E'\n', 'g') as unnumbered,
-        (role = 'assistant' and has_local_repetition("text")) or repeated_pieces("text") >= 3 as is_local,
-        strlen("text") >= 36 and (repeated_pieces("text") >= 2 or has_frequent_probe("text")) as is_long
-    from texts
-    where strlen("text") >= 24
-        and (
-            (strlen("text") >= 36 and has_frequent_probe("text"))
-            or (role = 'assistant' and (repeated_pieces("text") >= 1 or has_local_repetition("text")))
-        )
+        has_local or num_pieces >= 3 as is_local,
+        strlen("text") >= 36 and (num_pieces >= 2 or is_frequent) as is_long
+    from probed
+    where is_frequent or has_local or num_pieces >= 1
 ),
 counted as materialized (
     select
         *,
+        lower(replace(original, ',', '')) as plain_original,
         repeated_sentence(unnumbered) as sentence,
         case
             when repeated_sentence_count(original, 6) < 2 then sentence_said_twice(unnumbered)
@@ -58,4 +66,4 @@ select text_id, coalesce(sentence, second, unit, stretches[1]) || ' … ' || lef
 from counted
 where (sentence is not null or second is not null or unit is not null or len(stretches) > 0)
     and repeated_sentence(original) is null
-    and coalesce(repeated_word_count(original) < 3, true);
+    and coalesce(repeated_word_count(plain_original) = 0, true);

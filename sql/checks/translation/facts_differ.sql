@@ -67,12 +67,12 @@ turned as (
 other_sense as (
     select text_id, 'another sense' as change, original, sentence
     from sentences
-    where (contains(sentence, '建築') and regexp_matches(original, '(?i)\b(?:model|network|software|system|transformer|neural|LLaMA|computer|chip)[a-z]*\b.*architecture|architecture.*\b(?:model|network|software|transformer)'))
+    where is_paired and ((contains(sentence, '建築') and regexp_matches(original, '(?i)\b(?:model|network|software|system|transformer|neural|LLaMA|computer|chip)[a-z]*\b.*architecture|architecture.*\b(?:model|network|software|transformer)'))
         or (contains(sentence, '代理店') and regexp_matches(original, '(?i)\b(?:government|federal|state|space|intelligence|environmental|protection)[a-z]* agenc'))
         or (contains(sentence, '文字') and regexp_matches(original, '(?i)\b(?:main|cartoon|fictional|anime|film|movie|game|story) characters?\b'))
         or (contains(sentence, '住所') and regexp_matches(original, '(?i)\baddress(?:es|ed|ing)? (?:the|this|these) (?:issue|problem|concern|question)'))
         or (contains(sentence, '権利') and regexp_matches(original, '(?i)\bon the right\b|\bright (?:side|hand|corner)'))
-        or (contains(sentence, '銀行') and regexp_matches(original, '(?i)\b(?:river|west|left|right) banks?\b'))
+        or (contains(sentence, '銀行') and regexp_matches(original, '(?i)\b(?:river|west|left|right) banks?\b')))
 )
 select
     text_id,

@@ -45,7 +45,7 @@ compared as materialized (
         *,
         case
             when len(words) > 0
-                then list_filter(words, lambda word: not contains(original, word || ' ') and not contains(' ' || regexp_replace(original, '[^A-Za-z]+', ' ', 'g') || ' ', ' ' || word || ' '))
+                then list_filter(words, lambda word: not contains(plain, ' ' || word || ' '))
             else []
         end as unknown,
         case
@@ -62,7 +62,26 @@ compared as materialized (
                 )
             else []
         end as missing
-    from (select *, case when len(names) > 0 then list_filter(list_distinct(katakana_consonants("text")), lambda one: length(one) >= 2)[:60] else [] end as heard from marked)
+    from (
+        select
+            *,
+            list_transform(
+                list_zip(katakana, string_split(katakana_consonants(array_to_string(katakana, ' ')), ' ')),
+                lambda pair: {word: pair[1], sound: pair[2]}
+            ) as katakana_sounds,
+            list_filter(list_distinct(list_transform(katakana_sounds, lambda one: one.sound)), lambda one: length(one) >= 2)
+                as heard
+        from (
+            select
+                *,
+                case when len(words) > 0 then ' ' || regexp_replace(original, '[^A-Za-z]+', ' ', 'g') || ' ' else '' end as plain,
+                case
+                    when len(names) > 0 then list_distinct(regexp_extract_all("text", '[ァ-ヺー]{3,}'))[:60]
+                    else []
+                end as katakana
+            from marked
+        )
+    )
     where len(words) > 0 or len(new_names) > 0 or len(names) > 0 or len(known) > 0
 ),
 spelled as (
@@ -72,8 +91,8 @@ spelled as (
             when len(unknown) > 0
                 then list_filter(
                     unknown,
-                    lambda word: is_misspelling(word, lost_words(original, "text"))
-                        or (regexp_matches("text", '[\p{Hiragana}\p{Katakana}]') and is_new_name(word, original))
+                    lambda word: is_misspelling(lower(word), lost)
+                        or (regexp_matches("text", '[\p{Hiragana}\p{Katakana}]') and is_new_name(word, letters))
                 )
             else []
         end as misspelled,
@@ -84,21 +103,41 @@ spelled as (
                     new_names, lambda name: not contains(regexp_replace(upper(original), '[^A-Z]', '', 'g'), name)
                 )
             else []
-        end as new_short_names,
+        end as new_short_names
+    from (
+        select
+            *,
+            case when len(unknown) > 0 then lost_words(original, "text") else [] end as lost,
+            case when len(unknown) > 0 then lower(replace(plain, ' ', '')) else '' end as letters,
+            case
+                when len(missing) > 0
+                    then array_to_string(list_distinct(regexp_extract_all(original, '[A-Za-z]{3,}'))[:300], ' ')
+                else ''
+            end as english
+        from compared
+    )
+),
+sounded as (
+    select
+        *,
         case
             when len(missing) > 0
-                then unsourced_katakana(
-                    "text",
+                then list_distinct(
                     list_concat(
-                        list_transform(
-                            list_distinct(regexp_extract_all(original, '[A-Za-z]{3,}'))[:200], lambda known: latin_consonants(known)
-                        ),
-                        list_transform(regexp_extract_all(original, '[A-Za-z]*ch[a-z]*'), lambda known: latin_consonants_ch(known))
+                        string_split(latin_consonants(english), ' '), string_split(latin_consonants_ch(english), ' ')
                     )
                 )
             else []
-        end as unsourced
-    from compared
+        end as sounds
+    from spelled
+),
+begun as (
+    select *, list_distinct(list_transform(sounds, lambda sound: left(sound, 2))) as beginnings
+    from sounded
+),
+heard_only as materialized (
+    select *, case when len(missing) > 0 then unsourced_katakana(katakana_sounds, sounds, beginnings) else [] end as unsourced
+    from begun
 )
 select
     text_id,
@@ -112,5 +151,5 @@ select
         ),
         ' '
     ) || ': ' || left("text", 200) as evidence
-from spelled
+from heard_only
 where len(misspelled) > 0 or len(new_short_names) > 0 or (len(missing) > 0 and len(unsourced) > 0) or len(known) > 0;

@@ -29,7 +29,7 @@ counted as materialized (
         numerals_in_english(original) as all_originals,
         numerals_in_japanese("text") as all_numbers
     from numbered
-    where regexp_matches(original, '[0-9].*[^0-9.,][0-9]') and not contains(original, '[')
+    where length(original) < 600 and regexp_matches(original, '[0-9].*[^0-9.,][0-9]') and not contains(original, '[')
 ),
 replaced as (
     from (

@@ -8,6 +8,7 @@ create macro plain_english_amounts(sentence) as
     regexp_replace(
     regexp_replace(
     regexp_replace(
+    regexp_replace(
         regexp_replace(
             sentence,
             '(?i)covid-? ?19|\bN(?:o|umber)\.? ?10\b|https?://\S+|[@#]\w+|\[?\b[A-Za-z]+-?[0-9]+[A-Za-z0-9]*\]?|\b24/7\b|(?:7|seven) days a week|third[- ]part(?:y|ies)|second[- ]?hand'
@@ -21,4 +22,6 @@ create macro plain_english_amounts(sentence) as
         '([0-9]) ?(million|billion|trillion)', '\1 \2', 'g'),
         '([0-9])[kK]\b', '\1 thousand', 'g'),
         '(^|[\s(~])\.([0-9])', '\1 0.\2', 'g'
+    ),
+        '([0-9]) 1/2\b', '\1.5', 'g'
     );

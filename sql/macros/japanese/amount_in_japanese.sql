@@ -18,7 +18,8 @@ create macro amount_in_japanese(phrase) as
             ),
             lambda sum, part: case
                 when part in (10, 100, 1000) then sum - sum % 10 + greatest(sum % 10, 1) * part
-                when part in (1e4, 1e8, 1e12) then sum - sum % part + greatest(sum % part, 1) * part
+                when part in (1e4, 1e8, 1e12)
+                    then sum - sum % (part * 1e4) + greatest(sum % (part * 1e4), 1) * part
                 else sum + part
             end,
             0.0

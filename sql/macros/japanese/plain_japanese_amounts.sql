@@ -6,7 +6,7 @@ create macro plain_japanese_amounts(sentence, original) as
             when regexp_matches(original, '(?i)\b(?:few|couple|several|some|or (?:two|three|so)|handful)\b')
                 then regexp_replace(sentence, '[0-9０-９二三四五六七八十百]+[、，,・〜~～－-][0-9０-９二三四五六七八九十百]+', '', 'g')
             else regexp_replace(
-                regexp_replace(regexp_replace(sentence, '([0-9０-９]) +([万億兆千百])', '\1\2', 'g'), '([0-9０-９])百万', '\100万', 'g'), '([0-9０-９])([,.]) ([0-9０-９])', '\1\2\3', 'g'
+                regexp_replace(regexp_replace(regexp_replace(sentence, '([0-9０-９]) +([万億兆千百])', '\1\2', 'g'), '([万億兆千百]) +([0-9０-９])', '\1\2', 'g'), '([0-9０-９])百万', '\1' || '00万', 'g'), '([0-9０-９])([,.]) ([0-9０-９])', '\1\2\3', 'g'
             )
         end,
         '\b[A-Za-z]+-?[0-9]+|[数何幾][0-9０-９十百千万億兆]+|[0-9０-９十]+進|六本木|二度と|二日酔|三日坊主|十二支|三味線|五輪|七味|一石二鳥|四国|九州|[三四五六八]角|[二三]重|[二三]枚目|十字|千葉|八王子'
