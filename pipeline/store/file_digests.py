@@ -4,6 +4,7 @@ Unchanged files (same size, time and inode, as git's index does it) are known fr
 """
 
 import json
+import logging
 import sqlite3
 import zlib
 from collections.abc import Callable, Iterator, Sequence
@@ -14,9 +15,11 @@ from pathlib import Path
 from pipeline.core.errors import DataError
 from pipeline.core.hashing import sha256_of_file
 
+log = logging.getLogger(__name__)
+
 DIGESTS_FILE = "file_digests.sqlite"
 TABLES = (
-    "create table if not exists digests (key text primary key, sha256 text not null)",
+    "create table if not exists files (key text primary key, sha256 text not null, checksum integer not null)",
     "create table if not exists texts (key text primary key, content blob not null)",
 )
 LAST_CHARACTER = "\U0010ffff"
@@ -28,6 +31,7 @@ class FileDigests:
 
     def __init__(self, root: Path) -> None:
         self._file = root / DIGESTS_FILE
+        self._is_checked = False
 
     def of(self, paths: Sequence[Path], *, below: Path) -> list[str]:
         """sha256 of each of some files in or below a folder; of files that are new or changed, their content is read.
@@ -39,14 +43,14 @@ class FileDigests:
         with self._opened() as database:
             start = str(below).encode("utf-8", "backslashreplace").decode()
             limits = (start, start + LAST_CHARACTER)
-            known: dict[str, str] = dict(
-                database.execute("select key, sha256 from digests where key >= ? and key < ?", limits).fetchall()
-            )
+            rows = database.execute("select * from files where key >= ? and key < ?", limits).fetchall()
+            known = {key: sha256 for key, sha256, checksum in rows if checksum == _checksum(key, sha256)}
             unknown = {key: path for key, path in zip(keys, paths, strict=True) if key not in known}
             with ThreadPoolExecutor() as pool:
                 new = dict(zip(unknown, pool.map(_sha256, unknown.values()), strict=True))
             with suppress(sqlite3.OperationalError):  # a store that may only be read
-                database.executemany("insert or replace into digests values (?, ?)", new.items())
+                rows = [(key, sha256, _checksum(key, sha256)) for key, sha256 in new.items()]
+                database.executemany("insert or replace into files values (?, ?, ?)", rows)
         known |= new
         return [known[key] for key in keys]
 
@@ -56,10 +60,8 @@ class FileDigests:
             return
         with self._opened() as database:
             with suppress(sqlite3.OperationalError):
-                database.execute("create index if not exists by_sha256 on digests (sha256)")
-            found = database.execute(
-                "select key from digests where sha256 = ? order by rowid desc", (sha256,)
-            ).fetchall()
+                database.execute("create index if not exists by_sha256 on files (sha256)")
+            found = database.execute("select key from files where sha256 = ? order by rowid desc", (sha256,)).fetchall()
         for (key,) in found:
             path = Path(key.partition("\0")[0])
             if path.is_file() and _stat_key(path) == key:
@@ -69,27 +71,50 @@ class FileDigests:
         """What ``read`` gave at the first call with this key."""
         with self._opened() as database:
             found = database.execute("select content from texts where key = ?", (key,)).fetchone()
-        if found is None:
-            content = zlib.compress(json.dumps(list(read())).encode())
-            with self._opened() as database, suppress(sqlite3.OperationalError):
-                database.execute("insert or replace into texts values (?, ?)", (key, content))
-            found = (content,)
-        texts: list[str] = json.loads(zlib.decompress(found[0]))
+        if found is not None:
+            with suppress(ValueError, zlib.error):  # not as it was stored: it is read anew
+                return list(json.loads(zlib.decompress(found[0])))
+        texts = list(read())
+        with self._opened() as database, suppress(sqlite3.OperationalError):
+            database.execute(
+                "insert or replace into texts values (?, ?)", (key, zlib.compress(json.dumps(texts).encode()))
+            )
         return texts
 
     @contextmanager
     def _opened(self) -> Iterator[sqlite3.Connection]:
         try:
             self._file.parent.mkdir(parents=True, exist_ok=True)
-            database = sqlite3.connect(self._file, timeout=60)
-            database.execute(TABLES[0])
-            database.execute(TABLES[1])
+            database = _database(self._file)
+            self._check_once(database)
         except (OSError, sqlite3.OperationalError):  # a store that may only be read: what it does not know is read
-            database = sqlite3.connect(":memory:")
-            database.execute(TABLES[0])
-            database.execute(TABLES[1])
+            database = _database(":memory:")
+        except (sqlite3.DatabaseError, UnicodeDecodeError) as error:  # the latter from the text of the former
+            log.warning("%s is damaged (%s): it is made anew, and files are read again", self._file, error)
+            self._file.unlink()
+            database = _database(self._file)
         with closing(database), database:
             yield database
+
+    def _check_once(self, database: sqlite3.Connection) -> None:
+        if not self._is_checked:
+            (found,) = database.execute("pragma quick_check(1)").fetchone()
+            if found != "ok":
+                raise sqlite3.DatabaseError(found.splitlines()[0])
+            self._is_checked = True
+
+
+def _database(file: Path | str) -> sqlite3.Connection:
+    database = sqlite3.connect(file, timeout=60)
+    database.text_factory = lambda text: text.decode(errors="replace")  # of a damaged row: it does not check
+    for table in TABLES:
+        database.execute(table)
+    return database
+
+
+def _checksum(key: str, sha256: str) -> int:
+    """Of a row: SQLite does not notice a bit that flips in it."""
+    return zlib.crc32(f"{key}\0{sha256}".encode())
 
 
 def _sha256(path: Path) -> str:
