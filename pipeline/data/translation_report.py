@@ -35,7 +35,7 @@ class CheckCount(Summary):
 
     severity: str
     num_samples: int
-    num_dropped: int = 0
+    num_dropped: int | None = None
     """Findings whose exchange is left out while the rest of the sample is accepted."""
 
 
@@ -43,9 +43,9 @@ class TranslationSummary(AcceptedSummary):
     """What the translation checks found in a dataset."""
 
     num_rejected: int
-    num_shortened: int = 0
+    num_shortened: int | None = None
     """Accepted samples of which some exchanges are left out."""
-    num_dropped_exchanges: int = 0
+    num_dropped_exchanges: int | None = None
     findings_by_check: dict[str, CheckCount]
 
     def num_samples_by_check(self, severity: str) -> dict[str, int]:

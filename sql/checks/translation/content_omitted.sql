@@ -22,7 +22,6 @@ several as (
     select text_id, place, list({concept: concept, said: said}) as words
     from missing
     group by text_id, place
-    having count(*) >= 2
 ),
 named as (
     select text_id, place, unnest(regexp_extract_all(lower(original), '[a-z]{3,}')) as word
@@ -59,7 +58,11 @@ select
     ) as evidence
 from compared
 where len(lost) >= 0.6 * num_concepts
-    and (len(lost) >= 3 or (len(lost) >= 2 and (num_fewer > 0 or is_short)))
+    and (
+        len(lost) >= 3
+        or (len(lost) >= 2 and (num_fewer > 0 or is_short))
+        or (len(lost) = num_concepts and num_fewer > 0 and length(original) >= 25)
+    )
 group by text_id
 union
 select text_id, any_value(num_fewer) || ' sentences fewer, and short' as evidence

@@ -5,7 +5,7 @@ create macro units_lost(original, sentence) as
             regexp_extract_all(
                 lower(original),
                 '(?:[0-9]|\b(?:one|two|three|four|five|six|seven|eight|nine|ten|twelve|fifteen|twenty|thirty|forty|fifty|sixty'
-                || '|hundred|thousand))[ -]((?:second|minute|hour|day|week|month|year|inch|mile|kilomet|centimet|pound)[a-z]*)',
+                || '|hundred|thousand|several|few|couple of))[ -]((?:second|minute|hour|day|week|month|year|inch|mile|kilomet|centimet|pound)[a-z]*)',
                 1
             ),
             lambda unit: unit || '|' || case
