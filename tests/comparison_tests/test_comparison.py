@@ -121,7 +121,7 @@ def test_the_comparison_has_every_mean_of_every_experiment(compared):
         ("category", "colour", 50.0, 2),
         ("category", "counting", 100.0, 1),
         ("category", "position", 0.0, 1),
-        ("question_type", "other", 50.0, 4),
+        ("question_type", "what", 50.0, 4),
         ("answer_length", "01-05", 50.0, 4),
     ]
 

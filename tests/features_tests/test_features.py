@@ -430,9 +430,10 @@ def test_a_disk_that_fails_for_a_while_is_no_bad_image(tmp_path, store, monkeypa
     def stale(self):
         raise OSError(errno.ESTALE, "Stale file handle")
 
+    reader = ImageReader([data])
     monkeypatch.setattr("pathlib.Path.read_bytes", stale)
     with pytest.raises(TransientError, match=r"1\.png cannot be read now: Stale file handle|2\.png cannot be read now"):
-        ImageReader([data]).read(sha256_of(picture(1)))
+        reader.read(sha256_of(picture(1)))
 
 
 def test_a_run_whose_images_have_gone_stops_before_it_lists_them_all(tmp_path, store, monkeypatch):
