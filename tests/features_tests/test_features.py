@@ -403,7 +403,7 @@ def test_no_part_is_encoded_of_a_dataset_in_which_a_bit_flipped(tmp_path, store)
     data = dataset(tmp_path, store, *range(9))
     path = data.path("images.parquet")
     content = path.read_bytes()
-    path.write_bytes(content[:-9] + bytes([content[-9] ^ 1]) + content[-8:])  # in the last byte of the footer
+    path.write_bytes(content.replace(b"parquet-cpp", b"parquet-cpq"))  # in the footer, which has no checksum
     with pytest.raises(StoreError, match=f"{path} is not as it was published"):
         share(data, store, 0, num_parts=1)
     assert not list(store.root.glob("artifacts/feature_shard/*"))
