@@ -406,6 +406,16 @@ def test_machines_encode_disjoint_parts_and_the_step_finds_all_of_them_cached(tm
     assert len(shard_folders(store)) == len(folders) + 1  # the image that failed was tried once more
 
 
+def test_no_part_is_encoded_of_a_dataset_in_which_a_bit_flipped(tmp_path, store):
+    data = dataset(tmp_path, store, *range(9))
+    path = data.path("images.parquet")
+    content = path.read_bytes()
+    path.write_bytes(content.replace(b"parquet-cpp", b"parquet-cpq"))  # in the footer, which has no checksum
+    with pytest.raises(StoreError, match=f"{path} is not as it was published"):
+        share(data, store, 0, num_parts=1)
+    assert not list(store.root.glob("artifacts/feature_shard/*"))
+
+
 def test_two_encoders_encode_the_same_part_beside_each_other(tmp_path, store):
     data = dataset(tmp_path, store, 1, 2)
     assert share(data, store, 0, 1) == (2, 2)
