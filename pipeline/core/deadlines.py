@@ -9,6 +9,9 @@ from pipeline.core.wording import duration_text
 
 T = TypeVar("T")
 
+GRACE_SECONDS = 0.2
+"""A client that has a time-out of its own, for the next bytes, uses it first: it closes the connection."""
+
 
 class TooSlowError(Exception):
     """A server needs longer than it may for the whole of its answer."""
@@ -30,7 +33,7 @@ def within(seconds: float, exchange: Callable[[], T]) -> T:
 
     threading.Thread(target=work, name="exchange with a server", daemon=True).start()
     try:
-        return found.result(timeout=seconds)
+        return found.result(timeout=seconds + GRACE_SECONDS)
     except TimeoutError:
         if found.done():
             raise
