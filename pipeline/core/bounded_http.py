@@ -13,7 +13,7 @@ from typing import Any
 import httpx2
 
 from pipeline.core.deadlines import TooSlowError
-from pipeline.core.wording import size_text
+from pipeline.core.wording import duration_text, size_text
 
 Hooks = dict[str, list[Callable[[httpx2.Response], None]]]
 
@@ -41,7 +41,7 @@ def bounding(*, max_bytes: int, seconds: float, only: Callable[[str], bool] = la
             raise httpx2.DecodingError(f"the answer is packed as {encoding[:40]!r}, which was not asked for")
         unpack = None if encoding == "identity" else zlib.decompressobj(GZIP_OR_ZLIB).decompress
         assert isinstance(response.stream, httpx2.SyncByteStream)
-        response.stream = _BoundedStream(response.stream, max_bytes, time.monotonic() + seconds, unpack)
+        response.stream = _BoundedStream(response.stream, max_bytes, seconds, unpack)
 
     return {"response": [bound]}
 
@@ -53,19 +53,20 @@ class _BoundedStream(httpx2.SyncByteStream):
         self,
         stream: httpx2.SyncByteStream,
         max_bytes: int,
-        deadline: float,
+        seconds: float,
         unpack: Callable[[bytes, int], bytes] | None,
     ) -> None:
         self._stream = stream
         self._max_bytes = max_bytes
-        self._deadline = deadline
+        self._seconds = seconds
+        self._deadline = time.monotonic() + seconds
         self._unpack = unpack
 
     def __iter__(self) -> Iterator[bytes]:
         num_bytes = 0
         for chunk in self._stream:
             if time.monotonic() > self._deadline:
-                raise TooSlowError("the answer does not end")
+                raise TooSlowError(f"no whole answer in {duration_text(self._seconds)}")
             try:
                 content = self._unpack(chunk, self._max_bytes - num_bytes + 1) if self._unpack else chunk
             except zlib.error as error:
