@@ -158,6 +158,8 @@ def run(module: str, arguments: list[str], address: str) -> int | None:
         from flows.cli.main import main
 
         return main()
+    if module.startswith("tests.support."):
+        return import_module(module).main()
     if module == "prefect":
         from prefect.cli import app
 

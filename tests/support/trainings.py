@@ -17,7 +17,9 @@ import time
 import traceback
 from pathlib import Path
 
+import bitsandbytes
 from deepspeed.runtime.engine import DeepSpeedEngine
+from deepspeed.runtime.zero.muon import muon_optimizer
 
 from pipeline.compute.launch import FOLLOWS_STDIN
 from pipeline.compute.worker import main
@@ -30,7 +32,8 @@ from pipeline.training.loop import train
 CHECKPOINT = re.compile(r"optimizer_step-\d{8}$")
 
 
-IMPORTED_ONCE = (init_distributed, train)
+IMPORTED_ONCE = (init_distributed, train, bitsandbytes, muon_optimizer)
+"""DeepSpeed imports the last, and with it PyTorch's compiler, whenever something is partitioned."""
 ANSWER = "@codes "
 
 

@@ -2,59 +2,24 @@
 
 import json
 import subprocess
-import sys
 
 import pytest
 
 from tests.support.commands import REPOSITORY, clean_environment
+from tests.support.fork_server import client
 
 pytestmark = pytest.mark.slow
 
-ONE_STEP_OF_EACH = """
-import json, sys
-from pipeline.training.distributed import init_distributed
-import deepspeed, torch
-from pipeline.config.experiment import load_experiment
-from pipeline.training.optimizers import build_optimizer
-from tests.support.small_model import build_vlm
-from tests.model_tests.test_vlm import places_of, training_batch
-
-distributed = init_distributed()
-changes = {"optimizer": "adamw-8bit", "projector_learning_rate": 1e-4}
-config = load_experiment("smoke").finetune.model_copy(update=changes)
-found = {}
-for stage in (1, 2, 3):
-    vlm = build_vlm("llama")
-    vlm.prepare_stage("finetune")
-    sizes = {name: parameter.numel() for name, parameter in vlm.named_parameters()}
-    optimizer = build_optimizer(config, vlm)
-    rates = [(group["lr"], group["moment_bits"]) for group in optimizer.param_groups]
-    engine, *_ = deepspeed.initialize(model=vlm, optimizer=optimizer, config={
-        "train_batch_size": 1, "bf16": {"enabled": True}, "zero_optimization": {"stage": stage},
-        "data_types": {"grad_accum_dtype": "fp32"},
-        "zero_allow_untested_optimizer": True, "steps_per_print": 10**9,
-    })
-    ids, labels, features = training_batch()
-    engine.backward(engine(ids, *places_of(ids, labels), features))
-    engine.step()
-    moments = {}
-    for state in optimizer.state.values():
-        for moment in (state["state1"], state["state2"]):
-            moments[str(moment.dtype)] = moments.get(str(moment.dtype), 0) + moment.numel() * moment.element_size()
-    found[stage] = {"moments": moments, "rates": rates, "sizes": sizes}
-print("@found", json.dumps(found))
-"""
-
 
 @pytest.fixture(scope="module")
-def found(tmp_path_factory):
+def found(tmp_path_factory, fork_address):
     environment = {
         **clean_environment(tmp_path_factory.getbasetemp()),
         **{"RANK": "0", "LOCAL_RANK": "0", "WORLD_SIZE": "1", "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": "29517"},
         "PYTHONWARNINGS": "ignore",
         "TRANSFORMERS_VERBOSITY": "error",
     }
-    command = [sys.executable, "-c", ONE_STEP_OF_EACH]
+    command = [*client(fork_address), "tests.support.eight_bit_steps"]
     done = subprocess.run(command, cwd=REPOSITORY, env=environment, capture_output=True, text=True, check=False)
     lines = [line for line in done.stdout.splitlines() if line.startswith("@found ")]
     assert lines, done.stdout + done.stderr
