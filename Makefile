@@ -29,7 +29,7 @@ demo: .venv/installed  ## both demo experiments, compared: the miniature of the 
 test: .venv/installed  ## linters, types and the whole default test suite
 	@$(BIN)/python -m pytest
 
-test-rest: .venv/installed  ## the tests that have no place in `make test`: kills in every step, Ctrl-C, photographs, Ray
+test-rest: .venv/installed  ## what has no place in `make test`: kills in every step, Ctrl-C, judges, photographs, planted defects, Ray
 	@$(BIN)/python -m pytest -m 'long and not gpu and not network'
 
 test-all: test test-rest  ## every test that needs no GPU

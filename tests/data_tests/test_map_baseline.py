@@ -8,6 +8,8 @@ from tests.benchmarks.map_baseline import findings_by_map
 from tests.planted_defects.defects import PLANTERS, planted_corpus
 from tests.planted_defects.measure import found_in
 
+pytestmark = pytest.mark.long
+
 AGREEMENT = {"links_or_code_damaged": 0.8, "numbers_differ": 0.92}
 """Smallest shared part of the findings for checks whose rules differ in the two languages."""
 

@@ -10,6 +10,8 @@ from tests.planted_defects.defects import PLANTERS, planted_corpus
 from tests.planted_defects.measure import ALSO, found_in, real_samples, scores_of, total
 from tests.planted_defects.written import TEXTS, measure, planted_in
 
+pytestmark = pytest.mark.long
+
 MIN_RECALL, MIN_PRECISION = 0.95, 0.98
 LOWER_RECALL = {"links_or_code_damaged": 0.85}
 """A name that becomes another word that is no name, or is left out, is not looked for: that is what translators do."""

@@ -16,6 +16,8 @@ from tests.benchmarks.cache_report import markdown, terminal_table
 from tests.benchmarks.cache_rows import feature_rows
 from tests.benchmarks.cache_timing import Figures, check_rows, chosen_rows, timed_passes
 
+pytestmark = pytest.mark.long
+
 SHAPE = (2, 9, 32)
 WITHOUT_EXTRA_PACKAGES = ("pread", "npy", "safetensors", "datasets", "ours")
 ROWS = feature_rows(SHARD_ROWS + 9, shape=SHAPE)

@@ -16,6 +16,8 @@ from tests.support.judge_server import serving, verdict
 from tests.support.judged_benchmark import RULES, item_rows
 from tests.support.small_data import picture
 
+pytestmark = pytest.mark.long
+
 HERON = "evaluation.benchmarks=[{name: japanese-heron-bench}]"
 
 

@@ -8,7 +8,7 @@ import pytest
 from tests.support.commands import REPOSITORY, clean_environment
 from tests.support.fork_server import client
 
-pytestmark = pytest.mark.slow
+pytestmark = pytest.mark.long
 
 
 @pytest.fixture(scope="module")

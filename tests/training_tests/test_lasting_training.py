@@ -211,6 +211,7 @@ def test_one_process_goes_on_as_two_with_shared_moments(trainings, undisturbed):
         assert not list(checkpoint_folder(shared).glob("*.universal"))  # pruned with what it was made of
 
 
+@pytest.mark.long
 def test_eight_bit_moments_in_bfloat16_go_on_bit_for_bit(trainings):
     """The article's finetuning on one device."""
     recipe = {"model_type": "gpt2", "optimizer": "adamw-8bit", "precision": "bfloat16", "gradient_checkpointing": True}
