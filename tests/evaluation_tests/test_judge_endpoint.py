@@ -3,6 +3,7 @@ import logging
 import re
 import threading
 import time
+from dataclasses import replace
 
 import pytest
 
@@ -23,6 +24,8 @@ from tests.support.raw_server import head, serving_raw
 
 KEY = "sk-a-secret-that-nobody-may-read"
 QUICK = Patience(attempts=6, first_delay=0.01, longest_delay=0.05, timeout=0.6)
+TROUBLED = replace(QUICK, timeout=1.5)
+"""In which a busy machine answers eight requests at once: none of them is asked for again."""
 INQUIRY = Inquiry(
     model="gpt-4-0125-preview",
     messages=({"role": "system", "content": "judge"}, {"role": "user", "content": "文脈0\n"}),
@@ -65,7 +68,7 @@ TROUBLES = (
     Act(body=b'{"choices": []}'),
     completion(None),
     Act(body=completion("8 6").body, drops=True),
-    Act(body=completion("8 6").body, delay=0.9),
+    Act(body=completion("8 6").body, delay=2.0),  # too late for ``TROUBLED``
 )
 
 
@@ -80,7 +83,7 @@ def troubled(item: int, count: int) -> Act:
 def test_a_server_full_of_troubles_gives_the_numbers_of_an_undisturbed_run_and_each_reply_once(store, tmp_path):
     undisturbed, _ = judged(ArtifactStore(tmp_path / "undisturbed"))
     with serving(troubled) as server:
-        manifest = judge_with(connected(server), store)
+        manifest = judge_with(connected(server, patience=TROUBLED), store)
     assert read_judge_scores(manifest) == read_judge_scores(undisturbed)
     assert manifest.summary["num_failed"] == 0
     assert server.delivered == dict.fromkeys(range(103), 1)

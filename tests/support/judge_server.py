@@ -1,9 +1,9 @@
 """A server that speaks chat completions, has troubles on purpose, and counts what it was asked and delivered."""
 
 import json
+import select
 import socket
 import threading
-import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -91,7 +91,8 @@ class JudgeServer:
                 self.now -= 1
 
     def _answer(self, handler: BaseHTTPRequestHandler, item: int, act: Act) -> None:
-        time.sleep(act.delay)
+        if act.delay and _left(handler.connection, act.delay):
+            return
         try:
             handler.send_response(act.status)
             for name, value in {"Content-Type": "application/json", **act.headers}.items():
@@ -108,6 +109,12 @@ class JudgeServer:
             return  # the client had waited long enough
         with self.lock:
             self.delivered[item] += act.delivers
+
+
+def _left(connection: socket.socket, seconds: float) -> bool:
+    """Whether the client goes within that time; until then it is waited for."""
+    readable, _, _ = select.select([connection], [], [], seconds)
+    return bool(readable) and not connection.recv(1, socket.MSG_PEEK)
 
 
 @contextmanager
