@@ -88,7 +88,7 @@ class Identities:
         files = NamedFiles(start)
         for name in names:
             inside = relative_name(name, folder)
-            if inside is not None and (path := start / files.find(inside)).is_file():
+            if inside is not None and os.path.isfile(path := start / files.find(inside)):
                 found[name] = path
         digests = dict(zip(found, self._files.of(list(found.values()), below=start), strict=True))
         return _joint_digest(list(names), [digests.get(name, NO_FILE) for name in names])

@@ -41,7 +41,7 @@ class NamedFiles:
         if place not in self._listed:
             try:
                 names = os.listdir(self.folder / place)
-            except OSError:
+            except (OSError, ValueError):  # the latter of a name that no file can have
                 names = []
             self._listed[place] = {normalize("NFC", name): name for name in names}
         return self._listed[place]
