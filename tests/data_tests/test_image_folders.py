@@ -56,9 +56,7 @@ def test_a_folder_may_be_spelt_in_any_way(tmp_path, source, store, spelt):
     assert ImageReader([dataset]).read(KEY) == picture(1)
 
 
-@pytest.mark.parametrize(
-    "name", ["が" * 300 + ".png", "a/" * 3000 + "a.png", "a\0/b.png", "a\0b", "\ud83d/a.png", "deep"]
-)
+@pytest.mark.parametrize("name", ["が" * 300 + ".png", "a/" * 3000 + "a.png", "a\0/b.png", "a\0b", "deep"])
 def test_a_name_that_no_file_can_have_is_a_missing_image(tmp_path, store, name):
     source = local_source(tmp_path, [talk("1", name)], {}).model_copy(update={"images": photos(tmp_path)})
     dataset = prepare_dataset(source, store=store)
