@@ -37,7 +37,9 @@ def test_a_run_killed_in_every_step_ends_with_the_same_artifacts(commands, smoke
     (tmp_path / "store").mkdir()
     make_database(f"sqlite:///{tmp_path / 'store/mlflow.db'}")  # some seconds, which the first runs would not live for
     done = commands.finished(
-        *(sys.executable, "-m", "tests.flow_tests.killed_often", str(places)), LLAVA_JP_STORE=str(tmp_path / "store")
+        *(sys.executable, "-m", "tests.flow_tests.killed_often", str(places)),
+        seconds=500,
+        LLAVA_JP_STORE=str(tmp_path / "store"),
     )
     assert done.returncode == 0, done.stdout + done.stderr
     killed_at = {path.name for path in places.iterdir()}

@@ -201,7 +201,8 @@ def test_what_is_done_is_not_done_again(made):
 
 
 def test_an_error_arrives_as_itself(commands, cluster, made, environment):
-    data = prepare_dataset(local_source(environment / "lost", *pictures(2)), store=made.store)
+    only = ([talk("200", "200.png")], {"200.png": picture(200)})  # it is in no other folder, where it would be found
+    data = prepare_dataset(local_source(environment / "lost", *only), store=made.store)
     shutil.rmtree(environment / "lost" / "images")
     calibrate = partial(calibrate_features, made.config.vision_tower, made.config.features, dataset=data)
     server = temporary_settings({PREFECT_API_URL: commands.environment["PREFECT_API_URL"]})

@@ -39,7 +39,9 @@ class Commands:
         """``prefect ARGUMENTS``."""
         return self.finished(*(*client(self.forks), "prefect") if self.forks else PREFECT, *arguments)
 
-    def finished(self, *command: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    def finished(
+        self, *command: str, seconds: float = SECONDS_PER_COMMAND, **environment: str
+    ) -> subprocess.CompletedProcess[str]:
         """Any command, run to its end."""
         return subprocess.run(
             command,
@@ -47,7 +49,7 @@ class Commands:
             env={**self.environment, **environment},
             capture_output=True,
             text=True,
-            timeout=SECONDS_PER_COMMAND,
+            timeout=seconds,
             check=False,
         )
 
