@@ -29,6 +29,12 @@ with marked as materialized (
                 then list_filter(english_names(original), lambda name: not contains("text", name))
             else []
         end as names,
+        -- Words with the title of a person name somebody.
+        case
+            when role = 'assistant'
+                then regexp_extract_all("text", '([ァ-ヺー]{3,})(?:氏|さん|首相|大統領|議員|選手|監督|教授|容疑者|長官|女王|博士|知事)', 1)
+            else []
+        end as titled,
         list_filter(
             regexp_extract_all(original, well_known_places(), 1),
             lambda place: not contains("text", place)
@@ -76,13 +82,13 @@ compared as materialized (
                 *,
                 case when len(words) > 0 then ' ' || regexp_replace(original, '[^A-Za-z]+', ' ', 'g') || ' ' else '' end as plain,
                 case
-                    when len(names) > 0 then list_distinct(regexp_extract_all("text", '[ァ-ヺー]{3,}'))[:60]
+                    when len(names) > 0 or len(titled) > 0 then list_distinct(regexp_extract_all("text", '[ァ-ヺー]{3,}'))[:60]
                     else []
                 end as katakana
             from marked
         )
     )
-    where len(words) > 0 or len(new_names) > 0 or len(names) > 0 or len(known) > 0
+    where len(words) > 0 or len(new_names) > 0 or len(names) > 0 or len(titled) > 0 or len(known) > 0
 ),
 spelled as (
     select
@@ -110,7 +116,7 @@ spelled as (
             case when len(unknown) > 0 then lost_words(original, "text") else [] end as lost,
             case when len(unknown) > 0 then lower(replace(plain, ' ', '')) else '' end as letters,
             case
-                when len(missing) > 0
+                when len(missing) > 0 or len(titled) > 0
                     then array_to_string(list_distinct(regexp_extract_all(original, '[A-Za-z]{3,}'))[:300], ' ')
                 else ''
             end as english
@@ -121,7 +127,7 @@ sounded as (
     select
         *,
         case
-            when len(missing) > 0
+            when len(missing) > 0 or len(titled) > 0
                 then list_distinct(
                     list_concat(
                         string_split(latin_consonants(english), ' '), string_split(latin_consonants_ch(english), ' ')
@@ -132,11 +138,27 @@ sounded as (
     from spelled
 ),
 begun as (
-    select *, list_distinct(list_transform(sounds, lambda sound: left(sound, 2))) as beginnings
+    select
+        *,
+        list_distinct(
+            list_concat(
+                list_transform(sounds, lambda sound: left(sound, 3)),
+                list_transform(list_filter(sounds, lambda sound: length(sound) = 2), lambda sound: sound)
+            )
+        ) as beginnings
     from sounded
 ),
 heard_only as materialized (
-    select *, case when len(missing) > 0 then unsourced_katakana(katakana_sounds, sounds, beginnings) else [] end as unsourced
+    select
+        *,
+        case
+            when len(missing) > 0 or len(titled) > 0
+                then list_filter(
+                    unsourced_katakana(katakana_sounds, sounds, beginnings),
+                    lambda word: length(regexp_replace(word, common_katakana(), '', 'g')) >= 3
+                )
+            else []
+        end as unsourced
     from begun
 )
 select
@@ -152,4 +174,8 @@ select
         ' '
     ) || ': ' || left("text", 200) as evidence
 from heard_only
-where len(misspelled) > 0 or len(new_short_names) > 0 or (len(missing) > 0 and len(unsourced) > 0) or len(known) > 0;
+where len(misspelled) > 0
+    or len(new_short_names) > 0
+    or (len(missing) > 0 and len(unsourced) > 0)
+    or list_has_any(titled, unsourced)
+    or len(known) > 0;
