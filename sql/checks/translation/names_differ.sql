@@ -29,10 +29,10 @@ with marked as materialized (
                 then list_filter(english_names(original), lambda name: not contains("text", name))
             else []
         end as names,
-        -- Words with the title of a person name somebody.
+        -- What stands before a title or is a subject may be a name.
         case
             when role = 'assistant'
-                then regexp_extract_all("text", '([ァ-ヺー]{3,})(?:氏|さん|首相|大統領|議員|選手|監督|教授|容疑者|長官|女王|博士|知事)', 1)
+                then regexp_extract_all("text", '([ァ-ヺー]{5,})(?:は|が|氏|さん|首相|大統領|議員|選手|監督|教授|容疑者|長官|女王|博士|知事)', 1)
             else []
         end as titled,
         list_filter(
@@ -130,7 +130,8 @@ sounded as (
             when len(missing) > 0 or len(titled) > 0
                 then list_distinct(
                     list_concat(
-                        string_split(latin_consonants(english), ' '), string_split(latin_consonants_ch(english), ' ')
+                        string_split(latin_consonants(english || ' ' || regexp_replace(english, 's\b', '', 'g')), ' '),
+                        string_split(latin_consonants_ch(english), ' ')
                     )
                 )
             else []
@@ -155,7 +156,7 @@ heard_only as materialized (
             when len(missing) > 0 or len(titled) > 0
                 then list_filter(
                     unsourced_katakana(katakana_sounds, sounds, beginnings),
-                    lambda word: length(regexp_replace(word, common_katakana(), '', 'g')) >= 3
+                    lambda word: not regexp_matches(word, common_katakana())
                 )
             else []
         end as unsourced
