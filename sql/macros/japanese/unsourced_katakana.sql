@@ -10,7 +10,8 @@ create macro unsourced_katakana(words, sounds, beginnings) as
             lambda heard: len(
                 list_filter(
                     sounds,
-                    lambda sound: (length(sound) >= 3 and contains(heard.sound, sound))
+                    lambda sound: (length(sound) >= 4 and contains(heard.sound, sound))
+                        or (length(sound) = 3 and (starts_with(heard.sound, sound) or ends_with(heard.sound, sound)))
                         or (length(sound) = 2 and length(heard.sound) <= 4 and contains(heard.sound, sound))
                         or levenshtein(sound, heard.sound) <= 1
                 )
