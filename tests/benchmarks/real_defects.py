@@ -89,7 +89,9 @@ def number_changed(original: str, text: str, rng: Random) -> str | None:
 def unit_changed(original: str, text: str, rng: Random) -> str | None:
     """The unit behind a number."""
     pairs = [pair for one, other in UNITS for pair in ((one, other), (other, one))]
-    found = [(place, new) for old, new in pairs for place in re.finditer(f"(?<=[0-9０-９数一二三四五六七八九十]){old}", text)]
+    found = [
+        (place, new) for old, new in pairs for place in re.finditer(f"(?<=[0-9０-９数一二三四五六七八九十]){old}", text)
+    ]
     if not found:
         return None
     place, new = rng.choice(found)
