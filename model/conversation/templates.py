@@ -186,8 +186,8 @@ def _without_ends_of_nothing(
 def _learned_as_in_llava_jp(written: Written, end: str) -> Written:
     """LLaVA-JP takes the text apart again at every end, and stops at a part that does not name the answerer once.
 
-    So a message that holds " システム: " loses its answer and all later ones, and of a last answer that is empty the end
-    that the tokenizer adds is learned. An end that a message spells is text here, and ends nothing.
+    So a message that holds " システム: " loses its answer and all later ones, and of a last answer that is empty the
+    end that the tokenizer adds is learned. An end that a message spells is text here, and ends nothing.
     """
     separator = f" {ASSISTANT}: "
     answers = []
