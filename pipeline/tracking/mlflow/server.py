@@ -25,7 +25,8 @@ from pipeline.tracking.mlflow.database import file_of, is_database, make_databas
 from pipeline.tracking.mlflow.moved_store import artifacts_folder, follow_store
 from pipeline.tracking.mlflow.registry import register
 from pipeline.tracking.mlflow.traces import log_trace
-from pipeline.tracking.outbox import Operation, Spool
+from pipeline.tracking.operation import Operation
+from pipeline.tracking.outbox import Spool
 
 MLFLOW_EXPERIMENT = "llava-jp"
 OWN_ID_TAG = "llava_jp.run"
@@ -92,6 +93,8 @@ class MlflowServer:
             raise self._unreachable(error) from error
 
     def _do(self, client: MlflowClient, operation: Operation, spool: Spool) -> None:
+        if operation.kind == "damaged":
+            raise RefusedError("its line in the outbox is damaged")
         if operation.kind == "create":
             self._create(client, operation, spool)
         elif operation.run not in spool.runs:
