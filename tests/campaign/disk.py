@@ -53,7 +53,7 @@ class Disk:
     def _command(self, chance: random.Random, folder: Path) -> tuple[str, ...]:
         query = ("query", chance.choice(self._asked))
         out = folder / f"out-{chance.randrange(10**6)}"
-        reading = (("show", EXPERIMENT), ("compare", EXPERIMENT), ("verify",), query, ("results",))
+        reading = (("show", EXPERIMENT), ("compare", EXPERIMENT), ("verify",), query, ("results", EXPERIMENT))
         return chance.choice((*[("run", EXPERIMENT)] * 6, *reading, ("export", EXPERIMENT, str(out))))
 
     def _failing(self, chance: random.Random, folder: Path, store: Path) -> str:
