@@ -106,7 +106,8 @@ class TrackingServer:
         return {}
 
     def _runs_log_inputs(self, body):
-        self.runs[body["run_id"]].setdefault("inputs", []).extend(body["datasets"])
+        inputs = self.runs[body["run_id"]].setdefault("inputs", {"dataset_inputs": []})
+        inputs["dataset_inputs"] += body["datasets"]
         return {}
 
     def _metrics_get_history(self, body):
