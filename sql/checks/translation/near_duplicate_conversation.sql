@@ -45,7 +45,7 @@ said as (
     select sample_id, record_index, list_transform(turns, lambda turn: turn."text") as texts
     from samples
 ),
-compared as (
+compared as materialized (
     select
         said.sample_id,
         earlier.sample_id as earlier_sample,
@@ -56,11 +56,18 @@ compared as (
     join said as earlier on earlier.record_index = pairs.earlier_index
     where pairs.earlier_index < pairs.record_index
         and said.texts <> earlier.texts
+),
+alike as materialized (
+    -- Columns of their own: inside of a lambda an expression is computed for every letter.
+    select *, content_letters(words) as content, content_letters(earlier_words) as earlier_content
+    from compared
+    where words = earlier_words
+        or (abs(length(words) - length(earlier_words)) <= 0.06 * length(words) and jaccard(words, earlier_words) > 0.85)
 )
 select
     sample_id,
     null::bigint as turn_index,
     'nearly the same as sample ' || min(earlier_sample) as evidence
-from compared
-where is_near(words, earlier_words, content_letters(words), content_letters(earlier_words))
+from alike
+where is_near(words, earlier_words, content, earlier_content)
 group by sample_id;
