@@ -32,7 +32,7 @@ keys as (
     where alike is not null
     qualify count(*) over (partition by alike) > 1
 ),
-pairs as (
+neighbours as (
     select distinct
         record_index,
         unnest([
@@ -41,21 +41,26 @@ pairs as (
         ]) as earlier_index
     from keys
 ),
-said as (
-    select sample_id, record_index, list_transform(turns, lambda turn: turn."text") as texts
-    from samples
+pairs as (
+    select record_index, earlier_index
+    from neighbours
+    where earlier_index < record_index
+),
+said as materialized (
+    -- A conversation is in several pairs.
+    select sample_id, record_index, texts, plain_words(array_to_string(texts, E'\n')) as words
+    from (
+        select sample_id, record_index, list_transform(turns, lambda turn: turn."text") as texts
+        from samples
+        where record_index in (from (select record_index from pairs union all select earlier_index from pairs))
+    )
 ),
 compared as materialized (
-    select
-        said.sample_id,
-        earlier.sample_id as earlier_sample,
-        plain_words(array_to_string(said.texts, E'\n')) as words,
-        plain_words(array_to_string(earlier.texts, E'\n')) as earlier_words
+    select said.sample_id, earlier.sample_id as earlier_sample, said.words, earlier.words as earlier_words
     from pairs
     join said using (record_index)
     join said as earlier on earlier.record_index = pairs.earlier_index
-    where pairs.earlier_index < pairs.record_index
-        and said.texts <> earlier.texts
+    where said.texts <> earlier.texts
 ),
 alike as materialized (
     -- Columns of their own: inside of a lambda an expression is computed for every letter.
