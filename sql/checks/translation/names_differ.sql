@@ -31,8 +31,11 @@ with marked as materialized (
         end as names,
         -- What stands before a title or is a subject may be a name.
         case
-            when role = 'assistant'
-                then regexp_extract_all("text", '([ァ-ヺー]{5,})(?:は|が|氏|さん|首相|大統領|議員|選手|監督|教授|容疑者|長官|女王|博士|知事)', 1)
+            when role = 'assistant' and regexp_matches("text", '[ァ-ヺー]{5}(?:は|が|氏|さ|首|大|議|選|監|教|容|長|女|博|知)')
+                then list_filter(
+                    regexp_extract_all("text", '([ァ-ヺー]{5,})(?:は|が|氏|さん|首相|大統領|議員|選手|監督|教授|容疑者|長官|女王|博士|知事)', 1),
+                    lambda word: not regexp_matches(word, common_katakana())
+                )
             else []
         end as titled,
         case
@@ -129,7 +132,7 @@ spelled as (
                 else ''
             end as english
         from compared
-        where len(unknown) > 0 or len(missing) > 0 or len(new_names) > 0 or len(known) > 0
+        where len(unknown) > 0 or len(missing) > 0 or len(new_names) > 0 or len(known) > 0 or len(titled) > 0
     )
 ),
 sounded as (

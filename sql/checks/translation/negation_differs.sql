@@ -56,7 +56,7 @@ compared as (
 )
 select text_id, left(original, 100) || ' → ' || left("text", 100) as evidence
 from compared
-where case
+where regexp_matches("text", broken_negation()) or case
     when are_aligned
         then len(
             list_filter(
@@ -79,7 +79,6 @@ where case
         and len(regexp_extract_all(original_said, plain_english_negation()))
             > len(regexp_extract_all("text", any_japanese_negation()))
     )
-    or regexp_matches("text", broken_negation())
     or (
         role = 'assistant'
         and len(originals) <= 2
