@@ -14,7 +14,7 @@ create macro without_english_idioms(sentence) as
         || '|\bnot? [^.!?]{0,60}\buntil\b|n[''’]t [^.!?]{0,60}\buntil\b|\bnever (?:forget|know)|n[''’]t (?:forget|fail|fail to)\b|\bis it not\b|,? (?:no|right|isn[''’]t it)\?'
         || '|\b(?:is|are|was|were|do|does|did|has|have|ca|could|wo|would|should)n[''’]t (?:it|he|she|they|we|you|i|there|that|this)\b'
         || '|\bisn[''’]t (?:only|just|it)|\bor (?:no|nothing|not)\b|\bnothing (?:new|is happening|stops)|\bno (?:idea|occupation|time at all)|\bif i[''’]?m not mistaken|\bnot sure\b|\bi dunno'
-        || '|\blove lost|\b(?:could|ca)n[''’]t help\b|\bcannot help\b|\bn?[o''’]t? more than\b|\bno (?:difficulty|trouble|mistake|hurry|rush|surprise)\b|\bnext to nothing|\bnone ?the ?less\b|n[''’]t (?:be|stay|take|last|been|known)\b[^.!?]{0,20} long\b|\b(?:ca|could)n[''’]t [^.!?]{1,40} without\b|\bnothing (?:will|can|could|makes|made|stops)\b|\bnever still\b|\(n[''’]t\)|\bdon[''’]t think\b|\bcan[''’]t think of\b|\bfor nothing|\bdon[''’]t make me laugh|\blike nothing\b|\bnot fail to\b|\bnot that\b|\bnot a few|\bnot (?:always|necessarily|every|even)\b|\bno (?:one|body) (?:but|else)',
+        || '|\blove lost|\b(?:could|ca)n[''’]t help\b|\bcannot help\b|\bn?[o''’]t? more than\b|\bno (?:difficulty|trouble|mistake|hurry|rush|surprise)\b|\bnext to nothing|\bnone ?the ?less\b|n[''’]t (?:be|stay|take|last|been|known)\b[^.!?]{0,20} long\b|\b(?:ca|could)n[''’]t [^.!?]{1,40} without\b|\bnothing (?:will|can|could|makes|made|stops)\b|\bnever still\b|\(n[''’]t\)|\bdon[''’]t think i[''’]m\b|\bcan[''’]t think of\b|\bfor nothing|\bdon[''’]t make me laugh|\blike nothing\b|\bnot fail to\b|\bnot that\b|\bnot a few|\bnot (?:always|necessarily|every|even)\b|\bno (?:one|body) (?:but|else)',
         '',
         'g'
     );
