@@ -53,7 +53,7 @@ def explained(error: Exception, job_file: Path) -> dict[str, str]:
         return {"type": type(error).__name__, "message": str(error)}
     if isinstance(error, ModelFolderError):
         return {"type": ConfigError.__name__, "message": str(error)}
-    if isinstance(error, OSError) and (error.errno in FAULTS or error.filename) and (text := system_error_text(error)):
+    if isinstance(error, OSError) and error.errno in FAULTS and (text := system_error_text(error)):
         return {"type": StoreError.__name__, "message": f"the work of {job_file.parent} stopped: {text}"}
     if isinstance(error, torch.OutOfMemoryError | torch.distributed.DistNetworkError):
         return {"type": TransientError.__name__, "message": f"{job_file}: {error}"}
