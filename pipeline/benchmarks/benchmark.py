@@ -7,14 +7,14 @@ points, in either direction. So a protocol has a name, and the name goes with ev
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import pyarrow.parquet as pq
 
+from model.config import GenerationPreset
+from pipeline.benchmarks.metrics import MetricName
 from pipeline.core.errors import DataError
 from pipeline.store.sources import PublishedDataset, Source
-
-MetricName = Literal["exact_match", "rougeL", "rougeL_ja", "rougeL_nfkc"]
 
 ALL = "all"
 """The protocol that asks every question; the only one of your own benchmarks."""
@@ -30,7 +30,11 @@ ROWS_PER_BATCH = 64
 
 @dataclass(frozen=True, slots=True)
 class Protocol:
-    """Which questions are asked. ``num_items`` is exact: other items would be another benchmark."""
+    """Which questions are asked and how answers become numbers.
+
+    ``num_items`` is exact: other items would be another benchmark. The name of somebody else's protocol says whose it
+    is and at which commit, such as ``eval-mm-9f450a5``.
+    """
 
     num_items: int
     what: str
@@ -39,6 +43,10 @@ class Protocol:
     is_first_only: bool = False
     """Only the first question on each image."""
     num_per_category: Mapping[str, int] | None = None
+    metrics: tuple[MetricName, ...] = ()
+    """The first is the one that stands for the benchmark; none: those of the benchmark."""
+    generation: GenerationPreset | None = None
+    """How its answers are generated; None: as the experiment says."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +56,7 @@ class Benchmark:
     protocols: Mapping[str, Protocol]
     """By name; the first is the default one."""
     metrics: tuple[MetricName, ...]
+    """Of protocols that name none."""
     sources: tuple[Source, ...]
     """What is fetched; the licence is shown before."""
     dataset: PublishedDataset
@@ -57,6 +66,10 @@ class Benchmark:
     @property
     def name(self) -> str:
         return self.dataset.name
+
+    def metrics_of(self, protocol: str) -> tuple[MetricName, ...]:
+        """The metrics of one protocol."""
+        return self.protocols[protocol].metrics or self.metrics
 
 
 def table_rows(files: Sequence[Path]) -> Iterator[dict[str, Any]]:
