@@ -1,24 +1,18 @@
-"""Reads the two scores on the first line of a judge's reply: as the official script does, and tolerantly."""
+"""Reads the two scores of a judge's reply: as the official script does, and tolerantly."""
 
 import math
-import re
-import unicodedata
 from dataclasses import dataclass
 from typing import Literal
 
-LOWEST, HIGHEST = 1.0, 10.0
-"""The scale that the rules ask for."""
+from pipeline.evaluation.judge.score_lines import pair_in
+
+LOWEST, HIGHEST = 0.0, 10.0
+"""The rules ask for 1 to 10; a judge who finds nothing right writes 0, and the official script counts it as it is."""
 
 ReadStatus = Literal["ok", "unreadable", "out_of_range"]
 
 Scores = tuple[float, float]
 """Of the reference and of the model, in the order of the prompt."""
-
-LABEL = re.compile(r"(assistant|アシスタント)\s*[12]\b", re.IGNORECASE)
-OUT_OF_TEN = re.compile(r"(/|\bout of\b)\s*10\b", re.IGNORECASE)
-NUMBER = re.compile(r"(?<![\d.])-?\d+(?:\.\d+)?(?![\d.])")
-HARMLESS = re.compile(r"scores?|ratings?|and|スコア|評価|点数|点|と|[^\w]", re.IGNORECASE)
-"""Words and signs that may stand around two numbers without making them something else than scores."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +32,7 @@ class ParsedReply:
 
 def parse_reply(text: str) -> ParsedReply:
     """Read a reply with both parsers."""
-    found = tolerant_scores(text)
+    found = pair_in(text)
     official = official_scores(text)
     if found is None:
         return ParsedReply("unreadable", None, official)
@@ -61,16 +55,3 @@ def official_scores(text: str) -> Scores | None:
     except ValueError:
         return None
     return (reference, model) if math.isfinite(reference) and math.isfinite(model) else None
-
-
-def tolerant_scores(text: str) -> Scores | None:
-    """Two numbers on the first line with text, in full or half width, with labels, ``/10`` and signs around them.
-
-    A line with other words is not read: the numbers of "2 assistants, 8 points" or "Assistant 1: 8" are no scores.
-    """
-    lines = unicodedata.normalize("NFKC", text).strip().splitlines()
-    line = OUT_OF_TEN.sub(" ", LABEL.sub(" ", lines[0])) if lines else ""
-    numbers = NUMBER.findall(line)
-    if len(numbers) != 2 or HARMLESS.sub("", NUMBER.sub(" ", line)):
-        return None
-    return float(numbers[0]), float(numbers[1])
