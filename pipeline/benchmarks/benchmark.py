@@ -7,20 +7,21 @@ points, in either direction. So a protocol has a name, and the name goes with ev
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import pyarrow.parquet as pq
 
+from model.config import GenerationPreset
+from pipeline.benchmarks.metrics import MetricName
 from pipeline.core.errors import DataError
 from pipeline.store.sources import PublishedDataset, Source
-
-MetricName = Literal["exact_match", "rougeL", "rougeL_ja", "rougeL_nfkc"]
 
 ALL = "all"
 """The protocol that asks every question; the only one of your own benchmarks."""
 
-Pair = tuple[Any, bytes | None]
-"""A record in LLaVA's form and, where the table holds it, the bytes of its image."""
+Pair = tuple[Any, tuple[bytes | None, ...]]
+"""A record in LLaVA's form, and the bytes of its images in the record's order: None where the record only names one,
+and an empty tuple where it holds none."""
 Reader = Callable[[Sequence[Path], Path], Iterator[Pair]]
 """Takes the annotation files and the folder where image paths start."""
 
@@ -30,7 +31,11 @@ ROWS_PER_BATCH = 64
 
 @dataclass(frozen=True, slots=True)
 class Protocol:
-    """Which questions are asked. ``num_items`` is exact: other items would be another benchmark."""
+    """Which questions are asked and how answers become numbers.
+
+    ``num_items`` is exact: other items would be another benchmark. The name of somebody else's protocol says whose it
+    is and at which commit, such as ``eval-mm-9f450a5``.
+    """
 
     num_items: int
     what: str
@@ -39,6 +44,10 @@ class Protocol:
     is_first_only: bool = False
     """Only the first question on each image."""
     num_per_category: Mapping[str, int] | None = None
+    metrics: tuple[MetricName, ...] = ()
+    """The first is the one that stands for the benchmark; none: those of the benchmark."""
+    generation: GenerationPreset | None = None
+    """How its answers are generated; None: as the experiment says."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +57,7 @@ class Benchmark:
     protocols: Mapping[str, Protocol]
     """By name; the first is the default one."""
     metrics: tuple[MetricName, ...]
+    """Of protocols that name none."""
     sources: tuple[Source, ...]
     """What is fetched; the licence is shown before."""
     dataset: PublishedDataset
@@ -57,6 +67,10 @@ class Benchmark:
     @property
     def name(self) -> str:
         return self.dataset.name
+
+    def metrics_of(self, protocol: str) -> tuple[MetricName, ...]:
+        """The metrics of one protocol."""
+        return self.protocols[protocol].metrics or self.metrics
 
 
 def table_rows(files: Sequence[Path]) -> Iterator[dict[str, Any]]:
@@ -74,10 +88,10 @@ def table_rows(files: Sequence[Path]) -> Iterator[dict[str, Any]]:
             yield from rows
 
 
-def talk(exchanges: Sequence[tuple[str, str]]) -> list[dict[str, str]]:
-    """Messages of a conversation on one image, which stands before the first question."""
+def talk(exchanges: Sequence[tuple[str, str]], *, num_images: int = 1) -> list[dict[str, str]]:
+    """Messages of a conversation on some images, which all stand before the first question."""
     messages = []
     for index, (question, answer) in enumerate(exchanges):
-        messages.append({"from": "human", "value": f"<image>\n{question}" if index == 0 else question})
+        messages.append({"from": "human", "value": "<image>\n" * num_images + question if index == 0 else question})
         messages.append({"from": "gpt", "value": answer})
     return messages

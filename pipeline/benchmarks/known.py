@@ -14,7 +14,9 @@ OVERALL = "overall"
 
 def _known() -> Mapping[str, Benchmark]:
     names = sorted(module.name for module in pkgutil.iter_modules(pipeline.benchmarks.__path__))
-    modules = (import_module(f"pipeline.benchmarks.{name}") for name in names if name not in ("benchmark", "known"))
+    modules = (
+        import_module(f"pipeline.benchmarks.{name}") for name in names if name not in ("benchmark", "known", "metrics")
+    )
     return MappingProxyType({module.BENCHMARK.name: module.BENCHMARK for module in modules})
 
 
