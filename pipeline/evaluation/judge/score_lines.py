@@ -1,4 +1,4 @@
-"""Two scores in the first words of a judge's reply, with whatever real judges write around them.
+"""The scores in the first words of a judge's reply, with whatever real judges write around them.
 
 A reply is cut into pieces, its lines and sentences; a piece has labels ("Assistant 2", "回答1"), numbers, and words
 that may stand beside scores. Any other word makes it prose. Labels say whose score a number is; without them the order
@@ -17,7 +17,7 @@ MEASURE = "(?:score|rating|grade|スコア|評価|得点|点数|評点)"
 COUNTER = "(?:つ目|番目|人目)"
 WORDS = (
     "scores?|ratings?|grades?|points?|pts?|evaluations?|results?|judge?ments?|assistant(?=['\u2019])|answers?|responses?"
-    "|final|overall|output|boxed|text|here|are|is|the|my|i|as|follows|give|for|to|and|vs|versus|s|respectively"
+    "|final|overall|output|your|boxed|text|here|are|is|the|my|i|as|follows|give|for|to|and|vs|versus|s|respectively"
 )
 WORDS_JA = (
     "スコア|評価|採点|判定|結果|点数|得点|評点|最終的?|総合|出力|回答|答え|以下|通り|それぞれ|です|ます|とします|に対する"
@@ -39,6 +39,7 @@ OF_THE_FIRST = ("1", "a", "一", "first", "1st")
 
 LABELLED = ("LN", "NL")
 PAIRS = ("NN", "LNLN", "NLNL", "LLNN")
+GRADE = ("N",)
 BREAK = re.compile(r"[,、;:(—–-]")
 RANGE = re.compile(r"\s*(?:[-~〜–—]|to)\s*", re.IGNORECASE)
 
@@ -49,6 +50,8 @@ Pair = tuple[float, float]
 class _Found:
     """Labels and numbers in the order in which they stand."""
 
+    wanted: tuple[str, ...]
+    """What they have to be like."""
     kinds: str = ""
     labels: list[bool] = field(default_factory=list)
     """Whether each is that of the first answer."""
@@ -62,11 +65,12 @@ class _Found:
 
     def joined(self, other: "_Found") -> "_Found":
         is_range = self.is_range or other.is_range
-        return _Found(self.kinds + other.kinds, self.labels + other.labels, self.numbers + other.numbers, is_range)
+        kinds, labels, numbers = self.kinds + other.kinds, self.labels + other.labels, self.numbers + other.numbers
+        return _Found(self.wanted, kinds, labels, numbers, is_range)
 
     @property
     def is_whole(self) -> bool:
-        return self.kinds in PAIRS
+        return self.kinds in self.wanted
 
     @property
     def pair(self) -> Pair | None:
@@ -79,33 +83,44 @@ class _Found:
         return (second, first) if self.labels == [False, True] else None
 
 
-def pair_in(reply: str) -> Pair | None:
+def pair_in(reply: str, *, needs_labels: bool = False) -> Pair | None:
     """The scores of the first and of the second answer; None where the reply does not begin with them."""
-    pieces = pieces_of(reply)
-    found = _Found()
+    found = _found_in(pieces_of(reply, most=10), PAIRS)
+    return None if found is None or (needs_labels and not found.labels) else found.pair
+
+
+def grade_in(reply: str) -> float | None:
+    """The only score; None where the reply does not begin with it."""
+    found = _found_in(pieces_of(reply, most=5), GRADE)
+    return None if found is None else found.numbers[0]
+
+
+def _found_in(pieces: list[str], wanted: tuple[str, ...]) -> _Found | None:
+    """What is wanted, from the pieces at the beginning."""
+    found = _Found(wanted)
     for number, piece in enumerate(pieces):
-        new = _read(piece)
+        new = _read(piece, wanted)
         if new is not None:
             found = found.joined(new)
         elif found.kinds not in LABELLED and (found.kinds or re.search("[0-9]", piece)):
             return None  # prose where scores should be; without digits it only leads to them
         if found.is_whole:
             is_alone = bool(found.labels) or new is None or not _goes_on(new, pieces[number + 1 :])
-            return found.pair if is_alone else None
-        if len(found.kinds) >= len("LNLN"):
+            return found if is_alone else None
+        if len(found.kinds) >= max(map(len, wanted)):
             return None
     return None
 
 
 def _goes_on(last: _Found, pieces: list[str]) -> bool:
     """Whether as many bare numbers follow as stood in the last piece: a third score, or numbered rows."""
-    following = _read(pieces[0]) if pieces else None
+    following = _read(pieces[0], last.wanted) if pieces else None
     return following is not None and following.kinds == last.kinds and following.numbers != last.numbers
 
 
-def _read(piece: str) -> _Found | None:
+def _read(piece: str, wanted: tuple[str, ...]) -> _Found | None:
     """What stands in a piece; None for prose."""
-    found = _Found()
+    found = _Found(wanted)
     place = end_of_last = 0
     while place < len(piece):
         token = TOKEN.match(piece, place)

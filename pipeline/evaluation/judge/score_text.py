@@ -11,10 +11,13 @@ from pipeline.evaluation.reasoning import without_reasoning
 MOST_CHARACTERS = 100_000
 """Scores come first."""
 
-OUT_OF_TEN = re.compile(
-    r"(?:/|\bout\s+of\b|\bof\b)\s*10(?:\.0+)?(?![0-9.])|(?<![0-9])10\s*(?:点満点|段階評価|段階)(?:中|で)?",
-    re.IGNORECASE,
-)
+OUT_OF = {
+    most: re.compile(
+        rf"(?:/|\bout\s+of\b|\bof\b)\s*{most}(?:\.0+)?(?![0-9.])|(?<![0-9]){most}\s*(?:点満点|段階評価|段階)(?:中|で)?",
+        re.IGNORECASE,
+    )
+    for most in (5, 10)
+}
 DECORATION = re.compile(r"</[^<>\n]{1,40}>|[*`$\\{}\[\]#|\"<>「」【】]")
 LINE_BREAK = re.compile(r"<br\s*/?>", re.IGNORECASE)
 PIECE_END = re.compile(r"[。!]|\.(?=\s|$)|\n")
@@ -32,15 +35,15 @@ OF_GPT, OF_MODEL = "score_gpt", "score"
 """The keys of llm-jp-eval-mm: the reference answer is GPT's."""
 
 
-def pieces_of(reply: str) -> list[str]:
-    """Lines and sentences with something in them, in order."""
+def pieces_of(reply: str, *, most: int) -> list[str]:
+    """Lines and sentences with something in them, in order; ``most`` is the highest score."""
     text = without_reasoning(reply)[:MOST_CHARACTERS]
     text = _labels_apart(text)
     text = unicodedata.normalize("NFKC", text)
     if not re.search("[0-9]", text) and not KANJI_DECIMAL.search(text):
         text = text.translate(KANJI)
     text = _json_as_lines(text)
-    text = OUT_OF_TEN.sub(" ", LINE_BREAK.sub("\n", text))
+    text = OUT_OF[most].sub(" ", LINE_BREAK.sub("\n", text))
     text = ENUMERATED.sub(r"(\1) ", DECORATION.sub(" ", text))
     return [piece for piece in PIECE_END.split(text) if re.search(r"\w", piece)]
 
