@@ -14,15 +14,18 @@ import pyarrow.parquet as pq
 from pipeline.core.errors import DataError
 from pipeline.store.sources import PublishedDataset, Source
 
-MetricName = Literal["exact_match", "rougeL", "rougeL_ja", "rougeL_nfkc"]
+MetricName = str
 
 ALL = "all"
 """The protocol that asks every question; the only one of your own benchmarks."""
 
-Pair = tuple[Any, bytes | None]
-"""A record in LLaVA's form and, where the table holds it, the bytes of its image."""
+Pair = tuple[Any, tuple[bytes, ...]]
+"""A record in LLaVA's form and, where the table holds them, the bytes of its images, in the record's order."""
 Reader = Callable[[Sequence[Path], Path], Iterator[Pair]]
 """Takes the annotation files and the folder where image paths start."""
+
+PROBLEM = "llava-jp:problem"
+"""Key of a record that cannot be used: a check and its evidence."""
 
 ROWS_PER_BATCH = 64
 """Of tables with images inside."""
@@ -30,15 +33,23 @@ ROWS_PER_BATCH = 64
 
 @dataclass(frozen=True, slots=True)
 class Protocol:
-    """Which questions are asked. ``num_items`` is exact: other items would be another benchmark."""
+    """Which questions are asked and how answers become numbers.
+
+    The name of somebody else's protocol says whose it is and at which commit, such as ``eval-mm-9f450a5``.
+    """
 
     num_items: int
+    """Other items would be another benchmark, so another number of them is refused unless ``is_exact`` is false."""
     what: str
     num_images: int | None = None
     """None where the published table repeats an image under another name, so that it cannot be counted."""
-    is_first_only: bool = False
-    """Only the first question on each image."""
+    places: tuple[int, ...] | None = None
+    """Which of the questions on an image, from 0; None: all."""
     num_per_category: Mapping[str, int] | None = None
+    is_exact: bool = True
+    """False where ``num_items`` was not verified: another number is then said, not refused."""
+    metrics: tuple[MetricName, ...] = ()
+    judge: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -23,7 +23,7 @@ def read(files: Sequence[Path], images: Path) -> Iterator[Pair]:
 
 BENCHMARK = Benchmark(
     protocols={
-        "first-of-8": Protocol(500, "the first question on each photo, as Sakana AI asks", 500, is_first_only=True),
+        "first-of-8": Protocol(500, "the first question on each photo, as Sakana AI asks", 500, places=(0,)),
         ALL: Protocol(4000, "all eight questions on each photo, as llm-jp-eval-mm asks", 500),
     },
     metrics=("rougeL", "rougeL_ja"),

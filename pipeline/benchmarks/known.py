@@ -14,8 +14,9 @@ OVERALL = "overall"
 
 def _known() -> Mapping[str, Benchmark]:
     names = sorted(module.name for module in pkgutil.iter_modules(pipeline.benchmarks.__path__))
-    modules = (import_module(f"pipeline.benchmarks.{name}") for name in names if name not in ("benchmark", "known"))
-    return MappingProxyType({module.BENCHMARK.name: module.BENCHMARK for module in modules})
+    modules = [import_module(f"pipeline.benchmarks.{name}") for name in names if name != "known"]
+    found = [module.BENCHMARK for module in modules if hasattr(module, "BENCHMARK")]
+    return MappingProxyType({benchmark.name: benchmark for benchmark in found})
 
 
 KNOWN_BENCHMARKS: Mapping[str, Benchmark] = _known()

@@ -192,7 +192,7 @@ def select_items(items: "Sequence[Item]", *, benchmark: str, protocol: str) -> "
     if benchmark not in KNOWN_BENCHMARKS:
         return list(items)
     wanted = KNOWN_BENCHMARKS[benchmark].protocols[protocol]
-    chosen = [item for item in items if item.question_index == 0] if wanted.is_first_only else list(items)
+    chosen = [item for item in items if wanted.places is None or item.question_index in wanted.places]
     counts = dict(Counter(item.category for item in chosen))
     images = len({item.image for item in chosen})
     expected = _size(wanted.num_items, wanted.num_images, wanted.num_per_category)
