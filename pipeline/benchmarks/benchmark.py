@@ -7,14 +7,14 @@ points, in either direction. So a protocol has a name, and the name goes with ev
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import pyarrow.parquet as pq
 
+from model.config import GenerationPreset
+from pipeline.benchmarks.metrics import MetricName
 from pipeline.core.errors import DataError
 from pipeline.store.sources import PublishedDataset, Source
-
-MetricName = str
 
 ALL = "all"
 """The protocol that asks every question; the only one of your own benchmarks."""
@@ -49,7 +49,11 @@ class Protocol:
     is_exact: bool = True
     """False where ``num_items`` was not verified: another number is then said, not refused."""
     metrics: tuple[MetricName, ...] = ()
+    """The first is the one that stands for the benchmark; none: those of the benchmark."""
+    generation: GenerationPreset | None = None
+    """How its answers are generated; None: as the experiment says."""
     judge: str | None = None
+    """How a judge is asked about the answers; None: it is not."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +63,7 @@ class Benchmark:
     protocols: Mapping[str, Protocol]
     """By name; the first is the default one."""
     metrics: tuple[MetricName, ...]
+    """Of protocols that name none."""
     sources: tuple[Source, ...]
     """What is fetched; the licence is shown before."""
     dataset: PublishedDataset
@@ -68,6 +73,10 @@ class Benchmark:
     @property
     def name(self) -> str:
         return self.dataset.name
+
+    def metrics_of(self, protocol: str) -> tuple[MetricName, ...]:
+        """The metrics of one protocol."""
+        return self.protocols[protocol].metrics or self.metrics
 
 
 def table_rows(files: Sequence[Path]) -> Iterator[dict[str, Any]]:

@@ -5,8 +5,9 @@ from typing import Any, Literal
 from pydantic import ConfigDict, Field, model_validator
 
 from model.config import GENERATION_PRESETS, Generation, GenerationConfig, Section
-from pipeline.benchmarks.benchmark import ALL, MetricName
+from pipeline.benchmarks.benchmark import ALL
 from pipeline.benchmarks.known import KNOWN_BENCHMARKS, label_of
+from pipeline.benchmarks.metrics import MetricName
 from pipeline.config.datasets import DatasetSource
 from pipeline.config.names import Name
 
@@ -45,8 +46,13 @@ class BenchmarkConfig(Section):
                     "One of your own needs source and metrics"
                 )
             return values
-        own = {"kind": "published", "name": values["name"]}
-        return {"source": own, "protocol": next(iter(known.protocols)), "metrics": known.metrics, **values}
+        own = {"source": {"kind": "published", "name": values["name"]}, "protocol": next(iter(known.protocols))}
+        wanted = values.get("protocol", own["protocol"])
+        if wanted not in known.protocols:
+            return {**own, "metrics": known.metrics, **values}  # refused below, which names those that there are
+        protocol = known.protocols[wanted]
+        generated = {} if protocol.generation is None else {"generation": protocol.generation}
+        return {**own, **generated, "metrics": known.metrics_of(wanted), **values}
 
     @model_validator(mode="after")
     def _has_protocol(self) -> "BenchmarkConfig":

@@ -4,7 +4,7 @@ The same values in the same order always give the same numbers. Items on one ima
 questions on a photo are not eight photos. So what is drawn, and what changes its sign, is a cluster of items, whole.
 """
 
-from collections.abc import Hashable, Iterator, Sequence
+from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -54,6 +54,59 @@ class PairedDifference:
     num_clusters: int
 
 
+@dataclass(frozen=True, slots=True)
+class Statistic:
+    """A number over items that is a formula of sums over them: a group's mean, a mean of means, an F1 of pooled counts.
+
+    So it can be computed again for any choice of clusters, from the clusters' own sums.
+    """
+
+    parts: Values
+    """What is summed: a row for each item."""
+    formula: Callable[[Values], Values]
+    """Sums (the last axis) to numbers; NaN where there is nothing to take a mean of."""
+    counted: NDArray[np.bool_]
+    """The items that the number is about."""
+
+    @property
+    def value(self) -> float:
+        """Over all items; 0 over none."""
+        return float(np.nan_to_num(self.formula(self.parts.sum(axis=0))))
+
+
+def statistic_intervals(
+    statistics: Mapping[str, Statistic], *, clusters: Clusters | None = None, seed: int = 0
+) -> dict[str, MeanInterval]:
+    """Each number with its percentile bootstrap interval over clusters; a draw that has none of its items is left out.
+
+    Raises:
+        ValueError: not the same number of clusters.
+    """
+    if not statistics:
+        return {}
+    parts = np.concatenate([statistic.parts for statistic in statistics.values()], axis=1)
+    place = _places(len(parts), clusters)
+    sums = _cluster_sums(parts, place)
+    drawn = np.concatenate(list(_drawn_sums(sums, seed=seed)))
+    intervals, start = {}, 0
+    for name, statistic in statistics.items():
+        columns = slice(start, start := start + statistic.parts.shape[1])
+        low, high = np.nanquantile(statistic.formula(drawn[:, columns]), TAILS)
+        num_clusters = len(set(place[statistic.counted].tolist()))
+        num_items = int(statistic.counted.sum())
+        intervals[name] = MeanInterval(statistic.value, float(low), float(high), num_items, num_clusters)
+    return intervals
+
+
+def _drawn_sums(sums: Values, *, seed: int) -> Iterator[Values]:
+    """Sums over clusters drawn with replacement, a row for each draw."""
+    random = np.random.default_rng(seed)
+    for num_rows in _blocks(len(sums), NUM_RESAMPLES):
+        drawn = random.integers(len(sums), size=(num_rows, len(sums)))
+        drawn += np.arange(num_rows)[:, None] * len(sums)
+        yield np.bincount(drawn.ravel(), minlength=drawn.size).reshape(drawn.shape) @ sums
+
+
 def mean_interval(values: Sequence[float], *, clusters: Clusters | None = None, seed: int = 0) -> MeanInterval:
     """Plain mean over the values, and percentile bootstrap interval over their clusters.
 
@@ -94,13 +147,27 @@ def _by_cluster(values: Values, clusters: Clusters | None) -> tuple[Values, Valu
         raise ValueError("there is no mean of 0 values")
     if clusters is None:
         return values, np.ones(len(values))
-    if len(clusters) != len(values):
-        raise ValueError(f"{len(clusters)} clusters for {len(values)} values")
-    places: dict[Hashable, int] = {}
-    own = (("item", index) if cluster is None else ("cluster", cluster) for index, cluster in enumerate(clusters))
-    place = np.array([places.setdefault(cluster, len(places)) for cluster in own])
+    place = _places(len(values), clusters)
     sums: Values = np.bincount(place, weights=values).astype(np.float64)
     return sums, np.bincount(place).astype(np.float64)
+
+
+def _places(num_values: int, clusters: Clusters | None) -> NDArray[np.int64]:
+    """The number of each value's cluster."""
+    if clusters is None:
+        return np.arange(num_values)
+    if len(clusters) != num_values:
+        raise ValueError(f"{len(clusters)} clusters for {num_values} values")
+    places: dict[Hashable, int] = {}
+    own = (("item", index) if cluster is None else ("cluster", cluster) for index, cluster in enumerate(clusters))
+    return np.array([places.setdefault(cluster, len(places)) for cluster in own], dtype=np.int64)
+
+
+def _cluster_sums(parts: Values, place: NDArray[np.int64]) -> Values:
+    """Sums of the rows of each cluster."""
+    sums = np.zeros((int(place.max()) + 1, parts.shape[1]))
+    np.add.at(sums, place, parts)
+    return sums
 
 
 def _bootstrap(sums: Values, counts: Values, *, seed: int) -> tuple[float, float]:

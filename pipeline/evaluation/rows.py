@@ -25,6 +25,8 @@ class Item:
     image_sha256: str | None = None
     question_index: int = 0
     """Place among the questions on the same image."""
+    scoring: str | None = None
+    """JSON: what scorers and judges need beyond question, reference and prediction."""
 
     def answered(self, prediction: str) -> "Prediction":
         """The row of an answer."""
@@ -54,6 +56,8 @@ class Prediction:
     prediction: str | None
     image_sha256: str | None
     error: str | None = None
+    scoring: str | None = field(default=None, kw_only=True)
+    """JSON: what scorers and judges need beyond question, reference and prediction."""
 
     def __post_init__(self) -> None:
         if (self.prediction is None) == (self.error is None):
@@ -69,6 +73,7 @@ PREDICTION_SCHEMA = schema_of(Prediction)
 
 
 def read_predictions(manifest: Manifest) -> tuple[Prediction, ...]:
-    """All rows of a ``predictions`` artifact, in file order."""
-    table = pq.read_table(manifest.path("predictions.parquet"), columns=PREDICTION_SCHEMA.names)
+    """All rows of a ``predictions`` artifact, in file order. What an older store has no column for is null."""
+    table = pq.read_table(manifest.path("predictions.parquet"))
+    table = table.select([name for name in PREDICTION_SCHEMA.names if name in table.column_names])
     return tuple(Prediction(**row) for row in table.to_pylist())
