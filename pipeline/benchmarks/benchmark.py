@@ -19,8 +19,9 @@ from pipeline.store.sources import PublishedDataset, Source
 ALL = "all"
 """The protocol that asks every question; the only one of your own benchmarks."""
 
-Pair = tuple[Any, tuple[bytes, ...]]
-"""A record in LLaVA's form and, where the table holds them, the bytes of its images, in the record's order."""
+Pair = tuple[Any, tuple[bytes | None, ...]]
+"""A record in LLaVA's form, and the bytes of its images in the record's order: None where the record only names one,
+and an empty tuple where it holds none."""
 Reader = Callable[[Sequence[Path], Path], Iterator[Pair]]
 """Takes the annotation files and the folder where image paths start."""
 
@@ -94,10 +95,10 @@ def table_rows(files: Sequence[Path]) -> Iterator[dict[str, Any]]:
             yield from rows
 
 
-def talk(exchanges: Sequence[tuple[str, str]]) -> list[dict[str, str]]:
-    """Messages of a conversation on one image, which stands before the first question."""
+def talk(exchanges: Sequence[tuple[str, str]], *, num_images: int = 1) -> list[dict[str, str]]:
+    """Messages of a conversation on some images, which all stand before the first question."""
     messages = []
     for index, (question, answer) in enumerate(exchanges):
-        messages.append({"from": "human", "value": f"<image>\n{question}" if index == 0 else question})
+        messages.append({"from": "human", "value": "<image>\n" * num_images + question if index == 0 else question})
         messages.append({"from": "gpt", "value": answer})
     return messages

@@ -8,6 +8,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import PurePosixPath
 from typing import Any
 
+from pipeline.benchmarks.benchmark import talk
+
 EVAL_MM = "eval-mm-9f450a5"
 """The protocol: which questions, which words around them, which scorer, 256 new tokens, greedy."""
 
@@ -64,10 +66,7 @@ def record(
         "category": category,
         "question": text,
         "scoring": None if scoring is None else dict(scoring),
-        "conversations": [
-            {"from": "human", "value": f"{IMAGE_TAG}\n" * len(names) + text},
-            {"from": "gpt", "value": reference},
-        ],
+        "conversations": talk([(text, reference)], num_images=len(names)),
     }, contents
 
 

@@ -18,7 +18,7 @@ def read(files: Sequence[Path], images: Path) -> Iterator[Pair]:
                 "coco_id": row["coco_id"],
                 "conversations": talk([(qa["question"], qa["answer"])]),
             }
-            yield record, row["image"]["bytes"]
+            yield record, (row["image"]["bytes"],)
 
 
 BENCHMARK = Benchmark(

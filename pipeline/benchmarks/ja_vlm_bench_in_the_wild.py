@@ -13,7 +13,7 @@ def read(files: Sequence[Path], images: Path) -> Iterator[Pair]:
         content = row["image"]["bytes"]
         name = row["image"].get("path") or row["image_url"]
         conversation = talk([(row["question"], row["answer"])])
-        yield {"id": index, "image": f"{index:02d}-{Path(name).name}", "conversations": conversation}, content
+        yield {"id": index, "image": f"{index:02d}-{Path(name).name}", "conversations": conversation}, (content,)
 
 
 BENCHMARK = Benchmark(

@@ -31,7 +31,7 @@ def read(files: Sequence[Path], images: Path) -> Iterator[Pair]:
             "context": question.get("context"),
             "conversations": talk([(question["text"], answers[number])]),
         }
-        yield record, None
+        yield record, ()
 
 
 BENCHMARK = Benchmark(

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from pipeline.core.named_files import NamedFiles
@@ -55,7 +56,13 @@ def _counted(records: Iterable[ImageRecord], progress: Progress) -> Iterator[dic
 
 
 def _names(table: Path) -> list[str]:
-    names: list[str] = pq.read_table(table, columns=["image"])["image"].unique().drop_null().to_pylist()
+    """All images that a table names, those of one column in their order."""
+    with pq.ParquetFile(table) as file:  # the further images of samples only where the table has them
+        found = file.read(columns=["image", FURTHER_IMAGES])
+    names: list[str] = found["image"].unique().drop_null().to_pylist()
+    if FURTHER_IMAGES in found.column_names:
+        further = pc.struct_field(pc.list_flatten(found[FURTHER_IMAGES]), "image")
+        names = list(dict.fromkeys([*names, *further.unique().to_pylist()]))
     return names
 
 
@@ -94,6 +101,7 @@ def join_parts(parts: Path, path: Path) -> pa.Table:
 
 
 SIGNATURES_FILE = "signatures.parquet"
+FURTHER_IMAGES = "further_images"
 LINK_COLUMNS = ["image", "image_sha256", "status", "reason"]
 
 
