@@ -1,7 +1,6 @@
 """What the three parts of JaWildText share: signs, handwriting and receipts from Japan (arXiv 2603.27942)."""
 
-from pipeline.benchmarks.benchmark import Benchmark, Protocol
-from pipeline.benchmarks.benchmark import Reader
+from pipeline.benchmarks.benchmark import Benchmark, Protocol, Reader
 from pipeline.benchmarks.eval_mm import EVAL_MM
 from pipeline.store.sources import DatasetFile, PublishedDataset, Source, SourceFile
 

@@ -5,6 +5,7 @@ at once. A row that cannot be used becomes a finding of its dataset, never a sil
 """
 
 import csv
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -64,14 +65,21 @@ def text_rows(files: Sequence[Path], *, columns: Sequence[str], separator: str) 
 
 
 def records_of(rows: Iterable[Row], record_of: RecordOf) -> Iterator[Pair]:
-    """What a benchmark makes of its rows; a row that it cannot use is a record that says why."""
+    """What a benchmark makes of its rows; a row that it cannot use is a record that says why.
+
+    Scores are by row there, so an id that occurs again gets a number.
+    """
+    num_named: Counter[str] = Counter()
     for index, row in enumerate(rows):
         try:
             records = list(record_of(index, row))
         except ROW_ERRORS as error:
             yield unusable(str(index), "row_unusable", f"row {index}: {type(error).__name__}: {error}"), ()
             continue
-        yield from records
+        for record, contents in records:
+            num_named[record["id"]] += 1
+            number = num_named[record["id"]]
+            yield (record if number == 1 else {**record, "id": f"{record['id']}#{number}"}), contents
 
 
 def unusable(id: str, check: str, evidence: str) -> Row:

@@ -21,14 +21,14 @@ from pipeline.benchmarks.known import KNOWN_BENCHMARKS
 from pipeline.config.experiment import DatasetSource, HfDatasetSource, LocalSource, PublishedSource, ShapesJaSource
 from pipeline.config.identity import Identities
 from pipeline.core.errors import DataError
-from pipeline.core.parquet import ROWS_PER_GROUP, table_writer, write_rows
+from pipeline.core.parquet import ROWS_PER_GROUP, table_writer
 from pipeline.core.progress import Progress
 from pipeline.data.download.datasets import DatasetOnDisk, dataset_on_disk
 from pipeline.data.download.hub_datasets import hub_revision
 from pipeline.data.formats import RECORD_READERS, llava_records
 from pipeline.data.hf_datasets.parts import records_of
-from pipeline.data.image_table import embedded_part, inspect_images, join_parts
-from pipeline.data.images import PART_SCHEMA, ImageRecord, inspect_bytes
+from pipeline.data.image_table import KeptImages, inspect_images, join_parts
+from pipeline.data.images import inspect_bytes
 from pipeline.data.ingest import ingest
 from pipeline.data.items import keeping_details, write_items
 from pipeline.data.local_records import as_table, json_records, record_files
@@ -179,17 +179,16 @@ def _keeping_images(pairs: Iterable[Pair], work: Path, *, is_drawn: bool = False
 
     Drawn scenes are so alike that their likeness says nothing; they get no perceptual hash.
     """
-    images: dict[str, ImageRecord] = {}
+    kept = KeptImages(work)
     for record, contents in pairs:
         if contents:
             record = all_named(record, contents)
             for name, content in zip(image_names(record), contents, strict=True):
-                if content is not None and name not in images:
+                if content is not None and name not in kept:
                     image = inspect_bytes(name, content)
-                    images[name] = replace(image, perceptual_hash=None, signatures=()) if is_drawn else image
+                    kept.add(replace(image, perceptual_hash=None, signatures=()) if is_drawn else image)
         yield record
-    if images:
-        write_rows(embedded_part(work), (image.row() for image in images.values()), schema=PART_SCHEMA)
+    kept.finish()
 
 
 def _drawn(source: ShapesJaSource) -> Iterator[Pair]:

@@ -1,7 +1,6 @@
 """What a model is asked, and what is right, are llm-jp-eval-mm's own for every row that was tried there."""
 
 import base64
-import io
 import json
 from functools import cache
 from pathlib import Path
