@@ -27,6 +27,8 @@ Reader = Callable[[Sequence[Path], Path], Iterator[Pair]]
 
 PROBLEM = "llava-jp:problem"
 """Key of a record that cannot be used: a check and its evidence."""
+NOT_FETCHED = "image_not_fetched"
+"""The check of such a record whose image others do not give any more."""
 
 ROWS_PER_BATCH = 64
 """Of tables with images inside."""
@@ -70,6 +72,8 @@ class Benchmark:
     dataset: PublishedDataset
     """Which files of the sources hold the items. Its name is the benchmark's."""
     read: Reader
+    loses_images: bool = False
+    """Its images are fetched from addresses of others; items whose image is gone are left out and counted."""
 
     @property
     def name(self) -> str:

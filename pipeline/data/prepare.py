@@ -16,7 +16,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from pipeline.benchmarks.benchmark import Pair
+from pipeline.benchmarks.benchmark import NOT_FETCHED, Pair
 from pipeline.benchmarks.known import KNOWN_BENCHMARKS
 from pipeline.config.experiment import DatasetSource, HfDatasetSource, LocalSource, PublishedSource, ShapesJaSource
 from pipeline.config.identity import Identities
@@ -100,15 +100,31 @@ def _image_folder(source: DatasetSource, root: Path) -> Path | None:
 def require_complete(dataset: Manifest, *, name: str) -> None:
     """A benchmark with an item missing would give a number that means something else.
 
+    Where images are others' to give, items without one are said and left out: the number says how many it is of.
+
     Raises:
-        DataError: some of its items were rejected.
+        DataError: some of its items were rejected for another reason.
     """
     summary = DatasetSummary.of(dataset)
-    if summary.num_rejected:
+    num_lost = _num_not_fetched(dataset) if name in KNOWN_BENCHMARKS and KNOWN_BENCHMARKS[name].loses_images else 0
+    if num_lost:
+        log.warning(
+            "benchmark %s: the images of %d of %d items could not be fetched; its numbers are of the others. "
+            "`llava-jp query finding_examples` names them",
+            name,
+            num_lost,
+            summary.num_records,
+        )
+    if num_rejected := summary.num_rejected - num_lost:
         raise DataError(
-            f"benchmark {name}: {summary.num_rejected} of {summary.num_records} items cannot be used; "
+            f"benchmark {name}: {num_rejected} of {summary.num_records} items cannot be used; "
             f"`llava-jp query finding_examples` says why. Repair the files and run again"
         )
+
+
+def _num_not_fetched(dataset: Manifest) -> int:
+    checks = pq.read_table(dataset.path("findings.parquet"), columns=["check"])["check"].to_pylist()
+    return checks.count(NOT_FETCHED)
 
 
 def _prepare(source: DatasetSource, directory: Path, root: Path) -> DatasetSummary:
