@@ -5,8 +5,8 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from pipeline.benchmarks.benchmark import Benchmark, Pair, Protocol
-from pipeline.benchmarks.eval_mm import EVAL_MM, record
+from pipeline.benchmarks.benchmark import Benchmark, Pair
+from pipeline.benchmarks.eval_mm import EVAL_MM, eval_mm_protocol, record
 from pipeline.benchmarks.rows import records_of, text_rows
 from pipeline.store.sources import DatasetFile, PublishedDataset, Source, SourceFile
 
@@ -27,7 +27,7 @@ def _records(index: int, row: dict[str, Any]) -> Iterator[tuple[dict[str, Any], 
 
 
 BENCHMARK = Benchmark(
-    protocols={EVAL_MM: Protocol(150, "all Japanese pictures", metrics=("cc-ocr",))},
+    protocols={EVAL_MM: eval_mm_protocol(150, "all Japanese pictures", metrics=("cc-ocr",))},
     metrics=("cc-ocr",),
     sources=(
         Source(

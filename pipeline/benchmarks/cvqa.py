@@ -5,8 +5,8 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from pipeline.benchmarks.benchmark import Benchmark, Pair, Protocol
-from pipeline.benchmarks.eval_mm import EVAL_MM, letter, multiple_choice, record
+from pipeline.benchmarks.benchmark import Benchmark, Pair
+from pipeline.benchmarks.eval_mm import EVAL_MM, eval_mm_protocol, letter, multiple_choice, record
 from pipeline.benchmarks.rows import parquet_rows, records_of
 from pipeline.store.sources import DatasetFile, PublishedDataset, Source, SourceFile
 
@@ -41,7 +41,7 @@ def _options(value: Any) -> list[str]:
 
 BENCHMARK = Benchmark(
     protocols={
-        EVAL_MM: Protocol(
+        EVAL_MM: eval_mm_protocol(
             203, "all questions of the Japanese part, with four choices", is_exact=False, metrics=("substring-match",)
         ),
     },

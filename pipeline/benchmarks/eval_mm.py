@@ -5,13 +5,15 @@ harness's own, to the letter.
 """
 
 from collections.abc import Mapping, Sequence
+from functools import partial
 from pathlib import PurePosixPath
 from typing import Any
 
-from pipeline.benchmarks.benchmark import talk
+from pipeline.benchmarks.benchmark import Protocol, talk
 
 EVAL_MM = "eval-mm-9f450a5"
-"""The protocol: which questions, which words around them, which scorer, 256 new tokens, greedy."""
+"""The protocol's name: which questions, which words around them, which scorer, and how answers are generated."""
+eval_mm_protocol = partial(Protocol, generation="greedy-256")
 
 IMAGE_TAG = "<image>"
 MULTI_CHOICE_PROMPT = "与えられた選択肢の中から最も適切な回答のアルファベットを直接記入してください。"

@@ -54,8 +54,8 @@ def fetch_images(urls: Iterable[str], *, folder: Path) -> Mapping[str, str]:
     late = [url for url, problem in failed.items() if problem.may_come]
     if 2 * len(late) > len(wanted):
         raise TransientError(
-            f"{len(late)} of {len(wanted)} images could not be fetched now, such as {late[0]}: {failed[late[0]]}. Those "
-            "that came are kept; run the same command again, from a machine that reaches the internet without a proxy"
+            f"{len(late)} of {len(wanted)} images could not be fetched now, such as {late[0]}: {failed[late[0]]}. "
+            "Those that came are kept; run the same command again, where the internet is reached without a proxy"
         )
     return {url: str(problem) for url, problem in failed.items()}
 

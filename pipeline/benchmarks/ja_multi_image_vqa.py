@@ -4,8 +4,8 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from pipeline.benchmarks.benchmark import Benchmark, Pair, Protocol
-from pipeline.benchmarks.eval_mm import EVAL_MM, IMAGE_TAG, record
+from pipeline.benchmarks.benchmark import Benchmark, Pair
+from pipeline.benchmarks.eval_mm import EVAL_MM, IMAGE_TAG, eval_mm_protocol, record
 from pipeline.benchmarks.rows import parquet_rows, records_of
 from pipeline.store.sources import DatasetFile, PublishedDataset, Source, SourceFile
 
@@ -25,7 +25,7 @@ def _records(index: int, row: dict[str, Any]) -> Iterator[tuple[dict[str, Any], 
 
 
 BENCHMARK = Benchmark(
-    protocols={EVAL_MM: Protocol(55, "all questions", metrics=("rougeL_nfkc",), judge="llm-as-a-judge")},
+    protocols={EVAL_MM: eval_mm_protocol(55, "all questions", metrics=("rougeL_nfkc",), judge="llm-as-a-judge")},
     metrics=("rougeL_nfkc",),
     sources=(
         Source(

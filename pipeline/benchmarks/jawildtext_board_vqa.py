@@ -4,8 +4,8 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from pipeline.benchmarks.benchmark import Pair, Protocol
-from pipeline.benchmarks.eval_mm import EVAL_MM, record
+from pipeline.benchmarks.benchmark import Pair
+from pipeline.benchmarks.eval_mm import EVAL_MM, eval_mm_protocol, record
 from pipeline.benchmarks.jawildtext import part
 from pipeline.benchmarks.rows import parquet_rows, records_of
 
@@ -28,6 +28,6 @@ BENCHMARK = part(
     "jawildtext-board-vqa",
     config="board_vqa",
     what="1,025 questions on photos of signs and notices",
-    protocols={EVAL_MM: Protocol(1_025, "all questions", judge="jawildtext-board-vqa")},
+    protocols={EVAL_MM: eval_mm_protocol(1_025, "all questions", judge="jawildtext-board-vqa")},
     read=read,
 )

@@ -4,8 +4,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from pipeline.benchmarks.benchmark import Pair, Protocol
-from pipeline.benchmarks.eval_mm import EVAL_MM, record
+from pipeline.benchmarks.benchmark import Pair
+from pipeline.benchmarks.eval_mm import EVAL_MM, eval_mm_protocol, record
 from pipeline.benchmarks.jawildtext import part
 from pipeline.benchmarks.rows import parquet_rows, records_of
 
@@ -42,6 +42,6 @@ BENCHMARK = part(
     "jawildtext-handwriting-ocr",
     config="handwriting_ocr",
     what="1,065 photos of handwritten text",
-    protocols={EVAL_MM: Protocol(1_065, "all photos", metrics=("jawildtext-handwriting-ocr",))},
+    protocols={EVAL_MM: eval_mm_protocol(1_065, "all photos", metrics=("jawildtext-handwriting-ocr",))},
     read=read,
 )

@@ -5,8 +5,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from pipeline.benchmarks.benchmark import Pair, Protocol
-from pipeline.benchmarks.eval_mm import EVAL_MM, record
+from pipeline.benchmarks.benchmark import Pair
+from pipeline.benchmarks.eval_mm import EVAL_MM, eval_mm_protocol, record
 from pipeline.benchmarks.jawildtext import part
 from pipeline.benchmarks.rows import parquet_rows, records_of
 
@@ -47,6 +47,6 @@ BENCHMARK = part(
     "jawildtext-receipt-kie",
     config="receipt_kie",
     what="1,151 photos of receipts",
-    protocols={EVAL_MM: Protocol(1_151, "all receipts", metrics=("jawildtext-receipt-kie",))},
+    protocols={EVAL_MM: eval_mm_protocol(1_151, "all receipts", metrics=("jawildtext-receipt-kie",))},
     read=read,
 )

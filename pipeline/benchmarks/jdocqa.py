@@ -4,8 +4,8 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from pipeline.benchmarks.benchmark import Benchmark, Pair, Protocol
-from pipeline.benchmarks.eval_mm import EVAL_MM, record
+from pipeline.benchmarks.benchmark import Benchmark, Pair
+from pipeline.benchmarks.eval_mm import EVAL_MM, eval_mm_protocol, record
 from pipeline.benchmarks.rows import parquet_rows, records_of
 from pipeline.store.sources import DatasetFile, PublishedDataset, Source, SourceFile
 
@@ -33,7 +33,7 @@ def _records(index: int, row: dict[str, Any]) -> Iterator[tuple[dict[str, Any], 
 
 BENCHMARK = Benchmark(
     protocols={
-        EVAL_MM: Protocol(
+        EVAL_MM: eval_mm_protocol(
             1_176, "all questions of the test split", is_exact=False, metrics=("jdocqa",), judge="llm-as-a-judge"
         ),
     },

@@ -5,8 +5,8 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from pipeline.benchmarks.benchmark import NOT_FETCHED, Benchmark, Pair, Protocol
-from pipeline.benchmarks.eval_mm import EVAL_MM, record
+from pipeline.benchmarks.benchmark import NOT_FETCHED, Benchmark, Pair
+from pipeline.benchmarks.eval_mm import EVAL_MM, eval_mm_protocol, record
 from pipeline.benchmarks.fetched_images import fetch_images, image_file
 from pipeline.benchmarks.rows import records_of, text_rows, unusable
 from pipeline.store.sources import DatasetFile, PublishedDataset, Source, SourceFile
@@ -43,7 +43,12 @@ def _records(
 FILES = "**.csv"
 BENCHMARK = Benchmark(
     protocols={
-        EVAL_MM: Protocol(7_650, "all questions whose photo can be fetched", is_exact=False, metrics=("jic-vqa",)),
+        EVAL_MM: eval_mm_protocol(
+            7_650,
+            "all questions whose photo can be fetched",
+            is_exact=False,
+            metrics=("jic-vqa",),
+        ),
     },
     metrics=("jic-vqa",),
     sources=(

@@ -6,8 +6,15 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from pipeline.benchmarks.benchmark import Benchmark, Pair, Protocol
-from pipeline.benchmarks.eval_mm import EVAL_MM, IMAGE_TAG, OPEN_ENDED_PROMPT, multiple_choice, record
+from pipeline.benchmarks.benchmark import Benchmark, Pair
+from pipeline.benchmarks.eval_mm import (
+    EVAL_MM,
+    IMAGE_TAG,
+    OPEN_ENDED_PROMPT,
+    eval_mm_protocol,
+    multiple_choice,
+    record,
+)
 from pipeline.benchmarks.rows import parquet_rows, records_of
 from pipeline.store.sources import DatasetFile, PublishedDataset, Source, SourceFile
 
@@ -52,7 +59,7 @@ def _options(value: Any) -> list[str]:
 
 
 BENCHMARK = Benchmark(
-    protocols={EVAL_MM: Protocol(1_320, "all questions of all subjects", is_exact=False, metrics=("jmmmu",))},
+    protocols={EVAL_MM: eval_mm_protocol(1_320, "all questions of all subjects", is_exact=False, metrics=("jmmmu",))},
     metrics=("jmmmu",),
     sources=(
         Source(

@@ -4,8 +4,8 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from pipeline.benchmarks.benchmark import Benchmark, Pair, Protocol
-from pipeline.benchmarks.eval_mm import EVAL_MM, letter, multiple_choice, record
+from pipeline.benchmarks.benchmark import Benchmark, Pair
+from pipeline.benchmarks.eval_mm import EVAL_MM, eval_mm_protocol, letter, multiple_choice, record
 from pipeline.benchmarks.rows import parquet_rows, records_of
 from pipeline.store.sources import DatasetFile, PublishedDataset, Source, SourceFile
 
@@ -47,14 +47,14 @@ def _records(index: int, row: dict[str, Any]) -> Iterator[tuple[dict[str, Any], 
 
 BENCHMARK = Benchmark(
     protocols={
-        EVAL_MM: Protocol(
+        EVAL_MM: eval_mm_protocol(
             1_818,
             "every question once, its choices in their own order",
             is_exact=False,
             places=(0,),
             metrics=("mecha-ja",),
         ),
-        ROTATED: Protocol(
+        ROTATED: eval_mm_protocol(
             4 * 1_818,
             "every question four times, its choices rotated, as --rotate_choices asks",
             is_exact=False,

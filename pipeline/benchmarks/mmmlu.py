@@ -4,8 +4,8 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from pipeline.benchmarks.benchmark import Benchmark, Pair, Protocol
-from pipeline.benchmarks.eval_mm import EVAL_MM, record
+from pipeline.benchmarks.benchmark import Benchmark, Pair
+from pipeline.benchmarks.eval_mm import EVAL_MM, eval_mm_protocol, record
 from pipeline.benchmarks.rows import records_of, text_rows
 from pipeline.store.sources import DatasetFile, PublishedDataset, Source, SourceFile
 
@@ -27,7 +27,13 @@ def _records(index: int, row: dict[str, Any]) -> Iterator[tuple[dict[str, Any], 
 
 BENCHMARK = Benchmark(
     protocols={
-        EVAL_MM: Protocol(14_042, "all questions", num_images=0, is_exact=False, metrics=("exact-match",)),
+        EVAL_MM: eval_mm_protocol(
+            14_042,
+            "all questions",
+            num_images=0,
+            is_exact=False,
+            metrics=("exact-match",),
+        ),
     },
     metrics=("exact-match",),
     sources=(

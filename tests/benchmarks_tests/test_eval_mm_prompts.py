@@ -2,83 +2,21 @@
 
 import base64
 import json
-from functools import cache
 from pathlib import Path
 
-import pyarrow as pa
-import pyarrow.parquet as pq
 import pytest
 
 from pipeline.benchmarks.known import KNOWN_BENCHMARKS
+from tests.support import small_benchmarks
+from tests.support.small_benchmarks import PICTURES, image
 from tests.support.small_data import picture
 
 VECTORS = json.loads((Path(__file__).parent / "eval_mm_prompts.json").read_text(encoding="utf-8"))["prompts"]
-IMAGE = pa.struct([("bytes", pa.binary()), ("path", pa.string())])
-VALUE = pa.struct([("value", pa.string())])
-RECEIPT = pa.struct(
-    [
-        *((name, VALUE) for name in ("store_name", "store_address", "receipt_id", "date", "time")),
-        *((name, VALUE) for name in ("total_amount", "tax_amount")),
-        (
-            "line_items",
-            pa.list_(pa.struct([("item_name", VALUE), ("item_price", VALUE), ("item_quantity", VALUE)])),
-        ),
-    ]
-)
-PICTURES = [f"image_{number}" for number in range(1, 8)]
-PAGES = [f"image_{number}" for number in range(4)]
-SCHEMAS = {
-    "jmmmu": [
-        *((name, pa.string()) for name in ("id", "question", "question_type", "options", "answer")),
-        *((name, IMAGE) for name in PICTURES),
-    ],
-    "mecha-ja": [
-        ("question", pa.string()),
-        ("background_text", pa.string()),
-        ("options", pa.list_(pa.string())),
-        ("image", IMAGE),
-        ("answer", pa.int64()),
-        ("answer_type", pa.int64()),
-    ],
-    "cvqa": [
-        ("image", IMAGE),
-        ("Subset", pa.string()),
-        ("Question", pa.string()),
-        ("Options", pa.list_(pa.string())),
-        ("Label", pa.int64()),
-        ("Category", pa.string()),
-    ],
-    "ja-multi-image-vqa": [("images", pa.list_(IMAGE)), ("question", pa.string()), ("answer", pa.string())],
-    "jdocqa": [
-        ("question", pa.string()),
-        ("answer", pa.string()),
-        ("answer_type", pa.int64()),
-        ("question_id", pa.int64()),
-        *((name, IMAGE) for name in PAGES),
-    ],
-    "jawildtext-board-vqa": [("image", IMAGE), ("question", pa.string()), ("answer", pa.string())],
-    "jawildtext-handwriting-ocr": [
-        ("image", IMAGE),
-        ("polygons", pa.list_(pa.struct([("polygon", pa.list_(pa.list_(pa.float64()))), ("text", pa.string())]))),
-    ],
-    "jawildtext-receipt-kie": [("image", IMAGE), ("fields", RECEIPT)],
-}
-
-
-def image(shade: int) -> dict:
-    return {"bytes": picture(shade), "path": f"{shade}.png"}
-
-
-@cache
-def _columns(name: str) -> tuple[str, ...]:
-    return tuple(column for column, _ in SCHEMAS[name])
 
 
 def table(path: Path, name: str, *rows: dict) -> Path:
-    """Rows as the Hub has them; what a row does not say is null."""
-    whole = [{column: row.get(column) for column in _columns(name)} for row in rows]
-    path.parent.mkdir(parents=True, exist_ok=True)
-    pq.write_table(pa.Table.from_pylist(whole, schema=pa.schema(SCHEMAS[name])), path)
+    """A file of rows as the Hub has it."""
+    path.write_bytes(small_benchmarks.table(name, *rows))
     return path
 
 
