@@ -25,6 +25,11 @@ and an empty tuple where it holds none."""
 Reader = Callable[[Sequence[Path], Path], Iterator[Pair]]
 """Takes the annotation files and the folder where image paths start."""
 
+PROBLEM = "llava-jp:problem"
+"""Key of a record that cannot be used: a check and its evidence."""
+NOT_FETCHED = "image_not_fetched"
+"""The check of such a record whose image others do not give any more."""
+
 ROWS_PER_BATCH = 64
 """Of tables with images inside."""
 
@@ -33,21 +38,25 @@ ROWS_PER_BATCH = 64
 class Protocol:
     """Which questions are asked and how answers become numbers.
 
-    ``num_items`` is exact: other items would be another benchmark. The name of somebody else's protocol says whose it
-    is and at which commit, such as ``eval-mm-9f450a5``.
+    The name of somebody else's protocol says whose it is and at which commit, such as ``eval-mm-9f450a5``.
     """
 
     num_items: int
+    """Other items would be another benchmark, so another number of them is refused unless ``is_exact`` is false."""
     what: str
     num_images: int | None = None
     """None where the published table repeats an image under another name, so that it cannot be counted."""
-    is_first_only: bool = False
-    """Only the first question on each image."""
+    places: tuple[int, ...] | None = None
+    """Which of the questions on an image, from 0; None: all."""
     num_per_category: Mapping[str, int] | None = None
+    is_exact: bool = True
+    """False where ``num_items`` was not verified: another number is then said, not refused."""
     metrics: tuple[MetricName, ...] = ()
     """The first is the one that stands for the benchmark; none: those of the benchmark."""
     generation: GenerationPreset | None = None
     """How its answers are generated; None: as the experiment says."""
+    judge: str | None = None
+    """How a judge is asked about the answers; None: it is not."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +72,8 @@ class Benchmark:
     dataset: PublishedDataset
     """Which files of the sources hold the items. Its name is the benchmark's."""
     read: Reader
+    loses_images: bool = False
+    """Its images are fetched from addresses of others; items whose image is gone are left out and counted."""
 
     @property
     def name(self) -> str:

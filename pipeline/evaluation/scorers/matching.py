@@ -46,8 +46,8 @@ def substring_match(reference: str, prediction: str, scoring: Scoring) -> float:
     return float(_with_digits(reference) in _with_digits(prediction))
 
 
-def substring_match_case_sensitive(reference: str, prediction: str, scoring: Scoring) -> float:
-    """The same before 2025-08-29: texts as they are."""
+def contained(reference: str, prediction: str, scoring: Scoring) -> float:
+    """1 when the reference is in the prediction, both as they are: substring-match before 2025-08-29, and others."""
     return float(reference in prediction)
 
 

@@ -36,6 +36,8 @@ class Scorer:
     """How answers become numbers. ``statistics`` takes answers and their scores, in the same order."""
 
     score: Score
+    mean_name: str | None = None
+    """What its author calls the mean of the items among the details."""
     statistics: Callable[[Sequence[Answer], Sequence[float]], Statistics] = no_statistics
     """The details by name, in the order in which they are shown; over no answers they are 0."""
     headline: str | None = None
@@ -55,8 +57,8 @@ class Scorer:
 def aggregate(scorer: Scorer, answers: Sequence[Answer]) -> tuple[float, dict[str, float]]:
     """The benchmark's number and its details by name, on the scorer's own scale; 0 over no answers."""
     values = scorer.scores(answers)
-    details = {name: statistic.value for name, statistic in scorer.statistics(answers, values).items()}
+    mean = sum(values) / len(values) if values else 0.0
+    details = {} if scorer.mean_name is None else {scorer.mean_name: mean}
+    details |= {name: statistic.value for name, statistic in scorer.statistics(answers, values).items()}
     details |= scorer.counts(answers)
-    if scorer.headline is not None:
-        return details[scorer.headline], details
-    return sum(values) / len(values) if values else 0.0, details
+    return mean if scorer.headline is None else details[scorer.headline], details
