@@ -19,10 +19,16 @@ from pipeline.store.sources import PublishedDataset, Source
 ALL = "all"
 """The protocol that asks every question; the only one of your own benchmarks."""
 
-Pair = tuple[Any, bytes | None]
-"""A record in LLaVA's form and, where the table holds it, the bytes of its image."""
+Pair = tuple[Any, tuple[bytes | None, ...]]
+"""A record in LLaVA's form, and the bytes of its images in the record's order: None where the record only names one,
+and an empty tuple where it holds none."""
 Reader = Callable[[Sequence[Path], Path], Iterator[Pair]]
 """Takes the annotation files and the folder where image paths start."""
+
+PROBLEM = "llava-jp:problem"
+"""Key of a record that cannot be used: a check and its evidence."""
+NOT_FETCHED = "image_not_fetched"
+"""The check of such a record whose image others do not give any more."""
 
 ROWS_PER_BATCH = 64
 """Of tables with images inside."""
@@ -32,21 +38,25 @@ ROWS_PER_BATCH = 64
 class Protocol:
     """Which questions are asked and how answers become numbers.
 
-    ``num_items`` is exact: other items would be another benchmark. The name of somebody else's protocol says whose it
-    is and at which commit, such as ``eval-mm-9f450a5``.
+    The name of somebody else's protocol says whose it is and at which commit, such as ``eval-mm-9f450a5``.
     """
 
     num_items: int
+    """Other items would be another benchmark, so another number of them is refused unless ``is_exact`` is false."""
     what: str
     num_images: int | None = None
     """None where the published table repeats an image under another name, so that it cannot be counted."""
-    is_first_only: bool = False
-    """Only the first question on each image."""
+    places: tuple[int, ...] | None = None
+    """Which of the questions on an image, from 0; None: all."""
     num_per_category: Mapping[str, int] | None = None
+    is_exact: bool = True
+    """False where ``num_items`` was not verified: another number is then said, not refused."""
     metrics: tuple[MetricName, ...] = ()
     """The first is the one that stands for the benchmark; none: those of the benchmark."""
     generation: GenerationPreset | None = None
     """How its answers are generated; None: as the experiment says."""
+    judge: str | None = None
+    """How a judge is asked about the answers; None: it is not."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +72,8 @@ class Benchmark:
     dataset: PublishedDataset
     """Which files of the sources hold the items. Its name is the benchmark's."""
     read: Reader
+    loses_images: bool = False
+    """Its images are fetched from addresses of others; items whose image is gone are left out and counted."""
 
     @property
     def name(self) -> str:
@@ -87,10 +99,10 @@ def table_rows(files: Sequence[Path]) -> Iterator[dict[str, Any]]:
             yield from rows
 
 
-def talk(exchanges: Sequence[tuple[str, str]]) -> list[dict[str, str]]:
-    """Messages of a conversation on one image, which stands before the first question."""
+def talk(exchanges: Sequence[tuple[str, str]], *, num_images: int = 1) -> list[dict[str, str]]:
+    """Messages of a conversation on some images, which all stand before the first question."""
     messages = []
     for index, (question, answer) in enumerate(exchanges):
-        messages.append({"from": "human", "value": f"<image>\n{question}" if index == 0 else question})
+        messages.append({"from": "human", "value": "<image>\n" * num_images + question if index == 0 else question})
         messages.append({"from": "gpt", "value": answer})
     return messages

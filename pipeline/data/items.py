@@ -21,6 +21,8 @@ ITEMS_VERSION = 1  # raise when the same files should give other items
 ITEMS_FILE = "items.parquet"
 DETAILS = ("image_category", "context", "scoring")
 """What a benchmark's record says beyond a training record."""
+EXACT_QUESTION = "question"
+"""Beside the conversation: what the model gets, to the last blank."""
 
 ITEM_SCHEMA = pa.schema(
     [
@@ -45,7 +47,7 @@ def keeping_details(records: Iterable[Any], file: Path) -> Iterator[Any]:
     details = {}
     for record in records:
         if isinstance(record, dict):
-            texts = {name: _text(record.get(name)) for name in DETAILS}
+            texts = {name: _text(record.get(name)) for name in (*DETAILS, EXACT_QUESTION)}
             if broken := [name for name, text in texts.items() if text and whole_characters(text) != text]:
                 yield json.JSONDecodeError(f"{', '.join(broken)}: half a surrogate pair", "", 0)
                 continue
@@ -77,6 +79,7 @@ def item_rows(
         image = sample["image"]
         index = num_asked.get(image, 0) if image is not None else 0
         num_asked[image] = index + 1
+        own = details.get(sample["sample_id"], {})
         yield {
             "item_id": sample["sample_id"],
             "image": image,
@@ -84,7 +87,7 @@ def item_rows(
             "question_index": index,
             "category": sample["category"],
             **dict.fromkeys(DETAILS),
-            **details.get(sample["sample_id"], {}),
-            "question": question.replace(IMAGE_TOKEN, "").strip(),
+            **own,
+            "question": own.get(EXACT_QUESTION) or question.replace(IMAGE_TOKEN, "").strip(),
             "reference": reference,
         }

@@ -1,6 +1,6 @@
 """The rows of ``predictions.parquet``: one model's answers to the items of one benchmark."""
 
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 import pyarrow.parquet as pq
@@ -35,6 +35,14 @@ class Item:
     def failed(self, error: str) -> "Prediction":
         """The row that says why there is no answer."""
         return self._row(None, error)
+
+    def like(self, answer: "Prediction") -> "Prediction":
+        """The row of this item with another row's answer or error."""
+        return self._row(answer.prediction, answer.error)
+
+    def without_images(self) -> "Item":
+        """The same question, to be asked blind."""
+        return replace(self, image=None, image_sha256=None)
 
     def _row(self, prediction: str | None, error: str | None) -> "Prediction":
         values = asdict(self)
