@@ -19,8 +19,10 @@ from pipeline.data.samples import IMAGE_TOKEN, exchanges_of
 
 ITEMS_VERSION = 1  # raise when the same files should give other items
 ITEMS_FILE = "items.parquet"
-DETAILS = ("image_category", "context")
+DETAILS = ("image_category", "context", "scoring")
 """What a benchmark's record says beyond a training record."""
+EXACT_QUESTION = "question"
+"""Beside the conversation: what the model gets, to the last blank."""
 
 ITEM_SCHEMA = pa.schema(
     [
@@ -33,24 +35,31 @@ ITEM_SCHEMA = pa.schema(
         pa.field("context", pa.string()),
         pa.field("question", pa.string(), nullable=False),
         pa.field("reference", pa.string(), nullable=False),
+        pa.field("scoring", pa.string()),
     ]
 )
-"""``question_index`` counts the questions on one image from 0, in the order of the benchmark's file."""
+"""``question_index`` counts the questions on one image from 0, in the order of the benchmark's file. ``scoring`` is a
+JSON object: what scorers and judges need beyond question, reference and prediction, such as options."""
 
 
 def keeping_details(records: Iterable[Any], file: Path) -> Iterator[Any]:
-    """The records; what they say of an image's category and its context is written beside them, by id."""
+    """The records; what they say beyond a training record is written beside them, by id."""
     details = {}
     for record in records:
         if isinstance(record, dict):
-            found = {name: record.get(name) for name in DETAILS}
-            texts = {name: value if value is None else str(value) for name, value in found.items()}
+            texts = {name: _text(record.get(name)) for name in (*DETAILS, EXACT_QUESTION)}
             if broken := [name for name, text in texts.items() if text and whole_characters(text) != text]:
                 yield json.JSONDecodeError(f"{', '.join(broken)}: half a surrogate pair", "", 0)
                 continue
             details[str(record.get("id"))] = texts
         yield record
     write_text(file, json.dumps(details))
+
+
+def _text(value: Any) -> str | None:
+    return (
+        json.dumps(value, ensure_ascii=False) if isinstance(value, Mapping) else None if value is None else str(value)
+    )
 
 
 def write_items(directory: Path, *, details_file: Path) -> None:
@@ -70,6 +79,7 @@ def item_rows(
         image = sample["image"]
         index = num_asked.get(image, 0) if image is not None else 0
         num_asked[image] = index + 1
+        own = details.get(sample["sample_id"], {})
         yield {
             "item_id": sample["sample_id"],
             "image": image,
@@ -77,7 +87,7 @@ def item_rows(
             "question_index": index,
             "category": sample["category"],
             **dict.fromkeys(DETAILS),
-            **details.get(sample["sample_id"], {}),
-            "question": question.replace(IMAGE_TOKEN, "").strip(),
+            **own,
+            "question": own.get(EXACT_QUESTION) or question.replace(IMAGE_TOKEN, "").strip(),
             "reference": reference,
         }

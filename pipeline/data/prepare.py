@@ -16,19 +16,19 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from pipeline.benchmarks.benchmark import Pair
+from pipeline.benchmarks.benchmark import NOT_FETCHED, Pair
 from pipeline.benchmarks.known import KNOWN_BENCHMARKS
 from pipeline.config.experiment import DatasetSource, HfDatasetSource, LocalSource, PublishedSource, ShapesJaSource
 from pipeline.config.identity import Identities
 from pipeline.core.errors import DataError
-from pipeline.core.parquet import ROWS_PER_GROUP, table_writer, write_rows
+from pipeline.core.parquet import ROWS_PER_GROUP, table_writer
 from pipeline.core.progress import Progress
 from pipeline.data.download.datasets import DatasetOnDisk, dataset_on_disk
 from pipeline.data.download.hub_datasets import hub_revision
 from pipeline.data.formats import RECORD_READERS, llava_records
 from pipeline.data.hf_datasets.parts import records_of
-from pipeline.data.image_table import embedded_part, inspect_images, join_parts
-from pipeline.data.images import PART_SCHEMA, ImageRecord, inspect_bytes
+from pipeline.data.image_table import KeptImages, inspect_images, join_parts
+from pipeline.data.images import inspect_bytes
 from pipeline.data.ingest import ingest
 from pipeline.data.items import keeping_details, write_items
 from pipeline.data.local_records import as_table, json_records, record_files
@@ -100,15 +100,31 @@ def _image_folder(source: DatasetSource, root: Path) -> Path | None:
 def require_complete(dataset: Manifest, *, name: str) -> None:
     """A benchmark with an item missing would give a number that means something else.
 
+    Where images are others' to give, items without one are said and left out: the number says how many it is of.
+
     Raises:
-        DataError: some of its items were rejected.
+        DataError: some of its items were rejected for another reason.
     """
     summary = DatasetSummary.of(dataset)
-    if summary.num_rejected:
+    num_lost = _num_not_fetched(dataset) if name in KNOWN_BENCHMARKS and KNOWN_BENCHMARKS[name].loses_images else 0
+    if num_lost:
+        log.warning(
+            "benchmark %s: the images of %d of %d items could not be fetched; its numbers are of the others. "
+            "`llava-jp query finding_examples` names them",
+            name,
+            num_lost,
+            summary.num_records,
+        )
+    if num_rejected := summary.num_rejected - num_lost:
         raise DataError(
-            f"benchmark {name}: {summary.num_rejected} of {summary.num_records} items cannot be used; "
+            f"benchmark {name}: {num_rejected} of {summary.num_records} items cannot be used; "
             f"`llava-jp query finding_examples` says why. Repair the files and run again"
         )
+
+
+def _num_not_fetched(dataset: Manifest) -> int:
+    checks = pq.read_table(dataset.path("findings.parquet"), columns=["check"])["check"].to_pylist()
+    return checks.count(NOT_FETCHED)
 
 
 def _prepare(source: DatasetSource, directory: Path, root: Path) -> DatasetSummary:
@@ -179,17 +195,16 @@ def _keeping_images(pairs: Iterable[Pair], work: Path, *, is_drawn: bool = False
 
     Drawn scenes are so alike that their likeness says nothing; they get no perceptual hash.
     """
-    images: dict[str, ImageRecord] = {}
+    kept = KeptImages(work)
     for record, contents in pairs:
         if contents:
             record = all_named(record, contents)
             for name, content in zip(image_names(record), contents, strict=True):
-                if content is not None and name not in images:
+                if content is not None and name not in kept:
                     image = inspect_bytes(name, content)
-                    images[name] = replace(image, perceptual_hash=None, signatures=()) if is_drawn else image
+                    kept.add(replace(image, perceptual_hash=None, signatures=()) if is_drawn else image)
         yield record
-    if images:
-        write_rows(embedded_part(work), (image.row() for image in images.values()), schema=PART_SCHEMA)
+    kept.finish()
 
 
 def _drawn(source: ShapesJaSource) -> Iterator[Pair]:

@@ -14,6 +14,7 @@ import re
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, NamedTuple
 
+from pipeline.benchmarks.benchmark import PROBLEM
 from pipeline.data.record_images import IMAGE_KEYS, IMAGE_PARTS, Picture, looks_like_image, pictures
 
 IMAGE_TOKEN = "<image>"
@@ -22,8 +23,8 @@ LEADING_TOKENS = re.compile(rf"^(?:{IMAGE_TOKEN}\n)+")
 DESCRIBE = "この画像を簡潔に説明してください。"
 """The question of a caption; pretraining drops it again."""
 
-REMARKS, PROBLEM = "llava-jp:remarks", "llava-jp:problem"
-"""Keys of a record in LLaVA's form: lists of check and evidence for people to know; and what makes it useless."""
+REMARKS = "llava-jp:remarks"
+"""Key of a record in LLaVA's form: lists of check and evidence for people to know. ``PROBLEM`` makes it useless."""
 
 MESSAGE_KEYS = ("conversations", "messages", "conversation")
 QUESTIONS = (("question", "answer"), ("instruction", "output"), ("prompt", "completion"), ("prompt", "response"))
@@ -32,7 +33,7 @@ PAIRS = (("user", "assistant"), ("human", "assistant"), ("human", "gpt"), ("ques
 """Keys of a message that is a question with its answer."""
 TEXT_KEYS = (*MESSAGE_KEYS, *(key for pair in QUESTIONS for key in pair), *CAPTION_KEYS)
 KEPT_KEYS = ("id", "category", "coco_id", "visual_genome_id", "image_category", "context")
-UNDERSTOOD = frozenset((*IMAGE_KEYS, *TEXT_KEYS, *KEPT_KEYS, "system", "input", REMARKS, PROBLEM))
+UNDERSTOOD = frozenset((*IMAGE_KEYS, *TEXT_KEYS, *KEPT_KEYS, "scoring", "system", "input", REMARKS, PROBLEM))
 READ_FROM = (
     f"an image is read from {', '.join(IMAGE_KEYS)} and from parts of a message; texts from {', '.join(MESSAGE_KEYS)}, "
     "question and answer, or caption"

@@ -15,10 +15,11 @@ from typing import Annotated, Any, Literal
 
 import pyarrow as pa
 
+from pipeline.benchmarks.benchmark import PROBLEM
 from pipeline.core.tables import NULLABLE, row_of, schema_of, struct_of
 from pipeline.data.placeholders import with_placeholders
 from pipeline.data.record_forms import IMAGE_TOKEN as IMAGE_TOKEN
-from pipeline.data.record_forms import PROBLEM, llava_form
+from pipeline.data.record_forms import llava_form
 from pipeline.data.record_images import image_names
 
 TEXT_ONLY = "text-only"

@@ -1,6 +1,6 @@
 """The rows of ``predictions.parquet``: one model's answers to the items of one benchmark."""
 
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 import pyarrow.parquet as pq
@@ -25,6 +25,8 @@ class Item:
     image_sha256: str | None = None
     question_index: int = 0
     """Place among the questions on the same image."""
+    scoring: str | None = None
+    """JSON: what scorers and judges need beyond question, reference and prediction."""
 
     def answered(self, prediction: str) -> "Prediction":
         """The row of an answer."""
@@ -33,6 +35,14 @@ class Item:
     def failed(self, error: str) -> "Prediction":
         """The row that says why there is no answer."""
         return self._row(None, error)
+
+    def like(self, answer: "Prediction") -> "Prediction":
+        """The row of this item with another row's answer or error."""
+        return self._row(answer.prediction, answer.error)
+
+    def without_images(self) -> "Item":
+        """The same question, to be asked blind."""
+        return replace(self, image=None, image_sha256=None)
 
     def _row(self, prediction: str | None, error: str | None) -> "Prediction":
         values = asdict(self)
@@ -54,6 +64,8 @@ class Prediction:
     prediction: str | None
     image_sha256: str | None
     error: str | None = None
+    scoring: str | None = field(default=None, kw_only=True)
+    """JSON: what scorers and judges need beyond question, reference and prediction."""
 
     def __post_init__(self) -> None:
         if (self.prediction is None) == (self.error is None):
@@ -69,6 +81,7 @@ PREDICTION_SCHEMA = schema_of(Prediction)
 
 
 def read_predictions(manifest: Manifest) -> tuple[Prediction, ...]:
-    """All rows of a ``predictions`` artifact, in file order."""
-    table = pq.read_table(manifest.path("predictions.parquet"), columns=PREDICTION_SCHEMA.names)
+    """All rows of a ``predictions`` artifact, in file order. What an older store has no column for is null."""
+    table = pq.read_table(manifest.path("predictions.parquet"))
+    table = table.select([name for name in PREDICTION_SCHEMA.names if name in table.column_names])
     return tuple(Prediction(**row) for row in table.to_pylist())
