@@ -98,14 +98,14 @@ def _processor(model: LoadedModel) -> LlavaProcessor:
 
 
 def _check_tokens(model: LoadedModel, processor: LlavaProcessor) -> None:
-    for has_image in (True, False):
-        content = [*([{"type": "image"}] if has_image else []), {"type": "text", "text": PROBE}]
+    for num_images in (2, 1, 0):
+        content = [*([{"type": "image"}] * num_images), {"type": "text", "text": PROBE}]
         text = processor.apply_chat_template([{"role": "user", "content": content}], add_generation_prompt=True)
         theirs = [
             IMAGE_TOKEN_ID if token == processor.image_token_id else token
             for token in processor.tokenizer(text)["input_ids"]
         ]
-        ours = encode_prompt(PROBE, has_image=has_image, template=model.config.template, tokenizer=model.tokenizer)
+        ours = encode_prompt(PROBE, num_images=num_images, template=model.config.template, tokenizer=model.tokenizer)
         if theirs != list(ours):
             raise NotALlavaError(
                 "this tokenizer cuts a whole prompt in another way than the pieces around the image, with which the "

@@ -23,7 +23,7 @@ def chat_with(image=IMAGE, **generation) -> Chat:
 def test_the_pieces_are_the_answer_of_the_model():
     chat = chat_with()
     model = chat.model
-    prompt = encode_prompt(QUESTION, has_image=True, template="v1", tokenizer=model.tokenizer)
+    prompt = encode_prompt(QUESTION, num_images=1, template="v1", tokenizer=model.tokenizer)
     assert chat.prompt(QUESTION).token_ids == prompt
     (ids,) = model.vlm.generate(
         [prompt], [chat._features], chat.generation, eos_token_id=model.tokenizer.eos_token_id, pad_token_id=3
@@ -41,7 +41,7 @@ def test_a_second_question_continues_the_conversation():
     "".join(chat.answer(QUESTION))
     prompt = chat.prompt("では、右下は？").token_ids
     exchanges = [*chat.history, ("では、右下は？", "赤")]
-    whole = encode_conversation(exchanges, has_image=True, template="v1", tokenizer=chat.model.tokenizer)
+    whole = encode_conversation(exchanges, num_images=1, template="v1", tokenizer=chat.model.tokenizer)
     assert whole.input_ids[: len(prompt)] == prompt
     assert prompt.count(IMAGE_TOKEN_ID) == 1
     first = chat_with().prompt(QUESTION).token_ids

@@ -200,7 +200,7 @@ def test_loaded_samples_are_the_accepted_ones_as_they_are_encoded(tmp_path, feat
     talks = {"a": (H1, "<image>\n図形の数", "二つ"), "b": (H1, "図形の数", "三つ"), "c": (None, "図形の数", "一つ")}
     loaded = load(tmp_path, features, talks, accepted=("a", "c"))
     assert [(sample.sample_id, sample.image_sha256) for sample in loaded] == [("a", H1), ("c", None)]
-    expected = encode_conversation([("図形の数", "二つ")], has_image=True, template="v1", tokenizer=TOKENIZER)
+    expected = encode_conversation([("図形の数", "二つ")], num_images=1, template="v1", tokenizer=TOKENIZER)
     assert loaded[0].encoded == expected
     assert loaded.num_findings == {}
 

@@ -87,7 +87,7 @@ def test_samples_keep_the_order_of_the_dataset_over_many_batches(tmp_path, shape
     assert [loaded.sample_id(index) for index in range(11)] == list(talks)
     for sample, (has_image, *texts) in zip(loaded, talks.values(), strict=True):
         exchanges = list(zip(texts[::2], texts[1::2], strict=True))
-        expected = encode_conversation(exchanges, has_image=has_image, template="v1", tokenizer=shapes_ja)
+        expected = encode_conversation(exchanges, num_images=int(has_image), template="v1", tokenizer=shapes_ja)
         assert (sample.encoded, sample.image_sha256) == (expected, IMAGE if has_image else None)
     assert loaded[4:6] == [loaded[4], loaded[5]]
     with pytest.raises(IndexError, match="there is no sample 11 of 11"):
