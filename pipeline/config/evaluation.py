@@ -79,21 +79,23 @@ class BenchmarkConfig(Section):
 class JudgeConfig(Section):
     """Who judges answers and how it is asked. Scores of different judges are never compared."""
 
-    protocol: Literal["heron-official"] = Field("heron-official", description="wording and form of the inquiries")
-    model: str = Field("gpt-4-0125-preview", min_length=1, description="name of the judge at its endpoint")
+    model: str | None = Field(
+        None, min_length=1, description="name of the judge at its endpoint; null: the one of the benchmark's protocol"
+    )
     temperature: float | None = Field(0.0, ge=0, le=2, description="null: not sent, for models that accept none")
-    max_tokens: int = Field(1024, gt=0, description="longest reply, in tokens")
+    max_tokens: int | None = Field(None, gt=0, description="longest reply, in tokens; null: as the protocol has it")
     max_tokens_name: Literal["max_tokens", "max_completion_tokens"] = Field(
         "max_tokens", description="how the endpoint calls that limit; reasoning models want max_completion_tokens"
     )
     repeats: int = Field(1, gt=0, le=100, description="how often every answer is judged")
     attempts: int = Field(3, gt=0, le=20, description="inquiries for one judgement, until a reply can be read")
 
-    @property
-    def sampling(self) -> dict[str, float | int]:
-        """What is sent beside model and messages."""
-        temperature = {} if self.temperature is None else {"temperature": self.temperature}
-        return {**temperature, self.max_tokens_name: self.max_tokens}
+    @model_validator(mode="before")
+    @classmethod
+    def _of_before(cls, values: Any) -> Any:
+        """The protocol was named here before benchmarks named it: there was one."""
+        is_named = isinstance(values, dict) and values.get("protocol") == "heron-official"
+        return {name: value for name, value in values.items() if name != "protocol"} if is_named else values
 
 
 class EvaluationConfig(Section):

@@ -8,7 +8,7 @@ from pipeline.config.evaluation import BenchmarkConfig, JudgeConfig
 from pipeline.config.experiment import ExperimentConfig, LimitsConfig, load_experiment
 from pipeline.core.settings import load_settings
 from pipeline.evaluation.judge.differences import judged_differences
-from pipeline.evaluation.judge.prompt import is_judged
+from pipeline.evaluation.judge.protocols import judging_of
 from pipeline.evaluation.judge.step import judge
 from pipeline.evaluation.scores import ScoresSummary
 from pipeline.planning.plan import plan_experiment
@@ -81,7 +81,7 @@ def test_two_models_before_the_same_judge_have_a_difference_with_its_p_value(sto
     first, _ = judged(store)
     scripted = ScriptedJudge(lambda inquiry: "10 9")
     second = judge(
-        JudgeConfig(),
+        judging_of("heron-official", JudgeConfig()),
         benchmark=BENCHMARK,
         dataset=publish_dataset(store),
         predictions=publish_predictions(store, answers("別の"), model="another"),
@@ -138,5 +138,7 @@ def test_the_plan_of_an_experiment_has_the_judge_after_the_answers(tmp_path, mon
 
 def test_only_the_published_benchmark_is_judged():
     own = {"kind": "shapes-ja", "content": "questions", "num_images": 2}
-    assert is_judged(BenchmarkConfig(name=BENCHMARK), JudgeConfig())
-    assert not is_judged(BenchmarkConfig(name="mine", source=own, metrics=["exact_match"]), JudgeConfig())
+    assert is_judged(BenchmarkConfig(name=BENCHMARK), judging_of("heron-official", JudgeConfig()))
+    assert not is_judged(
+        BenchmarkConfig(name="mine", source=own, metrics=["exact_match"]), judging_of("heron-official", JudgeConfig())
+    )

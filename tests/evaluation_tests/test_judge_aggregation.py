@@ -1,12 +1,14 @@
 import pytest
 
 from pipeline.evaluation.judge.aggregate import judge_scores
-from pipeline.evaluation.judge.differences import ratio_differences
+from pipeline.evaluation.judge.differences import score_differences
+from pipeline.evaluation.judge.protocols import wording_of
 from pipeline.evaluation.judge.rows import JudgedBy, JudgedItem, judgement_of
 from tests.support.judged_benchmark import replied
 
 CATEGORIES = ("conv", "detail", "complex")
-BY = JudgedBy("heron", "heron-official", "judge", "0" * 64)
+HERON = wording_of("heron-official")
+BY = JudgedBy("heron", "heron-official", "judge", "0" * 64, "two_scores")
 
 
 def judgement(item_id, category, reply, *, repeat=0, image_category="anime"):
@@ -15,9 +17,7 @@ def judgement(item_id, category, reply, *, repeat=0, image_category="anime"):
 
 
 def of(judgements, *, seed=0):
-    return {
-        (score.variant, score.metric): score for score in judge_scores(judgements, categories=CATEGORIES, seed=seed)
-    }
+    return {(score.variant, score.metric): score for score in judge_scores(judgements, HERON, seed=seed)}
 
 
 SMALL = [
@@ -118,37 +118,37 @@ def everywhere(*models: float):
 
 def test_the_difference_of_two_models_is_that_of_their_numbers():
     a, b = everywhere(4, 6, 5), everywhere(5, 6, 7)
-    found = ratio_differences(a, b, categories=CATEGORIES)
+    found = score_differences(a, b, HERON)
     assert {metric: round(one.difference, 6) for metric, one in found.items()} == dict.fromkeys(
         (*CATEGORIES, "average_macro", "average_pooled"), 10
     )
     assert (found["conv"].num_items, found["average_pooled"].num_items) == (3, 9)
-    swapped = ratio_differences(b, a, categories=CATEGORIES)["average_macro"]
+    swapped = score_differences(b, a, HERON)["average_macro"]
     assert swapped.difference == pytest.approx(-10)
 
 
 def test_a_clear_difference_has_a_small_p_value_and_a_small_one_has_not():
     plain = [2 + index % 6 for index in range(40)]
-    better = ratio_differences(everywhere(*plain), everywhere(*(score + 2 for score in plain)), categories=CATEGORIES)
+    better = score_differences(everywhere(*plain), everywhere(*(score + 2 for score in plain)), HERON)
     assert better["average_macro"].p_value < 0.001
     assert better["average_macro"].low == pytest.approx(20)
     noisy = [score + (1 if index % 4 < 2 else -1) for index, score in enumerate(plain)]
-    similar = ratio_differences(everywhere(*plain), everywhere(*noisy), categories=CATEGORIES)["average_macro"]
+    similar = score_differences(everywhere(*plain), everywhere(*noisy), HERON)["average_macro"]
     assert similar.p_value > 0.5
     assert similar.low < 0 < similar.high
 
 
 def test_three_items_never_prove_anything():
-    found = ratio_differences(scored(1, 1, 1), scored(9, 9, 9), categories=CATEGORIES)
+    found = score_differences(scored(1, 1, 1), scored(9, 9, 9), HERON)
     assert found["conv"].p_value > 0.2
     assert set(found) == {"conv", "average_pooled"}  # two categories have no items
 
 
 def test_an_item_that_failed_in_one_of_them_is_left_out_of_both():
     b = [*scored(5, 5), judgement("conv2", "conv", "no idea")]
-    found = ratio_differences(scored(4, 4, 9), b, categories=CATEGORIES)
+    found = score_differences(scored(4, 4, 9), b, HERON)
     assert (found["conv"].difference, found["conv"].num_items) == (pytest.approx(10), 2)
 
 
 def test_models_without_a_common_item_have_no_difference():
-    assert ratio_differences(scored(4), scored(4, category="detail"), categories=CATEGORIES) == {}
+    assert score_differences(scored(4), scored(4, category="detail"), HERON) == {}

@@ -14,6 +14,7 @@ from pipeline.core.settings import Settings
 from pipeline.evaluation.chat_completion import most_tokens
 from pipeline.evaluation.inquiry import Inquiry
 from pipeline.evaluation.judge.headline import read_judge_scores
+from pipeline.evaluation.judge.protocols import judging_of
 from pipeline.evaluation.judge.rows import read_judgements
 from pipeline.evaluation.judge.step import judge
 from pipeline.evaluation.openai_client import Endpoint, OpenAiJudge, Spending, judge_of
@@ -41,7 +42,7 @@ def connected(server, *, ceiling=None, patience=QUICK, max_concurrency=8):
 
 def judge_with(judge_, store, **config):
     return judge(
-        JudgeConfig(**config),
+        judging_of("heron-official", JudgeConfig(**config)),
         benchmark=BENCHMARK,
         dataset=publish_dataset(store),
         predictions=publish_predictions(store, answers()),

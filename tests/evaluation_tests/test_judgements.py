@@ -15,6 +15,7 @@ from pipeline.evaluation.judge.headline import (
     read_judge_scores,
     shown_judge_scores,
 )
+from pipeline.evaluation.judge.protocols import judging_of
 from pipeline.evaluation.judge.rows import JUDGEMENT_SCHEMA, read_judgements
 from pipeline.evaluation.judge.step import judge, judge_request
 from pipeline.store.artifacts import ArtifactStore
@@ -81,7 +82,7 @@ def test_the_published_answers_are_joined_by_id_and_judged(store, answers_file, 
     dataset = publish_dataset(store, published_items(folder), rules=published_rules(folder))
     predictions = publish_predictions(store, given)
     manifest = judge(
-        JudgeConfig(),
+        judging_of("heron-official", JudgeConfig()),
         benchmark=BENCHMARK,
         dataset=dataset,
         predictions=predictions,
@@ -262,7 +263,7 @@ def test_what_is_judged_needs_no_judge_any_more(store):
 
     def without_a_judge(**config):
         return judge(
-            JudgeConfig(**config),
+            judging_of("heron-official", JudgeConfig(**config)),
             benchmark=BENCHMARK,
             dataset=publish_dataset(store),
             predictions=publish_predictions(store, answers()),
@@ -282,7 +283,7 @@ def test_the_same_answer_of_another_experiment_is_not_paid_for_again(store):
     predictions = publish_predictions(store, {**answers(), "0": "別の答え"}, model="another")
     scripted = ScriptedJudge(by_category)
     judge(
-        JudgeConfig(),
+        judging_of("heron-official", JudgeConfig()),
         benchmark=BENCHMARK,
         dataset=publish_dataset(store),
         predictions=predictions,
@@ -389,7 +390,7 @@ def test_items_that_are_not_complete_are_refused(store, change, message):
     change(rows)
     with pytest.raises(DataError, match=re.escape(message)):
         judge(
-            JudgeConfig(),
+            judging_of("heron-official", JudgeConfig()),
             benchmark=BENCHMARK,
             dataset=publish_dataset(store, rows),
             predictions=publish_predictions(store, answers()),
@@ -407,7 +408,9 @@ def test_a_damaged_reply_is_named(store):
 
 
 def test_the_request_follows_from_judge_wording_items_and_answers():
-    request = judge_request(JudgeConfig(), dataset_fingerprint="d" * 16, predictions_fingerprint="p" * 16)
+    request = judge_request(
+        judging_of("heron-official", JudgeConfig()), dataset_fingerprint="d" * 16, predictions_fingerprint="p" * 16
+    )
     assert (request.step, request.inputs) == ("judgements", {"dataset": "d" * 16, "predictions": "p" * 16})
     assert request.config["judge"] == {
         "protocol": "heron-official",
@@ -422,5 +425,5 @@ def test_the_request_follows_from_judge_wording_items_and_answers():
 
 
 def test_a_label_has_the_judge_in_it_and_no_character_that_a_metric_cannot_have():
-    label = judge_label(JudgeConfig(model="meta/llama 4:70b"), prompt_sha256="ab")
+    label = judge_label(judging_of("heron-official", JudgeConfig(model="meta/llama 4:70b")), prompt_sha256="ab")
     assert re.fullmatch(r"heron-official\.meta_llama_4_70b\.[0-9a-f]{8}", label)

@@ -12,6 +12,7 @@ from pipeline.config.evaluation import JudgeConfig
 from pipeline.core.parquet import write_rows
 from pipeline.evaluation.inquiry import Reply
 from pipeline.evaluation.judge.aggregate import JUDGE_SCORE_SCHEMA, judge_score_rows
+from pipeline.evaluation.judge.protocols import judging_of
 from pipeline.evaluation.judge.rows import JUDGEMENT_SCHEMA, JudgedBy, JudgedItem, judgement_of
 from pipeline.evaluation.judge.step import judge_request
 from pipeline.store.artifacts import ArtifactStore
@@ -19,7 +20,7 @@ from pipeline.store.manifest import Manifest
 
 REPEATS = 2
 CATEGORIES = ("colour", "counting")
-BY = JudgedBy("shapes", "heron-official", "judge", "a" * 64)
+BY = JudgedBy("shapes", "heron-official", "judge", "a" * 64, "two_scores")
 
 
 def publish_judgements(
@@ -50,7 +51,7 @@ def publish_judgements(
         return {**counts, "num_failed": num_failed}
 
     request = judge_request(
-        JudgeConfig(model="judge", repeats=REPEATS),
+        judging_of("heron-official", JudgeConfig(model="judge", repeats=REPEATS)),
         dataset_fingerprint=dataset.fingerprint,
         predictions_fingerprint=predictions.fingerprint,
     )

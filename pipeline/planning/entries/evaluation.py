@@ -2,7 +2,7 @@
 
 from functools import partial
 
-from pipeline.config.evaluation import BenchmarkConfig, EvaluationConfig, JudgeConfig
+from pipeline.config.evaluation import BenchmarkConfig, EvaluationConfig
 from pipeline.config.experiment import (
     LimitsConfig,
 )
@@ -14,6 +14,7 @@ from pipeline.evaluation.judge.headline import (
     judgements_withheld_because,
     shown_judge_scores,
 )
+from pipeline.evaluation.judge.protocols import Judging
 from pipeline.evaluation.judge.replies import Answered
 from pipeline.evaluation.judge.rows import JudgedItem
 from pipeline.evaluation.judge.step import judge, judge_request
@@ -117,7 +118,7 @@ def scores(benchmark: BenchmarkConfig, predictions: Step, *, limits: LimitsConfi
 
 
 def judgements(
-    config: JudgeConfig,
+    config: Judging,
     benchmark: BenchmarkConfig,
     dataset: Step,
     predictions: Step,
@@ -171,7 +172,7 @@ def _answers(role: Role, made: Made) -> Report:
     return Report(tables={"answers": [{name: getattr(row, name) for name in ANSWER_COLUMNS} for row in answers]})
 
 
-def _no_judge(config: JudgeConfig, benchmark: BenchmarkConfig, name: str) -> str:
+def _no_judge(config: Judging, benchmark: BenchmarkConfig, name: str) -> str:
     return (
         f"{benchmark.label} is not judged: no judge is configured. Set OPENAI_API_KEY (and OPENAI_BASE_URL for another "
         f"endpoint) and run {name} again: the answers are kept, and {config.model} judges them"
