@@ -3,9 +3,15 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from pipeline.benchmarks.known import OVERALL
+from pipeline.benchmarks.known import BLIND, OVERALL, is_blind
 from pipeline.comparison.charts import AXIS, EXPERIMENT, Chart, drawable
-from pipeline.comparison.published import article_rows, published_table, score_cell
+from pipeline.comparison.published import (
+    article_rows,
+    leaderboard_rows,
+    leaderboards,
+    published_table,
+    score_cell,
+)
 from pipeline.core.wording import markdown_text
 from pipeline.evaluation.scores import BREAKDOWNS
 
@@ -26,20 +32,33 @@ def wide_table(rows: Sequence[Row], *, experiments: Sequence[str], is_complete: 
     """One row per benchmark, protocol, metric and group; one column per experiment, empty where it has no score.
 
     The groups are the benchmark's own categories, or the types of its questions where it has none; with ``is_complete``
-    those of all breakdowns. ``items`` is a range where experiments failed on different numbers of items.
+    those of all breakdowns. ``items`` is a range where experiments failed on different numbers of items. What a model
+    gets without the images stands behind its score.
     """
     found: dict[tuple[str, ...], dict[str, Row]] = {}
+    blind: dict[tuple[str, ...], dict[str, Row]] = {}
     for row in rows if is_complete else _main_rows(rows):
         group = row["group"] if row["breakdown"] in (OVERALL, "category") else f"{row['breakdown']}: {row['group']}"
-        found.setdefault((row["benchmark"], row["protocol"], row["metric"], group), {})[row["experiment"]] = row
+        place = row["benchmark"], row["protocol"].removesuffix(BLIND), row["metric"], group
+        found.setdefault(place, {})
+        (blind if is_blind(row["protocol"]) else found).setdefault(place, {})[row["experiment"]] = row
     table = []
     for key, by_experiment in found.items():
-        counts = sorted({row["num_items"] for row in by_experiment.values()})
-        fewest = min(by_experiment.values(), key=lambda row: row["num_items"])
+        blindly = blind.get(key, {})
+        asked = [*by_experiment.values(), *blindly.values()]
+        counts = sorted({row["num_items"] for row in asked})
+        fewest = min(asked, key=lambda row: row["num_items"])
         items = _items(fewest) if len(counts) == 1 else f"{counts[0]}-{counts[-1]}"
-        cells = {name: score_cell(by_experiment[name]) if name in by_experiment else "" for name in experiments}
+        cells = {name: _cell(by_experiment.get(name), blindly.get(name)) for name in experiments}
         table.append({**cells, **dict(zip(KEY_COLUMNS, (*key, items), strict=True))})
     return [{name: row[name] for name in dict.fromkeys((*KEY_COLUMNS, *experiments))} for row in table]
+
+
+def _cell(row: Row | None, blind: Row | None) -> str:
+    """A score, and behind it that without the images."""
+    parts = [] if row is None else [score_cell(row)]
+    parts += [] if blind is None else [f"blind {score_cell(blind)}"]
+    return "; ".join(parts)
 
 
 def difference_rows(rows: Sequence[Row], *, is_complete: bool = False) -> list[dict[str, Any]]:
@@ -74,6 +93,10 @@ def report(
     if article := article_rows(scores, experiments=experiments):
         table = published_table()
         parts += ["## The article's table", _markdown(article), f"Published: {table.source}. {table.note}"]
+    for board in leaderboards():
+        if rows := leaderboard_rows(board, scores, experiments=experiments):
+            where = f"{board.source}, {board.date}; judge: {board.judge or 'none'}. {board.note}"
+            parts += [f"## {board.title}", _markdown(rows), f"Published: {where}"]
     if differences:
         parts += ["## Differences", DIFFERENCES, _markdown(difference_rows(differences))]
     if chart is not None:

@@ -12,9 +12,9 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from pipeline.benchmarks.known import OVERALL, label_of
+from pipeline.benchmarks.known import OVERALL, is_blind, label_of
 from pipeline.comparison.charts import draw
-from pipeline.comparison.published import article_rows
+from pipeline.comparison.published import article_rows, leaderboard_rows, leaderboards
 from pipeline.comparison.report import KEY_COLUMNS, difference_rows, report, wide_table
 from pipeline.comparison.sample_sheet import SHEET_SCHEMA, SheetAnswer, SheetItem, choose, sample_sheet, sheet_rows
 from pipeline.comparison.scores import COMPARISON_SCHEMA, ComparedExperiment, experiment_rows, score_chart
@@ -24,7 +24,7 @@ from pipeline.core.parquet import write_rows
 from pipeline.data.image_reader import ImageReader
 from pipeline.evaluation.intervals import paired_difference
 from pipeline.evaluation.judge.differences import judged_differences
-from pipeline.evaluation.predict import STORED, PredictionsSummary
+from pipeline.evaluation.predict import STORED, PredictionsSummary, other_number
 from pipeline.evaluation.rows import Prediction, read_predictions
 from pipeline.evaluation.scores import BREAKDOWNS, ScoresSummary, scores_withheld_because
 from pipeline.store.artifacts import ArtifactStore
@@ -142,6 +142,16 @@ def article_table(manifest: Manifest) -> list[dict[str, str]]:
     return article_rows(_rows(manifest, "comparison"), experiments=manifest.request.config["experiments"])
 
 
+def leaderboard_tables(manifest: Manifest) -> dict[str, list[dict[str, str]]]:
+    """By title, each published table in whose columns something was measured."""
+    scores, experiments = _rows(manifest, "comparison"), manifest.request.config["experiments"]
+    tables = {
+        f"{table.title}, {table.date}": leaderboard_rows(table, scores, experiments=experiments)
+        for table in leaderboards()
+    }
+    return {title: rows for title, rows in tables.items() if rows}
+
+
 def has_chart(manifest: Manifest) -> bool:
     """Whether there was a number to draw."""
     return CHART in {file.path for file in manifest.files}
@@ -160,7 +170,7 @@ def _compare(experiments: Sequence[ComparedExperiment], directory: Path) -> Comp
     _check_same_items(answers)
     differences = [row for a, b in combinations(answers, 2) if a.label == b.label for row in _differences(a, b)]
     differences += [row for a, b in combinations(experiments, 2) for row in judged_rows(a, b)]
-    items = _sheet_items(answers)
+    items = _sheet_items([one for one in answers if not is_blind(one.protocol)] or answers)
     chosen = choose(items)
     images = ImageReader(dataset for experiment in experiments for dataset in experiment.datasets)
     write_rows(directory / "comparison.parquet", scores, schema=COMPARISON_SCHEMA)
@@ -186,6 +196,8 @@ def _notes(experiment: ComparedExperiment) -> Iterable[str]:
     for predictions in experiment.predictions:
         summary = PredictionsSummary.of(predictions)
         generated.setdefault(summary.generation, []).append(summary.label)
+        if note := other_number(summary.benchmark, summary.protocol, num_items=summary.num_items):
+            yield f"{experiment.name}: {note}."
     for generation, labels in generated.items():
         if generation == STORED:
             yield f"{experiment.name}: the answers to {', '.join(labels)} were made elsewhere and read from a file."
