@@ -29,6 +29,8 @@ MOST_FILLED = 3
 """Areas of more lines than these would hide each other."""
 TICKS = {10: 2, 20: 5, 50: 10, 60: 10, 80: 20, 100: 20}
 """Upper limits of the score axis and the distance of their ticks, in percent."""
+LARGEST = max(TICKS)
+"""A BLEU of equal texts is a hair above it."""
 COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#000000")
 """Okabe and Ito's palette: told apart also with colour-blind eyes."""
 LINES = ("-", "--", "-.", ":")
@@ -155,4 +157,4 @@ def _shortened(text: str, length: int) -> str:
 def _scale(chart: Chart) -> tuple[int, int]:
     """The smallest upper limit that all scores fit under, and the distance of its ticks."""
     highest = max(score for scores in chart.scores.values() for score in scores)
-    return next((limit, distance) for limit, distance in TICKS.items() if highest <= limit)
+    return next((limit, distance) for limit, distance in TICKS.items() if highest <= limit or limit == LARGEST)

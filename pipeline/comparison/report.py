@@ -13,7 +13,7 @@ from pipeline.comparison.published import (
     score_cell,
 )
 from pipeline.core.wording import markdown_text
-from pipeline.evaluation.scores import BREAKDOWNS
+from pipeline.evaluation.scores import BREAKDOWNS, DETAIL
 
 Row = Mapping[str, Any]
 
@@ -31,9 +31,9 @@ KEY_COLUMNS = ("benchmark", "protocol", "metric", "group", "items")
 def wide_table(rows: Sequence[Row], *, experiments: Sequence[str], is_complete: bool = False) -> list[dict[str, Any]]:
     """One row per benchmark, protocol, metric and group; one column per experiment, empty where it has no score.
 
-    The groups are the benchmark's own categories, or the types of its questions where it has none; with ``is_complete``
-    those of all breakdowns. ``items`` is a range where experiments failed on different numbers of items. What a model
-    gets without the images stands behind its score.
+    The groups are the benchmark's own categories, or its scorer's details, or the types of its questions; with
+    ``is_complete`` those of all breakdowns. ``items`` is a range where experiments failed on different numbers of
+    items. What a model gets without the images stands behind its score.
     """
     found: dict[tuple[str, ...], dict[str, Row]] = {}
     blind: dict[tuple[str, ...], dict[str, Row]] = {}
@@ -67,12 +67,12 @@ def difference_rows(rows: Sequence[Row], *, is_complete: bool = False) -> list[d
 
 
 def _main_rows(rows: Sequence[Row]) -> list[Row]:
-    has_categories = {row["benchmark"] for row in rows if row["breakdown"] == "category"}
-    return [
-        row
-        for row in rows
-        if row["breakdown"] in (OVERALL, "category" if row["benchmark"] in has_categories else "question_type")
-    ]
+    there = {(row["benchmark"], row["breakdown"]) for row in rows}
+
+    def main(benchmark: str) -> str:
+        return next((name for name in ("category", DETAIL) if (benchmark, name) in there), "question_type")
+
+    return [row for row in rows if row["breakdown"] in (OVERALL, main(row["benchmark"]))]
 
 
 def report(
@@ -102,7 +102,7 @@ def report(
     if chart is not None:
         parts += ["## Chart", f"![{markdown_text(chart.title)}](radar.png)", *_keys(chart)]
     complete = wide_table(scores, experiments=experiments, is_complete=True)
-    parts += ["## All breakdowns", f"By {', '.join(BREAKDOWNS)}.", _markdown(complete)]
+    parts += ["## All breakdowns", f"By {', '.join(BREAKDOWNS)}; detail is of the scorer itself.", _markdown(complete)]
     parts += ["Sample answers are in [samples.html](samples.html)."]
     return "\n\n".join(part.strip() for part in parts) + "\n"
 

@@ -7,6 +7,7 @@ from typing import Any
 import pyarrow as pa
 
 from pipeline.benchmarks.known import OVERALL, is_blind, label_of
+from pipeline.benchmarks.metrics import PERCENT, largest_shown
 from pipeline.comparison.charts import Chart, drawable
 from pipeline.comparison.published import PUBLISHED, Column, Row, published_table
 from pipeline.core.errors import ConfigError
@@ -36,8 +37,6 @@ COMPARISON_SCHEMA = pa.schema(
 
 MOST_DIVIDED = 2
 """Benchmarks whose categories are axes of their own; of more than these, each is one axis."""
-LARGEST = {"mean_grade": 5}
-"""Of numbers that are no percentages."""
 OFFICIAL = "official/"
 """Begins the names of a judge's numbers as its published script computes them."""
 
@@ -173,7 +172,7 @@ def _is_judged(protocol: str) -> bool:
 
 
 def _percent(row: Row) -> float:
-    return float(row["mean"]) * 100 / LARGEST.get(row["metric"], 100)
+    return float(row["mean"]) * PERCENT / largest_shown(row["metric"])
 
 
 def _plain_chart(keys: Sequence[Key], numbers: Mapping[str, Mapping[Key, Row]]) -> Chart:
@@ -191,7 +190,7 @@ def _plain_chart(keys: Sequence[Key], numbers: Mapping[str, Mapping[Key, Row]]) 
     return Chart(
         title=f"{metrics[0] if len(metrics) == 1 else 'scores'} on {where} (percent, n={total})",
         axes=tuple(_axis(key, first[key]["num_items"], several=len(labels) > 1) for key in axes),
-        scores={name: tuple(one[key]["mean"] for key in axes) for name, one in numbers.items()},
+        scores={name: tuple(_percent(one[key]) for key in axes) for name, one in numbers.items()},
     )
 
 

@@ -14,6 +14,7 @@ import pyarrow.parquet as pq
 
 from pipeline.benchmarks.known import OVERALL, is_blind, label_of
 from pipeline.comparison.charts import draw
+from pipeline.comparison.details import detail_differences
 from pipeline.comparison.published import article_rows, leaderboard_rows, leaderboards
 from pipeline.comparison.report import KEY_COLUMNS, difference_rows, report, wide_table
 from pipeline.comparison.sample_sheet import SHEET_SCHEMA, SheetAnswer, SheetItem, choose, sample_sheet, sheet_rows
@@ -209,6 +210,9 @@ def _notes(experiment: ComparedExperiment) -> Iterable[str]:
             yield f"{experiment.name}: {reason}."
         elif scored.num_failed:
             yield f"{experiment.name} failed on {scored.num_failed} items of {scored.label}; they are in no mean."
+        for metric, counts in scored.counts.items():
+            for name, number in counts.items():
+                yield f"{experiment.name} on {scored.label}: {name} of {metric} is {number} of {scored.num_items}."
         for metric in scored.not_computed:
             yield f"{experiment.name} on {scored.label}: {metric} is not computed, its language model was not there."
     for other in experiment.other_scores:
@@ -272,12 +276,20 @@ def _differences(a: Answers, b: Answers) -> Iterable[dict[str, Any]]:
                 if (group := a.groups[name][breakdown]) is not None:
                     parts.setdefault(group, []).append(name)
             groups |= {(breakdown, group): names for group, names in sorted(parts.items())}
-        for (breakdown, group), names in groups.items():
-            difference = paired_difference(
+        differences = {
+            place: paired_difference(
                 [a.values[metric][name] for name in names],
                 [b.values[metric][name] for name in names],
                 clusters=[a.items[name].image_sha256 for name in names],
             )
+            for place, names in groups.items()
+        }
+        differences |= detail_differences(
+            metric,
+            *([(one.items[name], one.values[metric][name]) for name in both] for one in (a, b)),
+            clusters=[a.items[name].image_sha256 for name in both],
+        )
+        for (breakdown, group), difference in differences.items():
             yield {
                 "benchmark": a.benchmark,
                 "protocol": a.protocol,

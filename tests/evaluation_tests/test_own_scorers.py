@@ -6,7 +6,6 @@ import pytest
 
 from pipeline.evaluation.scorers.choices import choice_of
 from pipeline.evaluation.scorers.known import SCORERS
-from pipeline.evaluation.scorers.reading import without_reasoning
 from pipeline.evaluation.scorers.scorer import Answer, aggregate
 
 CITIES = {"options": ["東京", "大阪", "京都", "福岡"]}
@@ -263,10 +262,3 @@ def test_a_receipt_is_read_wherever_it_stands(prediction):
 def test_a_receipt_that_is_not_there_scores_0_and_is_counted(prediction, f1, num_unreadable):
     number, details = aggregate(SCORERS["receipt_fields"], [Answer("1", json.dumps(RECEIPT), prediction)])
     assert (number, details["parse_error_count"]) == (pytest.approx(f1), num_unreadable)
-
-
-def test_reasoning_is_no_answer():
-    assert without_reasoning("<think>\nA?\n</think>\n\nB") == "B"
-    assert without_reasoning("A?</think> B") == "B"
-    assert without_reasoning("<think>A?") == ""
-    assert without_reasoning("B <THINK>A?</THINK>") == "B"
