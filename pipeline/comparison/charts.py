@@ -8,7 +8,7 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import matplotlib
 from matplotlib.artist import Artist
@@ -86,7 +86,7 @@ def _draw_radar(chart: Chart, figure: Figure) -> None:
     for index, scores in enumerate(chart.scores.values()):
         colour, line = COLOURS[index % len(COLOURS)], LINES[index % len(LINES)]
         closed = [*scores, scores[0]]
-        style = {"color": colour, "linestyle": line, "marker": MARKERS[index % len(MARKERS)]}
+        style: dict[str, Any] = {"color": colour, "linestyle": line, "marker": MARKERS[index % len(MARKERS)]}
         axes.plot([*angles, angles[0]], closed, **style, linewidth=2, markersize=5)
         if len(chart.scores) <= MOST_FILLED:
             axes.fill([*angles, angles[0]], closed, color=colour, alpha=0.08)

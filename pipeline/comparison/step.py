@@ -19,6 +19,7 @@ from pipeline.comparison.published import article_rows, leaderboard_rows, leader
 from pipeline.comparison.report import KEY_COLUMNS, difference_rows, report, wide_table
 from pipeline.comparison.sample_sheet import SHEET_SCHEMA, SheetAnswer, SheetItem, choose, sample_sheet, sheet_rows
 from pipeline.comparison.scores import COMPARISON_SCHEMA, ComparedExperiment, experiment_rows, score_chart
+from pipeline.core.clusters import image_clusters
 from pipeline.core.errors import ConfigError, DataError
 from pipeline.core.files import write_text
 from pipeline.core.parquet import write_rows
@@ -259,12 +260,14 @@ def _check_same_items(answers: Sequence[Answers]) -> None:
 
 def _asked(answers: Answers) -> dict[str, tuple[str | None, ...]]:
     return {
-        name: (item.category, item.question, item.reference, item.image_sha256) for name, item in answers.items.items()
+        name: (item.category, item.question, item.reference, *item.images_sha256)
+        for name, item in answers.items.items()
     }
 
 
 def _differences(a: Answers, b: Answers) -> Iterable[dict[str, Any]]:
     """b minus a, on the items that both answered: of all items, then of each group of each breakdown."""
+    clusters = dict(zip(a.items, image_clusters([item.images_sha256 for item in a.items.values()]), strict=True))
     for metric in (metric for metric in a.values if metric in b.values):
         both = [name for name in a.items if name in a.values[metric] and name in b.values[metric]]
         if not both:
@@ -280,7 +283,7 @@ def _differences(a: Answers, b: Answers) -> Iterable[dict[str, Any]]:
             place: paired_difference(
                 [a.values[metric][name] for name in names],
                 [b.values[metric][name] for name in names],
-                clusters=[a.items[name].image_sha256 for name in names],
+                clusters=[clusters[name] for name in names],
             )
             for place, names in groups.items()
         }
@@ -321,7 +324,7 @@ def _sheet_items(answers: Sequence[Answers]) -> list[SheetItem]:
             category=item.category or everyone[0].groups[name]["question_type"],
             question=item.question,
             reference=item.reference,
-            image_sha256=item.image_sha256,
+            images_sha256=item.images_sha256,
             answers=tuple(_sheet_answer(one, name) for one in everyone),
         )
         for label, everyone in by_benchmark.items()

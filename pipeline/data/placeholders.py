@@ -7,6 +7,7 @@ first question that names it, or the first of all.
 
 from collections.abc import Sequence
 from dataclasses import replace
+from itertools import accumulate
 from typing import Protocol, TypeVar
 
 from pipeline.data.record_forms import IMAGE_TOKEN
@@ -36,6 +37,12 @@ def with_placeholders(turns: Sequence[Turn], num_images: int) -> tuple[Turn, ...
     return f"{num_images} images, and {in_questions} {IMAGE_TOKEN} in the questions{beside}"
 
 
-def without_placeholders(question: str) -> str:
-    """A question as a person reads it."""
-    return question.replace(IMAGE_TOKEN, "").strip()
+def question_of(text: str, *, num_images: int) -> tuple[str, list[int] | None]:
+    """A question without placeholders, and how many of its characters stand before each of several images.
+
+    None: all images stand before the question, one a line, and so does a single one.
+    """
+    parts = text.strip().split(IMAGE_TOKEN)
+    if num_images < 2 or len(parts) < 2 or not "".join(parts[:-1]).strip():
+        return text.replace(IMAGE_TOKEN, "").strip(), None
+    return "".join(parts), list(accumulate(map(len, parts[:-1])))

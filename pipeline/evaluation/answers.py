@@ -7,6 +7,7 @@ import json
 import logging
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import pairwise, zip_longest
 from pathlib import Path
 from typing import Protocol
 
@@ -34,8 +35,19 @@ class Question:
 
     item_id: str
     text: str
-    image: Image.Image | None
-    image_sha256: str | None = None
+    images: tuple[Image.Image, ...] = ()
+    images_sha256: tuple[str, ...] = ()
+    image_places: tuple[int, ...] | None = None
+    """Characters of the text before each image; None: all stand before it."""
+
+    def parts(self) -> list[str | Image.Image]:
+        """Images and texts in their order, as a chat message has them."""
+        if self.image_places is None:
+            return [*self.images, self.text]
+        cuts = [0, *self.image_places, len(self.text)]
+        texts = [self.text[start:end] for start, end in pairwise(cuts)]
+        in_order = [part for pair in zip_longest(texts, self.images) for part in pair]
+        return [part for part in in_order if part is not None and part != ""]
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +68,10 @@ class AnsweredInPartError(Exception):
 
 class ModelUnderTest(Protocol):
     """A model that answers questions about images."""
+
+    @property
+    def max_images(self) -> int | None:
+        """The most images of one question that it takes; None: any number. A question with more has no answer."""
 
     def answer(self, questions: Sequence[Question]) -> Sequence[str | Unanswered]:
         """One answer for each question, in order; what concerns all of them is raised.
@@ -97,7 +113,7 @@ def answer_items(
 
 def batches(items: Sequence[Item], batch_size: int) -> list[list[Item]]:
     """The items by the length of their prompts, longest first: little padding, and memory runs out early or never."""
-    order = sorted(items, key=lambda item: (item.image_sha256 is None, -len(item.question)))
+    order = sorted(items, key=lambda item: (-len(item.images_sha256), -len(item.question)))
     return [order[start : start + batch_size] for start in range(0, len(order), batch_size)]
 
 
@@ -106,7 +122,7 @@ def _answer(
 ) -> tuple[list[Prediction], Exception | None]:
     """One batch, and what ended it before its time. An image that cannot be read fails its item alone."""
     results: dict[str, str | Unanswered] = {}
-    for questions in _questions(items, images, results):
+    for questions in _questions(items, images, results, max_images=model_under_test.max_images):
         try:
             found = model_under_test.answer(questions)
         except AnsweredInPartError as error:
@@ -119,23 +135,28 @@ def _answer(
 
 
 def _questions(
-    items: Sequence[Item], images: ImageReader, failed: dict[str, str | Unanswered]
+    items: Sequence[Item], images: ImageReader, failed: dict[str, str | Unanswered], *, max_images: int | None
 ) -> Iterator[list[Question]]:
     """A batch with its images, as a whole unless they have very many pixels; what cannot be read goes to ``failed``."""
     questions: list[Question] = []
     pixels_held = 0
     for item in items:
+        names = item.images_sha256
+        if max_images is not None and len(names) > max_images:
+            failed[item.item_id] = Unanswered(f"the question has {len(names)} images, and the model takes {max_images}")
+            continue
         try:
-            content = None if item.image_sha256 is None else images.read(item.image_sha256)
-            wanted = 0 if content is None else num_pixels(content)
+            contents = {name: images.read(name) for name in names}
+            wanted = sum(map(num_pixels, contents.values()))
             if questions and pixels_held + wanted > MAX_PIXELS_OF_A_BATCH:
                 yield questions
                 questions, pixels_held = [], 0
-            image = None if content is None else decode(content)
+            decoded = {name: decode(content) for name, content in contents.items()}
         except DataError as error:
             failed[item.item_id] = Unanswered(str(error))
             continue
-        questions.append(Question(item.item_id, item.question, image, item.image_sha256))
+        shown = tuple(decoded[name] for name in names)
+        questions.append(Question(item.item_id, item.question, shown, names, item.image_places))
         pixels_held += wanted
     if questions:
         yield questions

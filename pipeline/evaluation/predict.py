@@ -177,7 +177,11 @@ def all_items(benchmark: BenchmarkConfig, dataset: Manifest) -> list[Item]:
 
 
 def _item(benchmark: BenchmarkConfig, row: dict[str, Any]) -> Item:
-    values = {name: value for name, value in row.items() if name != "context"}  # the judge reads it from the items
+    values = {
+        name: tuple(value) if isinstance(value, list) else value
+        for name, value in row.items()
+        if name != "context"  # the judge reads it from the items
+    }
     return Item(benchmark=benchmark.name, protocol=benchmark.protocol, **values)
 
 

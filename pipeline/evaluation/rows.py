@@ -23,8 +23,12 @@ class Item:
     image: str | None = None
     """The image's name in the benchmark; None for a question without one."""
     image_sha256: str | None = None
+    further_images_sha256: tuple[str, ...] | None = None
+    """Of the images behind the first one; None: there are none."""
+    image_places: tuple[int, ...] | None = None
+    """Characters of the question before each of several images; None: all stand before it."""
     question_index: int = 0
-    """Place among the questions on the same image."""
+    """Place among the questions on the same images."""
     scoring: str | None = None
     """JSON: what scorers and judges need beyond question, reference and prediction."""
 
@@ -42,7 +46,12 @@ class Item:
 
     def without_images(self) -> "Item":
         """The same question, to be asked blind."""
-        return replace(self, image=None, image_sha256=None)
+        return replace(self, image=None, image_sha256=None, further_images_sha256=None, image_places=None)
+
+    @property
+    def images_sha256(self) -> tuple[str, ...]:
+        """Of all images, in order."""
+        return images_sha256_of(self)
 
     def _row(self, prediction: str | None, error: str | None) -> "Prediction":
         values = asdict(self)
@@ -66,6 +75,13 @@ class Prediction:
     error: str | None = None
     scoring: str | None = field(default=None, kw_only=True)
     """JSON: what scorers and judges need beyond question, reference and prediction."""
+    further_images_sha256: tuple[str, ...] | None = field(default=None, kw_only=True)
+    """Of the images behind the first one; None: there are none."""
+
+    @property
+    def images_sha256(self) -> tuple[str, ...]:
+        """Of all images, in order."""
+        return images_sha256_of(self)
 
     def __post_init__(self) -> None:
         if (self.prediction is None) == (self.error is None):
@@ -78,6 +94,12 @@ class Prediction:
 
 
 PREDICTION_SCHEMA = schema_of(Prediction)
+
+
+def images_sha256_of(row: Item | Prediction) -> tuple[str, ...]:
+    """The hashes of all images of a row, in order."""
+    first = () if row.image_sha256 is None else (row.image_sha256,)
+    return (*first, *(row.further_images_sha256 or ()))
 
 
 def read_predictions(manifest: Manifest) -> tuple[Prediction, ...]:

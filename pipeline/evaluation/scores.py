@@ -17,6 +17,7 @@ from pydantic import Field
 from pipeline.benchmarks.known import OVERALL, label_of
 from pipeline.benchmarks.metrics import MetricName, percent_of
 from pipeline.config.evaluation import BenchmarkConfig
+from pipeline.core.clusters import image_clusters
 from pipeline.core.errors import DataError
 from pipeline.core.parquet import write_rows
 from pipeline.core.progress import Progress
@@ -53,6 +54,9 @@ SCORE_SCHEMA = pa.schema(
         pa.field("value", pa.float64(), nullable=False),
     ]
 )
+
+CLUSTER = "cluster"
+"""Beside the columns of a row while intervals are made: what is drawn together."""
 
 Means = dict[str, dict[str, MeanInterval]]
 """By breakdown and group; the benchmark's number under ``OVERALL`` twice. All in percent of the metric's range."""
@@ -201,7 +205,7 @@ def _scored(
         statistics = {
             detail: one for detail, one in scorer.statistics(answers, values).items() if one.counted.any()
         }  # a group without items has no number
-        details = statistic_intervals(statistics, clusters=[item.image_sha256 for item in items])
+        details = statistic_intervals(statistics, clusters=image_clusters([item.images_sha256 for item in items]))
         percents = {detail: in_percent(metric, interval) for detail, interval in details.items()}
         yield metric, _Scored([percent_of(metric, value) for value in values], percents, scorer.counts(answers))
         progress.advance(len(items))
@@ -224,10 +228,12 @@ def in_percent(metric: MetricName, interval: MeanInterval) -> MeanInterval:
 def _rows(items: Sequence[Prediction], values: Mapping[MetricName, Sequence[float]]) -> list[dict[str, Any]]:
     """Rows of ``SCORE_SCHEMA``."""
     groups = item_groups([item.question for item in items], [item.reference for item in items])
+    clusters = image_clusters([item.images_sha256 for item in items])
     rows = []
     for index, (item, (question_type, answer_length)) in enumerate(zip(items, groups, strict=True)):
         own = {"question_type": question_type, "answer_length": answer_length}
         shared = {key: own.get(key, getattr(item, key, None)) for key in SCORE_SCHEMA.names}
+        shared[CLUSTER] = clusters[index]
         rows += [{**shared, "metric": metric, "value": each[index]} for metric, each in values.items()]
     return rows
 
@@ -247,4 +253,4 @@ def _means(rows: Sequence[Mapping[str, Any]], details: Mapping[str, MeanInterval
 
 def _interval(rows: Sequence[Mapping[str, Any]]) -> MeanInterval:
     """Questions on one image are drawn together."""
-    return mean_interval([row["value"] for row in rows], clusters=[row["image_sha256"] for row in rows])
+    return mean_interval([row["value"] for row in rows], clusters=[row[CLUSTER] for row in rows])

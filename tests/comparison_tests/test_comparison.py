@@ -362,7 +362,7 @@ def test_an_image_that_is_gone_leaves_a_note_and_a_warning(store, caplog):
 
 def items_of(counts: dict[str, int]) -> list[SheetItem]:
     return [
-        SheetItem("bench", f"{category}-{number}", category, "何ですか。", "赤", None, ())
+        SheetItem("bench", f"{category}-{number}", category, "何ですか。", "赤", (), ())
         for category, count in counts.items()
         for number in range(count)
     ]

@@ -27,6 +27,8 @@ GONE = "2" * 64
 class Echo:
     """A model that says the question; ``broken`` questions have no answer, ``stop_at`` ends it like a kill."""
 
+    max_images = None
+
     def __init__(self, *, broken: Sequence[str] = (), stop_at: str | None = None) -> None:
         self.broken = broken
         self.stop_at = stop_at
@@ -91,7 +93,7 @@ def test_a_model_sees_the_question_as_it_is_and_the_image(images, tmp_path):
 
     answer_items(Looks(), [item("a", image_sha256=IMAGE)], images=images, batch_size=1, directory=tmp_path)
     (question,) = seen
-    assert (question.text, question.image.size, question.image_sha256) == ("何ですか。", (32, 32), IMAGE)
+    assert (question.text, question.images[0].size, question.images_sha256) == ("何ですか。", (32, 32), (IMAGE,))
 
 
 def test_an_item_that_fails_is_a_row_with_its_error_and_harms_no_other(images, tmp_path):
@@ -273,6 +275,8 @@ def test_an_incomplete_benchmark_is_refused_before_the_model_is_loaded(store):
 
 class Says:
     """A model that always says the same."""
+
+    max_images = None
 
     def __init__(self, answer):
         self._answer = answer

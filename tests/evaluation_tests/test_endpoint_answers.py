@@ -25,7 +25,7 @@ from tests.support.judge_server import Act, completion, refused
 GREEDY = GENERATION_PRESETS["greedy-256"]
 KEY = "sk-secret"
 RED = Image.new("RGB", (3, 2), "red")
-QUESTIONS = [Question("1", "何色ですか。", RED), Question("2", "こんにちは。", None)]
+QUESTIONS = [Question("1", "何色ですか。", (RED,)), Question("2", "こんにちは。")]
 
 
 @contextmanager

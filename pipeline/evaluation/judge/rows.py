@@ -143,7 +143,7 @@ class Judgement:
     num_input_tokens: int
     num_output_tokens: int
     image_sha256: str | None = None
-    """Questions on one image are not independent."""
+    """Questions on one image are not independent. Of several images, the one that names their cluster."""
 
     def row(self) -> dict[str, Any]:
         """The row of ``JUDGEMENT_SCHEMA``."""

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import get_args
 
 from pipeline.benchmarks.known import BLIND, is_blind
+from pipeline.core.clusters import image_clusters
 from pipeline.core.errors import DataError, TransientError
 from pipeline.core.parquet import write_rows
 from pipeline.core.wording import first_few
@@ -129,10 +130,12 @@ def _judgements(
     num_repeats: int,
 ) -> list[Judgement]:
     rows = []
+    images = image_clusters([answer.images_sha256 for answer in answers.values()])
+    images_of_item = dict(zip(answers, images, strict=True))
     for repeat in range(num_repeats):
         for item in items:
             answer = answers[item.item_id]
-            replies, image = asked.get((item, repeat)), answer.image_sha256
+            replies, image = asked.get((item, repeat)), images_of_item[item.item_id]
             if replies is not None:
                 found, missing = replies.replies, replies.missing
                 rows.append(judgement_of(item, found, by, repeat=repeat, missing=missing, image_sha256=image))

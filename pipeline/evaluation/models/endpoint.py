@@ -67,6 +67,8 @@ def endpoint_of(model: EndpointModel, settings: Settings, *, patience: Patience 
 class EndpointUnderTest:
     """One model at one endpoint. An answer that does not come is a failed item; if none comes, the endpoint is gone."""
 
+    max_images = None
+
     def __init__(self, model: EndpointModel, generation: GenerationConfig, endpoint: Endpoint) -> None:
         self._model = model
         self._generation = generation
@@ -111,11 +113,15 @@ class EndpointUnderTest:
         return _answer(reply)
 
     def _inquiry(self, question: Question) -> Inquiry:
-        text: list[dict[str, Any]] = [{"type": "text", "text": question.text}]
-        image = [] if question.image is None else [{"type": "image_url", "image_url": {"url": png_url(question.image)}}]
+        content: list[dict[str, Any]] = [
+            {"type": "text", "text": part}
+            if isinstance(part, str)
+            else {"type": "image_url", "image_url": {"url": png_url(part)}}
+            for part in question.parts()
+        ]
         return Inquiry(
             model=self._model.model,
-            messages=({"role": "user", "content": [*image, *text]},),
+            messages=({"role": "user", "content": content},),
             sampling=self._sampling(question.item_id),
             repeat=0,
             attempt=0,
