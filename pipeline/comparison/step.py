@@ -16,7 +16,7 @@ from pipeline.benchmarks.known import OVERALL, is_blind, label_of
 from pipeline.comparison.charts import draw
 from pipeline.comparison.details import detail_differences
 from pipeline.comparison.published import article_rows, leaderboard_rows, leaderboards
-from pipeline.comparison.report import KEY_COLUMNS, difference_rows, report, wide_table
+from pipeline.comparison.report import KEY_COLUMNS, difference_rows, power_rows, report, wide_table
 from pipeline.comparison.sample_sheet import SHEET_SCHEMA, SheetAnswer, SheetItem, choose, sample_sheet, sheet_rows
 from pipeline.comparison.scores import COMPARISON_SCHEMA, ComparedExperiment, experiment_rows, score_chart
 from pipeline.core.clusters import image_clusters
@@ -33,7 +33,7 @@ from pipeline.store.artifacts import ArtifactStore
 from pipeline.store.manifest import Manifest, Request, Summary
 from pipeline.store.queries import item_groups
 
-VERSION = 2  # raise when the same request should give a different result
+VERSION = 3  # raise when the same request should give a different result
 
 DECIDING_METRIC = "exact_match"
 """The metric that marks an answer right or wrong on the sample sheet."""
@@ -54,8 +54,11 @@ DIFFERENCE_SCHEMA = pa.schema(
         pa.field("p_value", pa.float64(), nullable=False),
         pa.field("num_items", pa.int64(), nullable=False),
         pa.field("num_clusters", pa.int64(), nullable=False),
+        pa.field("detectable", pa.float64()),
     ]
 )
+"""``detectable`` is the smallest difference that the items could have shown; null where none could be. Older files lack
+it."""
 
 
 class ComparisonSummary(Summary):
@@ -137,6 +140,28 @@ def score_table(manifest: Manifest) -> list[dict[str, Any]]:
 def difference_table(manifest: Manifest) -> list[dict[str, Any]]:
     """Rows to print: A, B, B minus A with its interval, p."""
     return difference_rows(_rows(manifest, "differences"))
+
+
+def power_table(manifest: Manifest) -> list[dict[str, Any]]:
+    """Rows to print before the scores: A, B, and the smallest difference that the items could show."""
+    return power_rows(_rows(manifest, "differences"))
+
+
+def comparison_metrics(manifest: Manifest) -> dict[str, float]:
+    """Difference, p and the detectable difference of whole benchmarks, by ``benchmark/protocol/metric/A to B``."""
+    metrics = {}
+    for row in _rows(manifest, "differences"):
+        if row["breakdown"] == OVERALL:
+            names = (
+                row["benchmark"],
+                row["protocol"],
+                row["metric"],
+                f"{row['experiment_a']} to {row['experiment_b']}",
+            )
+            for column in ("difference", "p_value", "detectable"):
+                if row.get(column) is not None:
+                    metrics["/".join((*names, column))] = row[column]
+    return metrics
 
 
 def article_table(manifest: Manifest) -> list[dict[str, str]]:
