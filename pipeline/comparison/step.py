@@ -315,7 +315,7 @@ def _differences(a: Answers, b: Answers) -> Iterable[dict[str, Any]]:
         differences |= detail_differences(
             metric,
             *([(one.items[name], one.values[metric][name]) for name in both] for one in (a, b)),
-            clusters=[a.items[name].image_sha256 for name in both],
+            clusters=[clusters[name] for name in both],
         )
         for (breakdown, group), difference in differences.items():
             yield {
