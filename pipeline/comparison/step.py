@@ -13,6 +13,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from pipeline.benchmarks.known import OVERALL, is_blind, label_of
+from pipeline.benchmarks.metrics import METRICS
 from pipeline.comparison.charts import draw
 from pipeline.comparison.details import detail_differences
 from pipeline.comparison.published import article_rows, leaderboard_rows, leaderboards
@@ -35,8 +36,8 @@ from pipeline.store.queries import item_groups
 
 VERSION = 3  # raise when the same request should give a different result
 
-DECIDING_METRIC = "exact_match"
-"""The metric that marks an answer right or wrong on the sample sheet."""
+DECIDING_METRICS = [name for name, metric in METRICS.items() if metric.is_binary]
+"""The first of them that a benchmark has marks answers right or wrong on the sample sheet."""
 CHART = "radar.png"
 
 DIFFERENCE_SCHEMA = pa.schema(
@@ -360,6 +361,6 @@ def _sheet_items(answers: Sequence[Answers]) -> list[SheetItem]:
 def _sheet_answer(answers: Answers, name: str) -> SheetAnswer:
     item = answers.items[name]
     scores = {metric: values[name] for metric, values in answers.values.items() if name in values}
-    decided = scores.pop(DECIDING_METRIC, None)
+    decided = next((scores.pop(name) for name in DECIDING_METRICS if name in scores), None)
     is_right = None if decided is None else decided == 100
     return SheetAnswer(answers.experiment, item.prediction, item.error, is_right, tuple(scores.items()))
