@@ -16,6 +16,7 @@ from pipeline.benchmarks.known import OVERALL, is_blind, label_of
 from pipeline.benchmarks.metrics import METRICS
 from pipeline.comparison.charts import draw
 from pipeline.comparison.details import detail_differences
+from pipeline.comparison.notes import experiment_notes
 from pipeline.comparison.published import article_rows, leaderboard_rows, leaderboards
 from pipeline.comparison.report import KEY_COLUMNS, difference_rows, power_rows, report, wide_table
 from pipeline.comparison.sample_sheet import SHEET_SCHEMA, SheetAnswer, SheetItem, choose, sample_sheet, sheet_rows
@@ -27,9 +28,8 @@ from pipeline.core.parquet import write_rows
 from pipeline.data.image_reader import ImageReader
 from pipeline.evaluation.intervals import paired_difference
 from pipeline.evaluation.judge.differences import judged_differences
-from pipeline.evaluation.predict import STORED, PredictionsSummary, other_number
 from pipeline.evaluation.rows import Prediction, read_predictions
-from pipeline.evaluation.scores import BREAKDOWNS, ScoresSummary, scores_withheld_because
+from pipeline.evaluation.scores import BREAKDOWNS, ScoresSummary
 from pipeline.store.artifacts import ArtifactStore
 from pipeline.store.manifest import Manifest, Request, Summary
 from pipeline.store.queries import item_groups
@@ -207,7 +207,7 @@ def _compare(experiments: Sequence[ComparedExperiment], directory: Path) -> Comp
         draw(chart, directory / CHART)
     write_rows(directory / "samples.parquet", sheet_rows(chosen, images=images), schema=SHEET_SCHEMA)
     write_text(directory / "samples.html", sample_sheet(chosen, images=images, num_all_items=len(items)))
-    notes = [note for experiment in experiments for note in _notes(experiment)]
+    notes = [note for experiment in experiments for note in experiment_notes(experiment)]
     write_text(directory / "report.md", report(scores, differences, experiments=names, chart=chart, notes=notes))
     return ComparisonSummary(
         experiments=tuple(names),
@@ -216,34 +216,6 @@ def _compare(experiments: Sequence[ComparedExperiment], directory: Path) -> Comp
         num_sample_answers=len(chosen),
         num_differences=len(differences),
     )
-
-
-def _notes(experiment: ComparedExperiment) -> Iterable[str]:
-    """What a reader of an experiment's numbers must know: how answers were made, what is withheld or left out."""
-    generated: dict[str, list[str]] = {}
-    for predictions in experiment.predictions:
-        summary = PredictionsSummary.of(predictions)
-        generated.setdefault(summary.generation, []).append(summary.label)
-        if note := other_number(summary.benchmark, summary.protocol, num_items=summary.num_items):
-            yield f"{experiment.name}: {note}."
-    for generation, labels in generated.items():
-        if generation == STORED:
-            yield f"{experiment.name}: the answers to {', '.join(labels)} were made elsewhere and read from a file."
-        else:
-            yield f"{experiment.name} answers {', '.join(labels)} with generation settings {generation}."
-    for scores in experiment.scores:
-        scored = ScoresSummary.of(scores)
-        if reason := scores_withheld_because(scores, max_failed_items=experiment.max_failed_items):
-            yield f"{experiment.name}: {reason}."
-        elif scored.num_failed:
-            yield f"{experiment.name} failed on {scored.num_failed} items of {scored.label}; they are in no mean."
-        for metric, counts in scored.counts.items():
-            for name, number in counts.items():
-                yield f"{experiment.name} on {scored.label}: {name} of {metric} is {number} of {scored.num_items}."
-        for metric in scored.not_computed:
-            yield f"{experiment.name} on {scored.label}: {metric} is not computed, its language model was not there."
-    for other in experiment.other_scores:
-        yield f"{experiment.name}: {other.note}."
 
 
 def _answers(experiment: ComparedExperiment) -> Iterable[Answers]:
