@@ -83,12 +83,15 @@ def print_comparison(comparison: Manifest | None) -> None:
         difference_table,
         has_chart,
         leaderboard_tables,
+        power_table,
         score_table,
     )
 
     if comparison is None:
         console.print("no benchmark was asked for, so there is nothing to compare")
         return
+    if power := power_table(comparison):
+        print_records(power, title="The smallest difference that these items can show (80 % power at 5 %)")
     print_records(score_table(comparison), title="Scores with 95 % intervals")
     if article := article_table(comparison):
         print_records(article, title="The article's table")

@@ -13,6 +13,7 @@ from pipeline.comparison.published import (
     score_cell,
 )
 from pipeline.core.wording import markdown_text
+from pipeline.evaluation.power import LEVEL
 from pipeline.evaluation.scores import BREAKDOWNS, DETAIL
 
 Row = Mapping[str, Any]
@@ -21,10 +22,18 @@ INTRODUCTION = """\
 Scores are in percent, with the 95 % bootstrap interval over the items; questions on one image are drawn together. An
 interval says how much the choice of items matters, nothing about another training run.
 """
+POWER_TEXT = """\
+The smallest true difference that these items show in four of five cases (two-sided test at 5 %, 80 % power), from how
+the two models' scores differ from image to image. A smaller one may be there and is not seen.
+"""
 DIFFERENCES = """\
 B minus A on the items that both answered, with the 95 % bootstrap interval; p is that of a two-sided sign-flip test and
-is not corrected for the number of rows. Both take the questions on one image together.
+is not corrected for the number of rows. Both take the questions on one image together. "Inside the noise" is p of 0.05
+or more: other items might as well have shown the opposite.
 """
+INSIDE, OUTSIDE = "inside the noise", "beyond the noise"
+TOO_FEW = "none"
+"""What can be shown by fewer images than a test needs."""
 KEY_COLUMNS = ("benchmark", "protocol", "metric", "group", "items")
 
 
@@ -66,6 +75,21 @@ def difference_rows(rows: Sequence[Row], *, is_complete: bool = False) -> list[d
     return [_difference(row) for row in (rows if is_complete else _main_rows(rows))]
 
 
+def power_rows(rows: Sequence[Row]) -> list[dict[str, Any]]:
+    """Which difference the items could show, of the numbers of whole benchmarks."""
+    return [
+        {
+            **{name: row[name] for name in ("benchmark", "protocol", "metric")},
+            "A": row["experiment_a"],
+            "B": row["experiment_b"],
+            "shows from": _detectable(row),
+            "items": _items(row),
+        }
+        for row in rows
+        if row["breakdown"] == OVERALL
+    ]
+
+
 def _main_rows(rows: Sequence[Row]) -> list[Row]:
     there = {(row["benchmark"], row["breakdown"]) for row in rows}
 
@@ -84,9 +108,11 @@ def report(
     notes: Sequence[str],
 ) -> str:
     """The Markdown page. ``notes`` are sentences about single numbers."""
+    power = power_rows(differences)
     parts = [
         f"# {markdown_text(' / '.join(experiments))}",
         INTRODUCTION,
+        *(["## What these items can show", POWER_TEXT, _markdown(power), "## Scores"] if power else []),
         _markdown(wide_table(scores, experiments=experiments)),
     ]
     parts += ["\n".join(f"- {markdown_text(note)}" for note in notes)] if notes else []
@@ -118,8 +144,15 @@ def _difference(row: Row) -> dict[str, Any]:
         "B": row["experiment_b"],
         "B - A": f"{row['difference']:+.1f} [{row['low']:+.1f}, {row['high']:+.1f}]",
         "p": f"{row['p_value']:.4f}",
+        "shows from": _detectable(row),
+        "is": INSIDE if row["p_value"] >= LEVEL else OUTSIDE,
         "items": _items(row),
     }
+
+
+def _detectable(row: Row) -> str:
+    value = row.get("detectable")
+    return TOO_FEW if value is None else f"±{value:.1f}"
 
 
 def _items(row: Row) -> str:

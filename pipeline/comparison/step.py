@@ -15,8 +15,9 @@ import pyarrow.parquet as pq
 from pipeline.benchmarks.known import OVERALL, is_blind, label_of
 from pipeline.comparison.charts import draw
 from pipeline.comparison.details import detail_differences
+from pipeline.comparison.notes import experiment_notes
 from pipeline.comparison.published import article_rows, leaderboard_rows, leaderboards
-from pipeline.comparison.report import KEY_COLUMNS, difference_rows, report, wide_table
+from pipeline.comparison.report import KEY_COLUMNS, difference_rows, power_rows, report, wide_table
 from pipeline.comparison.sample_sheet import SHEET_SCHEMA, SheetAnswer, SheetItem, choose, sample_sheet, sheet_rows
 from pipeline.comparison.scores import COMPARISON_SCHEMA, ComparedExperiment, experiment_rows, score_chart
 from pipeline.core.clusters import image_clusters
@@ -26,14 +27,13 @@ from pipeline.core.parquet import write_rows
 from pipeline.data.image_reader import ImageReader
 from pipeline.evaluation.intervals import paired_difference
 from pipeline.evaluation.judge.differences import judged_differences
-from pipeline.evaluation.predict import STORED, PredictionsSummary, other_number
 from pipeline.evaluation.rows import Prediction, read_predictions
-from pipeline.evaluation.scores import BREAKDOWNS, ScoresSummary, scores_withheld_because
+from pipeline.evaluation.scores import BREAKDOWNS, ScoresSummary
 from pipeline.store.artifacts import ArtifactStore
 from pipeline.store.manifest import Manifest, Request, Summary
 from pipeline.store.queries import item_groups
 
-VERSION = 2  # raise when the same request should give a different result
+VERSION = 3  # raise when the same request should give a different result
 
 DECIDING_METRIC = "exact_match"
 """The metric that marks an answer right or wrong on the sample sheet."""
@@ -54,8 +54,11 @@ DIFFERENCE_SCHEMA = pa.schema(
         pa.field("p_value", pa.float64(), nullable=False),
         pa.field("num_items", pa.int64(), nullable=False),
         pa.field("num_clusters", pa.int64(), nullable=False),
+        pa.field("detectable", pa.float64()),
     ]
 )
+"""``detectable`` is the smallest difference that the items could have shown; null where none could be. Older files lack
+it."""
 
 
 class ComparisonSummary(Summary):
@@ -139,6 +142,28 @@ def difference_table(manifest: Manifest) -> list[dict[str, Any]]:
     return difference_rows(_rows(manifest, "differences"))
 
 
+def power_table(manifest: Manifest) -> list[dict[str, Any]]:
+    """Rows to print before the scores: A, B, and the smallest difference that the items could show."""
+    return power_rows(_rows(manifest, "differences"))
+
+
+def comparison_metrics(manifest: Manifest) -> dict[str, float]:
+    """Difference, p and the detectable difference of whole benchmarks, by ``benchmark/protocol/metric/A to B``."""
+    metrics = {}
+    for row in _rows(manifest, "differences"):
+        if row["breakdown"] == OVERALL:
+            names = (
+                row["benchmark"],
+                row["protocol"],
+                row["metric"],
+                f"{row['experiment_a']} to {row['experiment_b']}",
+            )
+            for column in ("difference", "p_value", "detectable"):
+                if row.get(column) is not None:
+                    metrics["/".join((*names, column))] = row[column]
+    return metrics
+
+
 def article_table(manifest: Manifest) -> list[dict[str, str]]:
     """The article's table with the experiments below the published rows; empty where they share no column."""
     return article_rows(_rows(manifest, "comparison"), experiments=manifest.request.config["experiments"])
@@ -181,7 +206,7 @@ def _compare(experiments: Sequence[ComparedExperiment], directory: Path) -> Comp
         draw(chart, directory / CHART)
     write_rows(directory / "samples.parquet", sheet_rows(chosen, images=images), schema=SHEET_SCHEMA)
     write_text(directory / "samples.html", sample_sheet(chosen, images=images, num_all_items=len(items)))
-    notes = [note for experiment in experiments for note in _notes(experiment)]
+    notes = [note for experiment in experiments for note in experiment_notes(experiment)]
     write_text(directory / "report.md", report(scores, differences, experiments=names, chart=chart, notes=notes))
     return ComparisonSummary(
         experiments=tuple(names),
@@ -190,34 +215,6 @@ def _compare(experiments: Sequence[ComparedExperiment], directory: Path) -> Comp
         num_sample_answers=len(chosen),
         num_differences=len(differences),
     )
-
-
-def _notes(experiment: ComparedExperiment) -> Iterable[str]:
-    """What a reader of an experiment's numbers must know: how answers were made, what is withheld or left out."""
-    generated: dict[str, list[str]] = {}
-    for predictions in experiment.predictions:
-        summary = PredictionsSummary.of(predictions)
-        generated.setdefault(summary.generation, []).append(summary.label)
-        if note := other_number(summary.benchmark, summary.protocol, num_items=summary.num_items):
-            yield f"{experiment.name}: {note}."
-    for generation, labels in generated.items():
-        if generation == STORED:
-            yield f"{experiment.name}: the answers to {', '.join(labels)} were made elsewhere and read from a file."
-        else:
-            yield f"{experiment.name} answers {', '.join(labels)} with generation settings {generation}."
-    for scores in experiment.scores:
-        scored = ScoresSummary.of(scores)
-        if reason := scores_withheld_because(scores, max_failed_items=experiment.max_failed_items):
-            yield f"{experiment.name}: {reason}."
-        elif scored.num_failed:
-            yield f"{experiment.name} failed on {scored.num_failed} items of {scored.label}; they are in no mean."
-        for metric, counts in scored.counts.items():
-            for name, number in counts.items():
-                yield f"{experiment.name} on {scored.label}: {name} of {metric} is {number} of {scored.num_items}."
-        for metric in scored.not_computed:
-            yield f"{experiment.name} on {scored.label}: {metric} is not computed, its language model was not there."
-    for other in experiment.other_scores:
-        yield f"{experiment.name}: {other.note}."
 
 
 def _answers(experiment: ComparedExperiment) -> Iterable[Answers]:
@@ -290,7 +287,7 @@ def _differences(a: Answers, b: Answers) -> Iterable[dict[str, Any]]:
         differences |= detail_differences(
             metric,
             *([(one.items[name], one.values[metric][name]) for name in both] for one in (a, b)),
-            clusters=[a.items[name].image_sha256 for name in both],
+            clusters=[clusters[name] for name in both],
         )
         for (breakdown, group), difference in differences.items():
             yield {

@@ -180,6 +180,20 @@ def all_items(benchmark: BenchmarkConfig, dataset: Manifest) -> list[Item]:
     return [_item(benchmark, row) for row in rows]
 
 
+def not_asked(benchmark: str, dataset: Manifest) -> str:
+    """What is left out of a benchmark of your own whose records are conversations; empty where nothing is."""
+    if ITEMS_FILE in {file.path for file in dataset.files}:
+        return ""
+    turns = pq.read_table(dataset.path("samples.parquet"), columns=["turns"])["turns"]
+    further = [len(one) // 2 - 1 for one in turns.to_pylist() if len(one) > 2]
+    if not further:
+        return ""
+    return (
+        f"{benchmark} asks the first question of each of its {len(turns)} records; {sum(further)} later questions of "
+        f"{len(further)} of them are not asked. To ask one, make it a record of its own"
+    )
+
+
 def _item(benchmark: BenchmarkConfig, row: dict[str, Any]) -> Item:
     values = {
         name: tuple(value) if isinstance(value, list) else value

@@ -92,7 +92,8 @@ def test_scores_are_stored_in_percent_whatever_the_scorer_returns(tmp_path):
     values = pq.read_table(scores.path("scores.parquet"), columns=["value"])["value"].to_pylist()
     assert values == [pytest.approx(100, abs=1e-6), 0.0]
     details = numbers(scores, "detail")
-    assert details["micro_recall"] == pytest.approx(50) and details["micro_precision"] == pytest.approx(100)
+    assert details["micro_recall"] == pytest.approx(50)
+    assert details["micro_precision"] == pytest.approx(100)
     assert [percent_of(metric, value_of(metric, 37.0)) for metric in METRICS] == [37.0] * len(METRICS)
     assert (largest_shown("jdocqa"), largest_shown("official/mean_grade")) == (100, 5)
 

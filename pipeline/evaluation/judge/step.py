@@ -164,7 +164,7 @@ def _write(
 ) -> JudgementsSummary:
     """Both tables, and what the summary says of them."""
     write_rows(directory / "judgements.parquet", (row.row() for row in rows), schema=JUDGEMENT_SCHEMA)
-    scores = judge_score_rows(rows, label=label)
+    scores = judge_score_rows(rows, prompt.wording, label=label)
     write_rows(directory / "judge_scores.parquet", scores, schema=JUDGE_SCORE_SCHEMA)
     statuses = Counter(row.status for row in rows)
     num_differing = sum(row.parsers_differ for row in rows)

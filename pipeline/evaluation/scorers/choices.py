@@ -65,7 +65,7 @@ def choice_of(prediction: str, scoring: Scoring) -> str | None:
         return _only(named)
     one = rf"{letter}(?![A-Za-z0-9])(?!{ARTICLE})"
     text = re.sub(rf"(?<![A-Za-z0-9]){one}{CLOSING}*{IS_NOT}", " ", text)
-    several = rf"(?<![A-Za-z0-9]){one}(?:{BETWEEN}{one})*"
+    several = rf"(?<![A-Za-z0-9]){one}(?:{BETWEEN}{one}){{0,{MOST_OPTIONS}}}"
     if stated := _statements(text, several):
         return _only(re.findall(one, stated[-1]))
     if begins := re.match(rf"{OPENING}({several})(?:{CLOSING}|{DELIMITER})", text):
