@@ -1,6 +1,6 @@
 """Differences of a scorer's own numbers, which are no plain means: of subjects, pooled counts, means of means."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import cast
 
@@ -42,10 +42,11 @@ def _statistics(metric: MetricName, answered: Answered) -> Statistics:
     return {detail: statistic for detail, statistic in found.items() if statistic.counted.any()}
 
 
-def _in_percent(metric: MetricName, difference: PairedDifference) -> PairedDifference:
-    changed: Mapping[str, float] = {
-        name: percent_of(metric, value)
-        for name in ("difference", "low", "high", "detectable")
-        if (value := getattr(difference, name)) is not None
-    }
-    return replace(difference, **changed)
+def _in_percent(metric: MetricName, found: PairedDifference) -> PairedDifference:
+    return replace(
+        found,
+        difference=percent_of(metric, found.difference),
+        low=percent_of(metric, found.low),
+        high=percent_of(metric, found.high),
+        detectable=None if found.detectable is None else percent_of(metric, found.detectable),
+    )

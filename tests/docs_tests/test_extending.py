@@ -1,4 +1,4 @@
-"""The page on adding a step, a check and a benchmark, followed to the letter."""
+"""The page on adding a step, a check, a benchmark and a metric, followed to the letter."""
 
 import sys
 from importlib import import_module
@@ -9,12 +9,14 @@ from datasets import Dataset
 
 import pipeline.benchmarks
 import pipeline.data
+import pipeline.evaluation.scorers
 from pipeline.benchmarks import known
 from pipeline.config.evaluation import BenchmarkConfig
 from pipeline.config.experiment import load_experiment
 from pipeline.core.parquet import write_rows
 from pipeline.core.settings import Settings, load_settings
 from pipeline.data.samples import SAMPLE_SCHEMA
+from pipeline.evaluation.scorers.scorer import Answer, aggregate
 from pipeline.planning.entries import data as entries
 from pipeline.planning.plan import plan_experiment
 from pipeline.planning.steps import Machine, Plan, Role
@@ -113,3 +115,9 @@ def test_a_benchmark_is_one_file(added, monkeypatch, tmp_path):
     monkeypatch.setattr("pipeline.config.evaluation.KNOWN_BENCHMARKS", known._known())
     benchmark = BenchmarkConfig.model_validate({"name": "my-bench"})
     assert (benchmark.protocol, benchmark.metrics) == ("all", ("exact_match", "rougeL"))
+
+
+def test_a_metric_is_one_file_and_its_name(added):
+    scorer = added("pipeline/evaluation/scorers/starts_with.py", pipeline.evaluation.scorers).STARTS_WITH
+    answers = [Answer("1", "犬", "犬です", {"kind": "what"}), Answer("2", "赤", "白", {"kind": "colour"})]
+    assert aggregate(scorer, answers) == (0.5, {"colour": 0.0, "what": 1.0})

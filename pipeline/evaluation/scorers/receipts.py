@@ -125,7 +125,7 @@ def any_receipt(text: str) -> Receipt | None:
             found.append(one)
         place = answer.find("{", end)
     with_fields = [one for one in found if {*FIELDS, "line_items"} & one.keys()]
-    return (with_fields or found or [None])[-1]
+    return next(reversed(with_fields or found), None)
 
 
 def _is_receipt(found: Any) -> bool:
