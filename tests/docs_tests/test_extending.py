@@ -107,7 +107,7 @@ def test_a_benchmark_is_one_file(added, monkeypatch, tmp_path):
     row = {"image": {"path": "dog.png", "bytes": picture(10)}, "category": "animals", "answer": "犬。"}
     Dataset.from_list([{**row, "question": "何。"}, {**row, "question": "これは。"}]).to_parquet(tmp_path / "t.parquet")
     (first, content), (second, _) = module.read([tmp_path / "t.parquet"], tmp_path)
-    assert (first["id"], first["category"], content) == (0, "animals", picture(10))
+    assert (first["id"], first["category"], content) == (0, "animals", (picture(10),))
     assert second["conversations"] == [
         {"from": "human", "value": "<image>\nこれは。"},
         {"from": "gpt", "value": "犬。"},
