@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from pipeline.benchmarks.known import BLIND, OVERALL, is_blind
+from pipeline.benchmarks.metrics import METRICS
 from pipeline.comparison.charts import AXIS, EXPERIMENT, Chart, drawable
 from pipeline.comparison.published import (
     article_rows,
@@ -116,6 +117,7 @@ def report(
         _markdown(wide_table(scores, experiments=experiments)),
     ]
     parts += ["\n".join(f"- {markdown_text(note)}" for note in notes)] if notes else []
+    parts += [meanings] if (meanings := _meanings(scores)) else []
     if article := article_rows(scores, experiments=experiments):
         table = published_table()
         parts += ["## The article's table", _markdown(article), f"Published: {table.source}. {table.note}"]
@@ -131,6 +133,13 @@ def report(
     parts += ["## All breakdowns", f"By {', '.join(BREAKDOWNS)}; detail is of the scorer itself.", _markdown(complete)]
     parts += ["Sample answers are in [samples.html](samples.html)."]
     return "\n\n".join(part.strip() for part in parts) + "\n"
+
+
+def _meanings(rows: Sequence[Row]) -> str:
+    """What each metric of the rows means; of a judge the notes say it."""
+    there = {row["metric"] for row in rows}
+    lines = [f"- {name}: {markdown_text(metric.what)}." for name, metric in METRICS.items() if name in there]
+    return "\n".join(["Metrics:", "", *lines]) if lines else ""
 
 
 def _difference(row: Row) -> dict[str, Any]:
