@@ -19,6 +19,9 @@ from pipeline.store.sources import PublishedDataset, Source
 ALL = "all"
 """The protocol that asks every question; the only one of your own benchmarks."""
 
+OURS = "llava-jp"
+"""The protocol whose scorer reads answers as people write them, where that of another harness has defects."""
+
 Pair = tuple[Any, tuple[bytes | None, ...]]
 """A record in LLaVA's form, and the bytes of its images in the record's order: None where the record only names one,
 and an empty tuple where it holds none."""

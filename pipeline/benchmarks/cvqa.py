@@ -5,7 +5,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from pipeline.benchmarks.benchmark import Benchmark, Pair
+from pipeline.benchmarks.benchmark import OURS, Benchmark, Pair, Protocol
 from pipeline.benchmarks.eval_mm import EVAL_MM, eval_mm_protocol, letter, multiple_choice, record
 from pipeline.benchmarks.rows import parquet_rows, records_of
 from pipeline.store.sources import DatasetFile, PublishedDataset, Source, SourceFile
@@ -42,7 +42,13 @@ def _options(value: Any) -> list[str]:
 BENCHMARK = Benchmark(
     protocols={
         EVAL_MM: eval_mm_protocol(
-            203, "all questions of the Japanese part, with four choices", is_exact=False, metrics=("substring-match",)
+            203,
+            "all questions of the Japanese part, with four choices",
+            is_exact=False,
+            metrics=("substring-match", "substring-match-case-sensitive"),
+        ),
+        OURS: Protocol(
+            203, "the same questions; the letter that is chosen counts", is_exact=False, metrics=("choice_match",)
         ),
     },
     metrics=("substring-match",),

@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from pipeline.benchmarks.benchmark import Pair
+from pipeline.benchmarks.benchmark import OURS, Pair, Protocol
 from pipeline.benchmarks.eval_mm import EVAL_MM, eval_mm_protocol, record
 from pipeline.benchmarks.jawildtext import part
 from pipeline.benchmarks.rows import parquet_rows, records_of
@@ -47,6 +47,9 @@ BENCHMARK = part(
     "jawildtext-receipt-kie",
     config="receipt_kie",
     what="1,151 photos of receipts",
-    protocols={EVAL_MM: eval_mm_protocol(1_151, "all receipts", metrics=("jawildtext-receipt-kie",))},
+    protocols={
+        EVAL_MM: eval_mm_protocol(1_151, "all receipts", metrics=("jawildtext-receipt-kie",)),
+        OURS: Protocol(1_151, "the same receipts; any JSON object is read", metrics=("receipt_fields",)),
+    },
     read=read,
 )

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from pipeline.benchmarks.benchmark import Benchmark, Pair
+from pipeline.benchmarks.benchmark import OURS, Benchmark, Pair, Protocol
 from pipeline.benchmarks.eval_mm import (
     EVAL_MM,
     IMAGE_TAG,
@@ -59,7 +59,17 @@ def _options(value: Any) -> list[str]:
 
 
 BENCHMARK = Benchmark(
-    protocols={EVAL_MM: eval_mm_protocol(1_320, "all questions of all subjects", is_exact=False, metrics=("jmmmu",))},
+    protocols={
+        EVAL_MM: eval_mm_protocol(
+            1_320, "all questions of all subjects", is_exact=False, metrics=("jmmmu-in-sequence", "jmmmu")
+        ),
+        OURS: Protocol(
+            1_320,
+            "the same questions; choices and short answers in any usual writing",
+            is_exact=False,
+            metrics=("choice_or_short_answer",),
+        ),
+    },
     metrics=("jmmmu",),
     sources=(
         Source(

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from pipeline.benchmarks.benchmark import Benchmark, Pair
+from pipeline.benchmarks.benchmark import OURS, Benchmark, Pair, Protocol
 from pipeline.benchmarks.eval_mm import EVAL_MM, eval_mm_protocol, letter, multiple_choice, record
 from pipeline.benchmarks.rows import parquet_rows, records_of
 from pipeline.store.sources import DatasetFile, PublishedDataset, Source, SourceFile
@@ -60,6 +60,13 @@ BENCHMARK = Benchmark(
             is_exact=False,
             places=(1, 2, 3, 4),
             metrics=("mecha-ja",),
+        ),
+        OURS: Protocol(
+            1_818,
+            "every question once; the letter that is chosen counts",
+            is_exact=False,
+            places=(0,),
+            metrics=("choice_match",),
         ),
     },
     metrics=("mecha-ja",),

@@ -63,6 +63,20 @@ METRICS: Mapping[MetricName, Metric] = {
 }
 
 
+LARGEST_SHOWN: Mapping[str, float] = {"mean_grade": 5.0}
+"""Of the numbers that are not shown in percent: a judge's grades."""
+
+
+def largest_shown(metric: str) -> float:
+    """The largest value of a number as it is stored and shown, whoever computes it; the smallest is 0."""
+    return LARGEST_SHOWN.get(metric.rpartition("/")[2], PERCENT)
+
+
 def percent_of(metric: MetricName, value: float) -> float:
     """A scorer's value as what is stored and shown."""
     return value if METRICS[metric].largest == PERCENT else PERCENT * value / METRICS[metric].largest
+
+
+def value_of(metric: MetricName, percent: float) -> float:
+    """The other way round."""
+    return percent if METRICS[metric].largest == PERCENT else percent * METRICS[metric].largest / PERCENT

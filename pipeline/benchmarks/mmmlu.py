@@ -4,7 +4,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from pipeline.benchmarks.benchmark import Benchmark, Pair
+from pipeline.benchmarks.benchmark import OURS, Benchmark, Pair, Protocol
 from pipeline.benchmarks.eval_mm import EVAL_MM, eval_mm_protocol, record
 from pipeline.benchmarks.rows import records_of, text_rows
 from pipeline.store.sources import DatasetFile, PublishedDataset, Source, SourceFile
@@ -27,12 +27,13 @@ def _records(index: int, row: dict[str, Any]) -> Iterator[tuple[dict[str, Any], 
 
 BENCHMARK = Benchmark(
     protocols={
-        EVAL_MM: eval_mm_protocol(
+        EVAL_MM: eval_mm_protocol(14_042, "all questions", num_images=0, is_exact=False, metrics=("exact-match",)),
+        OURS: Protocol(
             14_042,
-            "all questions",
+            "the same questions; the letter that is chosen counts",
             num_images=0,
             is_exact=False,
-            metrics=("exact-match",),
+            metrics=("choice_match",),
         ),
     },
     metrics=("exact-match",),

@@ -12,10 +12,11 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from pipeline.benchmarks.known import OVERALL, label_of
+from pipeline.benchmarks.known import OVERALL, is_blind, label_of
 from pipeline.comparison.charts import draw
-from pipeline.comparison.published import article_rows
-from pipeline.comparison.report import KEY_COLUMNS, difference_rows, report, wide_table
+from pipeline.comparison.details import detail_differences
+from pipeline.comparison.published import article_rows, leaderboard_rows, leaderboards
+from pipeline.comparison.report import KEY_COLUMNS, difference_rows, power_rows, report, wide_table
 from pipeline.comparison.sample_sheet import SHEET_SCHEMA, SheetAnswer, SheetItem, choose, sample_sheet, sheet_rows
 from pipeline.comparison.scores import COMPARISON_SCHEMA, ComparedExperiment, experiment_rows, score_chart
 from pipeline.core.clusters import image_clusters
@@ -25,14 +26,14 @@ from pipeline.core.parquet import write_rows
 from pipeline.data.image_reader import ImageReader
 from pipeline.evaluation.intervals import paired_difference
 from pipeline.evaluation.judge.differences import judged_differences
-from pipeline.evaluation.predict import STORED, PredictionsSummary
+from pipeline.evaluation.predict import STORED, PredictionsSummary, other_number
 from pipeline.evaluation.rows import Prediction, read_predictions
 from pipeline.evaluation.scores import BREAKDOWNS, ScoresSummary, scores_withheld_because
 from pipeline.store.artifacts import ArtifactStore
 from pipeline.store.manifest import Manifest, Request, Summary
 from pipeline.store.queries import item_groups
 
-VERSION = 2  # raise when the same request should give a different result
+VERSION = 3  # raise when the same request should give a different result
 
 DECIDING_METRIC = "exact_match"
 """The metric that marks an answer right or wrong on the sample sheet."""
@@ -53,8 +54,11 @@ DIFFERENCE_SCHEMA = pa.schema(
         pa.field("p_value", pa.float64(), nullable=False),
         pa.field("num_items", pa.int64(), nullable=False),
         pa.field("num_clusters", pa.int64(), nullable=False),
+        pa.field("detectable", pa.float64()),
     ]
 )
+"""``detectable`` is the smallest difference that the items could have shown; null where none could be. Older files lack
+it."""
 
 
 class ComparisonSummary(Summary):
@@ -138,9 +142,41 @@ def difference_table(manifest: Manifest) -> list[dict[str, Any]]:
     return difference_rows(_rows(manifest, "differences"))
 
 
+def power_table(manifest: Manifest) -> list[dict[str, Any]]:
+    """Rows to print before the scores: A, B, and the smallest difference that the items could show."""
+    return power_rows(_rows(manifest, "differences"))
+
+
+def comparison_metrics(manifest: Manifest) -> dict[str, float]:
+    """Difference, p and the detectable difference of whole benchmarks, by ``benchmark/protocol/metric/A to B``."""
+    metrics = {}
+    for row in _rows(manifest, "differences"):
+        if row["breakdown"] == OVERALL:
+            names = (
+                row["benchmark"],
+                row["protocol"],
+                row["metric"],
+                f"{row['experiment_a']} to {row['experiment_b']}",
+            )
+            for column in ("difference", "p_value", "detectable"):
+                if row.get(column) is not None:
+                    metrics["/".join((*names, column))] = row[column]
+    return metrics
+
+
 def article_table(manifest: Manifest) -> list[dict[str, str]]:
     """The article's table with the experiments below the published rows; empty where they share no column."""
     return article_rows(_rows(manifest, "comparison"), experiments=manifest.request.config["experiments"])
+
+
+def leaderboard_tables(manifest: Manifest) -> dict[str, list[dict[str, str]]]:
+    """By title, each published table in whose columns something was measured."""
+    scores, experiments = _rows(manifest, "comparison"), manifest.request.config["experiments"]
+    tables = {
+        f"{table.title}, {table.date}": leaderboard_rows(table, scores, experiments=experiments)
+        for table in leaderboards()
+    }
+    return {title: rows for title, rows in tables.items() if rows}
 
 
 def has_chart(manifest: Manifest) -> bool:
@@ -161,7 +197,7 @@ def _compare(experiments: Sequence[ComparedExperiment], directory: Path) -> Comp
     _check_same_items(answers)
     differences = [row for a, b in combinations(answers, 2) if a.label == b.label for row in _differences(a, b)]
     differences += [row for a, b in combinations(experiments, 2) for row in judged_rows(a, b)]
-    items = _sheet_items(answers)
+    items = _sheet_items([one for one in answers if not is_blind(one.protocol)] or answers)
     chosen = choose(items)
     images = ImageReader(dataset for experiment in experiments for dataset in experiment.datasets)
     write_rows(directory / "comparison.parquet", scores, schema=COMPARISON_SCHEMA)
@@ -187,6 +223,8 @@ def _notes(experiment: ComparedExperiment) -> Iterable[str]:
     for predictions in experiment.predictions:
         summary = PredictionsSummary.of(predictions)
         generated.setdefault(summary.generation, []).append(summary.label)
+        if note := other_number(summary.benchmark, summary.protocol, num_items=summary.num_items):
+            yield f"{experiment.name}: {note}."
     for generation, labels in generated.items():
         if generation == STORED:
             yield f"{experiment.name}: the answers to {', '.join(labels)} were made elsewhere and read from a file."
@@ -198,6 +236,9 @@ def _notes(experiment: ComparedExperiment) -> Iterable[str]:
             yield f"{experiment.name}: {reason}."
         elif scored.num_failed:
             yield f"{experiment.name} failed on {scored.num_failed} items of {scored.label}; they are in no mean."
+        for metric, counts in scored.counts.items():
+            for name, number in counts.items():
+                yield f"{experiment.name} on {scored.label}: {name} of {metric} is {number} of {scored.num_items}."
         for metric in scored.not_computed:
             yield f"{experiment.name} on {scored.label}: {metric} is not computed, its language model was not there."
     for other in experiment.other_scores:
@@ -263,12 +304,20 @@ def _differences(a: Answers, b: Answers) -> Iterable[dict[str, Any]]:
                 if (group := a.groups[name][breakdown]) is not None:
                     parts.setdefault(group, []).append(name)
             groups |= {(breakdown, group): names for group, names in sorted(parts.items())}
-        for (breakdown, group), names in groups.items():
-            difference = paired_difference(
+        differences = {
+            place: paired_difference(
                 [a.values[metric][name] for name in names],
                 [b.values[metric][name] for name in names],
                 clusters=[clusters[name] for name in names],
             )
+            for place, names in groups.items()
+        }
+        differences |= detail_differences(
+            metric,
+            *([(one.items[name], one.values[metric][name]) for name in both] for one in (a, b)),
+            clusters=[a.items[name].image_sha256 for name in both],
+        )
+        for (breakdown, group), difference in differences.items():
             yield {
                 "benchmark": a.benchmark,
                 "protocol": a.protocol,

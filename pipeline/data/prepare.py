@@ -124,7 +124,7 @@ def require_complete(dataset: Manifest, *, name: str) -> None:
 
 def _num_not_fetched(dataset: Manifest) -> int:
     checks = pq.read_table(dataset.path("findings.parquet"), columns=["check"])["check"].to_pylist()
-    return checks.count(NOT_FETCHED)
+    return int(checks.count(NOT_FETCHED))
 
 
 def _prepare(source: DatasetSource, directory: Path, root: Path) -> DatasetSummary:

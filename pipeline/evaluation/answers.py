@@ -20,6 +20,7 @@ from pipeline.core.progress import Progress
 from pipeline.core.wording import REPLACEMENT, whole_characters
 from pipeline.data.image_reader import ImageReader
 from pipeline.data.images import MAX_PIXELS, decode, num_pixels
+from pipeline.evaluation.reasoning import without_reasoning
 from pipeline.evaluation.rows import Item, Prediction
 from pipeline.store.artifacts import WORK_FOLDER
 
@@ -167,8 +168,10 @@ def _by_item(questions: Sequence[Question], answers: Sequence[str | Unanswered])
 
 
 def _prediction(item: Item, answer: str | Unanswered) -> Prediction:
-    """The row of an answer. What is said may come from anywhere, and no file holds half a character."""
-    said = answer.reason if isinstance(answer, Unanswered) else answer
+    """The row of an answer: of what is said, not of what was thought. No file holds half a character."""
+    said = answer.reason if isinstance(answer, Unanswered) else without_reasoning(answer)
+    if isinstance(answer, str) and answer and not said:
+        return item.failed("the answer is reasoning alone: the model needs more tokens to come to an end")
     if (whole := whole_characters(said)) != said:
         log.warning("the answer to %s has half a surrogate pair, which becomes %s", item.item_id, REPLACEMENT)
     return item.failed(whole) if isinstance(answer, Unanswered) else item.answered(whole)

@@ -118,14 +118,19 @@ def scores_withheld_because(scores: Manifest, *, max_failed_items: int) -> str |
 
 
 def headline_metrics(scores: Manifest) -> dict[str, float]:
-    """Means by ``benchmark/protocol/metric`` and, for a group, ``.../breakdown/group``, for the comparison of runs."""
+    """Numbers by ``benchmark/protocol/metric``, of a group ``.../breakdown/group``; counts by their own names."""
     summary = ScoresSummary.of(scores)
     benchmark = f"{summary.benchmark}/{summary.protocol}"
+    counts = {
+        f"{benchmark}/{metric}/{name}": float(number)
+        for metric, counted in summary.counts.items()
+        for name, number in counted.items()
+    }
     return {
         f"{benchmark}/{row['metric']}"
         + ("" if row["group"] == OVERALL else f"/{row['breakdown']}/{row['group']}"): row["mean"]
         for row in score_rows(scores)
-    }
+    } | counts
 
 
 def score_rows(scores: Manifest) -> list[dict[str, Any]]:
@@ -197,10 +202,11 @@ def _scored(
     progress = Progress(f"score {name}", total=len(items) * len(scorers), unit="scores")
     for metric, scorer in scorers.items():
         values = scorer.scores(answers)
-        details = statistic_intervals(
-            scorer.statistics(answers, values), clusters=image_clusters([item.images_sha256 for item in items])
-        )
-        percents = {detail: in_percent(metric, interval) for detail, interval in details.items() if interval.num_items}
+        statistics = {
+            detail: one for detail, one in scorer.statistics(answers, values).items() if one.counted.any()
+        }  # a group without items has no number
+        details = statistic_intervals(statistics, clusters=image_clusters([item.images_sha256 for item in items]))
+        percents = {detail: in_percent(metric, interval) for detail, interval in details.items()}
         yield metric, _Scored([percent_of(metric, value) for value in values], percents, scorer.counts(answers))
         progress.advance(len(items))
     progress.finish()

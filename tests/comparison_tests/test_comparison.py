@@ -193,7 +193,14 @@ def test_the_score_table_has_a_column_for_each_experiment(compared):
 def test_the_report_has_the_scores_and_the_differences(compared):
     report = compared.path("report.md").read_text(encoding="utf-8")
     assert "| shapes-ja | all | exact_match | overall | 4 on 1 | 50.0 [50.0, 50.0] | 100.0 [100.0, 100.0] |" in report
-    assert "| shapes-ja | all | exact_match | overall | bad | good | +50.0 [+50.0, +50.0] | 1.0000 | 4 on 1 |" in report
+    assert (
+        "| shapes-ja | all | exact_match | overall | bad | good | +50.0 [+50.0, +50.0] | 1.0000 | none "
+        "| inside the noise | 4 on 1 |"
+    ) in report
+    assert (
+        "| shapes-ja | all | exact_match | bad | good | none | 4 on 1 |\n"
+        in report.partition("## What these items can show")[2].partition("## Scores")[0]
+    )
     assert "| shapes-ja | all | exact_match | answer_length: 01-05 | 4 on 1 |" in report
     assert "![exact_match on shapes-ja (percent, n=4)](radar.png)" in report
 
@@ -208,6 +215,8 @@ def test_the_differences_to_print_name_both_sides_and_their_p(compared):
         "B": "good",
         "B - A": "+50.0 [+50.0, +50.0]",
         "p": "1.0000",
+        "shows from": "none",
+        "is": "inside the noise",
         "items": "4 on 1",
     }
 

@@ -313,3 +313,26 @@ def test_a_batch_of_very_large_images_is_asked_in_parts(images, tmp_path, monkey
     found = answer_items(model, [*asked, item("text")], images=images, batch_size=6, directory=tmp_path)
     assert model.asked == [["0", "1"], ["2", "3"], ["4", "text"]]
     assert [answer.prediction for answer in found] == ["「何ですか。」"] * 6
+
+
+@pytest.mark.parametrize(
+    ("said", "prediction"),
+    [
+        ("<think>\n色は…\n</think>\n\n赤色です。", "赤色です。"),
+        ("色は…\n</think>\n赤色です。", "赤色です。"),  # its beginning stood in the prompt
+        ("◁think▷赤か青か◁/think▷赤色です。", "赤色です。"),
+        (
+            "<|channel|>analysis<|message|>赤?<|end|><|start|>assistant<|channel|>final<|message|>赤色です。",
+            "赤色です。",
+        ),
+        (" 赤色です。", " 赤色です。"),
+        ("2 < 3 と <b>5</b>", "2 < 3 と <b>5</b>"),
+        ("", ""),
+        ("<think>赤か", None),
+        ("<think>赤</think>", None),
+    ],
+)
+def test_what_a_model_thinks_is_no_part_of_its_answer(tmp_path, images, said, prediction):
+    (answer,) = answer_items(Says(said), [item("1")], images=images, batch_size=1, directory=tmp_path)
+    assert answer.prediction == prediction
+    assert (answer.error is None) == (prediction is not None)

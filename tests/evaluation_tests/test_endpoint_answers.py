@@ -164,13 +164,22 @@ def test_the_host_is_told_and_never_a_password():
         EndpointModel(kind="endpoint", model="a", base_url="https://me:secret@models.example/v1")
 
 
-@pytest.mark.parametrize("content", [None, ""])
+@pytest.mark.parametrize("content", [None, "", " \n", "<think>\n赤か青か"])
 def test_an_answer_that_its_limit_ended_before_any_text_is_one_request_and_a_failed_item(content):
-    cut_off = {"choices": [{"message": {"content": content}, "finish_reason": "length"}]}
+    message = {"content": content, "reasoning_content": "考え中…"}
+    cut_off = {"choices": [{"message": message, "finish_reason": "length"}]}
     with serving(lambda *_: Act(body=json.dumps(cut_off).encode())) as (url, sent):
         (answer,) = model_under_test(url).answer(QUESTIONS[:1])
     assert isinstance(answer, Unanswered)
     assert answer.reason.startswith("the length limit ended the answer before any text")
+    assert len(sent) == 1
+
+
+def test_an_answer_that_is_reasoning_alone_is_one_request_and_a_failed_item():
+    alone = {"choices": [{"message": {"content": None, "reasoning_content": "赤…"}, "finish_reason": "stop"}]}
+    with serving(lambda *_: Act(body=json.dumps(alone).encode())) as (url, sent):
+        (answer,) = model_under_test(url).answer(QUESTIONS[:1])
+    assert answer == Unanswered("the model refused: it only reasoned, and said nothing")
     assert len(sent) == 1
 
 

@@ -84,7 +84,7 @@ def jmmmu_row(subject: str, number: int) -> dict[str, Any]:
 
 def small_sets(photos: str) -> dict[str, dict[str, bytes]]:
     """Files by benchmark, two items each; ``photos`` is the address where photos of JIC-VQA lie."""
-    japanese = {"Subset": "('Japanese', 'Japan')", "Category": "Food", "image": image(40)}
+    japanese = {"Subset": "('Japanese', 'Japan')", "Category": "Food"}
     lines = [f"{n},{photos}/{name},バラ,この花は何ですか。" for n, name in enumerate(["a.png", "b.png", "gone.png"])]
     code = base64.b64encode(picture(70)).decode()
     ocr = [f"{n}\t{code}\tx.png\t文字を読んで。\t営業中{n}\tm\t{what}\ttest" for n, what in enumerate(LANGUAGES)]
@@ -98,7 +98,10 @@ def small_sets(photos: str) -> dict[str, dict[str, bytes]]:
             "data/test-00000-of-00001.parquet": table(
                 "cvqa",
                 {"Subset": "('Breton', 'France')", "Question": "?", "Options": ["a"], "Label": 0, "image": image(1)},
-                *({**japanese, "Question": f"何{n}。", "Options": choices(n), "Label": n} for n in range(2)),
+                *(
+                    {**japanese, "Question": f"何{n}。", "Options": choices(n), "Label": n, "image": image(40 + n)}
+                    for n in range(2)
+                ),
             )
         },
         "ja-multi-image-vqa": {
@@ -141,7 +144,7 @@ def small_sets(photos: str) -> dict[str, dict[str, bytes]]:
         "mecha-ja": {
             "data/test-00000-of-00001.parquet": table(
                 "mecha-ja",
-                *({"id": f"x{n}", "question": f"何{n}。", "options": choices(n), "image": image(100), "answer": n,
+                *({"id": f"x{n}", "question": f"何{n}。", "options": choices(n), "image": image(100 + n), "answer": n,
                    "answer_type": n, "background_text": ""} for n in range(2)),
             )
         },

@@ -21,13 +21,13 @@ from pipeline.evaluation.judge.numbers import (
     repeats_of,
     scores_of,
 )
-from pipeline.evaluation.judge.protocols import Wording, wording_of
+from pipeline.evaluation.judge.protocols import Wording
 from pipeline.evaluation.judge.rows import Judgement
 
 Variant = Literal["clean", "official"]
 """clean: failures are left out, and counted. official: as the published script does it, from the first reply to an item
-as its own parser reads it. Heron-Bench's failures are -1 in both means there. What llm-jp-eval-mm cannot read is 0 as it
-is there; a reply or an answer that is missing is 0 there, and here there is no number then."""
+as its own parser reads it. Heron-Bench's failures are -1 in both means there. What llm-jp-eval-mm cannot read is 0, as
+there; a reply or an answer that is missing is 0 there, and here there is no number then."""
 
 OFFICIAL_FAILURE = -1.0
 LEAST_REFERENCE = 0.01
@@ -81,7 +81,7 @@ class JudgeScore:
     num_clusters: int
 
 
-def judge_score_rows(judgements: Sequence[Judgement], *, label: str) -> list[dict[str, Any]]:
+def judge_score_rows(judgements: Sequence[Judgement], wording: Wording, *, label: str) -> list[dict[str, Any]]:
     """Rows of ``JUDGE_SCORE_SCHEMA`` for one artifact's judgements."""
     first = judgements[0]
     names = {
@@ -90,7 +90,7 @@ def judge_score_rows(judgements: Sequence[Judgement], *, label: str) -> list[dic
         "judge_model": first.judge_model,
         "prompt_sha256": first.prompt_sha256,
     }
-    return [{**names, **asdict(score)} for score in judge_scores(judgements, wording_of(first.protocol))]
+    return [{**names, **asdict(score)} for score in judge_scores(judgements, wording)]
 
 
 def judge_scores(judgements: Sequence[Judgement], wording: Wording, *, seed: int = 0) -> list[JudgeScore]:

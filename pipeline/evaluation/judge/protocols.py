@@ -12,7 +12,7 @@ import yaml
 from pydantic import BaseModel, ConfigDict, Field
 
 from model.config import Section
-from pipeline.benchmarks.known import KNOWN_BENCHMARKS
+from pipeline.benchmarks.known import protocol_of
 from pipeline.config.evaluation import BenchmarkConfig, EvaluationConfig, JudgeConfig
 from pipeline.core.hashing import sha256_of_json
 
@@ -101,8 +101,8 @@ def judging_of(protocol: str, config: JudgeConfig) -> Judging:
 
 def judging_for(benchmark: BenchmarkConfig, config: JudgeConfig) -> Judging | None:
     """How a judge is asked about the answers to a benchmark; None where its protocol has no judge."""
-    known = KNOWN_BENCHMARKS.get(benchmark.name)
-    protocol = known.protocols[benchmark.protocol].judge if known else None
+    asked = protocol_of(benchmark.name, benchmark.protocol)
+    protocol = asked.judge if asked else None
     return None if protocol is None else judging_of(protocol, config)
 
 

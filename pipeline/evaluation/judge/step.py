@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import get_args
 
+from pipeline.benchmarks.known import BLIND, is_blind
 from pipeline.core.clusters import image_clusters
 from pipeline.core.errors import DataError, TransientError
 from pipeline.core.parquet import write_rows
@@ -98,7 +99,8 @@ def judge(
         by = JudgedBy(benchmark, config.protocol, config.model, prompt.sha256, prompt.wording.reading)
         rows = _judgements(items, answers, asked, by, prompt, num_repeats=config.repeats)
         _require_replies(rows, max_failures=max_failures)
-        return _write(rows, directory, config, prompt)
+        blind = BLIND if is_blind(next(iter(answers.values())).protocol) else ""
+        return _write(rows, directory, config, prompt, label=judge_label(config, prompt_sha256=prompt.sha256) + blind)
 
     return store.produce(request, work)
 
@@ -157,11 +159,12 @@ def _require_replies(rows: Sequence[Judgement], *, max_failures: int) -> None:
         )
 
 
-def _write(rows: Sequence[Judgement], directory: Path, config: Judging, prompt: JudgePrompt) -> JudgementsSummary:
+def _write(
+    rows: Sequence[Judgement], directory: Path, config: Judging, prompt: JudgePrompt, *, label: str
+) -> JudgementsSummary:
     """Both tables, and what the summary says of them."""
     write_rows(directory / "judgements.parquet", (row.row() for row in rows), schema=JUDGEMENT_SCHEMA)
-    label = judge_label(config, prompt_sha256=prompt.sha256)
-    scores = judge_score_rows(rows, label=label)
+    scores = judge_score_rows(rows, prompt.wording, label=label)
     write_rows(directory / "judge_scores.parquet", scores, schema=JUDGE_SCORE_SCHEMA)
     statuses = Counter(row.status for row in rows)
     num_differing = sum(row.parsers_differ for row in rows)

@@ -25,6 +25,7 @@ IS_RIGHT = (
     r"\s*(?:が|は|is)\s*(?:the\s+)?(?:最も|一番|most\s+)?(?:正し|正解|適切|適当|妥当|答|correct|right|answer|best)"
 )
 IS_NOT = r"\s*(?:では|じゃ|で)\s*(?:な|あり)"
+"""Behind a letter that the answer rules out."""
 DELIMITER = r"\s*(?:[.:,、。]|\n|$|\s(?=[^A-Za-z]))"
 ARTICLE = r"(?<=[AI])\s+(?!is\b|because\b|since\b|as\b|and\b|or\b)[a-z]"
 """Behind A or I: the English word, not the letter of an option."""
@@ -63,7 +64,8 @@ def choice_of(prediction: str, scoring: Scoring) -> str | None:
     if named := [name for name, option in texts.items() if option.casefold() == comparable(text).casefold()]:
         return _only(named)
     one = rf"{letter}(?![A-Za-z0-9])(?!{ARTICLE})"
-    several = rf"(?<![A-Za-z0-9]){one}(?:{BETWEEN}{one})*"
+    text = re.sub(rf"(?<![A-Za-z0-9]){one}{CLOSING}*{IS_NOT}", " ", text)
+    several = rf"(?<![A-Za-z0-9]){one}(?:{BETWEEN}{one}){{0,{MOST_OPTIONS}}}"
     if stated := _statements(text, several):
         return _only(re.findall(one, stated[-1]))
     if begins := re.match(rf"{OPENING}({several})(?:{CLOSING}|{DELIMITER})", text):
@@ -74,7 +76,7 @@ def choice_of(prediction: str, scoring: Scoring) -> str | None:
 
 def _statements(text: str, several: str) -> list[str]:
     """The letters of each statement about the answer, in the order of the text."""
-    before = re.finditer(rf"{STATES}{OPENING}({several}){CLOSING}*(?!{IS_NOT})", text)
+    before = re.finditer(rf"{STATES}{OPENING}({several}){CLOSING}*", text)
     behind = re.finditer(rf"({several}){CLOSING}*{IS_RIGHT}", text)
     return [found[1] for found in sorted([*before, *behind], key=lambda found: found.start(1))]
 

@@ -3,20 +3,13 @@
 import re
 import unicodedata
 
-REASONING = re.compile(r"<think>.*?</think>", re.DOTALL | re.IGNORECASE)
-OPEN_REASONING = re.compile(r"<think>.*", re.DOTALL | re.IGNORECASE)
+from pipeline.evaluation.reasoning import without_reasoning
+
 EMPHASIS = re.compile(r"[*_`]+")
-
-
-def without_reasoning(text: str) -> str:
-    """The answer after ``<think>…</think>``. Reasoning that does not end has no answer behind it.
-
-    Some chat templates begin the reasoning themselves, so that only its end is in the text.
-    """
-    text = OPEN_REASONING.sub("", REASONING.sub("", text))
-    return re.split("</think>", text, flags=re.IGNORECASE)[-1].strip()
+WHITE_SPACE = re.compile(r"\s+")
 
 
 def plain(text: str) -> str:
-    """The answer in NFKC, without reasoning and Markdown's emphasis."""
-    return EMPHASIS.sub("", unicodedata.normalize("NFKC", without_reasoning(text))).strip()
+    """The answer in NFKC, without reasoning and Markdown's emphasis; white space is one space or one line break."""
+    text = EMPHASIS.sub("", unicodedata.normalize("NFKC", without_reasoning(text)))
+    return WHITE_SPACE.sub(lambda found: "\n" if "\n" in found[0] else " ", text).strip()

@@ -13,7 +13,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from pipeline.evaluation.scorers.reading import without_reasoning
+from pipeline.evaluation.reasoning import without_reasoning
 from pipeline.evaluation.scorers.scorer import Answer, Scorer, Scoring, Statistics
 from pipeline.evaluation.scorers.statistics import mean_of
 
