@@ -82,6 +82,12 @@ def largest_shown(metric: str) -> float:
     return LARGEST_SHOWN.get(metric.rpartition("/")[2], PERCENT)
 
 
+def unit_of(metric: str) -> str:
+    """What stands behind a number that is not in percent."""
+    largest = largest_shown(metric)
+    return "" if largest == PERCENT else f" of {largest:g}"
+
+
 def percent_of(metric: MetricName, value: float) -> float:
     """A scorer's value as what is stored and shown."""
     return value if METRICS[metric].largest == PERCENT else PERCENT * value / METRICS[metric].largest

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from pipeline.benchmarks.known import BLIND, OVERALL, is_blind
-from pipeline.benchmarks.metrics import METRICS
+from pipeline.benchmarks.metrics import METRICS, unit_of
 from pipeline.comparison.charts import AXIS, EXPERIMENT, Chart, drawable
 from pipeline.comparison.published import (
     article_rows,
@@ -20,8 +20,8 @@ from pipeline.evaluation.scores import BREAKDOWNS, DETAIL
 Row = Mapping[str, Any]
 
 INTRODUCTION = """\
-Scores are in percent, with the 95 % bootstrap interval over the items; questions on one image are drawn together. An
-interval says how much the choice of items matters, nothing about another training run.
+Scores are in percent where they do not say of what, with the 95 % bootstrap interval over the items; questions on one
+image are drawn together. An interval says how much the choice of items matters, nothing about another training run.
 """
 POWER_TEXT = """\
 The smallest true difference that these items show in four of five cases (two-sided test at 5 %, 80 % power), from how
@@ -151,7 +151,7 @@ def _difference(row: Row) -> dict[str, Any]:
         "group": group,
         "A": row["experiment_a"],
         "B": row["experiment_b"],
-        "B - A": f"{row['difference']:+.1f} [{row['low']:+.1f}, {row['high']:+.1f}]",
+        "B - A": f"{row['difference']:+.1f} [{row['low']:+.1f}, {row['high']:+.1f}]{unit_of(row['metric'])}",
         "p": f"{row['p_value']:.4f}",
         "shows from": _detectable(row),
         "is": INSIDE if row["p_value"] >= LEVEL else OUTSIDE,
@@ -161,7 +161,7 @@ def _difference(row: Row) -> dict[str, Any]:
 
 def _detectable(row: Row) -> str:
     value = row.get("detectable")
-    return TOO_FEW if value is None else f"±{value:.1f}"
+    return TOO_FEW if value is None else f"±{value:.1f}{unit_of(row['metric'])}"
 
 
 def _items(row: Row) -> str:

@@ -9,6 +9,7 @@ import pytest
 from pipeline.benchmarks.metrics import METRICS, largest_shown, percent_of, value_of
 from pipeline.comparison.charts import Chart, draw
 from pipeline.comparison.published import score_cell
+from pipeline.comparison.report import difference_rows
 from pipeline.comparison.scores import ComparedExperiment
 from pipeline.comparison.step import compare, difference_table, score_table
 from pipeline.config.evaluation import BenchmarkConfig
@@ -185,6 +186,11 @@ def test_a_judges_grade_says_of_what_it_is():
     row = {"is_withheld": False, "mean": 3.25, "low": 3.0, "high": 3.5}
     assert score_cell({**row, "metric": "mean_grade"}) == "3.2 [3.0, 3.5] of 5"
     assert score_cell({**row, "metric": "jdocqa"}) == "3.2 [3.0, 3.5]"
+    places = {"benchmark": "x", "protocol": "y", "breakdown": "overall", "group": "overall", "num_items": 9}
+    experiments = {"experiment_a": "a", "experiment_b": "b", "num_clusters": 9, "detectable": 0.4}
+    difference = {**places, **experiments, "metric": "mean_grade", "difference": 0.5, "low": 0.1, "high": 0.9}
+    (shown,) = difference_rows([{**difference, "p_value": 0.01}])
+    assert (shown["B - A"], shown["shows from"]) == ("+0.5 [+0.1, +0.9] of 5", "±0.4 of 5")
 
 
 def test_a_score_a_hair_above_100_is_drawn(tmp_path):
