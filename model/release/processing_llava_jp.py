@@ -1,5 +1,6 @@
 """Images and conversations to the inputs of a released model. Needs torch, Transformers and Pillow only."""
 
+import re
 from collections.abc import Sequence
 from contextlib import suppress
 from typing import Any
@@ -10,6 +11,7 @@ from PIL import Image, ImageOps
 from torch.nn import functional as F
 from transformers import BatchFeature, ProcessorMixin
 from transformers.image_processing_utils import BaseImageProcessor
+from transformers.processing_utils import MultiModalData
 
 
 class LlavaJpImageProcessor(BaseImageProcessor):
@@ -109,6 +111,7 @@ class LlavaJpProcessor(ProcessorMixin):
         max_length: int | None = None,
         pad_to_multiple_of: int | None = None,
         add_special_tokens: bool | None = None,
+        return_text_replacement_offsets: bool = False,
         **kwargs: Any,
     ) -> BatchFeature:
         """Prepare prompts, each with one ``<image>`` for every image of it, in order.
@@ -121,6 +124,7 @@ class LlavaJpProcessor(ProcessorMixin):
             max_length: the length to pad to, with ``padding="max_length"``.
             pad_to_multiple_of: as in Transformers' tokenizers.
             add_special_tokens: see ``adds_special_tokens`` of the processor.
+            return_text_replacement_offsets: also what stands for each image, as engines ask for it.
 
         Raises:
             ValueError: the images and the ``<image>`` in the texts differ in number, or truncation was asked for.
@@ -145,7 +149,33 @@ class LlavaJpProcessor(ProcessorMixin):
             data |= {name: padded[name] for name in ("input_ids", "attention_mask")}
         if flat:
             data |= self.image_processor(flat)
-        return BatchFeature(data, tensor_type=return_tensors)
+        if return_text_replacement_offsets:
+            data["text_replacement_offsets"] = [self._replacements(one) for one in texts]
+        return BatchFeature(data, tensor_type=return_tensors, skip_tensor_conversion=["text_replacement_offsets"])
+
+    def replace_image_token(self, image_inputs: Any, image_idx: int, **kwargs: Any) -> str:
+        """What an image becomes in the text: as many placeholders as it has vision tokens."""
+        return self.image_token * self.num_image_tokens
+
+    def _get_num_multimodal_tokens(self, image_sizes: Any = None, **kwargs: Any) -> MultiModalData:
+        """Vision tokens of images and rows of ``pixel_values`` that belong to each; asked for by engines."""
+        num_images = len(image_sizes or ())
+        return MultiModalData(num_image_tokens=[self.num_image_tokens] * num_images, num_image_patches=[1] * num_images)
+
+    def _replacements(self, text: str) -> list[dict[str, Any]]:
+        token, longer = self.image_token, self.replace_image_token({}, 0)
+        starts = [found.start() for found in re.finditer(re.escape(token), text)]
+        grown = len(longer) - len(token)
+        return [
+            {
+                "type": "image",
+                "text": token,
+                "replacement": longer,
+                "span": (start, start + len(token)),
+                "new_span": (start + index * grown, start + index * grown + len(longer)),
+            }
+            for index, start in enumerate(starts)
+        ]
 
     def _ids(self, text: str, *, add_special_tokens: bool) -> list[int]:
         ids: list[int] = []
