@@ -85,7 +85,7 @@ class Settings(BaseSettings):
         validation_alias=AliasChoices("LLAVA_JP_MODEL_API_KEY", "OPENAI_API_KEY"),
         description="its key",
     )
-    model_concurrency: int = Field(8, gt=0, le=256, description="requests to such a model at once, at most")
+    model_concurrency: int = Field(64, gt=0, le=256, description="requests to such a model at once, at most")
     model_timeout: float = Field(300.0, gt=0, description="seconds that one answer of such a model may take")
 
     @cached_property

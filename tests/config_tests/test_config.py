@@ -99,8 +99,10 @@ def test_the_same_benchmark_may_be_asked_by_two_protocols():
         ("{name: mine, source: {kind: published, name: x}, metrics: [bleu]}", "evaluation.benchmarks.0.metrics.0"),
         (
             "{name: ja-vg-vqa-501}",
-            "no published benchmark is named 'ja-vg-vqa-501'; there are: ja-vg-vqa-500, ja-vlm-bench-in-the-wild, "
-            "japanese-heron-bench. One of your own needs source and metrics",
+            "no published benchmark is named 'ja-vg-vqa-501'; there are: cc-ocr, cvqa, ja-multi-image-vqa, "
+            "ja-vg-vqa-500, ja-vlm-bench-in-the-wild, japanese-heron-bench, jawildtext-board-vqa, "
+            "jawildtext-handwriting-ocr, jawildtext-receipt-kie, jdocqa, jic-vqa, jmmmu, mecha-ja, mmmlu. "
+            "One of your own needs source and metrics",
         ),
         (
             "{name: ja-vg-vqa-500, generation: fast}",
