@@ -13,7 +13,7 @@ from pipeline.evaluation.judge.differences import judged_differences
 from pipeline.evaluation.judge.headline import judge_metrics, judgements_withheld_because, read_judge_scores
 from pipeline.evaluation.judge.protocols import judging_of
 from pipeline.evaluation.judge.rows import read_judgements
-from pipeline.evaluation.judge.step import judge
+from pipeline.evaluation.judge.step import judge, needs_no_judge
 from pipeline.evaluation.rows import PREDICTION_SCHEMA, Prediction
 from pipeline.store.artifacts import ArtifactStore
 from pipeline.store.manifest import Request
@@ -165,3 +165,19 @@ def test_two_graded_models_are_compared_image_by_image(store):
 def test_no_answer_at_all_is_an_error(store):
     with pytest.raises(DataError, match="none of the 6 items has an answer that could be judged"):
         judged(store, [None] * 6, lambda _: "5")
+
+
+def test_a_judge_is_needed_only_where_a_reply_is_missing(store):
+    answers = ["赤", "", "三", None, "四", "五"]
+    judging = judging_of("llm-as-a-judge", JudgeConfig(attempts=2))
+    made = {"dataset": dataset(store), "predictions": predictions(store, answers), "store": store}
+    assert not needs_no_judge(judging, **made)
+    assert not needs_no_judge(judging, dataset=None, predictions=None, store=store)
+    script = lambda inquiry: "?" if "参照2" in inquiry.messages[1]["content"] else "5"  # noqa: E731
+    manifest, scripted = judged(store, answers, script, attempts=2)
+    assert len(scripted.asked) == 3 + 2
+    assert needs_no_judge(judging, **made)
+    store.discard(manifest)
+    again = judge(judging, benchmark=BENCHMARK, **made, judge=None)
+    assert [row.model_score for row in read_judgements(again)] == [5, 0, None, None, 5, 5]
+    assert not needs_no_judge(judging_of("llm-as-a-judge", JudgeConfig(attempts=3)), **made)
