@@ -227,9 +227,9 @@ def test_an_engine_that_tokenises_a_prompt_as_one_text_gets_the_tokens_of_traini
 def test_a_folder_read_back_adds_the_tokens_of_training_again(served):
     model, folder = served
     loaded = load_release(folder, device=CPU)
-    for has_image in (True, False):
-        assert prompt_of(loaded, QUESTIONS[0], has_image=has_image) == prompt_of(
-            model, QUESTIONS[0], has_image=has_image
+    for num_images in (1, 0):
+        assert prompt_of(loaded, QUESTIONS[0], num_images=num_images) == prompt_of(
+            model, QUESTIONS[0], num_images=num_images
         )
 
 
