@@ -1,33 +1,24 @@
 """Writes a model with one scale as Transformers' own LLaVA, which needs no code of ours.
 
-That class tokenises a prompt as one text, while the models here are trained on the pieces around the image. So the
-tokens that the tokenizer adds to each piece are put into the chat template, and the written tokenizer adds none; the
-result is compared before anything is written.
+That class tokenises a prompt as one text, so the tokens are compared with those of training before anything is written.
 """
 
 from pathlib import Path
 
 import torch
-from tokenizers.processors import Sequence as NoProcessor
 from transformers import (
     LlavaConfig,
     LlavaForConditionalGeneration,
     LlavaProcessor,
     PreTrainedModel,
-    PreTrainedTokenizerBase,
 )
 from transformers.models.siglip.image_processing_pil_siglip import SiglipImageProcessorPil
 
 from model.config import Dtype
-from model.conversation.encode import IMAGE_TOKEN_ID, encode_prompt
-from model.conversation.templates import IMAGE_TOKEN
 from model.disk.checkpoint import LoadedModel
 from model.disk.release_folder import decimals, generation_config, part_config, with_image_token, write_weights
-from model.disk.release_templates import added_ends, release_template
+from model.disk.whole_prompts import OtherTokensError, whole_prompts
 from model.vision.tower import FEATURE_LAYER
-
-PROBE = "左の犬は何をしていますか？ 2 dogs."
-"""A question whose tokens are compared."""
 
 
 class NotALlavaError(ValueError):
@@ -42,7 +33,6 @@ def write_llava(model: LoadedModel, folder: Path, *, dtype: Dtype) -> None:
     """
     _check_architecture(model)
     processor = _processor(model)
-    _check_tokens(model, processor)
     folder.mkdir(parents=True, exist_ok=True)
     config = _config(model, processor, dtype)
     state = _assembled(model, config).state_dict()
@@ -78,11 +68,10 @@ def _strategy(model: LoadedModel) -> str:
 def _processor(model: LoadedModel) -> LlavaProcessor:
     tower = model.vision_tower
     tokenizer = with_image_token(model.tokenizer)
-    begin, end = ("", "") if model.config.template == "chat" else added_ends(tokenizer)
-    tokenizer.backend_tokenizer.post_processor = NoProcessor([])
-    for name in ("add_bos_token", "add_eos_token"):
-        if getattr(tokenizer, name, False):
-            setattr(tokenizer, name, False)
+    try:
+        template = whole_prompts(model, tokenizer).template
+    except OtherTokensError as error:
+        raise NotALlavaError(f"{error}; export with --form llava-jp") from error
     side = {"height": tower.tile_size, "width": tower.tile_size}
     image_processor = SiglipImageProcessorPil(
         size=side, image_mean=decimals(tower.pixel_mean), image_std=decimals(tower.pixel_std)
@@ -93,30 +82,8 @@ def _processor(model: LoadedModel) -> LlavaProcessor:
         patch_size=tower.vit.config.patch_size,
         vision_feature_select_strategy=_strategy(model),
         num_additional_image_tokens=tower.num_class_tokens,
-        chat_template=begin + release_template(model.config.template, tokenizer, image_text=f"{end}{IMAGE_TOKEN}"),
+        chat_template=template,
     )
-
-
-def _check_tokens(model: LoadedModel, processor: LlavaProcessor) -> None:
-    for num_images in (2, 1, 0):
-        content = [*([{"type": "image"}] * num_images), {"type": "text", "text": PROBE}]
-        text = processor.apply_chat_template([{"role": "user", "content": content}], add_generation_prompt=True)
-        theirs = [
-            IMAGE_TOKEN_ID if token == processor.image_token_id else token
-            for token in processor.tokenizer(text)["input_ids"]
-        ]
-        ours = encode_prompt(PROBE, num_images=num_images, template=model.config.template, tokenizer=model.tokenizer)
-        if theirs != list(ours):
-            raise NotALlavaError(
-                "this tokenizer cuts a whole prompt in another way than the pieces around the image, with which the "
-                f"model was trained ({_spelled(theirs, processor.tokenizer)} is not {_spelled(ours, model.tokenizer)});"
-                " export with --form llava-jp"
-            )
-
-
-def _spelled(ids: object, tokenizer: PreTrainedTokenizerBase) -> str:
-    assert isinstance(ids, list | tuple)
-    return " ".join(IMAGE_TOKEN if token < 0 else tokenizer.convert_ids_to_tokens(token) for token in ids)
 
 
 def _config(model: LoadedModel, processor: LlavaProcessor, dtype: Dtype) -> LlavaConfig:

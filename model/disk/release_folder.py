@@ -6,6 +6,7 @@ load it with ``trust_remote_code=True`` where only torch, Transformers and Pillo
 
 import copy
 import json
+import logging
 import shutil
 from collections.abc import Mapping
 from importlib.resources import as_file, files
@@ -21,6 +22,7 @@ from model.conversation.encode import end_token_id
 from model.conversation.templates import IMAGE_TOKEN
 from model.disk.checkpoint import CheckpointConfig, LoadedModel
 from model.disk.release_templates import release_template
+from model.disk.whole_prompts import OtherTokensError, add_again, whole_prompts
 from model.projector import Projector
 from model.release.configuration_llava_jp import LlavaJpConfig
 from model.release.modeling_llava_jp import LlavaJpForConditionalGeneration
@@ -28,10 +30,15 @@ from model.release.processing_llava_jp import LlavaJpImageProcessor, LlavaJpProc
 from model.vision.tower import VisionTower
 from model.vlm import VisionLanguageModel
 
+log = logging.getLogger(__name__)
+
 CODE = ("configuration_llava_jp.py", "modeling_llava_jp.py", "processing_llava_jp.py")
 AUTO_MAP = {
     "AutoConfig": "configuration_llava_jp.LlavaJpConfig",
+    "AutoModel": "modeling_llava_jp.LlavaJpModel",
     "AutoModelForImageTextToText": "modeling_llava_jp.LlavaJpForConditionalGeneration",
+    # The one class through which `transformers serve` loads a folder's own code.
+    "AutoModelForDecision": "modeling_llava_jp.LlavaJpForConditionalGeneration",
 }
 MAX_NEW_TOKENS = 256
 """Longest answer where the caller does not say, as in the demo of LLaVA-JP."""
@@ -52,9 +59,15 @@ def write_release(model: LoadedModel, folder: Path, *, dtype: Dtype) -> None:
     tokenizer = with_image_token(model.tokenizer)
     config = _config(model, tokenizer, dtype)
     write_weights(untied_state(_assembled(model, config)), folder, dtype=dtype)
+    try:
+        prompts = whole_prompts(model, tokenizer)
+        config.begin_of_piece, config.end_of_piece, template = prompts.begin, prompts.end, prompts.template
+    except OtherTokensError as error:
+        log.warning("vLLM, which tokenises a prompt as one text, will give other answers: %s", error)
+        tokenizer, template = with_image_token(model.tokenizer), None
     config.save_pretrained(folder)
     generation_config(model).save_pretrained(folder)
-    _save_processor(model, tokenizer, folder)
+    _save_processor(model, tokenizer, folder, template=template)
     for name in CODE:
         with as_file(files("model.release") / name) as path:
             shutil.copyfile(path, folder / name)
@@ -71,11 +84,14 @@ def load_release(folder: Path, *, device: torch.device, dtype: Dtype = "float32"
     projector = Projector(first.in_features, first.out_features)
     projector.layers = released.projector
     vlm = VisionLanguageModel(projector, released.language_model).to(device).eval()
+    tokenizer = AutoTokenizer.from_pretrained(folder, config=config.text_config, trust_remote_code=False)
+    if config.begin_of_piece or config.end_of_piece:
+        add_again(tokenizer, begin=config.begin_of_piece, end=config.end_of_piece)
     return LoadedModel(
         CheckpointConfig(images=images, template=config.template, vision_dtype=dtype),
         VisionTower(released.vision_tower).to(device),
         vlm,
-        AutoTokenizer.from_pretrained(folder, config=config.text_config, trust_remote_code=False),
+        tokenizer,
     )
 
 
@@ -161,7 +177,10 @@ def _assembled(model: LoadedModel, config: LlavaJpConfig) -> PreTrainedModel:
     return released
 
 
-def _save_processor(model: LoadedModel, tokenizer: PreTrainedTokenizerBase, folder: Path) -> None:
+def _save_processor(
+    model: LoadedModel, tokenizer: PreTrainedTokenizerBase, folder: Path, *, template: str | None
+) -> None:
+    """``template`` writes what the tokenizer added in training; without one the processor adds it piece by piece."""
     images, tower = model.config.images, model.vision_tower
     image_processor = LlavaJpImageProcessor(
         image_size=images.image_size,
@@ -173,9 +192,9 @@ def _save_processor(model: LoadedModel, tokenizer: PreTrainedTokenizerBase, fold
     processor = LlavaJpProcessor(
         image_processor,
         tokenizer,
-        chat_template=release_template(model.config.template, model.tokenizer),
+        chat_template=template or release_template(model.config.template, tokenizer),
         num_image_tokens=tower.num_tokens(images.layout),
-        adds_special_tokens=model.config.template != "chat",
+        adds_special_tokens=template is None and model.config.template != "chat",
     )
     processor.save_pretrained(folder)
     path = folder / "processor_config.json"

@@ -18,6 +18,9 @@ class LlavaJpConfig(PreTrainedConfig):
         layout: ``square`` is the true grid of patches; ``llava-jp-v1.1`` drops the first token as LLaVA-JP does.
         image_token_id: id of ``<image>``, which stands for one vision token in ``input_ids``.
         template: name of the conversation template in the project that trained the model.
+        begin_of_piece: the token that training put before every piece of text around an image; the chat template writes
+            it, the tokenizer does not add it.
+        end_of_piece: the same behind it.
     """
 
     model_type = "llava_jp_pipeline"
@@ -33,6 +36,8 @@ class LlavaJpConfig(PreTrainedConfig):
         layout: str = "square",
         image_token_id: int = 0,
         template: str = "v1",
+        begin_of_piece: str = "",
+        end_of_piece: str = "",
         **kwargs: Any,
     ) -> None:
         self.vision_config = _config_of(vision_config, "siglip_vision_model")
@@ -43,6 +48,8 @@ class LlavaJpConfig(PreTrainedConfig):
         self.layout = layout
         self.image_token_id = image_token_id
         self.template = template
+        self.begin_of_piece = begin_of_piece
+        self.end_of_piece = end_of_piece
         kwargs.setdefault("tie_word_embeddings", self.text_config.tie_word_embeddings)
         super().__init__(**kwargs)
 

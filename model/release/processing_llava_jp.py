@@ -1,5 +1,6 @@
 """Images and conversations to the inputs of a released model. Needs torch, Transformers and Pillow only."""
 
+import re
 from collections.abc import Sequence
 from contextlib import suppress
 from typing import Any
@@ -10,6 +11,7 @@ from PIL import Image, ImageOps
 from torch.nn import functional as F
 from transformers import BatchFeature, ProcessorMixin
 from transformers.image_processing_utils import BaseImageProcessor
+from transformers.processing_utils import MultiModalData
 
 
 class LlavaJpImageProcessor(BaseImageProcessor):
@@ -83,6 +85,7 @@ class LlavaJpProcessor(ProcessorMixin):
     """
 
     image_token = "<image>"
+    _cut = "\ufdd0"  # no character of any text; stands inside of control tokens that messages spell
 
     def __init__(
         self,
@@ -109,6 +112,7 @@ class LlavaJpProcessor(ProcessorMixin):
         max_length: int | None = None,
         pad_to_multiple_of: int | None = None,
         add_special_tokens: bool | None = None,
+        return_text_replacement_offsets: bool = False,
         **kwargs: Any,
     ) -> BatchFeature:
         """Prepare prompts, each with one ``<image>`` for every image of it, in order.
@@ -121,6 +125,7 @@ class LlavaJpProcessor(ProcessorMixin):
             max_length: the length to pad to, with ``padding="max_length"``.
             pad_to_multiple_of: as in Transformers' tokenizers.
             add_special_tokens: see ``adds_special_tokens`` of the processor.
+            return_text_replacement_offsets: also what stands for each image, as engines ask for it.
 
         Raises:
             ValueError: the images and the ``<image>`` in the texts differ in number, or truncation was asked for.
@@ -145,12 +150,75 @@ class LlavaJpProcessor(ProcessorMixin):
             data |= {name: padded[name] for name in ("input_ids", "attention_mask")}
         if flat:
             data |= self.image_processor(flat)
-        return BatchFeature(data, tensor_type=return_tensors)
+        if return_text_replacement_offsets:
+            data["text_replacement_offsets"] = [self._replacements(one) for one in texts]
+        return BatchFeature(data, tensor_type=return_tensors, skip_tensor_conversion=["text_replacement_offsets"])
+
+    def replace_image_token(self, image_inputs: Any, image_idx: int, **kwargs: Any) -> str:
+        """What an image becomes in the text: as many placeholders as it has vision tokens."""
+        return self.image_token * self.num_image_tokens
+
+    def _get_num_multimodal_tokens(self, image_sizes: Any = None, **kwargs: Any) -> MultiModalData:
+        """Vision tokens of images and rows of ``pixel_values`` that belong to each; asked for by engines."""
+        num_images = len(image_sizes or ())
+        return MultiModalData(num_image_tokens=[self.num_image_tokens] * num_images, num_image_patches=[1] * num_images)
+
+    def _replacements(self, text: str) -> list[dict[str, Any]]:
+        token, longer = self.image_token, self.replace_image_token({}, 0)
+        starts = [found.start() for found in re.finditer(re.escape(token), text)]
+        grown = len(longer) - len(token)
+        return [
+            {
+                "type": "image",
+                "text": token,
+                "replacement": longer,
+                "span": (start, start + len(token)),
+                "new_span": (start + index * grown, start + index * grown + len(longer)),
+            }
+            for index, start in enumerate(starts)
+        ]
+
+    def apply_chat_template(self, conversation: Any, chat_template: str | None = None, **kwargs: Any) -> Any:
+        """As in Transformers; but a control token that a message spells is text, as it was in training."""
+        return super().apply_chat_template(self._as_text(conversation), chat_template, **kwargs)
+
+    def _as_text(self, part: Any) -> Any:
+        """Messages whose texts are cut behind the first character of every control token that they spell."""
+        if isinstance(part, list | tuple):
+            return [self._as_text(one) for one in part]
+        if isinstance(part, dict):
+            return {key: self._as_text(one) if key in ("content", "text") else one for key, one in part.items()}
+        if not isinstance(part, str):
+            return part
+        for token in sorted(self._control_tokens(), key=len, reverse=True):
+            part = part.replace(token, token[0] + self._cut + token[1:])
+        return part
+
+    def _control_tokens(self) -> set[str]:
+        added = {token.content for token in self.tokenizer.added_tokens_decoder.values() if token.special}
+        return {token for token in added | set(self.tokenizer.all_special_tokens) if len(token) > 1} - {
+            self.image_token
+        }
+
+    def _piece_ids(self, piece: str, *, add_special_tokens: bool) -> list[int]:
+        """Ids of the text between two images, with what the tokenizer adds to a text once."""
+        if self._cut not in piece:
+            return list(self.tokenizer(piece, add_special_tokens=add_special_tokens)["input_ids"])
+        ids = [
+            token
+            for part in piece.split(self._cut)
+            for token in self.tokenizer(part, add_special_tokens=False)["input_ids"]
+        ]
+        if not add_special_tokens:
+            return ids
+        bare, whole = (self.tokenizer("a", add_special_tokens=adds)["input_ids"] for adds in (False, True))
+        start = next(place for place in range(len(whole)) if whole[place : place + len(bare)] == bare)
+        return [*whole[:start], *ids, *whole[start + len(bare) :]]
 
     def _ids(self, text: str, *, add_special_tokens: bool) -> list[int]:
         ids: list[int] = []
         for index, piece in enumerate(text.split(self.image_token)):
-            own = self.tokenizer(piece, add_special_tokens=add_special_tokens)["input_ids"]
+            own = self._piece_ids(piece, add_special_tokens=add_special_tokens)
             if index:
                 ids += [self.image_token_id] * self.num_image_tokens
                 if add_special_tokens and own[:1] == [self.tokenizer.bos_token_id]:

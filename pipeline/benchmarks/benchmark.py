@@ -58,6 +58,8 @@ class Protocol:
     """The first is the one that stands for the benchmark; none: those of the benchmark."""
     generation: GenerationPreset | None = None
     """How its answers are generated; None: as the experiment says."""
+    is_one_image: bool = False
+    """The images of an item are shown as one picture with their numbers, for models that take one image."""
     judge: str | None = None
     """How a judge is asked about the answers; None: it is not."""
 

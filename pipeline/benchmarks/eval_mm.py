@@ -13,6 +13,8 @@ from pipeline.benchmarks.benchmark import Protocol, talk
 
 EVAL_MM = "eval-mm-9f450a5"
 """The protocol's name: which questions, which words around them, which scorer, and how answers are generated."""
+ONE_IMAGE = f"{EVAL_MM}-one-image"
+"""The same with the images of each item as one picture, as the harness asks models that take one."""
 eval_mm_protocol = partial(Protocol, generation="greedy-256")
 
 IMAGE_TAG = "<image>"

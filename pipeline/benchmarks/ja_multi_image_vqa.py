@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from pipeline.benchmarks.benchmark import Benchmark, Pair
-from pipeline.benchmarks.eval_mm import EVAL_MM, IMAGE_TAG, eval_mm_protocol, record
+from pipeline.benchmarks.eval_mm import EVAL_MM, IMAGE_TAG, ONE_IMAGE, eval_mm_protocol, record
 from pipeline.benchmarks.rows import parquet_rows, records_of
 from pipeline.store.sources import DatasetFile, PublishedDataset, Source, SourceFile
 
@@ -25,7 +25,16 @@ def _records(index: int, row: dict[str, Any]) -> Iterator[tuple[dict[str, Any], 
 
 
 BENCHMARK = Benchmark(
-    protocols={EVAL_MM: eval_mm_protocol(55, "all questions", metrics=("rougeL_nfkc",), judge="llm-as-a-judge")},
+    protocols={
+        EVAL_MM: eval_mm_protocol(55, "all questions", metrics=("rougeL_nfkc",), judge="llm-as-a-judge"),
+        ONE_IMAGE: eval_mm_protocol(
+            55,
+            "the same, its images as one picture with their numbers",
+            is_one_image=True,
+            metrics=("rougeL_nfkc",),
+            judge="llm-as-a-judge",
+        ),
+    },
     metrics=("rougeL_nfkc",),
     sources=(
         Source(

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from pipeline.benchmarks.benchmark import Benchmark, Pair
-from pipeline.benchmarks.eval_mm import EVAL_MM, eval_mm_protocol, record
+from pipeline.benchmarks.eval_mm import EVAL_MM, ONE_IMAGE, eval_mm_protocol, record
 from pipeline.benchmarks.rows import parquet_rows, records_of
 from pipeline.store.sources import DatasetFile, PublishedDataset, Source, SourceFile
 
@@ -35,6 +35,14 @@ BENCHMARK = Benchmark(
     protocols={
         EVAL_MM: eval_mm_protocol(
             1_176, "all questions of the test split", is_exact=False, metrics=("jdocqa",), judge="llm-as-a-judge"
+        ),
+        ONE_IMAGE: eval_mm_protocol(
+            1_176,
+            "the same, its images as one picture with their numbers",
+            is_exact=False,
+            is_one_image=True,
+            metrics=("jdocqa",),
+            judge="llm-as-a-judge",
         ),
     },
     metrics=("jdocqa",),

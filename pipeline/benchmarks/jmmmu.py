@@ -10,6 +10,7 @@ from pipeline.benchmarks.benchmark import OURS, Benchmark, Pair, Protocol
 from pipeline.benchmarks.eval_mm import (
     EVAL_MM,
     IMAGE_TAG,
+    ONE_IMAGE,
     OPEN_ENDED_PROMPT,
     eval_mm_protocol,
     multiple_choice,
@@ -62,6 +63,13 @@ BENCHMARK = Benchmark(
     protocols={
         EVAL_MM: eval_mm_protocol(
             1_320, "all questions of all subjects", is_exact=False, metrics=("jmmmu-in-sequence", "jmmmu")
+        ),
+        ONE_IMAGE: eval_mm_protocol(
+            1_320,
+            "the same, its images as one picture with their numbers",
+            is_exact=False,
+            is_one_image=True,
+            metrics=("jmmmu-in-sequence", "jmmmu"),
         ),
         OURS: Protocol(
             1_320,

@@ -6,6 +6,7 @@ report beside the chart gives the key.
 
 import math
 from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
@@ -55,7 +56,13 @@ class Chart:
 
 def draw(chart: Chart, path: Path) -> None:
     """Write the chart as a PNG file, which appears under its name only when it is complete."""
-    with matplotlib.rc_context({"font.family": [FONT], "axes.unicode_minus": False}):
+    with _settings(), appearing(path) as unfinished:
+        drawn(chart).savefig(unfinished, format="png")
+
+
+def drawn(chart: Chart) -> Figure:
+    """The chart as a figure."""
+    with _settings():
         size = (10, 9) if len(chart.axes) > MANY_AXES else (8, 6)
         figure = Figure(figsize=size, dpi=DOTS_PER_INCH, layout="constrained")
         FigureCanvasAgg(figure)  # no display, and no state shared with whoever else draws
@@ -64,8 +71,11 @@ def draw(chart: Chart, path: Path) -> None:
         else:
             _draw_radar(chart, figure)
         figure.suptitle(chart.title, parse_math=False, fontsize=13)
-        with appearing(path) as unfinished:
-            figure.savefig(unfinished, format="png")
+        return figure
+
+
+def _settings() -> AbstractContextManager[None]:
+    return matplotlib.rc_context({"font.family": [FONT], "axes.unicode_minus": False})
 
 
 def drawable(names: Sequence[str], *, what: str) -> tuple[str, ...]:

@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from importlib.util import find_spec
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 from urllib.parse import urlsplit
 
@@ -25,6 +26,7 @@ from pipeline.core.retries import Patience, TryAgainError, retry_after
 from pipeline.core.wording import encodable
 from pipeline.evaluation.chat_completion import most_tokens, read_completion, tokens_of
 from pipeline.evaluation.inquiry import Inquiry, Reply
+from pipeline.evaluation.unread_answers import keep_unread
 
 if TYPE_CHECKING:
     import openai
@@ -84,6 +86,8 @@ class Endpoint:
     verb: str = "judge"
     """What the model behind it does, a verb."""
     key_name: str = "OPENAI_API_KEY"
+    store_root: Path | None = None
+    """Where answers that cannot be read are kept: they may have been paid for."""
     advice: str = "OPENAI_BASE_URL says where the judge is, evaluation.judge which model is asked and how"
 
     @property
@@ -111,6 +115,7 @@ def judge_of(settings: Settings) -> OpenAiJudge | None:
         api_key=key or "none",  # a server of one's own may want none, and the client insists
         max_concurrency=settings.judge_concurrency,
         patience=Patience(timeout=settings.judge_timeout),
+        store_root=settings.store_root,
     )
     return OpenAiJudge(endpoint, Spending(settings.judge_token_ceiling))
 
@@ -118,11 +123,15 @@ def judge_of(settings: Settings) -> OpenAiJudge | None:
 class OpenAiJudge:
     """One endpoint with what it may cost."""
 
-    def __init__(self, endpoint: Endpoint, spending: Spending) -> None:
+    def __init__(
+        self, endpoint: Endpoint, spending: Spending, *, on_trouble: Callable[[], object] = lambda: None
+    ) -> None:
+        """``on_trouble`` is told whenever an attempt brought nothing: the endpoint is busy, or gone."""
         import openai  # half a second, for judged benchmarks only
 
         self.endpoint = endpoint
         self.spending = spending
+        self._on_trouble = on_trouble
         self.max_concurrency = endpoint.max_concurrency
         self._first_trouble = threading.Lock()  # taken once, by whoever says it
         seconds = endpoint.patience.timeout
@@ -139,10 +148,11 @@ class OpenAiJudge:
         """Ask until there is a reply; see ``Judge``."""
         most = most_tokens(inquiry)
         return self.endpoint.patience.call(
-            lambda: self._ask_once(inquiry, most), stop=stop, give_up=self._no_reply, on_failure=self._say_once
+            lambda: self._ask_once(inquiry, most), stop=stop, give_up=self._no_reply, on_failure=self._trouble
         )
 
-    def _say_once(self, failures: int, error: TryAgainError) -> None:
+    def _trouble(self, failures: int, error: TryAgainError) -> None:
+        self._on_trouble()
         if failures == 2 and self._first_trouble.acquire(blocking=False):
             log.warning(
                 "%s gives no reply: %s. It is tried again, %d times with growing pauses: that may take minutes",
@@ -161,7 +171,7 @@ class OpenAiJudge:
         started = time.time()
         with self.spending.charging(most) as charge:
             try:
-                reply = read_completion(self._exchange(sent), started=started)
+                reply = self._read(inquiry, self._exchange(sent), started)
             except openai.APIStatusError as error:
                 charge.num_tokens = 0  # an error costs nothing
                 reply = Reply(
@@ -175,6 +185,20 @@ class OpenAiJudge:
                 if (cost := tokens_of(reply)) is not None:
                     charge.num_tokens = cost
         return reply
+
+    def _read(self, inquiry: Inquiry, body: bytes, started: float) -> Reply:
+        """The reply in an answer.
+
+        Raises:
+            TryAgainError: it is no completion; its bytes are kept.
+        """
+        try:
+            return read_completion(body, started=started)
+        except TryAgainError as error:
+            if self.endpoint.store_root is None:
+                raise
+            kept = keep_unread(self.endpoint.store_root, inquiry, body)
+            raise TryAgainError(f"{error}; it is kept in {kept}") from error
 
     def _exchange(self, sent: Mapping[str, Any]) -> bytes:
         """The body of the answer to a request.

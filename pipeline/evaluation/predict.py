@@ -18,6 +18,7 @@ from pipeline.core.parquet import write_rows
 from pipeline.data.image_reader import ImageReader
 from pipeline.data.items import ITEMS_FILE, item_rows
 from pipeline.evaluation.answers import ModelUnderTest, answer_items
+from pipeline.evaluation.labelled_images import LabelledTogether
 from pipeline.evaluation.rows import PREDICTION_SCHEMA, Item, Prediction
 from pipeline.store.artifacts import ArtifactStore
 from pipeline.store.manifest import Manifest, Request, Summary
@@ -142,7 +143,10 @@ def write_predictions(
     """
     items = benchmark_items(benchmark, dataset)
     asked = [item.without_images() for item in items] if is_blind(benchmark.protocol) else items
-    answers = answer_items(load(), asked, images=ImageReader([dataset]), batch_size=batch_size, directory=directory)
+    model = load()
+    if (protocol := protocol_of(benchmark.name, benchmark.protocol)) and protocol.is_one_image:
+        model = LabelledTogether(model)
+    answers = answer_items(model, asked, images=ImageReader([dataset]), batch_size=batch_size, directory=directory)
     answers = [item.like(answer) for item, answer in zip(items, answers, strict=True)]
     write_rows(directory / "predictions.parquet", (answer.row() for answer in answers), schema=PREDICTION_SCHEMA)
     write_text(directory / "predictions.jsonl", "".join(map(_line, answers)))
@@ -174,6 +178,20 @@ def all_items(benchmark: BenchmarkConfig, dataset: Manifest) -> list[Item]:
     else:
         rows = list(item_rows(pq.read_table(dataset.path("samples.parquet")).to_pylist(), details={}))
     return [_item(benchmark, row) for row in rows]
+
+
+def not_asked(benchmark: str, dataset: Manifest) -> str:
+    """What is left out of a benchmark of your own whose records are conversations; empty where nothing is."""
+    if ITEMS_FILE in {file.path for file in dataset.files}:
+        return ""
+    turns = pq.read_table(dataset.path("samples.parquet"), columns=["turns"])["turns"]
+    further = [len(one) // 2 - 1 for one in turns.to_pylist() if len(one) > 2]
+    if not further:
+        return ""
+    return (
+        f"{benchmark} asks the first question of each of its {len(turns)} records; {sum(further)} later questions of "
+        f"{len(further)} of them are not asked. To ask one, make it a record of its own"
+    )
 
 
 def _item(benchmark: BenchmarkConfig, row: dict[str, Any]) -> Item:

@@ -26,8 +26,10 @@ MODEL = EndpointModel(kind="endpoint", model="fake")
 class LooksAtImages:
     """Says A, or B where it sees an image."""
 
+    max_images = None
+
     def answer(self, questions):
-        return ["A" if question.image is None else "B" for question in questions]
+        return ["B" if question.images else "A" for question in questions]
 
 
 @pytest.fixture

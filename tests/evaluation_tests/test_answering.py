@@ -1,6 +1,7 @@
 import json
 from collections.abc import Sequence
 
+import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
@@ -14,7 +15,7 @@ from pipeline.data.images import IMAGE_SCHEMA, num_pixels
 from pipeline.data.items import ITEM_SCHEMA
 from pipeline.evaluation import answers
 from pipeline.evaluation.answers import Question, Unanswered, answer_items, batches
-from pipeline.evaluation.predict import benchmark_items, select_items, write_predictions
+from pipeline.evaluation.predict import benchmark_items, not_asked, select_items, write_predictions
 from pipeline.evaluation.rows import Item, read_predictions
 from pipeline.store.artifacts import ArtifactStore
 from pipeline.store.manifest import Request
@@ -336,3 +337,20 @@ def test_what_a_model_thinks_is_no_part_of_its_answer(tmp_path, images, said, pr
     (answer,) = answer_items(Says(said), [item("1")], images=images, batch_size=1, directory=tmp_path)
     assert answer.prediction == prediction
     assert (answer.error is None) == (prediction is not None)
+
+
+def test_a_benchmark_of_conversations_says_how_many_questions_it_does_not_ask(store):
+    talk = ("何色ですか。", "赤色です。", "何個ありますか。", "三個です。")
+    turns = [{"role": "user", "text": text} for text in talk]
+    samples = pa.Table.from_pylist([{"turns": turns[:2]}, {"turns": turns}, {"turns": turns + turns[2:]}])
+
+    def work(directory):
+        pq.write_table(samples, directory / "samples.parquet")
+        return {}
+
+    dataset = store.produce(Request(step="dataset", version=1, config={"kind": "talks"}), work)
+    assert not_asked("mine", dataset) == (
+        "mine asks the first question of each of its 3 records; 3 later questions of 2 of them are not asked. "
+        "To ask one, make it a record of its own"
+    )
+    assert not_asked("mine", published(store)) == ""

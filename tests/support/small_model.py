@@ -30,13 +30,13 @@ def tower_config(*, seed: int = 0, dtype: str = "float32", **changes: object) ->
     return VisionTowerConfig(weights=RandomVisionTower.model_validate(weights), dtype=dtype)
 
 
-def llm_config(family: str, *, seed: int = 0) -> LlmConfig:
-    """Two layers of 32 channels over the bundled tokenizer; weights large enough to give different answers."""
+def llm_config(family: str, *, seed: int = 0, width: int = 32) -> LlmConfig:
+    """Two layers over the bundled tokenizer; weights large enough to give different answers."""
     weights = RandomLlm(
         kind="random",
         seed=seed,
         model_type=family,
-        hidden_size=32,
+        hidden_size=width,
         intermediate_size=64,
         num_hidden_layers=2,
         num_attention_heads=2,
@@ -51,12 +51,12 @@ def build_tokenizer():
     return load_tokenizer(llm_config("llama"), bundled=TOKENIZER_FOLDER)
 
 
-def build_vlm(family: str, *, vision_width: int = VISION_WIDTH) -> VisionLanguageModel:
+def build_vlm(family: str, *, vision_width: int = VISION_WIDTH, width: int = 32) -> VisionLanguageModel:
     """A projector and an LLM with fixed random weights, not dropping anything out."""
-    llm = build_llm(llm_config(family), build_tokenizer())
+    llm = build_llm(llm_config(family, width=width), build_tokenizer())
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(1)
-        projector = Projector(vision_width, 32)
+        projector = Projector(vision_width, width)
     return VisionLanguageModel(projector, llm).eval()
 
 

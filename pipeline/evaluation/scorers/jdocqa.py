@@ -33,13 +33,12 @@ def statistics(answers: Sequence[Answer], values: Sequence[float]) -> Statistics
 
 def answer_type(scoring: Scoring) -> int:
     """0 yes/no, 1 factoid, 2 numerical, 3 open-ended."""
-    found = scoring.get("answer_type")
+    found: Any = scoring.get("answer_type")
     if found not in range(len(DETAILS)):
         raise DataError(
             f"the answer type {found!r} is none of JDocQA's: 0 yes/no, 1 factoid, 2 numerical, 3 open-ended"
         )
-    number: int = found
-    return number
+    return int(found)
 
 
 def normalised(text: str) -> str:
