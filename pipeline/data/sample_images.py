@@ -43,6 +43,12 @@ def images_of(row: Mapping[str, Any]) -> list[str]:
     return first + [image["image_sha256"] for image in row.get(FURTHER_IMAGES) or ()]
 
 
+def names_of(row: Mapping[str, Any]) -> tuple[str, ...]:
+    """The paths of all images of a sample, in order, whichever version wrote its table."""
+    first = () if row["image"] is None else (row["image"],)
+    return (*first, *(image["image"] for image in row.get(FURTHER_IMAGES) or ()))
+
+
 @contextmanager
 def shown_as_one_image(samples_file: Path) -> Iterator[Path]:
     """The samples as the translation checks read them, which know one image that opens the first question.
@@ -65,11 +71,10 @@ def shown_as_one_image(samples_file: Path) -> Iterator[Path]:
 
 
 def _as_one_image(row: dict[str, Any]) -> dict[str, Any]:
-    names = [row["image"], *(image["image"] for image in row[FURTHER_IMAGES])]
     sha256 = hashlib.sha256(" ".join(map(str, images_of(row))).encode()).hexdigest()
     return {
         **row,
-        "image": " ".join(names),
+        "image": " ".join(names_of(row)),
         "image_sha256": sha256,
         FURTHER_IMAGES: [],
         "turns": with_one_placeholder(row["turns"]),
