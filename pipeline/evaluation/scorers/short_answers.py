@@ -5,7 +5,6 @@ state this number and no other; else it must have the reference in it, or be it,
 """
 
 import re
-import unicodedata
 
 from pipeline.evaluation.scorers.choices import choice_of
 from pipeline.evaluation.scorers.jmmmu import is_multiple_choice
@@ -37,7 +36,12 @@ def is_stated(reference: str, prediction: str) -> bool:
         return numbers_in(stated) == numbers
     if len(wanted) == 1:
         return ENDING.sub("", stated).strip() == wanted
-    return bool(wanted) and wanted in unicodedata.normalize("NFKC", stated)
+    return bool(wanted) and _unspaced(wanted) in _unspaced(stated)
+
+
+def _unspaced(text: str) -> str:
+    """Without white space and the commas of thousands."""
+    return re.sub(r"(?<=\d),(?=\d{3})", "", "".join(text.split()))
 
 
 def numbers_in(text: str) -> set[float]:
