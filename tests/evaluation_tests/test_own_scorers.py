@@ -228,6 +228,8 @@ def test_an_open_score_does_not_depend_on_the_items_before():
 
 def test_choices_of_jmmmu_are_read_as_any_choices():
     scoring = {"question_type": "multiple-choice", "options": "['東京', '大阪']"}
+    answers = [Answer(f"test_Music_{number}", "B", "?", one) for number, one in enumerate((scoring, OPEN))]
+    assert SCORERS["choice_or_short_answer"].counts(answers) == {"no_choice_count": 1}
     assert SCORERS["choice_or_short_answer"].score("B", "Ｂ\n", scoring) == 1
     assert SCORERS["jmmmu"].score("B", "Ｂ\n", scoring) == 0
 

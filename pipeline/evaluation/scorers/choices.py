@@ -44,7 +44,7 @@ def statistics(answers: Sequence[Answer], values: Sequence[float]) -> Statistics
     return consistency(answers, values, lambda answer: choice_of(answer.prediction, answer.scoring))
 
 
-def counts(answers: Sequence[Answer]) -> Mapping[str, int]:
+def counts(answers: Sequence[Answer]) -> dict[str, int]:
     """Answers that choose nothing."""
     return {"no_choice_count": sum(choice_of(answer.prediction, answer.scoring) is None for answer in answers)}
 
