@@ -112,8 +112,7 @@ class ConversationEncoder:
         self._added: tuple[list[int], list[int]] = ([], []) if template == "chat" else _added(self._backend)
         self._chat = ChatTemplate(tokenizer) if template == "chat" else None
         self._end = "" if template in ("plain", "chat") else end_of_answer(template, tokenizer)
-        # LLaVA-JP lets its data write control tokens, and its masks follow from that.
-        self._special = re.compile("(?!)") if supervision == "llava-jp" else _special_tokens(tokenizer)
+        self._special = _special_tokens(tokenizer)
         if template == "chat" and supervision == "llava-jp":
             raise TemplateError(
                 "LLaVA-JP has no chat templates whose masks could be followed; take supervision: answers"

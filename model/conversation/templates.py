@@ -225,15 +225,27 @@ def _without_ends_of_nothing(layout: ConversationLayout, messages: Sequence[str]
 def _learned_as_in_llava_jp(written: Written, end: str) -> Written:
     """LLaVA-JP takes the text apart again at every end, and stops at a part that does not name the answerer once.
 
-    So a message that holds " システム: " or the end token loses its answer and all later ones, and of a last answer
-    that is empty the end that the tokenizer adds is learned.
+    So a message that holds " システム: " loses its answer and all later ones, and of a last answer that is empty the
+    end that the tokenizer adds is learned. An end that a message spells is text here, and ends nothing.
     """
     separator = f" {ASSISTANT}: "
     answers = []
     start = 0
-    for part in written.text.split(end):
+    for part in _parts(written, end):
         if part.count(separator) != 1:
             break
         answers.append((start + part.index(separator) + len(separator) - 1, start + len(part) + len(end)))
         start += len(part) + len(end)
     return replace(written, answers=tuple(answers), is_end_learned=start > len(written.text))
+
+
+def _parts(written: Written, end: str) -> list[str]:
+    """The text between the ends that the template wrote."""
+    parts, begin = [], 0
+    between = pairwise([0, *(place for message in written.messages for place in message), len(written.text)])
+    for start, stop in list(between)[::2]:  # what is not a message
+        place = written.text.find(end, start, stop)
+        if place >= 0:
+            parts.append(written.text[begin:place])
+            begin = place + len(end)
+    return [*parts, written.text[begin:]]

@@ -39,24 +39,34 @@ class Metric:
     what: str
     largest: float = 1.0
     """Of what the scorer returns."""
+    is_binary: bool = False
+    """Whether an answer is either right or wrong."""
 
 
 METRICS: Mapping[MetricName, Metric] = {
-    "exact_match": Metric("equal after NFKC, without surrounding space and the final 。", PERCENT),
-    "choice_match": Metric("the letter that the answer chooses is the right one"),
+    "exact_match": Metric("equal after NFKC, without surrounding space and the final 。", PERCENT, is_binary=True),
+    "choice_match": Metric("the letter that the answer chooses is the right one", is_binary=True),
     "rougeL": Metric("ROUGE-L of words, normalised by neologdn", PERCENT),
     "rougeL_ja": Metric("the same; an answer in another language scores 0", PERCENT),
     "rougeL_nfkc": Metric("ROUGE-L of words, normalised by NFKC", PERCENT),
     "jdocqa": Metric("eval-mm: the reference is in the answer; BLEU of open-ended answers"),
-    "jmmmu": Metric("eval-mm before 5c66d3c, and lmms-eval: each answer scored by itself"),
-    "jmmmu-in-sequence": Metric("eval-mm 9f450a5: what = means in an open answer depends on what was scored before"),
-    "choice_or_short_answer": Metric("JMMMU: the option that the answer chooses, or the number or text that it states"),
-    "jic-vqa": Metric("eval-mm: the category is in the answer; the number is the mean of the domains' means"),
-    "mecha-ja": Metric("eval-mm: the letter is anywhere in the answer"),
+    "jmmmu": Metric("eval-mm before 5c66d3c, and lmms-eval: each answer scored by itself", is_binary=True),
+    "jmmmu-in-sequence": Metric(
+        "eval-mm 9f450a5: what = means in an open answer depends on what was scored before", is_binary=True
+    ),
+    "choice_or_short_answer": Metric(
+        "JMMMU: the option that the answer chooses, or the number or text that it states", is_binary=True
+    ),
+    "jic-vqa": Metric(
+        "eval-mm: the category is in the answer; the number is the mean of the domains' means", is_binary=True
+    ),
+    "mecha-ja": Metric("eval-mm: the letter is anywhere in the answer", is_binary=True),
     "cc-ocr": Metric("eval-mm: F1 of characters, in any order"),
-    "substring-match": Metric("eval-mm: the reference is in the answer, upper and lower case alike"),
-    "substring-match-case-sensitive": Metric("eval-mm before 2025-08-29: the reference is in the answer"),
-    "exact-match": Metric("eval-mm: answer and reference are the same text, to the last space"),
+    "substring-match": Metric("eval-mm: the reference is in the answer, upper and lower case alike", is_binary=True),
+    "substring-match-case-sensitive": Metric(
+        "eval-mm before 2025-08-29: the reference is in the answer", is_binary=True
+    ),
+    "exact-match": Metric("eval-mm: answer and reference are the same text, to the last space", is_binary=True),
     "jawildtext-handwriting-ocr": Metric("eval-mm: 1 minus edits per character of the reference, at least 0"),
     "jawildtext-receipt-kie": Metric("eval-mm: F1 of field and value pairs in the JSON"),
     "receipt_fields": Metric("F1 of field and value pairs, read from any JSON object in the answer"),
@@ -70,6 +80,12 @@ LARGEST_SHOWN: Mapping[str, float] = {"mean_grade": 5.0}
 def largest_shown(metric: str) -> float:
     """The largest value of a number as it is stored and shown, whoever computes it; the smallest is 0."""
     return LARGEST_SHOWN.get(metric.rpartition("/")[2], PERCENT)
+
+
+def unit_of(metric: str) -> str:
+    """What stands behind a number that is not in percent."""
+    largest = largest_shown(metric)
+    return "" if largest == PERCENT else f" of {largest:g}"
 
 
 def percent_of(metric: MetricName, value: float) -> float:

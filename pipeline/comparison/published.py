@@ -11,7 +11,7 @@ from pydantic import Field, model_validator
 
 from model.config import Section
 from pipeline.benchmarks.known import OVERALL, is_blind
-from pipeline.benchmarks.metrics import PERCENT, largest_shown
+from pipeline.benchmarks.metrics import unit_of
 
 PUBLISHED = "published"
 MEASURED = "measured here"
@@ -140,5 +140,4 @@ def score_cell(row: Row) -> str:
     if row["is_withheld"]:
         return "withheld"
     interval = "" if row["low"] is None else f" [{row['low']:.1f}, {row['high']:.1f}]"
-    largest = largest_shown(row["metric"])
-    return f"{row['mean']:.1f}{interval}" + ("" if largest == PERCENT else f" of {largest:g}")
+    return f"{row['mean']:.1f}{interval}{unit_of(row['metric'])}"

@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from pipeline.benchmarks.known import BLIND, OVERALL, is_blind
+from pipeline.benchmarks.metrics import METRICS, unit_of
 from pipeline.comparison.charts import AXIS, EXPERIMENT, Chart, drawable
 from pipeline.comparison.published import (
     article_rows,
@@ -19,8 +20,8 @@ from pipeline.evaluation.scores import BREAKDOWNS, DETAIL
 Row = Mapping[str, Any]
 
 INTRODUCTION = """\
-Scores are in percent, with the 95 % bootstrap interval over the items; questions on one image are drawn together. An
-interval says how much the choice of items matters, nothing about another training run.
+Scores are in percent where they do not say of what, with the 95 % bootstrap interval over the items; questions on one
+image are drawn together. An interval says how much the choice of items matters, nothing about another training run.
 """
 POWER_TEXT = """\
 The smallest true difference that these items show in four of five cases (two-sided test at 5 %, 80 % power), from how
@@ -116,6 +117,7 @@ def report(
         _markdown(wide_table(scores, experiments=experiments)),
     ]
     parts += ["\n".join(f"- {markdown_text(note)}" for note in notes)] if notes else []
+    parts += [meanings] if (meanings := _meanings(scores)) else []
     if article := article_rows(scores, experiments=experiments):
         table = published_table()
         parts += ["## The article's table", _markdown(article), f"Published: {table.source}. {table.note}"]
@@ -133,6 +135,13 @@ def report(
     return "\n\n".join(part.strip() for part in parts) + "\n"
 
 
+def _meanings(rows: Sequence[Row]) -> str:
+    """What each metric of the rows means; of a judge the notes say it."""
+    there = {row["metric"] for row in rows}
+    lines = [f"- {name}: {markdown_text(metric.what)}." for name, metric in METRICS.items() if name in there]
+    return "\n".join(["Metrics:", "", *lines]) if lines else ""
+
+
 def _difference(row: Row) -> dict[str, Any]:
     group = row["group"] if row["breakdown"] in (OVERALL, "category") else f"{row['breakdown']}: {row['group']}"
     return {
@@ -142,7 +151,7 @@ def _difference(row: Row) -> dict[str, Any]:
         "group": group,
         "A": row["experiment_a"],
         "B": row["experiment_b"],
-        "B - A": f"{row['difference']:+.1f} [{row['low']:+.1f}, {row['high']:+.1f}]",
+        "B - A": f"{row['difference']:+.1f} [{row['low']:+.1f}, {row['high']:+.1f}]{unit_of(row['metric'])}",
         "p": f"{row['p_value']:.4f}",
         "shows from": _detectable(row),
         "is": INSIDE if row["p_value"] >= LEVEL else OUTSIDE,
@@ -152,7 +161,7 @@ def _difference(row: Row) -> dict[str, Any]:
 
 def _detectable(row: Row) -> str:
     value = row.get("detectable")
-    return TOO_FEW if value is None else f"±{value:.1f}"
+    return TOO_FEW if value is None else f"±{value:.1f}{unit_of(row['metric'])}"
 
 
 def _items(row: Row) -> str:

@@ -63,7 +63,13 @@ def _local(source: LocalSource, identities: Identities) -> dict[str, Any]:
 
 
 def _hf_dataset(source: HfDatasetSource, identities: Identities) -> dict[str, Any]:
-    """Files by their content, a repository by its commit; what is not given is no part of what is asked."""
+    """Files by their content, a repository by its commit; what is not given is no part of what is asked.
+
+    Of a folder of images, those count that the records name. Records on the Hub are read for it once.
+
+    Raises:
+        TransientError: the Hub does not answer.
+    """
     config = {"kind": source.kind, "split": source.split, "rows_version": ROWS_VERSION}
     config |= {"name": source.name} if source.name else {}
     config |= {"columns": source.columns.names()} if source.columns else {}
@@ -74,11 +80,12 @@ def _hf_dataset(source: HfDatasetSource, identities: Identities) -> dict[str, An
         config["path_sha256"] = identities.of_patterns(source.patterns)
     if source.images:
         _require_folder(source.images)
-        if source.is_on_hub:  # its records are not here, so all files of the folder count
-            config["images_sha256"] = identities.of_path(source.images)
+        if config.get("revision") == NOT_PINNED:  # which records there are is not decided yet
+            config["images_sha256"] = NOT_PINNED
         else:
+            revision = config.get("revision")
             config["images_sha256"] = identities.of_named(
-                source.images, dict(config), lambda: _image_names(_rows(source))
+                source.images, dict(config), lambda: _image_names(_rows(source, revision=revision))
             )
     return config
 
@@ -88,9 +95,9 @@ def _require_folder(images: Path) -> None:
         raise DataError(f"images: {images} {'is not a folder' if images.exists() else 'does not exist'}")
 
 
-def _rows(source: HfDatasetSource) -> Iterator[Pair]:
+def _rows(source: HfDatasetSource, *, revision: str | None = None) -> Iterator[Pair]:
     with TemporaryDirectory(prefix="llava-jp-names-") as cache:
-        yield from rows_of(source, cache=Path(cache))
+        yield from rows_of(source, revision=revision, cache=Path(cache))
 
 
 def _image_names(pairs: Iterator[Pair]) -> list[str]:

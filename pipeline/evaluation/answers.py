@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise, zip_longest
 from pathlib import Path
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from PIL import Image
 
@@ -67,6 +67,16 @@ class AnsweredInPartError(Exception):
         self.problem = problem
 
 
+@runtime_checkable
+class StreamingModel(Protocol):
+    """A model that is sent questions while it answers others, and gives each answer as it comes."""
+
+    max_images: int | None
+
+    def stream(self, questions: Iterator[Question]) -> Iterator[tuple[str, str | Unanswered]]:
+        """Item and answer, in any order; what concerns all questions is raised behind the answers that there are."""
+
+
 class ModelUnderTest(Protocol):
     """A model that answers questions about images."""
 
@@ -97,17 +107,20 @@ def answer_items(
     answers = {item.item_id: item.answered(kept[item.item_id]) for item in items if item.item_id in kept}
     progress = Progress("answer questions", total=len(items), unit="items", start=len(answers))
     with kept_file.open("a", encoding="utf-8") as file:
-        for batch in batches(items, batch_size):
-            missing = [item for item in batch if item.item_id not in answers]
-            if not missing:
-                continue
-            new, problem = _answer(model_under_test, missing, images)
-            file.write("".join(_line(answer) for answer in new if answer.prediction is not None))
-            file.flush()
-            if problem:
-                raise problem
-            answers |= {answer.item_id: answer for answer in new}
-            progress.advance(len(new))
+        ordered = batches(items, batch_size)
+        missing = [[item for item in batch if item.item_id not in answers] for batch in ordered]
+        found = (
+            _streamed(model_under_test, [item for batch in missing for item in batch], images)
+            if isinstance(model_under_test, StreamingModel)
+            else _in_batches(model_under_test, [batch for batch in missing if batch], images)
+        )
+        by_id = {item.item_id: item for item in items}
+        for name, said in found:
+            answers[name] = answer = _prediction(by_id[name], said)
+            if answer.prediction is not None:
+                file.write(_line(answer))
+                file.flush()
+            progress.advance(1)
     progress.finish()
     return [answers[item.item_id] for item in items]
 
@@ -118,21 +131,36 @@ def batches(items: Sequence[Item], batch_size: int) -> list[list[Item]]:
     return [order[start : start + batch_size] for start in range(0, len(order), batch_size)]
 
 
-def _answer(
-    model_under_test: ModelUnderTest, items: Sequence[Item], images: ImageReader
-) -> tuple[list[Prediction], BaseException | None]:
-    """One batch, and what ended it before its time. An image that cannot be read fails its item alone."""
-    results: dict[str, str | Unanswered] = {}
-    for questions in _questions(items, images, results, max_images=model_under_test.max_images):
-        try:
-            found = model_under_test.answer(questions)
-        except AnsweredInPartError as error:
-            results |= _by_item(questions, error.answers)
-            return [
-                _prediction(item, results[item.item_id]) for item in items if item.item_id in results
-            ], error.problem
-        results |= _by_item(questions, found)
-    return [_prediction(item, results[item.item_id]) for item in items], None
+def _in_batches(
+    model_under_test: ModelUnderTest, batches: Sequence[Sequence[Item]], images: ImageReader
+) -> Iterator[tuple[str, str | Unanswered]]:
+    """Item and answer, batch by batch. An image that cannot be read fails its item alone."""
+    for batch in batches:
+        failed: dict[str, str | Unanswered] = {}
+        for questions in _questions(batch, images, failed, max_images=model_under_test.max_images):
+            try:
+                answers, problem = model_under_test.answer(questions), None
+            except AnsweredInPartError as error:
+                answers, problem = error.answers, error.problem
+            yield from ((question.item_id, said) for question, said in zip(questions, answers, strict=True))
+            if problem:
+                raise problem
+        yield from failed.items()
+
+
+def _streamed(
+    model: StreamingModel, items: Sequence[Item], images: ImageReader
+) -> Iterator[tuple[str, str | Unanswered]]:
+    """Item and answer as they come; images are read when their question is sent."""
+    failed: dict[str, str | Unanswered] = {}
+
+    def questions() -> Iterator[Question]:
+        for item in items:
+            for group in _questions([item], images, failed, max_images=model.max_images):
+                yield from group
+
+    yield from model.stream(questions())
+    yield from failed.items()
 
 
 def _questions(
@@ -161,10 +189,6 @@ def _questions(
         pixels_held += wanted
     if questions:
         yield questions
-
-
-def _by_item(questions: Sequence[Question], answers: Sequence[str | Unanswered]) -> dict[str, str | Unanswered]:
-    return {question.item_id: answer for question, answer in zip(questions, answers, strict=True)}
 
 
 def _prediction(item: Item, answer: str | Unanswered) -> Prediction:

@@ -15,11 +15,11 @@ from PIL import Image
 
 from pipeline.benchmarks.known import KNOWN_BENCHMARKS
 from pipeline.comparison.charts import Chart, draw, drawable, drawn
+from pipeline.comparison.differences import DIFFERENCE_SCHEMA
 from pipeline.comparison.published import article_rows, published_table
 from pipeline.comparison.sample_sheet import SheetItem, choose, sheet_table
 from pipeline.comparison.scores import COMPARISON_SCHEMA, ComparedExperiment, OtherScores, score_chart
 from pipeline.comparison.step import (
-    DIFFERENCE_SCHEMA,
     article_table,
     compare,
     comparison_request,

@@ -1,9 +1,10 @@
 import pytest
 
+from pipeline.comparison.differences import DIFFERENCE_SCHEMA, judged_rows
 from pipeline.comparison.judged import compared_scores
 from pipeline.comparison.published import article_rows
 from pipeline.comparison.scores import COMPARISON_SCHEMA, ComparedExperiment, experiment_rows
-from pipeline.comparison.step import DIFFERENCE_SCHEMA, comparison_request, judged_rows
+from pipeline.comparison.step import comparison_request
 from pipeline.config.evaluation import BenchmarkConfig, JudgeConfig
 from pipeline.config.experiment import ExperimentConfig, LimitsConfig, load_experiment
 from pipeline.core.settings import load_settings

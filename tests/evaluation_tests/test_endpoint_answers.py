@@ -4,6 +4,7 @@ import base64
 import io
 import json
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -20,6 +21,7 @@ from pipeline.core.settings import Settings
 from pipeline.evaluation.answers import AnsweredInPartError, Question, Unanswered, answer_items
 from pipeline.evaluation.models.endpoint import EndpointUnderTest, endpoint_of, host_of
 from pipeline.evaluation.rows import Item
+from pipeline.store.artifacts import WORK_FOLDER
 from tests.support.judge_server import Act, completion, refused
 
 GREEDY = GENERATION_PRESETS["greedy-256"]
@@ -220,3 +222,73 @@ def test_answers_that_came_before_an_interruption_are_kept(tmp_path, monkeypatch
             model.answer(QUESTIONS)
     assert isinstance(caught.value.problem, KeyboardInterrupt)
     assert caught.value.answers == ["赤です。", Unanswered("it was interrupted")]
+
+
+def many_items(number):
+    return [
+        Item(benchmark="b", protocol="all", item_id=str(index), question=f"{index}番", reference="")
+        for index in range(number)
+    ]
+
+
+def test_every_answer_is_on_the_disk_before_the_next_question_is_asked(tmp_path):
+    kept = tmp_path / WORK_FOLDER / "answers.jsonl"
+    lines = []
+
+    def script(text, _):
+        lines.append(len(kept.read_bytes().splitlines()) if kept.exists() else 0)
+        return completion(text)
+
+    options = {"images": None, "batch_size": 1, "directory": tmp_path}
+    with serving(script) as (url, sent):
+        model = EndpointUnderTest(
+            EndpointModel(kind="endpoint", model="m", base_url=url),
+            GREEDY,
+            endpoint_of(
+                EndpointModel(kind="endpoint", model="m", base_url=url),
+                Settings(LLAVA_JP_MODEL_API_KEY=SecretStr(KEY), model_concurrency=1),
+            ),
+        )
+        answers = answer_items(model, many_items(6), **options)
+    assert [answer.prediction for answer in answers] == [f"{index}番" for index in range(6)]
+    assert (lines, len(sent)) == ([0, 1, 2, 3, 4, 5], 6)
+
+
+def test_as_many_questions_are_asked_at_once_as_the_endpoint_takes(tmp_path):
+    now, most, lock = 0, 0, threading.Lock()
+
+    def script(text, count):
+        nonlocal now, most
+        with lock:
+            now, most = now + 1, max(most, now + 1)
+            is_too_many = now > 3
+        time.sleep(0.002)
+        with lock:
+            now -= 1
+        return refused(429, "rate_limit") if is_too_many and count == 0 else completion(text)
+
+    options = {"images": None, "batch_size": 1, "directory": tmp_path}
+    with serving(script) as (url, _):
+        model = model_under_test(url)
+        answers = answer_items(model, many_items(60), **options)
+    assert [answer.prediction for answer in answers] == [f"{index}番" for index in range(60)]
+    assert most <= 8
+    assert model._pace.limit <= 4
+
+
+def test_an_endpoint_that_goes_away_ends_the_run_soon_and_what_it_answered_is_kept(tmp_path):
+    num_left, lock = 10, threading.Lock()
+
+    def script(text, _):
+        nonlocal num_left
+        with lock:
+            num_left -= 1
+            return completion(text) if num_left >= 0 else refused(503, "gone")
+
+    options = {"images": None, "batch_size": 1, "directory": tmp_path}
+    with serving(script) as (url, sent), pytest.raises(TransientError, match="gave no reply in 3 attempts"):
+        answer_items(model_under_test(url), many_items(200), **options)
+    assert len(sent) < 100
+    with serving(lambda text, _: completion(text)) as (url, sent):
+        answer_items(model_under_test(url), many_items(200), **options)
+    assert len(sent) == 190

@@ -108,6 +108,24 @@ def test_an_answer_type_that_jdocqa_does_not_have_is_an_error_of_the_data():
         SCORERS["jdocqa"].score("a", "a", {"answer_type": 4})
 
 
+@pytest.mark.parametrize(
+    ("metric", "item", "message"),
+    [
+        ("jdocqa", Answer("7", "a", "a"), "item '7' cannot be scored: the answer type None is none"),
+        (
+            "jmmmu",
+            Answer("7", "a", "a", {"question_type": "multiple-choice"}),
+            "item '7' cannot be scored: .* no options",
+        ),
+        ("jawildtext-receipt-kie", Answer("7", "牛乳", "{}"), "item '7' cannot be scored: its reference is not JSON"),
+        ("receipt_fields", Answer("7", "[1]", "{}"), "item '7' cannot be scored: its reference is no JSON object"),
+    ],
+)
+def test_an_item_that_lacks_what_its_scorer_needs_is_named(metric, item, message):
+    with pytest.raises(DataError, match=message):
+        SCORERS[metric].scores([item])
+
+
 def test_an_id_without_a_subject_is_an_error_of_the_data():
     scoring = {"question_type": "open", "options": "[]"}
     with pytest.raises(DataError, match="'Design1' names no subject"):

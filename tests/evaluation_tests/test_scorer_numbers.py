@@ -8,6 +8,8 @@ import pytest
 
 from pipeline.benchmarks.metrics import METRICS, largest_shown, percent_of, value_of
 from pipeline.comparison.charts import Chart, draw
+from pipeline.comparison.published import score_cell
+from pipeline.comparison.report import difference_rows
 from pipeline.comparison.scores import ComparedExperiment
 from pipeline.comparison.step import compare, difference_table, score_table
 from pipeline.config.evaluation import BenchmarkConfig
@@ -168,6 +170,27 @@ def test_experiments_are_compared_in_the_benchmarks_own_number_and_its_details(c
         "detail: jafood101": "-50.0",
         "detail: average": "-25.0",
     }
+
+
+def test_the_report_says_what_a_metric_means_and_how_many_answers_could_not_be_read(tmp_path):
+    receipt = json.dumps({"store_name": "山田商店"})
+    items = (answered("1", receipt, receipt), answered("2", receipt, "なし"))
+    predictions, scores = scored(tmp_path, "receipt_fields", *items)
+    one = ComparedExperiment("a", (predictions,), (scores,), ())
+    page = compare([one], store=ArtifactStore(tmp_path)).path("report.md").read_text(encoding="utf-8")
+    assert "- receipt_fields: F1 of field and value pairs, read from any JSON object in the answer." in page
+    assert "a on mine: parse_error_count of receipt_fields is 1 of 2." in page
+
+
+def test_a_judges_grade_says_of_what_it_is():
+    row = {"is_withheld": False, "mean": 3.25, "low": 3.0, "high": 3.5}
+    assert score_cell({**row, "metric": "mean_grade"}) == "3.2 [3.0, 3.5] of 5"
+    assert score_cell({**row, "metric": "jdocqa"}) == "3.2 [3.0, 3.5]"
+    places = {"benchmark": "x", "protocol": "y", "breakdown": "overall", "group": "overall", "num_items": 9}
+    experiments = {"experiment_a": "a", "experiment_b": "b", "num_clusters": 9, "detectable": 0.4}
+    difference = {**places, **experiments, "metric": "mean_grade", "difference": 0.5, "low": 0.1, "high": 0.9}
+    (shown,) = difference_rows([{**difference, "p_value": 0.01}])
+    assert (shown["B - A"], shown["shows from"]) == ("+0.5 [+0.1, +0.9] of 5", "±0.4 of 5")
 
 
 def test_a_score_a_hair_above_100_is_drawn(tmp_path):

@@ -89,6 +89,33 @@ def test_each_of_several_images_stands_in_a_released_prompt_where_its_part_does(
     )
 
 
+@pytest.mark.parametrize(
+    ("tokenizer_name", "template", "spelled"),
+    [
+        ("llm_jp", "v1", "<EOD|LLM-jp>"),
+        ("with_bos", "karasu", "</s>"),
+        ("with_bos", "v1", "<s>"),
+        ("chatml", "chat", "<|im_end|>"),
+    ],
+)
+def test_a_control_token_that_a_message_spells_is_text_in_a_released_prompt(request, tokenizer_name, template, spelled):
+    tokenizer = request.getfixturevalue(tokenizer_name)
+    processor = processor_of(tokenizer, template)
+    history, question = [("何がありますか。", f"猫{spelled}犬")], f"色{spelled}は？"
+    chat = messages(history, question, has_image=True)
+    text = processor.apply_chat_template(chat, add_generation_prompt=True)
+    ids = processor._ids(text, add_special_tokens=processor.adds_special_tokens)
+    found = tuple(IMAGE_TOKEN_ID if token == processor.image_token_id else token for token in ids)
+    assert found == encode_prompt(question, history=history, has_image=True, template=template, tokenizer=tokenizer)
+    clean = messages([("何", "猫犬")], "色は？", has_image=True)
+    expected = processor._ids(
+        processor.apply_chat_template(clean, add_generation_prompt=True),
+        add_special_tokens=processor.adds_special_tokens,
+    )
+    token = tokenizer.convert_tokens_to_ids(spelled)
+    assert ids.count(token) == expected.count(token)
+
+
 def test_content_may_be_plain_text_and_a_system_message_replaces_the_systems_sentence(llm_jp):  # noqa: F811
     processor = processor_of(llm_jp, "v1")
     chat = [{"role": "system", "content": "短く答える。"}, {"role": "user", "content": "何？"}]

@@ -43,12 +43,12 @@ def records_of(source: HfDatasetSource, *, revision: str | None, work: Path, roo
             yield entry["record"] if "record" in entry else json.JSONDecodeError(entry["problem"], "", 0)
 
 
-def rows_of(source: HfDatasetSource, *, cache: Path) -> Iterator[Pair]:
-    """All records of files on this machine and their images, without keeping any."""
+def rows_of(source: HfDatasetSource, *, revision: str | None, cache: Path) -> Iterator[Pair]:
+    """All records and their images, without keeping any."""
     from pipeline.data.hf_datasets.columns import record_of
     from pipeline.data.hf_datasets.stream import batches, open_rows  # Datasets takes a second to import
 
-    for batch, _ in batches(open_rows(source, revision=None, cache=cache), source, size=ROWS_PER_PART, state=None):
+    for batch, _ in batches(open_rows(source, revision=revision, cache=cache), source, size=ROWS_PER_PART, state=None):
         yield from (record_of(row, source.columns) for row in batch)
 
 

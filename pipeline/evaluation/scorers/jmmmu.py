@@ -99,7 +99,9 @@ def is_multiple_choice(scoring: Scoring) -> bool:
 
 def options_of(scoring: Scoring) -> list[str]:
     """The options, which JMMMU's table has as the text of a list."""
-    options = scoring["options"]
+    options = scoring.get("options")
+    if options is None:
+        raise DataError("its record's `scoring` has no options")
     return list(ast.literal_eval(options) if isinstance(options, str) else options)
 
 

@@ -13,6 +13,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from pipeline.core.errors import DataError
 from pipeline.evaluation.reasoning import without_reasoning
 from pipeline.evaluation.scorers.scorer import Answer, Scorer, Scoring, Statistics
 from pipeline.evaluation.scorers.statistics import mean_of
@@ -70,7 +71,7 @@ def receipt_scorer(match: Callable[[str, str], Match]) -> Scorer:
 
 def eval_mm_match(reference: str, prediction: str) -> Match:
     """As eval-mm compares. A field that is left out is not equal to one that is null: they read as "" and "none"."""
-    wanted, found = json.loads(reference), first_json(prediction)
+    wanted, found = _receipt_of(reference), first_json(prediction)
     if not _is_receipt(found):
         return Match()
     fields = {
@@ -81,7 +82,7 @@ def eval_mm_match(reference: str, prediction: str) -> Match:
 
 def own_match(reference: str, prediction: str) -> Match:
     """A field that is left out is null; the share right of a field is of the receipts that have it."""
-    wanted, found = json.loads(reference), any_receipt(prediction)
+    wanted, found = _receipt_of(reference), any_receipt(prediction)
     if found is None:
         return Match()
     pairs, found_pairs = _pairs(wanted, _own_value), _pairs(found, _own_value)
@@ -91,6 +92,17 @@ def own_match(reference: str, prediction: str) -> Match:
         if _own_value(name, wanted.get(name))
     }
     return _match(pairs, found_pairs, fields)
+
+
+def _receipt_of(reference: str) -> Receipt:
+    try:
+        receipt = json.loads(reference)
+    except ValueError as error:
+        raise DataError(f"its reference is not JSON ({error})") from error
+    if not _is_receipt(receipt):
+        raise DataError("its reference is no JSON object of a receipt")
+    found: Receipt = receipt
+    return found
 
 
 def first_json(text: str) -> Any:

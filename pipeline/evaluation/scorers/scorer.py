@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Any
 
+from pipeline.core.errors import DataError
 from pipeline.evaluation.intervals import Statistic
 
 Scoring = Mapping[str, Any]
@@ -48,10 +49,20 @@ class Scorer:
     """In place of ``score`` where a score depends on the items before."""
 
     def scores(self, answers: Sequence[Answer]) -> list[float]:
-        """The score of each answer."""
+        """The score of each answer.
+
+        Raises:
+            DataError: an item lacks what the scorer needs.
+        """
         if self.score_in_order is not None:
             return self.score_in_order(answers)
-        return [self.score(answer.reference, answer.prediction, answer.scoring) for answer in answers]
+        return [self._score(answer) for answer in answers]
+
+    def _score(self, answer: Answer) -> float:
+        try:
+            return self.score(answer.reference, answer.prediction, answer.scoring)
+        except DataError as error:
+            raise DataError(f"item {answer.item_id!r} cannot be scored: {error}") from error
 
 
 def aggregate(scorer: Scorer, answers: Sequence[Answer]) -> tuple[float, dict[str, float]]:
