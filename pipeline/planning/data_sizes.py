@@ -83,7 +83,7 @@ def _drawn(source: ShapesJaSource) -> DatasetSize:
     """The first ``IMAGES_LOOKED_AT``, for all."""
     num_drawn = min(source.num_images, IMAGES_LOOKED_AT)
     drawn = list(generate_shapes(source.content, num_images=num_drawn, seed=source.seed))
-    num_bytes = sum(len(image) for image in {record["image"]: image for record, (image,) in drawn}.values())
+    num_bytes = sum(len(image or b"") for image in {record["image"]: image for record, (image,) in drawn}.values())
     return _extrapolated([record for record, _ in drawn], source.num_images / num_drawn, num_bytes=num_bytes)
 
 
