@@ -38,6 +38,11 @@ def export_results(predictions: Manifest, *, model: str, folder: Path) -> Path:
             f"{protocol} has {len(rows)} of them. "
             f"Add {{name: {benchmark}, protocol: {EVAL_MM}}} to evaluation.benchmarks"
         )
+    if KNOWN_BENCHMARKS[benchmark].loses_images:
+        raise DataError(
+            f"llm-jp-eval-mm fetches the photos of {benchmark} itself and pairs answers by their order: on another day "
+            "other photos are there, so these answers cannot be scored there"
+        )
     place: Path = folder / benchmark / model.replace("/", "__")
     place.mkdir(parents=True, exist_ok=True)
     answers = [{"question_id": row.item_id, "text": row.prediction or ""} for row in rows]

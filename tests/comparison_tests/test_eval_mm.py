@@ -58,6 +58,8 @@ def test_a_failed_item_is_an_empty_text_and_an_error_message(tmp_path):
 @pytest.mark.parametrize(
     ("benchmark", "protocol", "message"),
     [
+        ("jic-vqa", "eval-mm-9f450a5", "fetches the photos of jic-vqa itself and pairs answers by their order"),
+        ("cvqa", "eval-mm-9f450a5-blind", "eval-mm-9f450a5-blind has 1 of them"),
         ("mine", "all", "llm-jp-eval-mm has no task 'mine'; of the benchmarks here it has cc-ocr, "),
         (
             "ja-vg-vqa-500",
