@@ -14,6 +14,7 @@ from pipeline.comparison.step import CHART, article_table, difference_table, has
 from pipeline.comparison.step import compare as compare_step
 from pipeline.config.experiment import ExperimentConfig, ExperimentName
 from pipeline.config.measured import MeasuredModel
+from pipeline.core.censoring import without_secrets
 from pipeline.core.disk import is_writable
 from pipeline.core.settings import Settings, load_settings
 from pipeline.planning.measured import measured_model
@@ -39,7 +40,13 @@ def compare_flow(
             under a name; the first is the one others are measured by.
     """
     set_log_levels()
-    settings = load_settings()
+    with without_secrets():
+        return _compare_finished(experiments, load_settings())
+
+
+def _compare_finished(
+    experiments: Sequence[ExperimentName | ExperimentConfig | MeasuredModel], settings: Settings
+) -> Manifest:
     store = ArtifactStore(settings.store_root)
     evaluated = [_evaluated(experiment, settings) for experiment in experiments]
     if not is_writable(store.root):  # what is compared already can be looked at all the same

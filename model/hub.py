@@ -4,17 +4,29 @@ The library makes file names of an answer's ETag and commit, so that a mirror co
 that are no names are refused before the library reads them.
 """
 
+import json
 import re
 from collections.abc import Callable
 from functools import cache
+from pathlib import Path
 from typing import Any
 
 from huggingface_hub import set_client_factory
 from huggingface_hub.utils._http import default_client_factory
+from transformers.utils import cached_file
 
 NAMES = ("ETag", "X-Linked-Etag", "X-Repo-Commit")
 LEADS_OUT = re.compile(r'\.\.|\\|^(W/)?"?/')
 """A path that climbs or is absolute; a ``/`` alone is in many ETags, which are base64."""
+
+
+CONFIGS = ("config.json", "generation_config.json")
+TOKENIZERS = ("tokenizer_config.json", "tokenizer.json", "special_tokens_map.json", "added_tokens.json")
+WEIGHTS = (
+    *("model.safetensors", "model.safetensors.index.json"),
+    *("pytorch_model.bin", "pytorch_model.bin.index.json"),
+)
+"""In the order in which Transformers looks for them; the first that is there is read."""
 
 
 class HubAnswerError(ValueError):
@@ -34,6 +46,37 @@ def guard_hub_answers(*more: ResponseHook) -> None:
     """
     _hooks.extend(hook for hook in (_refuse_paths, *more) if hook not in _hooks)
     set_client_factory(_guarded)
+
+
+def fetched_folder(id: str, revision: str, *, has_weights: bool = True) -> Path | None:
+    """Where the files lie that Transformers will read of a repository, fetched as it fetches them; None without any.
+
+    It is for a look at them before they are read. What cannot be fetched now its reader says.
+    """
+    found = [path for name in (CONFIGS if has_weights else TOKENIZERS) if (path := _fetched(id, revision, name))]
+    for name in WEIGHTS if has_weights else ():
+        if (path := _fetched(id, revision, name)) is None:
+            continue
+        found.append(path)
+        for shard in _shards(path) if name.endswith(".json") else ():
+            _fetched(id, revision, shard)
+        break
+    return found[0].parent if found else None
+
+
+def _fetched(id: str, revision: str, name: str) -> Path | None:
+    try:
+        path = cached_file(id, name, revision=revision)
+    except OSError:
+        return None
+    return Path(path) if path else None
+
+
+def _shards(index: Path) -> list[str]:
+    try:
+        return sorted({str(name) for name in json.loads(index.read_bytes())["weight_map"].values()})
+    except (ValueError, LookupError, TypeError, AttributeError, RecursionError):
+        return []  # what is wrong with it is said by the look at it
 
 
 def _guarded() -> Any:

@@ -20,7 +20,7 @@ from transformers.activations import GELUTanh, NewGELUActivation
 from model.config import AttentionName, HubFolder, LlavaJpWeights, LlmConfig, LocalFolder, RandomLlm
 from model.config_limits import require_possible_sizes
 from model.foreign_code import require_no_code
-from model.hub import guard_hub_answers
+from model.hub import fetched_folder, guard_hub_answers
 from model.whole_files import require_whole
 
 
@@ -29,6 +29,8 @@ def load_tokenizer(config: LlmConfig, *, bundled: Path) -> PreTrainedTokenizerBa
     source = config.tokenizer
     if isinstance(source, HubFolder):
         guard_hub_answers()
+        if cached := fetched_folder(source.id, source.commit, has_weights=False):
+            require_whole(cached, has_weights=False)
         return _checked(AutoTokenizer.from_pretrained(source.id, revision=source.commit, trust_remote_code=False))
     folder = source.folder if isinstance(source, LocalFolder) else bundled / source.name
     require_whole(folder, has_weights=False)
@@ -92,6 +94,8 @@ def _pretrained(weights: HubFolder | LocalFolder, **options: Any) -> PreTrainedM
         return AutoModelForCausalLM.from_pretrained(weights.folder, trust_remote_code=False, **options)
     guard_hub_answers()
     require_possible_sizes(weights.id, revision=weights.commit)
+    if cached := fetched_folder(weights.id, weights.commit):
+        require_whole(cached)
     return AutoModelForCausalLM.from_pretrained(weights.id, revision=weights.commit, trust_remote_code=False, **options)
 
 

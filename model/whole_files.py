@@ -5,8 +5,11 @@ What people have in place of a file: a pointer of Git LFS, a web page, a downloa
 
 import json
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import Any
+
+from model.layer_counts import missing_layers
 
 JSON_FILES = (
     *("config.json", "generation_config.json", "preprocessor_config.json", "processor_config.json"),
@@ -18,7 +21,6 @@ FOLDERS = (".", "llm", "tokenizer", "vision_tower", "adapter")
 """Where a model of ours has files."""
 LFS_POINTER = b"version https://git-lfs"
 WEB_PAGE = (b"<!doctype html", b"<html")
-AGAIN = "fetch the file again"
 
 
 class ModelFolderError(ValueError):
@@ -39,8 +41,17 @@ def require_whole(folder: Path, *, has_weights: bool = True) -> None:
         for path in (folder / place / name for name in JSON_FILES):
             if path.is_file():
                 require_whole_json(path)
-        for path in _weights(folder / place) if has_weights else ():
+        weights = list(_weights(folder / place)) if has_weights else []
+        for path in weights:
             require_whole_weights(path)
+        _require_layers(folder / place, weights)
+
+
+def _require_layers(folder: Path, weights: Sequence[Path]) -> None:
+    config = folder / "config.json"
+    tensors = {name for path in weights if path.suffix == ".safetensors" for name in _header(path)}
+    if tensors and config.is_file() and (problem := missing_layers(require_whole_json(config), tensors)):
+        raise ModelFolderError(f"{config} is not that of the weights beside it: {problem}; fetch both again")
 
 
 def require_whole_weights(path: Path) -> None:
@@ -48,9 +59,9 @@ def require_whole_weights(path: Path) -> None:
     start = _start(path)
     if path.suffix == ".safetensors":
         if problem := _problem_of_safetensors(path, start):
-            raise _damaged(path, problem, AGAIN)
+            raise _damaged(path, problem)
     elif start.startswith(b"PK") and not zipfile.is_zipfile(path):
-        raise _damaged(path, "and its end is missing", AGAIN)
+        raise _damaged(path, "and its end is missing")
 
 
 def require_whole_json(path: Path) -> object:
@@ -59,7 +70,7 @@ def require_whole_json(path: Path) -> object:
     try:
         content: object = json.loads(path.read_text(encoding="utf-8"))
     except (ValueError, RecursionError) as error:
-        raise _damaged(path, f"and is not JSON ({error})", AGAIN) from error
+        raise _damaged(path, f"and is not JSON ({error})") from error
     return content
 
 
@@ -82,11 +93,13 @@ def _named_by(index: Path) -> Iterator[Path]:
     content = require_whole_json(index)
     names = content.get("weight_map") if isinstance(content, dict) else None
     if not isinstance(names, dict) or not all(isinstance(name, str) for name in names.values()):
-        raise _damaged(index, "and its weight_map, which says where each weight lies, is missing", AGAIN)
+        raise _damaged(index, "and its weight_map, which says where each weight lies, is missing")
     for name in sorted(set(names.values())):
         path = index.parent / name
         if not path.is_file():
-            raise ModelFolderError(f"{path} is missing, and {index.name} says that weights lie there; {AGAIN}")
+            raise ModelFolderError(
+                f"{path} is missing, and {index.name} says that weights lie there; fetch the file again"
+            )
         yield path
 
 
@@ -95,9 +108,10 @@ def _start(path: Path) -> bytes:
     with path.open("rb") as file:
         start = file.read(1024)
     if not start:
-        raise _damaged(path, "so it is empty", AGAIN)
+        raise _damaged(path, "so it is empty")
     if start.startswith(LFS_POINTER):
-        raise _damaged(path, "it is a pointer of Git LFS and not the file", "`git lfs pull` in its folder fetches that")
+        advice = "" if path.is_symlink() else "`git lfs pull` in its folder fetches that"
+        raise _damaged(path, "it is a pointer of Git LFS and not the file", advice)
     if start.lstrip().lower().startswith(WEB_PAGE):
         advice = (
             "fetch it from the page's download link (…/resolve/… on the Hub), with HF_TOKEN where that is asked for"
@@ -111,10 +125,8 @@ def _problem_of_safetensors(path: Path, start: bytes) -> str:
     length, size = int.from_bytes(start[:8], "little"), path.stat().st_size
     if size < 8 + length:
         return f"and its header alone should have {length}: it was cut, or it is no safetensors file"
-    with path.open("rb") as file:
-        header = file.read(8 + length)[8:]
     try:
-        tensors = json.loads(header)
+        tensors = _header(path)
         ends = [tensor["data_offsets"][1] for name, tensor in tensors.items() if name != "__metadata__"]
         needed = 8 + length + max(ends, default=0)
     except (ValueError, TypeError, LookupError, AttributeError, RecursionError):
@@ -122,5 +134,19 @@ def _problem_of_safetensors(path: Path, start: bytes) -> str:
     return "" if size == needed else f"and its header speaks of {needed}: it was cut or changed"
 
 
-def _damaged(path: Path, problem: str, advice: str) -> ModelFolderError:
+def _header(path: Path) -> Any:
+    """What a safetensors file says of its tensors, by name."""
+    with path.open("rb") as file:
+        return json.loads(file.read(int.from_bytes(file.read(8), "little")))
+
+
+def _again(path: Path) -> str:
+    """How a file is had again; one in the cache of ``huggingface_hub`` is a link to its content."""
+    if path.is_symlink():
+        return f"delete {path.resolve()}, and it is fetched again"
+    return "fetch the file again"
+
+
+def _damaged(path: Path, problem: str, advice: str = "") -> ModelFolderError:
+    advice = advice or _again(path)
     return ModelFolderError(f"{path} has {path.stat().st_size} bytes, {problem}; {advice}")

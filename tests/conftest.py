@@ -1,5 +1,7 @@
 """How the tests are spread over two processes, and what tests of several rooms need."""
 
+import os
+import shutil
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -8,6 +10,11 @@ from xdist.scheduler import LoadScopeScheduling
 
 from tests.support.commands import clean_environment
 from tests.support.fork_server import client, fork_server
+
+os.environ.setdefault("OMP_NUM_THREADS", "1")  # threads of two processes that wait for each other on two cores
+
+MEMORY = Path("/dev/shm")
+ENOUGH_BYTES = 8 * 2**30
 
 FLOWS_ALONE = {
     f"tests/flow_tests/test_{name}.py"
@@ -24,6 +31,8 @@ FLOWS_ALONE = {
 }
 """Flow tests that need no result of another one: they may run beside the others."""
 
+PASSED = pytest.StashKey[bool]()
+
 
 class FlowsTogether(LoadScopeScheduling):
     """One process runs the flow tests, which share the results of long commands; others go by file.
@@ -34,6 +43,22 @@ class FlowsTogether(LoadScopeScheduling):
     def _split_scope(self, nodeid):
         file = nodeid.partition("::")[0]
         return "flows" if file.startswith("tests/flow_tests/") and file not in FLOWS_ALONE else file
+
+
+def pytest_configure(config):
+    """Small artifacts are flushed to the disk some ten thousand times; in memory that takes no time."""
+    if not hasattr(config, "workerinput") and MEMORY.is_dir() and shutil.disk_usage(MEMORY).free > ENOUGH_BYTES:
+        os.environ.setdefault("PYTEST_DEBUG_TEMPROOT", str(MEMORY))
+
+
+def pytest_sessionfinish(session, exitstatus):
+    session.config.stash[PASSED] = exitstatus == pytest.ExitCode.OK and not hasattr(session.config, "workerinput")
+
+
+def pytest_unconfigure(config):
+    """Memory is given back; after a failure the files may be looked at."""
+    if config.stash.get(PASSED, False) and os.environ.get("PYTEST_DEBUG_TEMPROOT") == str(MEMORY):
+        shutil.rmtree(config._tmp_path_factory.getbasetemp(), ignore_errors=True)
 
 
 def pytest_xdist_make_scheduler(config, log):

@@ -3,6 +3,8 @@
 Prefect has no loops in that file, and ``prefect deploy --all`` reads nothing else.
 """
 
+import shlex
+import sys
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -11,6 +13,11 @@ from pipeline.core.files import write_text
 
 PREFECT_FILE = Path("prefect.yaml")
 MARK = "`make deployments` writes the lines below; do not edit them.\n"
+
+
+def engine_command() -> dict[str, str]:
+    """A build step of ``prefect.yaml``: what a worker starts for a run, with the Python that deploys it."""
+    return {"command": shlex.join([sys.executable, "-E", "-P", str(Path(__file__).with_name("engine.py"))])}
 
 
 def with_deployments(text: str, names: Iterable[str] = tuple(ExperimentName)) -> str:

@@ -17,6 +17,7 @@ from pipeline.compute.devices import exclusive_devices
 from pipeline.config.evaluation import EvaluationConfig
 from pipeline.config.experiment import ExperimentConfig, ExperimentName, load_experiment
 from pipeline.config.measured import ModelEvaluation
+from pipeline.core.censoring import without_secrets
 from pipeline.core.errors import ConfigError
 from pipeline.core.progress import listening
 from pipeline.core.settings import Settings, load_settings
@@ -128,6 +129,12 @@ def experiment_run(experiment: ExperimentName | ExperimentConfig) -> Iterator[Ru
         ConfigError: a setting or a path of the experiment is wrong; nothing was started.
         StoreError: the disk cannot hold what has to be fetched; nothing was.
     """
+    with without_secrets(), _experiment_run(experiment) as run:
+        yield run
+
+
+@contextmanager
+def _experiment_run(experiment: ExperimentName | ExperimentConfig) -> Iterator[Run]:
     set_log_levels()
     settings = load_settings()
     config = pin_models(resolve(experiment), root=settings.store_root)
@@ -153,6 +160,12 @@ def evaluation_run(config: ModelEvaluation) -> Iterator[Run]:
     Raises:
         ConfigError: a setting is wrong, or there is no such model; nothing was started.
     """
+    with without_secrets(), _evaluation_run(config) as run:
+        yield run
+
+
+@contextmanager
+def _evaluation_run(config: ModelEvaluation) -> Iterator[Run]:
     set_log_levels()
     settings = load_settings()
     machine = _machine(settings, config.evaluation)

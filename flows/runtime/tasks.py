@@ -24,7 +24,7 @@ from prefect.client.schemas.objects import State, TaskRun
 from prefect.settings import PREFECT_CLIENT_MAX_RETRIES, temporary_settings
 from prefect.tasks import Task
 
-from pipeline.core.censoring import censor_error, censored
+from pipeline.core.censoring import censored, without_secrets
 from pipeline.core.errors import TransientError
 from pipeline.core.progress import Event, listening
 from pipeline.core.wording import markdown_text
@@ -69,11 +69,8 @@ def _without_secrets(step: Callable[P, R]) -> Callable[P, R]:
 
     @wraps(step)
     def run(*args: P.args, **kwargs: P.kwargs) -> R:
-        try:
+        with without_secrets():
             return step(*args, **kwargs)
-        except BaseException as error:
-            censor_error(error)
-            raise
 
     return run
 
@@ -137,7 +134,7 @@ def show_table(key: str, rows: Sequence[Mapping[str, Any]], *, description: str)
 
 def show_chart(key: str, image: Path, *, description: str) -> None:
     """A PNG on the run's page, carried inside the artifact so that it needs no file server."""
-    _page.show(key, create_image_artifact, image_url=data_url(image.read_bytes()), description=description)
+    _page.show(key, create_image_artifact, image_url=data_url(image.read_bytes()), description=censored(description))
 
 
 def show_text(key: str, text: str) -> None:
@@ -147,7 +144,7 @@ def show_text(key: str, text: str) -> None:
 
 def show_markdown(key: str, markdown: str) -> None:
     """A page of Markdown on the run's page, whose foreign texts are ``markdown_text`` already."""
-    _page.show(key, create_markdown_artifact, markdown=markdown)
+    _page.show(key, create_markdown_artifact, markdown=censored(markdown))
 
 
 def _shown(value: Any) -> Any:

@@ -26,7 +26,7 @@ from transformers.image_utils import IMAGENET_STANDARD_MEAN, IMAGENET_STANDARD_S
 from model.config import GridLayout, HubFolder, ImageConfig, LocalFolder, RandomVisionTower, VisionTowerConfig
 from model.config_limits import require_possible_sizes
 from model.foreign_code import require_no_code
-from model.hub import guard_hub_answers
+from model.hub import fetched_folder, guard_hub_answers
 from model.vision.s2 import multiscale_features, published_grid, square_grid
 from model.whole_files import require_whole
 
@@ -161,6 +161,8 @@ def build_vision_tower(config: VisionTowerConfig) -> VisionTower:
     dtype = getattr(torch, config.dtype)
     if isinstance(weights, HubFolder):
         guard_hub_answers()
+        if cached := fetched_folder(weights.id, weights.commit):
+            require_whole(cached)
         return load_vision_tower(weights.id, dtype, revision=weights.commit)
     if isinstance(weights, LocalFolder):
         require_whole(weights.folder)

@@ -55,6 +55,8 @@ def read_host_file(path: Path) -> tuple[Host, ...]:
         lines = path.expanduser().read_text(encoding="utf-8").splitlines()
     except OSError as error:
         raise ConfigError(f"the host file {path} (LLAVA_JP_HOST_FILE) cannot be read: {error.strerror}") from error
+    except UnicodeDecodeError as error:
+        raise ConfigError(f"the host file {path} (LLAVA_JP_HOST_FILE) is no text in UTF-8: {error}") from error
     hosts, problems = [], []
     for number, line in enumerate(lines, start=1):
         text = line.partition("#")[0].strip()

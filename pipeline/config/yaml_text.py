@@ -16,8 +16,9 @@ def read_yaml(text: str, *, source: str) -> Any:
     Raises:
         ConfigError: it is not YAML, a key stands twice, an alias leads into itself, or there is too much of it.
     """
-    loader = yaml.SafeLoader(text)
+    loader = None
     try:
+        loader = yaml.SafeLoader(text)  # which looks for characters that no YAML has
         node = loader.get_single_node()
         if node is None:
             return None
@@ -32,7 +33,8 @@ def read_yaml(text: str, *, source: str) -> Any:
             f"{source} holds a value that looks like a date or a number and is none ({error}); quote it if it is text"
         ) from error
     finally:
-        loader.dispose()
+        if loader:
+            loader.dispose()
 
 
 def _require_readable(root: yaml.Node, source: str) -> None:

@@ -7,7 +7,7 @@ or a few bytes that unpack to gigabytes.
 import json
 import time
 import zlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 import httpx2
@@ -78,6 +78,22 @@ class _BoundedStream(httpx2.SyncByteStream):
 
     def close(self) -> None:
         self._stream.close()
+
+
+def at_most(pieces: Iterable[bytes], *, max_bytes: int, seconds: float) -> Iterator[bytes]:
+    """The unpacked pieces of a body, for clients that are not of ``httpx2``.
+
+    Raises:
+        AnswerTooLargeError, TooSlowError: there are more bytes, or they take longer to come.
+    """
+    deadline, num_bytes = time.monotonic() + seconds, 0
+    for piece in pieces:
+        if time.monotonic() > deadline:
+            raise TooSlowError(f"no whole answer in {duration_text(seconds)}")
+        num_bytes += len(piece)
+        if num_bytes > max_bytes:
+            raise AnswerTooLargeError(f"the answer is longer than {size_text(max_bytes)}")
+        yield piece
 
 
 def json_of(content: bytes) -> Any:

@@ -48,7 +48,7 @@ class Unanswered:
 class AnsweredInPartError(Exception):
     """Some questions were answered before ``problem`` came, which concerns all of them: they may have been paid for."""
 
-    def __init__(self, answers: Sequence[str | Unanswered], problem: Exception) -> None:
+    def __init__(self, answers: Sequence[str | Unanswered], problem: BaseException) -> None:
         super().__init__(str(problem))
         self.answers = answers
         self.problem = problem
@@ -103,7 +103,7 @@ def batches(items: Sequence[Item], batch_size: int) -> list[list[Item]]:
 
 def _answer(
     model_under_test: ModelUnderTest, items: Sequence[Item], images: ImageReader
-) -> tuple[list[Prediction], Exception | None]:
+) -> tuple[list[Prediction], BaseException | None]:
     """One batch, and what ended it before its time. An image that cannot be read fails its item alone."""
     results: dict[str, str | Unanswered] = {}
     for questions in _questions(items, images, results):

@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from importlib.util import find_spec
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 from urllib.parse import urlsplit
 
@@ -25,6 +26,7 @@ from pipeline.core.retries import Patience, TryAgainError, retry_after
 from pipeline.core.wording import encodable
 from pipeline.evaluation.chat_completion import most_tokens, read_completion, tokens_of
 from pipeline.evaluation.inquiry import Inquiry, Reply
+from pipeline.evaluation.unread_answers import keep_unread
 
 if TYPE_CHECKING:
     import openai
@@ -84,6 +86,8 @@ class Endpoint:
     verb: str = "judge"
     """What the model behind it does, a verb."""
     key_name: str = "OPENAI_API_KEY"
+    store_root: Path | None = None
+    """Where answers that cannot be read are kept: they may have been paid for."""
     advice: str = "OPENAI_BASE_URL says where the judge is, evaluation.judge which model is asked and how"
 
     @property
@@ -111,6 +115,7 @@ def judge_of(settings: Settings) -> OpenAiJudge | None:
         api_key=key or "none",  # a server of one's own may want none, and the client insists
         max_concurrency=settings.judge_concurrency,
         patience=Patience(timeout=settings.judge_timeout),
+        store_root=settings.store_root,
     )
     return OpenAiJudge(endpoint, Spending(settings.judge_token_ceiling))
 
@@ -161,7 +166,7 @@ class OpenAiJudge:
         started = time.time()
         with self.spending.charging(most) as charge:
             try:
-                reply = read_completion(self._exchange(sent), started=started)
+                reply = self._read(inquiry, self._exchange(sent), started)
             except openai.APIStatusError as error:
                 charge.num_tokens = 0  # an error costs nothing
                 reply = Reply(
@@ -175,6 +180,20 @@ class OpenAiJudge:
                 if (cost := tokens_of(reply)) is not None:
                     charge.num_tokens = cost
         return reply
+
+    def _read(self, inquiry: Inquiry, body: bytes, started: float) -> Reply:
+        """The reply in an answer.
+
+        Raises:
+            TryAgainError: it is no completion; its bytes are kept.
+        """
+        try:
+            return read_completion(body, started=started)
+        except TryAgainError as error:
+            if self.endpoint.store_root is None:
+                raise
+            kept = keep_unread(self.endpoint.store_root, inquiry, body)
+            raise TryAgainError(f"{error}; it is kept in {kept}") from error
 
     def _exchange(self, sent: Mapping[str, Any]) -> bytes:
         """The body of the answer to a request.

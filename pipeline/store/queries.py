@@ -101,19 +101,23 @@ def findings_of(checks: Iterable[SqlFile], *, samples: Path) -> Iterator[tuple[S
         connection.execute("set preserve_insertion_order = false")
         connection.execute("set temp_directory = $folder", {"folder": spill})
         connection.execute("set memory_limit = $limit", {"limit": CHECK_MEMORY})
+        # Inlined, a column of a CTE would be computed again for each filter and each column that names it.
+        connection.execute("set disabled_optimizers = 'cte_inlining'")
         _set_variable(connection, "samples", glob.escape(str(samples)))
         for name, table in checked_tables().items():
-            connection.sql(table.text).create(name)
+            connection.execute(f"create table {name} as {table.text}")
         for check in checks:
-            yield check, _of_turns(connection, connection.sql(check.text)).to_arrow_table()
+            # Not connection.sql: it plans a statement once to look at its columns and again to run it.
+            connection.execute(f"create or replace table findings_of_check as {_of_turns(check)}")
+            yield check, connection.table("findings_of_check").to_arrow_table()
 
 
-def _of_turns(connection: duckdb.DuckDBPyConnection, found: duckdb.DuckDBPyRelation) -> duckdb.DuckDBPyRelation:
-    """Findings of texts as findings of all turns that say them; others as they are."""
-    if "text_id" not in found.columns:
-        return found
-    found.create_view("found_texts", replace=True)
-    return connection.sql("select sample_id, turn_index, evidence from turns join found_texts using (text_id)")
+def _of_turns(check: SqlFile) -> str:
+    """The statement of a check; findings of texts as findings of all turns that say them."""
+    if not any(column.name == "text_id" for column in check.columns):
+        return check.text
+    statement = check.text.rstrip().removesuffix(";")
+    return f"select sample_id, turn_index, evidence from turns join ({statement}) as found_texts using (text_id)"
 
 
 class Pictures(NamedTuple):

@@ -8,7 +8,8 @@ from types import TracebackType
 from typing import Protocol, Self
 
 from pipeline.core.wording import first_few
-from pipeline.tracking.outbox import Operation, Outbox, Spool
+from pipeline.tracking.operation import Operation
+from pipeline.tracking.outbox import Outbox, Spool
 
 log = logging.getLogger(__name__)
 

@@ -14,78 +14,25 @@ import errno
 import json
 import logging
 import os
-import re
 import shutil
+import sys
 import threading
 import time
 import uuid
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import asdict, dataclass, field, replace
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 from pipeline.core.files import write_bytes, write_text
 from pipeline.core.locks import locked_at_once
+from pipeline.tracking.operation import Operation, joined, line_of, operation_of
 
 log = logging.getLogger(__name__)
 
 FOLDER = "mlflow-outbox"
 DONE_SUFFIX = ".done"
 """Ending of a delivered spool while it is deleted."""
-HALF_A_PAIR = re.compile("[\ud800-\udfff]")
-"""What neither a file nor MLflow holds; it is delivered as the text ``\\ud83d``."""
-MAX_METRICS_PER_CALL = 1000
-MAX_VALUES_PER_CALL = 100
-"""MLflow's limits for the metrics, and for the parameters and the tags, of one call."""
-
-
-@dataclass(frozen=True, slots=True)
-class Operation:
-    """One thing to do in MLflow; ``run`` is our own id of the run, ``time`` is in milliseconds.
-
-    Kinds and their values: ``create`` (name, parent, tags), ``log`` (metrics as key, value, time, step; params; tags),
-    ``inputs`` (datasets), ``file`` (file below the spool, folder in MLflow), ``link`` (role, fingerprint, status),
-    ``trace`` (one call of a model: see ``pipeline.evaluation.judge.traces``), ``register`` (a model: see
-    ``pipeline.tracking.registration``), ``end`` (status).
-    """
-
-    kind: str
-    run: str
-    values: dict[str, Any]
-    time: int = field(default_factory=lambda: time.time_ns() // 1_000_000)
-
-    def parts(self) -> tuple["Operation", ...]:
-        """The same in two operations, of which one may be refused alone; none if it cannot be divided."""
-        if self.kind == "create" and self.values["tags"]:
-            bare = replace(self, values={**self.values, "tags": {}})
-            return bare, replace(self, kind="log", values={"tags": self.values["tags"]})
-        if self.kind not in ("log", "inputs"):
-            return ()
-        single = [(name, one) for name, several in self.values.items() for one in _listed(several)]
-        middle = len(single) // 2
-        return (self._holding(single[:middle]), self._holding(single[middle:])) if middle else ()
-
-    def _holding(self, single: Sequence[tuple[str, Any]]) -> "Operation":
-        values = {
-            name: type(several)(one for owner, one in single if owner == name)
-            for name, several in self.values.items()
-            if name in {owner for owner, _ in single}
-        }
-        return replace(self, values=values)
-
-    def __str__(self) -> str:
-        """What a message calls it: ``the metric 'loss'``."""
-        names = {"metrics": "the metric", "params": "the parameter", "tags": "the tag", "datasets": "the dataset"}
-        for name, several in self.values.items() if self.kind in ("log", "inputs") else ():
-            first = next(iter(_listed(several)), None)
-            if first is not None:
-                return f"{names[name]} {str(first['name'] if name == 'datasets' else first[0])[:80]!r}"
-        return f"{self.kind} {self.values.get('file', '')}".rstrip()
-
-
-def _listed(several: Any) -> Iterable[Any]:
-    """The single values of an operation: rows of a list, or pairs of a dictionary."""
-    return several.items() if isinstance(several, dict) else several
 
 
 class Spool:
@@ -112,7 +59,7 @@ class Spool:
 
     def append(self, operation: Operation) -> None:
         """Write an operation to the disk."""
-        line = HALF_A_PAIR.sub(_escaped, json.dumps(asdict(operation), ensure_ascii=False)) + "\n"
+        line = line_of(operation)
         with self._appending, self._operations_file.open("ab", buffering=0) as file:
             size = file.tell()
             try:
@@ -146,14 +93,14 @@ class Spool:
 
     def waiting(self) -> Iterator[tuple[Operation, int]]:
         """What is not delivered, and where in the file each ends; neighbours that fit one call are one operation."""
-        joined: tuple[Operation, int] | None = None
+        last: tuple[Operation, int] | None = None
         for operation, end in self._undelivered():
-            both = _joined(joined[0], operation) if joined else None
-            if joined and both is None:
-                yield joined
-            joined = (both or operation, end)
-        if joined:
-            yield joined
+            both = joined(last[0], operation) if last else None
+            if last and both is None:
+                yield last
+            last = (both or operation, end)
+        if last:
+            yield last
 
     def _undelivered(self) -> Iterator[tuple[Operation, int]]:
         if not self._operations_file.exists():
@@ -164,7 +111,7 @@ class Spool:
                 if not line.endswith(b"\n"):
                     return  # its process was killed in the middle of it
                 end += len(line)
-                yield Operation(**json.loads(line)), end
+                yield operation_of(line), end
 
     def num_waiting(self) -> int:
         """Operations that are not delivered."""
@@ -205,7 +152,7 @@ class Spool:
         if self._operations_file.exists():
             for line in self._operations_file.read_bytes().splitlines(keepends=True):
                 if line.endswith(b"\n"):
-                    yield Operation(**json.loads(line))
+                    yield operation_of(line)
 
     def _cut_torn_line(self) -> None:
         if self._operations_file.exists():
@@ -265,18 +212,14 @@ class Outbox:
         return tuple(sorted({state["server"] for state in states} - {self._server}))
 
 
-def _escaped(found: re.Match[str]) -> str:
-    """In a string of JSON."""
-    return f"\\\\u{ord(found[0]):04x}"
-
-
 def _state_of(folder: Path) -> dict[str, Any] | None:
     """None when its process is about to make it, or has just deleted it; or when it is damaged, which is said."""
     try:
         state: dict[str, Any] = json.loads((folder / "state.json").read_text(encoding="utf-8"))
-        if {"server", "num_bytes", "runs"} <= state.keys():
+        types = [type(state.get(name)) for name in ("server", "num_bytes", "runs")]
+        if types == [str, int, dict] and 0 <= state["num_bytes"] <= sys.maxsize:
             return state
-        problem: Any = "a field is missing"
+        problem: Any = "a field is missing or is another"
     except FileNotFoundError:
         return None
     except (ValueError, AttributeError, RecursionError, OSError) as error:
@@ -287,15 +230,3 @@ def _state_of(folder: Path) -> dict[str, Any] | None:
         problem,
     )
     return None
-
-
-def _joined(first: Operation, second: Operation) -> Operation | None:
-    """Both in one call, if MLflow takes that much at once and the order stays."""
-    if not first.kind == second.kind == "log" or first.run != second.run:
-        return None
-    metrics = [*first.values.get("metrics", []), *second.values.get("metrics", [])]
-    params = {**first.values.get("params", {}), **second.values.get("params", {})}
-    tags = {**first.values.get("tags", {}), **second.values.get("tags", {})}
-    if len(metrics) > MAX_METRICS_PER_CALL or max(len(params), len(tags)) > MAX_VALUES_PER_CALL:
-        return None
-    return Operation("log", first.run, {"metrics": metrics, "params": params, "tags": tags}, first.time)

@@ -14,7 +14,7 @@ from typing import Any
 
 from pipeline.config.experiment import ExperimentConfig
 from pipeline.config.measured import ModelEvaluation
-from pipeline.core.censoring import censored
+from pipeline.core.censoring import censored, censored_values
 from pipeline.core.errors import TransientError
 from pipeline.core.progress import Event
 from pipeline.core.settings import Settings
@@ -23,7 +23,8 @@ from pipeline.store.artifacts import ArtifactStore
 from pipeline.store.manifest import MANIFEST_NAME, Manifest, Request, git_commit
 from pipeline.tracking.delivery import Delivery, UnreachableError, deliver_patiently
 from pipeline.tracking.mlflow.server import MlflowServer
-from pipeline.tracking.outbox import MAX_METRICS_PER_CALL, MAX_VALUES_PER_CALL, Operation, Outbox, Spool
+from pipeline.tracking.operation import MAX_METRICS_PER_CALL, MAX_VALUES_PER_CALL, Operation
+from pipeline.tracking.outbox import Outbox, Spool
 from pipeline.tracking.registration import registration_of
 from pipeline.tracking.tables import read_table, table_of_rows
 
@@ -91,7 +92,7 @@ def _run(spool: Spool, name: str, tags: Mapping[str, str], *, parent: str | None
     run_id = uuid.uuid4().hex
     commit = {"mlflow.source.git.commit": commit} if (commit := git_commit()) else {}
     described = {**commit, "process": f"{socket.gethostname()}/{os.getpid()}", **tags}
-    spool.append(Operation("create", run_id, {"name": name, "parent": parent, "tags": described}))
+    spool.append(Operation("create", run_id, {"name": name, "parent": parent, "tags": censored_values(described)}))
     try:
         yield run_id
     except BaseException as error:
@@ -139,7 +140,7 @@ class TrackedRun:
         self._keep(
             folder,
             name,
-            json.dumps(values, ensure_ascii=False, indent=2, default=str).encode(errors="backslashreplace"),
+            censored(json.dumps(values, ensure_ascii=False, indent=2, default=str)).encode(errors="backslashreplace"),
         )
 
     def log_samples(self, rows: Sequence[Mapping[str, Any]]) -> None:
@@ -189,7 +190,8 @@ class TrackedRun:
         self._append("file", file=self._spool.keep(name, content), folder=folder)
 
     def _append(self, kind: str, **values: Any) -> None:
-        self._spool.append(Operation(kind, self._own_id, values))
+        texts = values if kind == "file" else censored_values(values)  # a file's name is one of this machine's
+        self._spool.append(Operation(kind, self._own_id, texts))
 
 
 class TrackedStep(TrackedRun):

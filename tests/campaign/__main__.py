@@ -1,4 +1,4 @@
-"""A bounded campaign of faults: kills, damaged files, hostile records, images, archives and replies.
+"""A bounded campaign of faults: kills, bad disks, servers that fail, damaged files, hostile input of every kind.
 
     make campaign                                     half an hour; the table goes to build/campaign.md
     make campaign OPTIONS="--minutes 5 --only images"
@@ -25,11 +25,18 @@ from tempfile import mkdtemp
 from tests.benchmarks.machine import machine_line
 from tests.campaign.cases import Case, Tally
 from tests.campaign.damage import DamagedStore, smoke_store
+from tests.campaign.disk import Disk
+from tests.campaign.files import files
 from tests.campaign.inputs import archives, images, records
 from tests.campaign.kills import Kills
 from tests.campaign.replies import Replies
+from tests.campaign.runs import Runs
+from tests.campaign.servers import Servers
 
-SHARES = {"kills": 0.5, "damage": 0.2, "records": 0.1, "images": 0.08, "archives": 0.06, "replies": 0.06}
+SHARES = {
+    "kills": 0.3, "disk": 0.15, "servers": 0.15, "damage": 0.1,
+    "records": 0.1, "images": 0.06, "archives": 0.04, "replies": 0.06, "files": 0.04,
+}  # fmt: skip
 """Of the time."""
 
 
@@ -57,13 +64,23 @@ class Campaign:
     def _case(self, kind: str) -> Case:
         match kind:
             case "kills":
-                return Kills(smoke_store(self._work / "undisturbed")).case
+                return Kills(self._runs()).case
+            case "disk":
+                return Disk(self._runs()).case
+            case "servers":
+                return Servers(self._runs()).case
             case "damage":
                 store = shutil.copytree(smoke_store(self._work / "undisturbed"), self._work / "damaged" / "store")
                 return DamagedStore(store).case
             case "replies":
                 return self._open.enter_context(Replies.serving()).case
-        return {"records": records, "images": images, "archives": archives}[kind]
+        return {"records": records, "images": images, "archives": archives, "files": files}[kind]
+
+    @cache  # noqa: B019
+    def _runs(self) -> Runs:
+        """What starts commands; the undisturbed run comes first."""
+        store = smoke_store(self._work / "undisturbed")
+        return self._open.enter_context(Runs.beside(store, self._work / "runs"))
 
 
 def table(tallies: Mapping[str, Tally], *, minutes: float) -> Iterator[str]:

@@ -23,8 +23,8 @@ from pipeline.store.artifacts import ArtifactStore
 from tests.campaign.cases import LostError, changed
 from tests.support.small_data import picture
 
-RECORDS_AT_ONCE = 200
-IMAGES_AT_ONCE = 100
+RECORDS_AT_ONCE = 1000
+IMAGES_AT_ONCE = 200
 FORMATS = ("PNG", "JPEG", "GIF", "WEBP", "BMP", "TIFF", "PPM", "ICO", "TGA", "PCX", "DDS", "AVIF", "JPEG2000", "EPS")
 TEXTS = (
     "", " ", "犬", "何が写っていますか。", "<image>", "<image>\n<image>", "\0", "\ud83d", "\u2028", "\ufeff", "\x1b[2J",
@@ -62,11 +62,11 @@ def _record(number: int, chance: random.Random) -> Any:
     turns = [{"from": "human", "value": "<image>\n何。"}, {"from": "gpt", "value": "犬。"}]
     record: Any = {"id": str(number), "image": "a.png", "conversations": turns}
     for _ in range(chance.choice((0, 1, 1, 2, 5))):
-        record = _odd(record, chance)
+        record = odd(record, chance)
     return record
 
 
-def _odd(value: Any, chance: random.Random) -> Any:
+def odd(value: Any, chance: random.Random) -> Any:
     """The value with something else somewhere in it."""
     if isinstance(value, dict) and value and chance.random() < 0.9:
         key = chance.choice(sorted(value, key=repr))
@@ -77,11 +77,11 @@ def _odd(value: Any, chance: random.Random) -> Any:
             case 1:
                 new[chance.choice(TEXTS)] = new.pop(key)
             case _:
-                new[key] = _odd(new[key], chance)
+                new[key] = odd(new[key], chance)
         return new
     if isinstance(value, list) and value and chance.random() < 0.8:
         place = chance.randrange(len(value))
-        return [*value[:place], *[_odd(value[place], chance)] * chance.choice((0, 1, 1, 1, 2, 20)), *value[place + 1 :]]
+        return [*value[:place], *[odd(value[place], chance)] * chance.choice((0, 1, 1, 1, 2, 20)), *value[place + 1 :]]
     return chance.choice((None, [], {}, chance.choice(TEXTS), chance.choice(NUMBERS), _deep(chance), value))
 
 

@@ -2,103 +2,81 @@
 
 import os
 import random
-import shutil
 import signal
-import subprocess
 import time
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Any
 
-from pipeline.config.experiment import load_experiment
-from pipeline.core.settings import Settings
-from pipeline.planning.plan import plan_experiment
 from tests.campaign.cases import LostError
-from tests.campaign.damage import EXPERIMENT, SHARD, contents
+from tests.campaign.damage import EXPERIMENT
+from tests.campaign.runs import SECONDS_TO_LEAVE, Ends, Runs, count, processes_of
 from tests.support.commands import LLAVA_JP, Commands, clean_environment
 
 SIGNALS = (signal.SIGKILL, signal.SIGKILL, signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGQUIT)
 WHOM = ("process", "group")
-LONGEST_WAIT = 25.0
-"""Seconds in which a run of the smallest experiment has come far, or to its end."""
-SECONDS_TO_LEAVE = 180.0
+LONGEST_WAIT = 12.0
+"""Seconds in which a fork has come far, or to its end; a whole command, which imports first, gets twice as long."""
+SHARE_WHOLE = 0.1
+"""Of the cases: commands as a user starts them, with a Prefect server of their own."""
 
 
 class Kills:
     """Runs of an experiment on copies of a store that lack what some step and those after it made."""
 
-    def __init__(self, store: Path) -> None:
-        self._store = store
-        self._expected = contents(store)
-        plan = plan_experiment(load_experiment(EXPERIMENT), Settings(store=store))
-        self._addresses = [step.request.address for step in plan]
+    def __init__(self, runs: Runs) -> None:
+        self._runs = runs
 
     def case(self, chance: random.Random, folder: Path) -> Mapping[str, int]:
-        """One to three runs that are killed, and one that ends."""
-        store, commands = folder / "store", Commands(clean_environment(folder))
-        self._copy(store, without=self._addresses[chance.randrange(len(self._addresses)) :])
-        ends: dict[str, int] = {}
-        for number in range(chance.choice((1, 2, 3))):
-            name, whom = chance.choice(SIGNALS), chance.choice(WHOM)
-            wait = chance.uniform(1, LONGEST_WAIT)
-            log = folder / f"log-{number}"
-            run = commands.started(*LLAVA_JP, "run", EXPERIMENT, log=log, LLAVA_JP_STORE=str(store))
-            killed = _killed(run, name, whom, after=wait)
-            end = f"{name.name} to the {whom}" if killed else "ended before the signal"
-            ends[end] = ends.get(end, 0) + 1
+        """One to six runs that are killed, and one that ends."""
+        is_whole = chance.random() < SHARE_WHOLE
+        store = self._runs.copy(folder, first_missing=chance.randrange(len(self._runs.addresses)))
+        ends: Ends = {}
         try:
-            done = commands.finished(*LLAVA_JP, "run", EXPERIMENT, LLAVA_JP_STORE=str(store))
-            self._require_same(store, done, f"{ends}")
+            for _ in range(chance.choice((1, 2, 3)) if is_whole else chance.choice((2, 4, 6))):
+                name, whom = chance.choice(SIGNALS), chance.choice(WHOM)
+                wait = chance.uniform(0.2, LONGEST_WAIT)
+                was_killed = (
+                    self._whole(folder, store, name, whom, 2 * wait)
+                    if is_whole
+                    else self._fork(store, name, whom, wait)
+                )
+                count(ends, f"{name.name} to the {whom}" if was_killed else "ended before the signal")
+                if not was_killed:
+                    break
+            self._runs.require_same(store, f"{ends}")
         finally:
-            _end(_processes_of(folder))
+            _end(processes_of(folder))
         return ends
 
-    def _copy(self, store: Path, *, without: Iterable[str]) -> None:
-        shutil.copytree(self._store, store)
-        for address in without:
-            shutil.rmtree(store / "artifacts" / address)
-        if any(address.startswith("features/") for address in without):
-            shutil.rmtree(store / "artifacts" / SHARD)
-
-    def _require_same(self, store: Path, done: "subprocess.CompletedProcess[str]", after: str) -> None:
-        if done.returncode:
-            raise LostError(
-                f"after {after} the next run ended with {done.returncode}: {(done.stdout + done.stderr)[-400:]}"
-            )
-        if (found := contents(store)) != self._expected:
-            raise LostError(f"after {after} other artifacts: {sorted(_different(found, self._expected))}")
-        if left := [str(path) for path in store.rglob("*.tmp")] + [str(path) for path in store.glob("partial/*/*")]:
-            raise LostError(f"after {after} there is left: {left[:5]}")
-
-
-def _killed(run: "subprocess.Popen[bytes]", name: signal.Signals, whom: str, *, after: float) -> bool:
-    """Whether it was still running; it is gone when this returns."""
-    try:
-        run.wait(after)
-        return False
-    except subprocess.TimeoutExpired:
-        (os.killpg if whom == "group" else os.kill)(run.pid, name)
-    try:
-        run.wait(SECONDS_TO_LEAVE)
-    except subprocess.TimeoutExpired as error:
-        os.killpg(run.pid, signal.SIGKILL)
-        run.wait()
-        raise LostError(f"{SECONDS_TO_LEAVE:.0f} s after {name.name} to the {whom} it still ran") from error
-    return True
-
-
-def _different(found: Mapping[str, Any], expected: Mapping[str, Any]) -> set[str]:
-    return {name for name in found.keys() | expected.keys() if found.get(name) != expected.get(name)}
-
-
-def _processes_of(folder: Path) -> Iterator[int]:
-    """Processes that were started with the temporary folder of a case."""
-    for entry in Path("/proc").iterdir():
+    def _fork(self, store: Path, name: signal.Signals, whom: str, wait: float) -> bool:
+        run = self._runs.start(store, "run", EXPERIMENT)
         try:
-            if entry.name.isdigit() and f"TMPDIR={folder}\0".encode() in (entry / "environ").read_bytes():
-                yield int(entry.name)
-        except OSError:
-            continue  # it ended meanwhile, or is another user's
+            if run.wait(wait) is not None:
+                return False
+            run.signal(name, whom)
+            if run.wait(SECONDS_TO_LEAVE) is None:
+                raise LostError(f"{SECONDS_TO_LEAVE:.0f} s after {name.name} to the {whom} it still ran")
+        finally:
+            run.end()
+        return True
+
+    def _whole(self, folder: Path, store: Path, name: signal.Signals, whom: str, wait: float) -> bool:
+        commands = Commands(clean_environment(folder))
+        run = commands.started(*LLAVA_JP, "run", EXPERIMENT, log=folder / "whole.log", LLAVA_JP_STORE=str(store))
+        end = time.monotonic() + wait
+        while time.monotonic() < end:
+            if run.poll() is not None:
+                return False
+            time.sleep(0.05)
+        (os.killpg if whom == "group" else os.kill)(run.pid, name)
+        end = time.monotonic() + SECONDS_TO_LEAVE
+        while run.poll() is None:
+            if time.monotonic() > end:
+                os.killpg(run.pid, signal.SIGKILL)
+                run.wait()
+                raise LostError(f"{SECONDS_TO_LEAVE:.0f} s after {name.name} to the {whom} it still ran")
+            time.sleep(0.05)
+        return True
 
 
 def _end(processes: Iterable[int]) -> None:

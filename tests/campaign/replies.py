@@ -9,16 +9,18 @@ from pathlib import Path
 from typing import Any
 
 from pipeline.core.errors import PipelineError, TransientError
-from pipeline.core.retries import Patience
+from pipeline.core.retries import Patience, TryAgainError
+from pipeline.evaluation.chat_completion import read_completion
 from pipeline.evaluation.inquiry import Inquiry, Reply
 from pipeline.evaluation.judge.parse import parse_reply
 from pipeline.evaluation.judge.replies import ReplyCache
 from pipeline.evaluation.openai_client import Endpoint, OpenAiJudge, Spending
 from tests.campaign.cases import LostError, changed
-from tests.campaign.inputs import NUMBERS, TEXTS, _odd
+from tests.campaign.inputs import NUMBERS, TEXTS, odd
 from tests.support.judge_server import Act, completion, serving
 
-PARSED_AT_ONCE = 50
+PARSED_AT_ONCE = 500
+READ_AT_ONCE = 100
 PATIENCE = Patience(attempts=2, first_delay=0.001, longest_delay=0.002, timeout=0.5)
 
 
@@ -43,6 +45,10 @@ class Replies:
             parsed = parse_reply(text)
             if (parsed.status == "ok") != (parsed.scores is not None):
                 raise LostError(f"{text!r} was parsed as {parsed}")
+        ends = {"parsed": PARSED_AT_ONCE}
+        for _ in range(READ_AT_ONCE):
+            end = _read(_act(chance).body)
+            ends[end] = ends.get(end, 0) + 1
         self.act = _act(chance)
         messages = ({"role": "system", "content": "judge"}, {"role": "user", "content": "文脈0\n"})
         inquiry = Inquiry(model="m", messages=messages, sampling={"max_tokens": 9}, repeat=0, attempt=0)
@@ -52,16 +58,28 @@ class Replies:
         except (PipelineError, TransientError) as error:
             if "127.0.0.1" not in str(error):
                 raise LostError(f"the error does not say who did not reply: {error}") from error
-            return {"refused by name": 1, "parsed": PARSED_AT_ONCE}
+            return {"refused by name": 1, **ends}
         if not isinstance(reply, Reply) or cache.find(inquiry) != reply:
             raise LostError(f"{reply} was not kept as it is")
-        return {"reply": 1, "parsed": PARSED_AT_ONCE}
+        return {"reply": 1, **ends}
+
+
+def _read(body: bytes) -> str:
+    """A body as the client gets it, read without a network."""
+    try:
+        reply = read_completion(body, started=0.0)
+    except TryAgainError as error:
+        if not str(error):
+            raise LostError(f"{body[:80]!r} is refused without a reason") from error
+        return "no completion"
+    Reply.model_validate_json(reply.model_dump_json())
+    return "completion"
 
 
 def _act(chance: random.Random) -> Act:
     body: Any = json.loads(completion(chance.choice(TEXTS)).body)
     for _ in range(chance.choice((0, 1, 2, 4))):
-        body = _odd(body, chance)
+        body = odd(body, chance)
     if isinstance(body, dict) and chance.random() < 0.2:
         body["usage"] = {"prompt_tokens": chance.choice(NUMBERS), "completion_tokens": chance.choice(NUMBERS)}
     content = json.dumps(body).encode()

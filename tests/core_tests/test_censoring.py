@@ -1,6 +1,15 @@
+import traceback
+
 import pytest
 
-from pipeline.core.censoring import censor_error, censored, has_credentials, without_credentials
+from pipeline.core.censoring import (
+    censor_error,
+    censored,
+    censored_values,
+    has_credentials,
+    without_credentials,
+    without_secrets,
+)
 from pipeline.core.errors import ConfigError, TransientError
 
 
@@ -67,6 +76,11 @@ SECRETS = {
         "go@ma",
         "tanaka:go@ma",
         "dGFuYWthOmdvQG1h",  # tanaka:go@ma
+        "c3V6dWtpOmdvQG1h",  # suzuki:go@ma: the user's name is another
+        "Z29AbWE=",  # go@ma
+        "%67o%40%6d%61",  # go@ma, with letters quoted as well
+        "go%2540ma",  # go@ma, quoted twice
+        "aws%2fse%2bsame",  # quoted in small letters
     ],
 )
 def test_secrets_of_the_environment_are_known_in_every_form(monkeypatch, text):
@@ -120,3 +134,30 @@ def test_an_address_is_stored_without_credentials(url, plain, has_some):
 
 def test_half_a_character_in_an_error_can_be_written():
     assert str(ConfigError("no file '\udc83'")) == "no file '\\udc83'"
+
+
+def test_an_error_that_makes_its_text_anew_is_replaced_by_its_text():
+    from sqlalchemy.exc import OperationalError
+
+    error = OperationalError("select 1", {"uri": "http://me:sesame@host"}, Exception("http://me:sesame@host"))
+    group = ExceptionGroup("several", [error, ConnectionError("http://me:sesame@host")])
+    group.add_note("while http://me:sesame@host was asked")
+    clean = censor_error(group)
+    assert [type(one) for one in clean.exceptions] == [RuntimeError, ConnectionError]
+    text = "".join(traceback.format_exception(clean))
+    assert "sesame" not in text
+    assert "OperationalError: (builtins.Exception) http://…@host" in text
+
+
+def test_the_kind_of_an_error_that_time_may_cure_stays():
+    class AwayError(ConnectionError):
+        def __str__(self):
+            return "http://me:sesame@host is away"
+
+    with pytest.raises(ConnectionError, match="^AwayError: http://…@host is away$"), without_secrets():
+        raise AwayError
+
+
+def test_texts_in_values_lose_their_secrets():
+    values = {"a": ["http://me:sesame@host", 1, None], "b": {"c": "http://me:sesame@host"}}
+    assert censored_values(values) == {"a": ["http://…@host", 1, None], "b": {"c": "http://…@host"}}

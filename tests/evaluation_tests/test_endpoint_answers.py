@@ -17,7 +17,7 @@ from pipeline.config.measured import EndpointModel
 from pipeline.core.errors import ConfigError, EndpointError, TransientError
 from pipeline.core.retries import Patience
 from pipeline.core.settings import Settings
-from pipeline.evaluation.answers import Question, Unanswered, answer_items
+from pipeline.evaluation.answers import AnsweredInPartError, Question, Unanswered, answer_items
 from pipeline.evaluation.models.endpoint import EndpointUnderTest, endpoint_of, host_of
 from pipeline.evaluation.rows import Item
 from tests.support.judge_server import Act, completion, refused
@@ -191,3 +191,23 @@ def test_a_model_without_place_and_key_is_refused_before_anybody_is_asked(monkey
     monkeypatch.delenv("OPENAI_API_KEY")
     monkeypatch.setenv("OPENAI_BASE_URL", "http://127.0.0.1:8000/v1")
     assert endpoint_of(model, Settings()).host == "127.0.0.1:8000"
+
+
+def test_answers_that_came_before_an_interruption_are_kept(tmp_path, monkeypatch):
+    def script(text, count):
+        return completion("赤です。")
+
+    with serving(script) as (url, _):
+        model = model_under_test(url)
+        asked = model._ask
+
+        def ask(question, stop):
+            if question.item_id == "2":
+                raise KeyboardInterrupt
+            return asked(question, stop)
+
+        monkeypatch.setattr(model, "_ask", ask)
+        with pytest.raises(AnsweredInPartError) as caught:
+            model.answer(QUESTIONS)
+    assert isinstance(caught.value.problem, KeyboardInterrupt)
+    assert caught.value.answers == ["赤です。", Unanswered("it was interrupted")]

@@ -403,3 +403,19 @@ def test_a_dripped_reply_ends_at_the_timeout():
         with pytest.raises(TransientError, match=r"no whole answer in 0\.4 s"):
             judge_.ask(INQUIRY, stop=threading.Event())
     assert time.monotonic() - started < 0.8
+
+
+def test_an_answer_that_is_no_completion_is_kept_as_it_came(tmp_path):
+    def act(item, count):
+        return Act(body=b'{"result": "8 6"}') if count < 2 else verdict(item)
+
+    with serving(act) as server:
+        endpoint = Endpoint(server.url, KEY, 1, replace(QUICK, attempts=2), store_root=tmp_path)
+        judge_ = OpenAiJudge(endpoint, Spending())
+        with pytest.raises(
+            TransientError, match=r"no chat completion .*; it is kept in .*unread_answers/\w{16}-\w{16}"
+        ):
+            judge_.ask(INQUIRY, stop=threading.Event())
+        assert judge_.ask(INQUIRY, stop=threading.Event()).text == BY_CATEGORY["conv"]
+    (kept,) = (tmp_path / "unread_answers").iterdir()
+    assert kept.read_bytes() == b'{"result": "8 6"}'

@@ -7,7 +7,7 @@ import sys
 import yaml
 from prefect import Flow
 
-from flows.runtime.deployments import PREFECT_FILE, with_deployments
+from flows.runtime.deployments import PREFECT_FILE, engine_command, with_deployments
 from tests.support.commands import REPOSITORY
 
 TEXT = (REPOSITORY / PREFECT_FILE).read_text(encoding="utf-8")
@@ -35,6 +35,16 @@ def test_every_flow_has_a_deployment():
 
 def test_every_experiment_has_a_deployment():
     assert with_deployments(TEXT) == TEXT, "prefect.yaml is not what pipeline/experiments asks for: `make deployments`"
+
+
+def test_runs_start_without_the_folder_that_they_work_in_on_the_path():
+    parsed = yaml.safe_load(TEXT)
+    (step,) = parsed["build"]
+    assert step == {"flows.runtime.deployments.engine_command": {"id": "engine"}}
+    assert {one["work_pool"]["job_variables"]["command"] for one in parsed["deployments"]} == {"{{ engine.command }}"}
+    assert engine_command() == {
+        "command": f"{sys.executable} -E -P {REPOSITORY / 'flows' / 'runtime' / 'engine.py'}",
+    }
 
 
 ASK = """

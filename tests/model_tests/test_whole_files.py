@@ -1,12 +1,18 @@
 """A file of a model that is not what its name says is named, with its size and what to do."""
 
 import json
+import shutil
 import zipfile
 
 import pytest
 import torch
+from huggingface_hub import constants
 from safetensors.torch import save_file
+from transformers import GPT2Config, GPT2LMHeadModel
 
+from model.config import HubFolder, LlmConfig
+from model.language_model import build_llm, load_tokenizer
+from model.layer_counts import missing_layers
 from model.whole_files import ModelFolderError, require_whole
 from pipeline.config.experiment import load_experiment
 from pipeline.config.model_files import require_whole_models
@@ -103,3 +109,83 @@ def test_every_model_of_an_experiment_is_looked_at_before_anything_runs(tmp_path
     config = load_experiment("smoke", [f"{part}={{kind: local, folder: {tmp_path}}}"])
     with pytest.raises(ConfigError, match="config.json has 104 bytes, it is a pointer of Git LFS"):
         require_whole_models(config)
+
+
+COMMIT = "1" * 40
+
+
+@pytest.fixture
+def cached(monkeypatch, tmp_path):
+    """The snapshot of a repository in the cache of ``huggingface_hub``, whose files lead to their contents."""
+    monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path))
+    monkeypatch.setattr("transformers.utils.hub.constants.HF_HUB_CACHE", str(tmp_path))
+    monkeypatch.setattr(constants, "HF_HUB_OFFLINE", True)
+    repository = tmp_path / "models--team--llm"
+    (repository / "blobs").mkdir(parents=True)
+    snapshot = repository / "snapshots" / COMMIT
+    snapshot.mkdir(parents=True)
+    config = GPT2Config(n_layer=2, n_embd=8, n_head=2, vocab_size=16, n_positions=8)
+    GPT2LMHeadModel(config).save_pretrained(tmp_path / "made")
+    for path in (tmp_path / "made").iterdir():
+        shutil.move(path, repository / "blobs" / path.name)
+        (snapshot / path.name).symlink_to(repository / "blobs" / path.name)
+    return snapshot
+
+
+def llm_of_the_hub():
+    hub = HubFolder(kind="hub", id="team/llm", revision=COMMIT)
+    return build_llm(LlmConfig(weights=hub, tokenizer=hub), None)
+
+
+def test_a_model_of_the_hub_is_read_from_the_cache(cached):
+    assert llm_of_the_hub().config.n_layer == 2
+
+
+@pytest.mark.parametrize(
+    ("content", "problem"),
+    [(POINTER, "it is a pointer of Git LFS and not the file"), (None, "and its header speaks of")],
+)
+def test_a_file_of_the_hub_that_is_not_what_its_name_says_is_named(cached, content, problem):
+    path = cached / "model.safetensors"
+    path.resolve().write_bytes(path.read_bytes()[:-1] if content is None else content)
+    with pytest.raises(ModelFolderError) as caught:
+        llm_of_the_hub()
+    assert str(caught.value).startswith(f"{path} has {path.stat().st_size} bytes, {problem}")
+    assert str(caught.value).endswith(f"; delete {path.resolve()}, and it is fetched again")
+
+
+def test_a_tokenizer_of_the_hub_that_was_cut_is_named(cached):
+    (cached / "tokenizer.json").write_text('{"version": "1.0", "trunc')
+    hub = HubFolder(kind="hub", id="team/llm", revision=COMMIT)
+    with pytest.raises(ModelFolderError, match=r"tokenizer.json has 25 bytes, and is not JSON \(Unterminated"):
+        load_tokenizer(LlmConfig(weights=hub, tokenizer=hub), bundled=cached)
+
+
+def test_layers_that_the_weights_lack_are_not_drawn_at_random(cached):
+    config = json.loads((cached / "config.json").read_text())
+    (cached / "config.json").resolve().write_text(json.dumps({**config, "n_layer": 3}))
+    with pytest.raises(
+        ModelFolderError, match=r"config.json is not that of the weights .*: n_layer is 3, and the .* 2;"
+    ):
+        llm_of_the_hub()
+
+
+@pytest.mark.parametrize(
+    ("config", "names", "problem"),
+    [
+        ({"num_hidden_layers": 2}, ["model.layers.0.w", "model.layers.1.w", "lm_head.weight"], ""),
+        ({"num_hidden_layers": 2}, ["model.layers.0.w", "model.layers.1.w", "model.layers.2.extra.w"], ""),
+        ({"n_layer": 2}, ["h.0.w"], "n_layer is 2, and the weights have 1"),
+        (
+            {"text_config": {"num_hidden_layers": 12}, "vision_config": {"num_hidden_layers": 27}},
+            ["text_model.encoder.layers.11.w", "vision_model.encoder.layers.25.w"],
+            "vision_config.num_hidden_layers is 27, and the weights have 26",
+        ),
+        ({"num_hidden_layers": 2}, ["model.layers.1.experts.63.w"], ""),
+        ({"num_hidden_layers": 2}, ["projector.weight"], ""),  # nothing is numbered
+        ({"num_hidden_layers": True, "num_layers": "3"}, ["layers.0.w"], ""),
+        ([], ["layers.0.w"], ""),
+    ],
+)
+def test_what_a_config_says_of_layers_is_compared_with_the_weights(config, names, problem):
+    assert missing_layers(config, names) == problem

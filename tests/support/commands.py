@@ -68,7 +68,7 @@ class Commands:
 
 def clean_environment(folder: Path) -> dict[str, str]:
     """This process's environment without settings of ours, Prefect, MLflow, a judge; temporary files in ``folder``."""
-    prefixes = ("LLAVA_JP_", "PREFECT_", "MLFLOW_", "OPENAI_", "OMP_NUM_THREADS")
+    prefixes = ("LLAVA_JP_", "PREFECT_", "MLFLOW_", "OPENAI_")
     kept = {name: value for name, value in os.environ.items() if not name.startswith(prefixes)}
     return {
         **kept,

@@ -5,10 +5,13 @@ It keeps every metric it gets, also twice: MLflow's databases would drop the sec
 
 import json
 import re
+import sys
 import threading
 import time
+import zlib
 from collections import defaultdict
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from functools import cache
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from urllib.parse import parse_qs, urlsplit
 
@@ -23,7 +26,9 @@ class TrackingServer:
     """What the server holds. ``faults[call]`` are what happens to the next calls of that name, ``""`` is nothing:
 
     ``"500"``: not done, and said so; ``"refuse"``: not done, and never will be; ``"hang up"``: not done, no answer;
-    ``"applied"``: done, no answer; ``"slow"``: done, the answer comes after a second.
+    ``"applied"``: done, no answer; ``"slow"``: done, the answer comes after a second; ``"cut"``: done, half an answer;
+    ``"page"``: not done, a web page; ``"endless"``: not done, an answer without an end; ``"bomb"``: not done, half a
+    gigabyte of spaces, packed.
     """
 
     def __init__(self, artifacts):
@@ -46,7 +51,7 @@ class TrackingServer:
 
     @contextmanager
     def listening(self, port=0):
-        server = ThreadingHTTPServer(("127.0.0.1", port), _handler(self))
+        server = Listening(("127.0.0.1", port), _handler(self))
         threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True).start()
         try:
             yield f"http://127.0.0.1:{server.server_address[1]}"
@@ -101,7 +106,8 @@ class TrackingServer:
         return {}
 
     def _runs_log_inputs(self, body):
-        self.runs[body["run_id"]].setdefault("inputs", []).extend(body["datasets"])
+        inputs = self.runs[body["run_id"]].setdefault("inputs", {"dataset_inputs": []})
+        inputs["dataset_inputs"] += body["datasets"]
         return {}
 
     def _metrics_get_history(self, body):
@@ -111,6 +117,21 @@ class TrackingServer:
     def _runs_update(self, body):
         self.runs[body["run_id"]]["info"] |= {key: body[key] for key in ("status", "end_time") if key in body}
         return {"run_info": self.runs[body["run_id"]]["info"]}
+
+
+class Listening(ThreadingHTTPServer):
+    daemon_threads = True
+
+    def handle_error(self, request, client_address):
+        if not isinstance(sys.exc_info()[1], ConnectionError):  # clients may leave when they like
+            super().handle_error(request, client_address)
+
+
+@cache
+def bomb():
+    """Half a megabyte of gzip that is half a gigabyte of spaces."""
+    packer = zlib.compressobj(1, wbits=31)
+    return b"".join([*(packer.compress(b" " * (1 << 20)) for _ in range(512)), packer.flush()])
 
 
 def _handler(state):
@@ -137,6 +158,12 @@ def _handler(state):
                 self._send(400, {"error_code": "INVALID_PARAMETER_VALUE", "message": "the server does not like it"})
             elif fault == "hang up":
                 self.close_connection = True
+            elif fault == "page":
+                self._send_bytes(b"<html>Please log in</html>", "text/html")
+            elif fault == "endless":
+                self._send_endlessly()
+            elif fault == "bomb":
+                self._send_bytes(bomb(), "application/json", Content_Encoding="gzip")
             else:
                 try:
                     reply = state.answer(call, body)
@@ -148,14 +175,31 @@ def _handler(state):
                 if fault == "applied":
                     self.close_connection = True
                 else:
-                    self._send(200, reply)
+                    self._send(200, reply, is_cut=fault == "cut")
 
-        def _send(self, status, reply):
+        def _send(self, status, reply, *, is_cut=False):
             content = json.dumps(reply).encode()
             self.send_response(status)
             self.send_header("Content-Type", "application/json")
             self.send_header("Content-Length", str(len(content)))
             self.end_headers()
+            self.wfile.write(content[: len(content) // 2] if is_cut else content)
+            self.close_connection |= is_cut
+
+        def _send_bytes(self, content, kind, **headers):
+            self.send_response(200)
+            for name, value in {"Content-Type": kind, "Content-Length": str(len(content)), **headers}.items():
+                self.send_header(name.replace("_", "-"), value)
+            self.end_headers()
             self.wfile.write(content)
+
+        def _send_endlessly(self):
+            self.close_connection = True
+            self.send_response(200)
+            self.send_header("Content-Type", "application/json")
+            self.end_headers()
+            with suppress(OSError):  # the client has had enough
+                while True:
+                    self.wfile.write(b" " * 65536)
 
     return Handler

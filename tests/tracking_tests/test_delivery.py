@@ -22,7 +22,8 @@ from pipeline.store.manifest import Request
 from pipeline.tracking import delivery
 from pipeline.tracking.mlflow.database import file_of
 from pipeline.tracking.mlflow.server import MlflowServer
-from pipeline.tracking.outbox import Operation, Outbox
+from pipeline.tracking.operation import Operation
+from pipeline.tracking.outbox import Outbox
 from pipeline.tracking.tracker import Tracker
 from tests.support.mlflow_rest import RefusedHereError, TrackingServer
 

@@ -3,7 +3,7 @@
 import io
 import threading
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from importlib.util import find_spec
 from typing import Any
 from urllib.parse import urlsplit
@@ -58,6 +58,7 @@ def endpoint_of(model: EndpointModel, settings: Settings, *, patience: Patience 
         max_concurrency=settings.model_concurrency,
         patience=patience or Patience(timeout=settings.model_timeout),
         error=EndpointError,
+        store_root=settings.store_root,
         verb="answer",
         key_name="LLAVA_JP_MODEL_API_KEY or OPENAI_API_KEY",
         advice="LLAVA_JP_MODEL_BASE_URL or OPENAI_BASE_URL says where the model is",
@@ -86,9 +87,10 @@ class EndpointUnderTest:
             futures = [pool.submit(self._ask, question, stop) for question in questions]
             try:
                 found = [future.result() for future in futures]
-            finally:
+            except BaseException as interruption:
                 stop.set()
                 pool.shutdown(wait=True, cancel_futures=True)
+                raise AnsweredInPartError([_answer_so_far(future) for future in futures], interruption) from None
         problems = [answer for answer in found if isinstance(answer, Exception)]
         final = next((problem for problem in problems if isinstance(problem, EndpointError)), None)
         if len(problems) == len(found):
@@ -148,6 +150,12 @@ def png_url(image: Image.Image) -> str:
     content = io.BytesIO()
     image.save(content, format="PNG")
     return data_url(content.getvalue())
+
+
+def _answer_so_far(future: Future[str | Unanswered | TransientError | EndpointError]) -> str | Unanswered:
+    """What was answered, and paid for, when something ended the batch; nothing of it runs any more."""
+    answer = None if future.cancelled() or future.exception() else future.result()
+    return answer if isinstance(answer, str | Unanswered) else Unanswered("it was interrupted")
 
 
 def _answer(reply: Reply) -> str | Unanswered:

@@ -20,12 +20,13 @@ from pipeline.core.errors import ConfigError
 from pipeline.core.settings import Settings
 from pipeline.tracking.delivery import RefusedError, UnreachableError
 from pipeline.tracking.keys import mlflow_key
-from pipeline.tracking.mlflow.client import connect, explained, set_up_mlflow
+from pipeline.tracking.mlflow.client import SECONDS_FOR_AN_ANSWER, connect, explained, set_up_mlflow
 from pipeline.tracking.mlflow.database import file_of, is_database, make_database, require_database
 from pipeline.tracking.mlflow.moved_store import artifacts_folder, follow_store
 from pipeline.tracking.mlflow.registry import register
 from pipeline.tracking.mlflow.traces import log_trace
-from pipeline.tracking.outbox import Operation, Spool
+from pipeline.tracking.operation import Operation
+from pipeline.tracking.outbox import Spool
 
 MLFLOW_EXPERIMENT = "llava-jp"
 OWN_ID_TAG = "llava_jp.run"
@@ -35,8 +36,7 @@ REFUSALS = ("BAD_REQUEST", "INVALID_PARAMETER_VALUE", "RESOURCE_ALREADY_EXISTS",
 REFUSING_STATUS = (400, 404, 405, 409, 413, 414, 415, 422)
 """The same for the transfer of files."""
 NOBODY_THERE = (ConnectionRefusedError, socket.gaierror, TimeoutError, TooSlowError)
-SECONDS_FOR_AN_OPERATION = 300.0
-"""The client's own timeout is for the next bytes of an answer."""
+SECONDS_FOR_AN_OPERATION = SECONDS_FOR_AN_ANSWER
 BUGS = (AssertionError, AttributeError, ImportError, LookupError, TypeError, ValueError)
 LARGEST_FLOAT = 1.7976931348623157e308
 """What the databases of MLflow hold for infinity."""
@@ -93,6 +93,8 @@ class MlflowServer:
             raise self._unreachable(error) from error
 
     def _do(self, client: MlflowClient, operation: Operation, spool: Spool) -> None:
+        if operation.kind == "damaged":
+            raise RefusedError("its line in the outbox is damaged")
         if operation.kind == "create":
             self._create(client, operation, spool)
         elif operation.run not in spool.runs:
@@ -127,7 +129,7 @@ class MlflowServer:
     def _create(self, client: MlflowClient, operation: Operation, spool: Spool) -> None:
         values = operation.values
         if spool.is_doubtful:
-            found = client.search_runs([self._experiment_id], f"tags.`{OWN_ID_TAG}` = '{operation.run}'")
+            found = client.search_runs([self._experiment_id], f"tags.`{OWN_ID_TAG}` = '{operation.run}'", max_results=1)
             if found:
                 spool.runs[operation.run] = found[0].info.run_id
                 return
@@ -186,7 +188,9 @@ class MlflowServer:
         where = (
             f"tags.fingerprint = '{fingerprint}' and tags.role = 'step' and attributes.start_time <= {operation.time}"
         )
-        makers = client.search_runs([self._experiment_id], where, order_by=["attributes.start_time DESC"])
+        makers = client.search_runs(
+            [self._experiment_id], where, max_results=1, order_by=["attributes.start_time DESC"]
+        )
         tags = {
             f"{role}.fingerprint": fingerprint,
             f"{role}.run_id": makers[0].info.run_id if makers else "unknown: made with another MLflow",

@@ -48,18 +48,27 @@ explained as (
         role,
         "text",
         original,
+        -- A case ends at the first condition that holds; outside of it, all of them would be computed.
         list_filter(
             all_lost,
-            lambda number: not is_number_in_other_words(number, japanese, numbers)
-                and not (number >= 10 and contains(half_width("text"), number::bigint::varchar))
-                and not (list_contains(numbers, 12 * number) and contains(original, 'dozen'))
-                and not (number < 1 and list_contains(numbers, round(60 * number)))
-                and not (list_contains(numbers, 10 * number) and contains(original, 'decade'))
+            lambda number: case
+                when is_number_in_other_words(number, japanese, numbers)
+                    or (number between 10 and 1e15 and contains(half_width("text"), number::bigint::varchar))
+                    or (list_contains(numbers, 12 * number) and contains(original, 'dozen'))
+                    or (number < 1 and list_contains(numbers, round(60 * number)))
+                    or (list_contains(numbers, 10 * number) and contains(original, 'decade'))
+                    then false
+                else true
+            end
         ) as lost,
         list_filter(
             all_added,
-            lambda number: not has_source_in_english(number, original, originals, "text")
-                and not (number >= 10 and contains(original, number::bigint::varchar))
+            lambda number: case
+                when has_source_in_english(number, original, originals, "text")
+                    or (number between 10 and 1e15 and contains(original, number::bigint::varchar))
+                    then false
+                else true
+            end
         ) as added
     from compared
     where len(all_lost) > 0 or len(all_added) > 0

@@ -10,8 +10,13 @@ with entries as materialized (select distinct word, concept, class, said from le
 words as (
     select text_id, place, sentence, unnest(regexp_extract_all(lower(original), '[a-z]{3,}')) as word
     from sentences
+),
+known as (
+    select text_id, place, sentence, concept, class, said
+    from words
+    join entries using (word)
 )
 select distinct on (text_id, place, concept, class) text_id, place, concept, class, said
-from words
-join entries using (word)
-where len(list_filter(said, lambda part: contains(sentence, part))) = 0;
+from known
+-- Most words are said in the usual way, which stands first.
+where not contains(sentence, said[1]) and len(list_filter(said, lambda part: contains(sentence, part))) = 0;

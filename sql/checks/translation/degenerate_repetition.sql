@@ -11,8 +11,8 @@ with probed as materialized (
         text_id,
         "text",
         original,
-        role = 'assistant' and has_local_repetition("text") as has_local,
-        strlen("text") >= 36 and has_frequent_probe("text") as is_frequent,
+        case when role = 'assistant' then has_local_repetition("text") else false end as has_local,
+        case when strlen("text") >= 36 then has_frequent_probe("text") else false end as is_frequent,
         repeated_pieces("text") as num_pieces
     from texts
     where strlen("text") >= 24
@@ -56,7 +56,12 @@ counted as materialized (
                             regexp_extract_all(substring(unnumbered, 14), '(?s).{26}')
                         )
                     ),
-                    lambda stretch: len(list_distinct(groups_of_four(stretch))) < 0.4 * (length(stretch) - 3)
+                    -- So few groups have few letters, which are counted sooner.
+                    lambda stretch: case
+                        when list_unique(string_split(stretch, '')) < 0.4 * (length(stretch) - 3) + 3
+                            then list_unique(groups_of_four(stretch)) < 0.4 * (length(stretch) - 3)
+                        else false
+                    end
                 )
             else []
         end as stretches

@@ -29,12 +29,16 @@ with marked as materialized (
                 then list_filter(english_names(original), lambda name: not contains("text", name))
             else []
         end as names,
-        list_filter(
-            regexp_extract_all(original, well_known_places(), 1),
-            lambda place: not contains("text", place)
-                and not regexp_matches(original, '[A-Z][A-Za-z.]* ' || place || '\b|' || place || '(?: [A-Z]|-)')
-                and len(list_filter(string_split(japanese_places()[place], '|'), lambda name: contains("text", name))) = 0
-        ) as known
+        case
+            when regexp_matches(original, well_known_places())
+                then list_filter(
+                    regexp_extract_all(original, well_known_places(), 1),
+                    lambda place: not contains("text", place)
+                        and not regexp_matches(original, '[A-Z][A-Za-z.]* ' || place || '\b|' || place || '(?: [A-Z]|-)')
+                        and len(list_filter(string_split(japanese_places()[place], '|'), lambda name: contains("text", name))) = 0
+                )
+            else []
+        end as known
     from texts
     where original is not null
         and (regexp_matches("text", '[A-Za-z]{4}|[A-Z]{2}') or regexp_matches(original, '[A-Z][a-z]{3}'))
@@ -65,10 +69,14 @@ compared as materialized (
     from (
         select
             *,
-            list_transform(
-                list_zip(katakana, string_split(katakana_consonants(array_to_string(katakana, ' ')), ' ')),
-                lambda pair: {word: pair[1], sound: pair[2]}
-            ) as katakana_sounds,
+            case
+                when len(katakana) > 0
+                    then list_transform(
+                        list_zip(katakana, string_split(katakana_consonants(array_to_string(katakana, ' ')), ' ')),
+                        lambda pair: {word: pair[1], sound: pair[2]}
+                    )
+                else []
+            end as katakana_sounds,
             list_filter(list_distinct(list_transform(katakana_sounds, lambda one: one.sound)), lambda one: length(one) >= 2)
                 as heard
         from (
@@ -115,6 +123,7 @@ spelled as (
                 else ''
             end as english
         from compared
+        where len(unknown) > 0 or len(missing) > 0 or len(new_names) > 0 or len(known) > 0
     )
 ),
 sounded as (

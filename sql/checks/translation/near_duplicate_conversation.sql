@@ -32,7 +32,7 @@ keys as (
     where alike is not null
     qualify count(*) over (partition by alike) > 1
 ),
-pairs as (
+neighbours as (
     select distinct
         record_index,
         unnest([
@@ -41,26 +41,38 @@ pairs as (
         ]) as earlier_index
     from keys
 ),
-said as (
-    select sample_id, record_index, list_transform(turns, lambda turn: turn."text") as texts
-    from samples
+pairs as (
+    select record_index, earlier_index
+    from neighbours
+    where earlier_index < record_index
 ),
-compared as (
-    select
-        said.sample_id,
-        earlier.sample_id as earlier_sample,
-        plain_words(array_to_string(said.texts, E'\n')) as words,
-        plain_words(array_to_string(earlier.texts, E'\n')) as earlier_words
+said as materialized (
+    -- A conversation is in several pairs.
+    select sample_id, record_index, texts, plain_words(array_to_string(texts, E'\n')) as words
+    from (
+        select sample_id, record_index, list_transform(turns, lambda turn: turn."text") as texts
+        from samples
+        where record_index in (from (select record_index from pairs union all select earlier_index from pairs))
+    )
+),
+compared as materialized (
+    select said.sample_id, earlier.sample_id as earlier_sample, said.words, earlier.words as earlier_words
     from pairs
     join said using (record_index)
     join said as earlier on earlier.record_index = pairs.earlier_index
-    where pairs.earlier_index < pairs.record_index
-        and said.texts <> earlier.texts
+    where said.texts <> earlier.texts
+),
+alike as materialized (
+    -- Columns of their own: inside of a lambda an expression is computed for every letter.
+    select *, content_letters(words) as content, content_letters(earlier_words) as earlier_content
+    from compared
+    where words = earlier_words
+        or (abs(length(words) - length(earlier_words)) <= 0.06 * length(words) and jaccard(words, earlier_words) > 0.85)
 )
 select
     sample_id,
     null::bigint as turn_index,
     'nearly the same as sample ' || min(earlier_sample) as evidence
-from compared
-where is_near(words, earlier_words, content_letters(words), content_letters(earlier_words))
+from alike
+where is_near(words, earlier_words, content, earlier_content)
 group by sample_id;

@@ -54,15 +54,15 @@ where case
         then len(
             list_filter(
                 range(1, len(originals) + 1),
-                lambda place: (
-                    regexp_matches(originals[place], plain_english_negation() || '|' || negative_prefix())
-                    and not regexp_matches(sentences[place], any_japanese_negation())
-                )
-                or (
-                    role = 'assistant'
-                    and regexp_matches(sentences[place], final_japanese_negation())
-                    and not regexp_matches(originals[place], any_english_negation())
-                )
+                -- Outside of a case, all of a condition is computed.
+                lambda place: case
+                    when regexp_matches(originals[place], plain_english_negation() || '|' || negative_prefix())
+                        and not regexp_matches(sentences[place], any_japanese_negation())
+                        then true
+                    when role = 'assistant' and regexp_matches(sentences[place], final_japanese_negation())
+                        then not regexp_matches(originals[place], any_english_negation())
+                    else false
+                end
             )
         ) > 0
     else (

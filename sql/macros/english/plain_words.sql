@@ -2,7 +2,7 @@
 create macro plain_words(sentence) as
     lower(
         regexp_replace(
-            regexp_replace(sentence, '<image>', '', 'g'),
+            replace(sentence, '<image>', ''),
             '(?:い?ます|い?る|でした|です|である|だ)?(?:[\s\p{Z}\p{P}\p{S}]+|$)',
             '',
             'g'

@@ -1,7 +1,7 @@
--- Whether a list is what remains of another when some of its elements are left out; each element is looked at once.
+-- Whether a text is what remains of another when some of its letters are left out; each letter is looked at once.
 create macro is_contained(shorter, longer) as
     list_reduce(
-        longer,
-        lambda matched, letter: matched + (shorter[matched + 1] is not distinct from letter)::integer,
+        string_split(longer, ''),
+        lambda matched, letter: matched + (substring(shorter, matched + 1, 1) = letter)::integer,
         0
-    ) = len(shorter);
+    ) >= length(shorter);
