@@ -8,9 +8,11 @@ from model.disk.llava_folder import NotALlavaError, write_llava
 from model.disk.release_folder import write_release
 from pipeline.core.errors import ConfigError
 from pipeline.core.files import appearing_folder, write_text
+from pipeline.data.download.hub import endpoint
 from pipeline.evaluation.models.weights import ModelSource, open_model
 from pipeline.release.card import ReleaseFormat, model_card
 from pipeline.release.facts import model_facts
+from pipeline.release.metadata import EVAL_RESULTS, eval_results
 from pipeline.store.artifacts import ArtifactStore
 
 log = logging.getLogger(__name__)
@@ -28,7 +30,7 @@ def export_model(
     repo: str | None = None,
     mlflow_run: str | None = None,
 ) -> None:
-    """Write a released folder.
+    """Write a released folder: the model, its card, and its scores as the Hub reads them.
 
     Args:
         source: the model.
@@ -58,9 +60,13 @@ def export_model(
         dtype=dtype,
         mlflow_run=mlflow_run,
     )
+    results = eval_results(facts, page=f"{endpoint()}/{repo}" if repo else None) if facts else {}
     with appearing_folder(folder) as unfinished:
         try:
             (write_release if form == "llava-jp" else write_llava)(model, unfinished, dtype=dtype)
         except NotALlavaError as error:
             raise ConfigError(f"{source.name}: {error}") from error
         write_text(unfinished / CARD, card)
+        for name, text in results.items():
+            (unfinished / EVAL_RESULTS).mkdir(exist_ok=True)
+            write_text(unfinished / EVAL_RESULTS / name, text)
