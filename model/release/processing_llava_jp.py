@@ -243,7 +243,7 @@ def _upright(image: Image.Image) -> Image.Image:
     """Turned as EXIF says. Pillow's ``exif_transpose`` turns nothing where it cannot write the EXIF block again."""
     image.load()  # the block may stand behind the pixels
     try:
-        turn = _TURNS.get(image.getexif().get(0x0112))
+        turn = _TURNS.get(image.getexif().get(0x0112, 1))
     except Exception:  # damaged EXIF raises all kinds of errors and says nothing; the pixels are whole
         return image
     return image if turn is None else image.transpose(turn)
