@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from model.disk.checkpoint import LoadedModel
 
 TEMPLATE = "model_card.md"
-ReleaseFormat = Literal["llava-jp", "transformers"]
+ReleaseFormat = Literal["llava-jp", "transformers", "gguf"]
 
 
 def model_card(

@@ -12,6 +12,7 @@ from pipeline.data.download.hub import endpoint
 from pipeline.evaluation.models.weights import ModelSource, open_model
 from pipeline.release.card import ReleaseFormat, model_card
 from pipeline.release.facts import model_facts
+from pipeline.release.gguf import why_no_gguf
 from pipeline.release.metadata import EVAL_RESULTS, eval_results
 from pipeline.store.artifacts import ArtifactStore
 
@@ -35,7 +36,8 @@ def export_model(
     Args:
         source: the model.
         folder: must not exist, or be empty.
-        form: ``llava-jp`` comes with its own code; ``transformers`` is Transformers' own LLaVA, for one scale.
+        form: ``llava-jp`` comes with its own code; ``transformers`` is Transformers' own LLaVA, for one scale;
+            ``gguf`` is refused with the reason.
         dtype: number format of all weights.
         store: where the facts of the card come from.
         repo: the name on the Hub that the card's example uses; without it the folder's name.
@@ -49,6 +51,8 @@ def export_model(
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         raise ConfigError(f"{folder} is not empty; export writes a new folder")
     model = open_model(source.intact_folder())
+    if form == "gguf":
+        raise ConfigError(f"{source.name}: {why_no_gguf(model)}")
     facts = model_facts(source.manifest, store=store) if source.manifest else None
     card = model_card(
         model,

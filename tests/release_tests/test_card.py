@@ -1,12 +1,14 @@
 """A model card with texts from outside: categories of a benchmark, names in manifests of others, a folder's name."""
 
 import re
+from dataclasses import replace
 
 import yaml
 from huggingface_hub import EvalResultEntry, parse_eval_result_entries
 
 from pipeline.release.card import model_card
 from pipeline.release.facts import DataFact, ModelFacts, ScoreFact
+from pipeline.release.gguf import why_no_gguf
 from pipeline.release.metadata import eval_results
 from tests.support.small_model import build_model
 
@@ -105,3 +107,12 @@ def test_the_card_says_how_engines_serve_the_model():
     text = card(repo="team/vlm; rm -rf /")
     assert "transformers serve 'team/vlm; rm -rf /' --trust-remote-code\n" in text
     assert "vllm serve 'team/vlm; rm -rf /' --trust-remote-code --media-io-kwargs" in text
+
+
+def test_gguf_is_refused_with_the_reason():
+    model = build_model("llama")
+    assert "llama.cpp shows its image encoder every image once" in why_no_gguf(model)
+    assert "the scales [1.0, 0.5]" in why_no_gguf(model)
+    images = model.config.images.model_copy(update={"image_size": 16, "scales": (1.0,)})
+    single = replace(model, config=model.config.model_copy(update={"images": images}))
+    assert "Pixtral's image encoder alone and refuses this one (siglip_vision_model:" in why_no_gguf(single)
