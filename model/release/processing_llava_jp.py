@@ -16,6 +16,9 @@ from transformers import BatchFeature, ProcessorMixin
 from transformers.image_processing_utils import BaseImageProcessor
 from transformers.processing_utils import MultiModalData
 
+PHOTO_FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF", "AVIF")
+"""What files from outside may be, as in training. Pillow has forty decoders more; that of EPS starts Ghostscript."""
+
 
 class LlavaJpImageProcessor(BaseImageProcessor):
     """An image to the tiles of all its S2 scales.
@@ -236,7 +239,7 @@ def _opened(source: str) -> Image.Image:
             content = file.read()
     else:
         content = base64.b64decode(source.rpartition(",")[2])
-    return Image.open(io.BytesIO(content))
+    return Image.open(io.BytesIO(content), formats=PHOTO_FORMATS)
 
 
 def _upright(image: Image.Image) -> Image.Image:

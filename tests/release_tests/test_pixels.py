@@ -10,8 +10,9 @@ import pytest
 import torch
 from PIL import Image
 
-from model.release.processing_llava_jp import LlavaJpImageProcessor
+from model.release.processing_llava_jp import PHOTO_FORMATS, LlavaJpImageProcessor
 from model.vision.tower import pixels_of
+from pipeline.data import images
 from pipeline.data.images import decode
 
 SIDE = 8
@@ -95,3 +96,7 @@ def test_a_released_folder_sees_the_pixels_of_training(name, tmp_path):
 
 def test_sixteen_bits_are_not_white():
     assert 40 < pixels_of(decode(FILES["16-bit grey PNG"]()), image_size=SIDE).float().mean() < 215
+
+
+def test_a_released_folder_opens_the_formats_of_training():
+    assert PHOTO_FORMATS == images.PHOTO_FORMATS

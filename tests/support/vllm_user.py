@@ -5,6 +5,7 @@ Prints the token ids of the greedy answer to every question, one line of JSON ea
 
 import json
 import sys
+from importlib import import_module
 
 from PIL import Image
 
@@ -12,11 +13,10 @@ NEW_TOKENS = 12
 
 
 def main(folder: str, image: str, questions: list[str]) -> None:
-    from vllm import LLM, SamplingParams  # not in this project's environment, whose tests read NEW_TOKENS
-
+    vllm = import_module("vllm")  # not in this project's environment, whose tests read NEW_TOKENS
     options = {"enforce_eager": True, "max_model_len": 128, "max_num_seqs": 4, "limit_mm_per_prompt": {"image": 1}}
-    model = LLM(folder, trust_remote_code=True, dtype="float32", **options)
-    greedy = SamplingParams(temperature=0, max_tokens=NEW_TOKENS)
+    model = vllm.LLM(folder, trust_remote_code=True, dtype="float32", **options)
+    greedy = vllm.SamplingParams(temperature=0, max_tokens=NEW_TOKENS)
     for question in questions:
         content = [{"type": "image_pil", "image_pil": Image.open(image)}, {"type": "text", "text": question}]
         (answer,) = model.chat([{"role": "user", "content": content}], greedy)
