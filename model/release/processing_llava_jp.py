@@ -97,6 +97,7 @@ class LlavaJpProcessor(ProcessorMixin):
     """
 
     image_token = "<image>"
+    _cut = "\ufdd0"  # no character of any text; stands inside of control tokens that messages spell
 
     def __init__(
         self,
@@ -189,10 +190,47 @@ class LlavaJpProcessor(ProcessorMixin):
             for index, start in enumerate(starts)
         ]
 
+    def apply_chat_template(self, conversation: Any, chat_template: str | None = None, **kwargs: Any) -> Any:
+        """As in Transformers; but a control token that a message spells is text, as it was in training."""
+        return super().apply_chat_template(self._as_text(conversation), chat_template, **kwargs)
+
+    def _as_text(self, part: Any) -> Any:
+        """Messages whose texts are cut behind the first character of every control token that they spell."""
+        if isinstance(part, list | tuple):
+            return [self._as_text(one) for one in part]
+        if isinstance(part, dict):
+            return {key: self._as_text(one) if key in ("content", "text") else one for key, one in part.items()}
+        if not isinstance(part, str):
+            return part
+        for token in sorted(self._control_tokens(), key=len, reverse=True):
+            part = part.replace(token, token[0] + self._cut + token[1:])
+        return part
+
+    def _control_tokens(self) -> set[str]:
+        added = {token.content for token in self.tokenizer.added_tokens_decoder.values() if token.special}
+        return {token for token in added | set(self.tokenizer.all_special_tokens) if len(token) > 1} - {
+            self.image_token
+        }
+
+    def _piece_ids(self, piece: str, *, add_special_tokens: bool) -> list[int]:
+        """Ids of the text between two images, with what the tokenizer adds to a text once."""
+        if self._cut not in piece:
+            return list(self.tokenizer(piece, add_special_tokens=add_special_tokens)["input_ids"])
+        ids = [
+            token
+            for part in piece.split(self._cut)
+            for token in self.tokenizer(part, add_special_tokens=False)["input_ids"]
+        ]
+        if not add_special_tokens:
+            return ids
+        bare, whole = (self.tokenizer("a", add_special_tokens=adds)["input_ids"] for adds in (False, True))
+        start = next(place for place in range(len(whole)) if whole[place : place + len(bare)] == bare)
+        return [*whole[:start], *ids, *whole[start + len(bare) :]]
+
     def _ids(self, text: str, *, add_special_tokens: bool) -> list[int]:
         ids: list[int] = []
         for index, piece in enumerate(text.split(self.image_token)):
-            own = self.tokenizer(piece, add_special_tokens=add_special_tokens)["input_ids"]
+            own = self._piece_ids(piece, add_special_tokens=add_special_tokens)
             if index:
                 ids += [self.image_token_id] * self.num_image_tokens
                 if add_special_tokens and own[:1] == [self.tokenizer.bos_token_id]:

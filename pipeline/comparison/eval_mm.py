@@ -10,6 +10,7 @@ import json
 from pathlib import Path
 
 from pipeline.benchmarks.benchmark import ALL
+from pipeline.benchmarks.eval_mm import EVAL_MM
 from pipeline.benchmarks.known import KNOWN_BENCHMARKS
 from pipeline.core.errors import DataError
 from pipeline.core.files import write_text
@@ -35,10 +36,11 @@ def export_results(predictions: Manifest, *, model: str, folder: Path) -> Path:
         raise DataError(
             f"llm-jp-eval-mm has no task {benchmark!r}; of the benchmarks here it has {', '.join(KNOWN_BENCHMARKS)}"
         )
-    if protocol != ALL:
+    if protocol not in (ALL, EVAL_MM):
         raise DataError(
             f"llm-jp-eval-mm asks all questions of {benchmark} and pairs answers by their order; "
-            f"{protocol} has {len(rows)} of them. Add {{name: {benchmark}, protocol: {ALL}}} to evaluation.benchmarks"
+            f"{protocol} has {len(rows)} of them. "
+            f"Add {{name: {benchmark}, protocol: {EVAL_MM}}} to evaluation.benchmarks"
         )
     place = folder.joinpath(benchmark, *safe_parts(model, where="the model's name"))
     place.mkdir(parents=True, exist_ok=True)

@@ -6,7 +6,7 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
-from pipeline.benchmarks.known import KNOWN_BENCHMARKS
+from pipeline.benchmarks.known import protocol_of
 from pipeline.config.datasets import HfDatasetSource
 from pipeline.config.evaluation import BenchmarkConfig
 from pipeline.config.experiment import DatasetSource, ExperimentConfig, PublishedSource, ShapesJaSource
@@ -46,10 +46,10 @@ class DatasetSize:
 
     def asked_by(self, benchmark: BenchmarkConfig) -> "DatasetSize":
         """What a benchmark's protocol asks of these items."""
-        known = KNOWN_BENCHMARKS.get(benchmark.name)
-        if known is None:
+        protocol = protocol_of(benchmark.name, benchmark.protocol)
+        if protocol is None:
             return self
-        num_items = min(known.protocols[benchmark.protocol].num_items, self.num_samples)
+        num_items = min(protocol.num_items, self.num_samples)
         num_characters = self.num_characters * num_items // max(self.num_samples, 1)
         return replace(self, num_samples=num_items, num_characters=num_characters)
 
@@ -83,7 +83,7 @@ def _drawn(source: ShapesJaSource) -> DatasetSize:
     """The first ``IMAGES_LOOKED_AT``, for all."""
     num_drawn = min(source.num_images, IMAGES_LOOKED_AT)
     drawn = list(generate_shapes(source.content, num_images=num_drawn, seed=source.seed))
-    num_bytes = sum(len(image) for image in {record["image"]: image for record, image in drawn}.values())
+    num_bytes = sum(len(image) for image in {record["image"]: image for record, (image,) in drawn}.values())
     return _extrapolated([record for record, _ in drawn], source.num_images / num_drawn, num_bytes=num_bytes)
 
 

@@ -10,12 +10,12 @@
 -- num_answers    how often it is given
 -- percent        of the dataset's answers
 -- num_questions  different questions it is given to
--- num_images     different images it is given on
+-- num_images     different images, or sets of them, it is given on
 -- question       the shortest of the questions
 with answers as (
     select
         fingerprint,
-        image_sha256,
+        list_prepend(image_sha256, list_transform(further_images, lambda one: one.image_sha256)) as images,
         unnest(list_zip(list_slice(turns, 1, len(turns), 2), list_slice(turns, 2, len(turns), 2))) as exchange
     from samples
 ),
@@ -25,7 +25,7 @@ counted as (
         exchange[2]."text" as answer,
         count(*) as num_answers,
         count(distinct exchange[1]."text") as num_questions,
-        count(distinct image_sha256) as num_images,
+        count(distinct images) filter (images[1] is not null) as num_images,
         arg_min(exchange[1]."text", (length(exchange[1]."text"), exchange[1]."text")) as question,
         sum(count(*)) over (partition by answers.fingerprint) as num_all
     from answers

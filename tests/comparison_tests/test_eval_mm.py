@@ -58,8 +58,12 @@ def test_a_failed_item_is_an_empty_text_and_an_error_message(tmp_path):
 @pytest.mark.parametrize(
     ("benchmark", "protocol", "message"),
     [
-        ("mine", "all", "llm-jp-eval-mm has no task 'mine'; of the benchmarks here it has ja-vg-vqa-500, "),
-        ("ja-vg-vqa-500", "first-of-8", "first-of-8 has 1 of them. Add {name: ja-vg-vqa-500, protocol: all}"),
+        ("mine", "all", "llm-jp-eval-mm has no task 'mine'; of the benchmarks here it has cc-ocr, "),
+        (
+            "ja-vg-vqa-500",
+            "first-of-8",
+            "first-of-8 has 1 of them. Add {name: ja-vg-vqa-500, protocol: eval-mm-",
+        ),
     ],
 )
 def test_what_cannot_be_scored_there_is_refused(tmp_path, benchmark, protocol, message):

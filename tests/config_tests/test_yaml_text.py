@@ -68,3 +68,9 @@ def test_values_that_would_break_later_are_refused_now(override, message):
 
 def test_a_name_of_200_bytes_is_a_name():
     assert load_experiment("smoke", [f"name={'名' * 66}"]).name == "名" * 66
+
+
+@pytest.mark.parametrize("character", ["\0", "\x1a", "\x7f", "\ud83d"])
+def test_a_character_that_no_yaml_has_is_an_error_that_names_the_file(character):
+    with pytest.raises(ConfigError, match=r"^e\.yaml is not YAML: unacceptable character"):
+        read_yaml(f"a: b{character}", source="e.yaml")

@@ -17,8 +17,8 @@ def folder(tmp_path_factory):
 
 
 def question(item_id: str, text: str = "丸は何色ですか。", *, shade: int | None = None) -> Question:
-    image = None if shade is None else Image.new("RGB", (40, 30), (shade, 100, 255 - shade))
-    return Question(item_id, text, image, None if shade is None else f"{shade:064}")
+    images = () if shade is None else (Image.new("RGB", (40, 30), (shade, 100, 255 - shade)),)
+    return Question(item_id, text, images, () if shade is None else (f"{shade:064}",))
 
 
 QUESTIONS = (question("a", shade=0), question("b"), question("c", "三角はどこにありますか。", shade=200))

@@ -12,6 +12,7 @@ import pyarrow as pa
 from pipeline.config.evaluation import JudgeConfig
 from pipeline.core.parquet import write_rows
 from pipeline.evaluation.inquiry import Inquiry, Reply
+from pipeline.evaluation.judge.protocols import judging_of
 from pipeline.evaluation.judge.step import judge
 from pipeline.evaluation.predict import PredictionsSummary
 from pipeline.evaluation.rows import PREDICTION_SCHEMA, Prediction
@@ -132,7 +133,7 @@ def judged(
     """The step with a scripted judge."""
     scripted = ScriptedJudge(script)
     manifest = judge(
-        JudgeConfig(**config),
+        judging_of("heron-official", JudgeConfig(**config)),
         benchmark=BENCHMARK,
         dataset=publish_dataset(store),
         predictions=publish_predictions(store, answers() if given is None else given),

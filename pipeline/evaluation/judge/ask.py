@@ -10,13 +10,13 @@ from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import CancelledError, Future, ThreadPoolExecutor, as_completed
 from dataclasses import dataclass
 
-from pipeline.config.evaluation import JudgeConfig
 from pipeline.core.errors import JudgeError, TransientError
 from pipeline.core.progress import Progress
 from pipeline.evaluation.chat_completion import most_tokens
 from pipeline.evaluation.inquiry import Inquiry, Reply
 from pipeline.evaluation.judge.parse import parse_reply
 from pipeline.evaluation.judge.prompt import JudgePrompt
+from pipeline.evaluation.judge.protocols import Judging
 from pipeline.evaluation.judge.replies import Answered, ReplyCache
 from pipeline.evaluation.judge.rows import JudgedItem
 from pipeline.evaluation.openai_client import CeilingReachedError, Judge
@@ -42,7 +42,7 @@ class Asked:
 class Asker:
     """What the inquiries of one run share."""
 
-    config: JudgeConfig
+    config: Judging
     prompt: JudgePrompt
     judge: Judge
     cache: ReplyCache
@@ -111,7 +111,9 @@ class Asker:
                 stop.set()
                 raise
             reply = answered[-1].reply
-            if reply.is_cut_off or (reply.text is not None and parse_reply(reply.text).status == "ok"):
+            if reply.is_cut_off or (
+                reply.text is not None and parse_reply(reply.text, self.prompt.wording.reading).status == "ok"
+            ):
                 break
         return answered, None
 

@@ -1,0 +1,45 @@
+-- One row per training record that could be read and image that it shows; none for a text-only conversation.
+--
+-- fingerprint       varchar  the dataset
+-- sample_id         varchar  the sample
+-- record_index      bigint   position of the sample in the source, from 0
+-- source            varchar  where the sample comes from
+-- image_index       bigint   position among the images of the sample, from 0
+-- image             varchar  path in the record
+-- image_sha256      varchar  hash of the image's bytes
+-- coco_id           bigint   number of the image in COCO, where the record or the path tells
+-- visual_genome_id  bigint   number of the image in Visual Genome or GQA, where the record or the path tells
+select
+    fingerprint,
+    sample_id,
+    record_index,
+    "source",
+    0::bigint as image_index,
+    image,
+    image_sha256,
+    coco_id,
+    visual_genome_id
+from samples
+where image is not null
+union all
+select
+    fingerprint,
+    sample_id,
+    record_index,
+    "source",
+    image_index,
+    further.image,
+    further.image_sha256,
+    further.coco_id,
+    further.visual_genome_id
+from (
+    select
+        fingerprint,
+        sample_id,
+        record_index,
+        "source",
+        unnest(further_images) as further,
+        generate_subscripts(further_images, 1) as image_index
+    from samples
+    where len(further_images) > 0
+);
