@@ -26,7 +26,7 @@ def encode(exchanges, tokenizer, *, template="v1", supervision="answers"):
     """As a record is encoded: it has an image where a message names one."""
     has_image = template == "plain" or any("<image>" in question for question, _ in exchanges)
     encoded = encode_conversation(
-        exchanges, has_image=has_image, template=template, tokenizer=tokenizer, supervision=supervision
+        exchanges, num_images=int(has_image), template=template, tokenizer=tokenizer, supervision=supervision
     )
     return list(encoded.input_ids), list(encoded.labels)
 

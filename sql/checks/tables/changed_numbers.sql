@@ -53,7 +53,7 @@ explained as (
             all_lost,
             lambda number: case
                 when is_number_in_other_words(number, japanese, numbers)
-                    or (number between 10 and 1e15 and contains(half_width("text"), number::bigint::varchar))
+                    or (number >= 10 and contains(half_width("text"), try_cast(number as bigint)::varchar))
                     or (list_contains(numbers, 12 * number) and contains(original, 'dozen'))
                     or (number < 1 and list_contains(numbers, round(60 * number)))
                     or (list_contains(numbers, 10 * number) and contains(original, 'decade'))
@@ -65,7 +65,7 @@ explained as (
             all_added,
             lambda number: case
                 when has_source_in_english(number, original, originals, "text")
-                    or (number between 10 and 1e15 and contains(original, number::bigint::varchar))
+                    or (number >= 10 and contains(original, try_cast(number as bigint)::varchar))
                     then false
                 else true
             end

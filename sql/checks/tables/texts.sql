@@ -7,12 +7,6 @@
 -- text       varchar  what is said
 -- original   varchar  the English text that was translated, null when it is not known
 -- num_turns  bigint   turns that say it
-select
-    text_id,
-    any_value("source") as "source",
-    any_value(role) as role,
-    any_value("text") as "text",
-    any_value(original) as original,
-    count(*) as num_turns
+select text_id, "source", role, "text", original, count(*) as num_turns
 from turns
-group by text_id;
+group by all;

@@ -7,11 +7,13 @@
 -- turn_index  the second question, from 0
 -- evidence    the question and its answer
 with suspicious as materialized (
-    select sample_id
-    from samples
-    where len(turns) >= 4
-        and len(turns)
-            > len(list_distinct(list_transform(turns, lambda turn: hash(turn.role, trim(turn."text", E' \n　')))))
+    select distinct sample_id
+    from turns
+    where role = 'user' or strlen("text") >= 15
+    group by
+        sample_id,
+        hash(role, replace(replace(replace(replace("text", '<image>', ''), ' ', ''), E'\n', ''), '　', ''))
+    having count(*) > 1
 ),
 exchanges as (
     select

@@ -5,6 +5,7 @@ create macro plain_japanese_amounts(sentence, original) as
         case
             when regexp_matches(original, '(?i)\b(?:few|couple|several|some|or (?:two|three|so)|handful)\b')
                 then regexp_replace(sentence, '[0-9０-９二三四五六七八十百]+[、，,・〜~～－-][0-9０-９二三四五六七八九十百]+', '', 'g')
+            when not regexp_matches(sentence, '[0-9０-９万億兆千百] +[0-9０-９万億兆千百]|[0-9０-９]百万|[0-9０-９][,.] [0-9０-９]') then sentence
             else regexp_replace(
                 regexp_replace(regexp_replace(regexp_replace(sentence, '([0-9０-９]) +([万億兆千百])', '\1\2', 'g'), '([万億兆千百]) +([0-9０-９])', '\1\2', 'g'), '([0-9０-９])百万', '\1' || '00万', 'g'), '([0-9０-９])([,.]) ([0-9０-９])', '\1\2\3', 'g'
             )
