@@ -10,7 +10,15 @@ from flows.runtime.run import Run, prefect_tags, resolve
 from flows.runtime.tasks import as_task, show_chart, show_markdown, show_table
 from pipeline.comparison.sample_sheet import sheet_table
 from pipeline.comparison.scores import ComparedExperiment
-from pipeline.comparison.step import CHART, article_table, difference_table, has_chart, score_table
+from pipeline.comparison.step import (
+    CHART,
+    article_table,
+    comparison_metrics,
+    difference_table,
+    has_chart,
+    power_table,
+    score_table,
+)
 from pipeline.comparison.step import compare as compare_step
 from pipeline.config.experiment import ExperimentConfig, ExperimentName
 from pipeline.config.measured import MeasuredModel
@@ -77,10 +85,13 @@ def _compare(evaluated: Sequence[ComparedExperiment], tracked: TrackedRun | None
     samples = sheet_table(comparison.path("samples.parquet"))
     if tracked:
         tracked.log_artifacts(comparison)
+        tracked.log_metrics(comparison_metrics(comparison))
         tracked.log_samples(samples)
     title = " and ".join(one.name for one in evaluated)
     texts = [{column: value for column, value in row.items() if column != "image"} for row in samples]
     show_table("sample-answers", texts, description=f"Sample answers of {title}; with images in samples.html")
+    if power := power_table(comparison):
+        show_table("power", power, description=f"The smallest differences that the items of {title} can show")
     show_table("scores", score_table(comparison), description=f"Scores of {title}")
     if article := article_table(comparison):
         show_table("article", article, description=f"The article's table with {title}")

@@ -36,14 +36,14 @@ class Prompt:
     """Everything up to where the answer begins."""
 
     token_ids: tuple[int, ...]
-    """With one placeholder for the image."""
-    features_PV: torch.Tensor | None
-    """Of the image; None: there is none."""
+    """With one placeholder for each image."""
+    features: tuple[torch.Tensor, ...]
+    """Of each image, ``[P, V]``, in the order of the placeholders."""
 
     @property
     def num_tokens(self) -> int:
-        """Tokens that the LLM sees, those of the image included."""
-        return len(self.token_ids) + (0 if self.features_PV is None else len(self.features_PV) - 1)
+        """Tokens that the LLM sees, those of the images included."""
+        return len(self.token_ids) + sum(len(features_PV) - 1 for features_PV in self.features)
 
 
 class Generator:
@@ -92,7 +92,7 @@ class Generator:
         """
         ids = self._vlm.generate(
             [prompt.token_ids for prompt in prompts],
-            [prompt.features_PV for prompt in prompts],
+            [prompt.features for prompt in prompts],
             config,
             eos_token_id=self._end,
             pad_token_id=self._padding,
@@ -103,17 +103,28 @@ class Generator:
         return [text.strip() for text in self._tokenizer.batch_decode(ids, skip_special_tokens=True)]
 
     def prompt(
-        self, question: str, features_PV: torch.Tensor | None = None, *, history: Sequence[Exchange] = ()
+        self, question: str, features: Sequence[torch.Tensor] = (), *, history: Sequence[Exchange] = ()
     ) -> Prompt:
-        """A question in the model's template, after what was said before; the image opens the first question."""
+        """A question in the model's template, after what was said before.
+
+        One image opens the first question; several stand at their ``<image>``, or all before the first question.
+
+        Args:
+            question: the user's message.
+            features: ``[P, V]`` of every image of the conversation, in their order.
+            history: what was asked and answered before, oldest first.
+
+        Raises:
+            TemplateError: several images, and another number of ``<image>``.
+        """
         token_ids = encode_prompt(
             question,
-            has_image=features_PV is not None,
+            num_images=len(features),
             template=self._template,
             tokenizer=self._tokenizer,
             history=history,
         )
-        return Prompt(token_ids, features_PV)
+        return Prompt(token_ids, tuple(features))
 
     def room(self, prompt: Prompt) -> int | None:
         """The longest answer that fits behind a prompt, in tokens; at most 0: none does. None: any."""

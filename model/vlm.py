@@ -136,7 +136,7 @@ class VisionLanguageModel(nn.Module):
     def generate(
         self,
         prompts: Sequence[Sequence[int]],
-        features: Sequence[torch.Tensor | None],
+        features: Sequence[Sequence[torch.Tensor]],
         config: GenerationConfig,
         *,
         eos_token_id: int,
@@ -148,8 +148,8 @@ class VisionLanguageModel(nn.Module):
         """Answers' token ids without the end-of-text, for prompts that hold one ``IMAGE_TOKEN_ID`` per image.
 
         Args:
-            prompts: token ids, each with one placeholder if its features are not None.
-            features: ``[P, V]`` of each prompt's image, or None.
+            prompts: token ids, each with a placeholder for every image.
+            features: ``[P, V]`` of each image of each prompt, in the order of the placeholders.
             config: how to generate.
             eos_token_id: generation stops here.
             pad_token_id: filler behind shorter answers.
@@ -158,15 +158,17 @@ class VisionLanguageModel(nn.Module):
             stopping_criteria: stop earlier than ``config`` says.
 
         Raises:
-            ValueError: sampling without seeds.
+            ValueError: sampling without seeds, or images and placeholders differ in number.
         """
         processors = logits_processors(config, seeds)
         device = self.projector.weight.device
         rows = []
-        for prompt, feature in zip(prompts, features, strict=True):
-            ids = expand_image(torch.tensor(prompt), 0 if feature is None else len(feature)).to(device)
-            none = torch.zeros(0, 0, 0, device=device)
-            rows.append(self.embed(ids[None], none if feature is None else feature[None].to(device))[0])
+        for prompt, own in zip(prompts, features, strict=True):
+            if (num_placeholders := list(prompt).count(IMAGE_TOKEN_ID)) != len(own):
+                raise ValueError(f"a prompt has {num_placeholders} image placeholders for {len(own)} images")
+            ids = expand_image(torch.tensor(prompt), len(own[0]) if own else 0).to(device)
+            features_NPV = torch.stack(list(own)) if own else torch.zeros(0, 0, 0)
+            rows.append(self.embed(ids[None], features_NPV.to(device))[0])
         lengths = torch.tensor([len(row) for row in rows], device=device)
         embeddings_BTL = pad_sequence([row.flip(0) for row in rows], batch_first=True).flip(1)  # padding on the left
         positions = torch.arange(embeddings_BTL.shape[1], device=device)
@@ -198,7 +200,7 @@ def lora_modules(llm: nn.Module) -> list[nn.Module]:
 
 
 def expand_image(ids_T: torch.Tensor, num_vision_tokens: int) -> torch.Tensor:
-    """The ids with the one image placeholder repeated for every vision token."""
+    """The ids with every image placeholder repeated for each of its vision tokens."""
     repeats = torch.where(ids_T == IMAGE_TOKEN_ID, num_vision_tokens, 1)
     return ids_T.repeat_interleave(repeats)
 

@@ -77,14 +77,26 @@ def compare_and_print(configs: Sequence[ExperimentConfig | MeasuredModel]) -> No
 
 def print_comparison(comparison: Manifest | None) -> None:
     """The scores of a comparison and where its chart and sample answers are."""
-    from pipeline.comparison.step import CHART, article_table, difference_table, has_chart, score_table
+    from pipeline.comparison.step import (
+        CHART,
+        article_table,
+        difference_table,
+        has_chart,
+        leaderboard_tables,
+        power_table,
+        score_table,
+    )
 
     if comparison is None:
         console.print("no benchmark was asked for, so there is nothing to compare")
         return
+    if power := power_table(comparison):
+        print_records(power, title="The smallest difference that these items can show (80 % power at 5 %)")
     print_records(score_table(comparison), title="Scores with 95 % intervals")
     if article := article_table(comparison):
         print_records(article, title="The article's table")
+    for title, rows in leaderboard_tables(comparison).items():
+        print_records(rows, title=title)
     if differences := difference_table(comparison):
         print_records(differences, title="Paired differences, p of a sign-flip test")
     if has_chart(comparison):

@@ -18,15 +18,25 @@ MODEL_HELP = (
 def eval_model(
     model: Annotated[str, typer.Option(help=MODEL_HELP)],
     benchmarks: Annotated[
-        str, typer.Option(help="Known benchmarks, or experiments whose benchmarks are meant; several with commas.")
+        str,
+        typer.Option(
+            help="Known benchmarks, japanese for all of them, or experiments whose benchmarks are meant; several "
+            "with commas."
+        ),
     ],
     name: Annotated[
         str | None, typer.Option(help="Name in tables and for `compare`; default: made of the model.")
     ] = None,
     protocol: Annotated[
         str | None,
-        typer.Option(help="Which questions are asked, of the benchmarks that have a choice: first-of-8, all."),
+        typer.Option(
+            help="Which questions are asked and whose scores are meant, of the benchmarks that have a choice: "
+            "first-of-8, all, eval-mm-9f450a5."
+        ),
     ] = None,
+    blind: Annotated[
+        bool, typer.Option("--blind", help="Also ask everything without its images: what is right then was not seen.")
+    ] = False,
     generation: Annotated[str, typer.Option(help="greedy-256, sakana, demo or heron.")] = "greedy-256",
     batch_size: Annotated[int, typer.Option(min=1, help="Questions answered together.")] = 16,
     preset: Annotated[str | None, typer.Option(help="Prompt of a model without a chat template; see docs.")] = None,
@@ -47,7 +57,7 @@ def eval_model(
     from pipeline.evaluation.measure import require_reachable
     from pipeline.evaluation.models.parse import benchmarks_of, evaluation_of, model_of
 
-    asked = benchmarks_of([one.strip() for one in benchmarks.split(",") if one.strip()], protocol)
+    asked = benchmarks_of([one.strip() for one in benchmarks.split(",") if one.strip()], protocol, blind=blind)
     names = list(dict.fromkeys(one["name"] for one in asked))
     found = model_of(model, benchmarks=names, preset=preset, trust_remote_code=trust_remote_code, dtype=dtype)
     judged = [] if repeats is None else [f"evaluation.judge.repeats={repeats}"]

@@ -3,7 +3,7 @@
 import sys
 import tempfile
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
@@ -29,9 +29,13 @@ Model = Annotated[
     typer.Argument(help="An experiment, a fingerprint's first digits, a folder, or owner/name@revision on the Hub."),
 ]
 ReleaseFormatOption = Annotated[
-    Literal["llava-jp", "transformers"],
-    typer.Option(help="llava-jp comes with its code; transformers is Transformers' own LLaVA, for one scale."),
+    Literal["llava-jp", "transformers", "gguf"],
+    typer.Option(
+        help="llava-jp comes with its code; transformers is Transformers' own LLaVA, for one scale; gguf: says why not."
+    ),
 ]
+SHOW = "/image "
+"""What begins a line of a chat that shows an image."""
 SavedDtype = Annotated[Literal["bfloat16", "float32"], typer.Option(help="Number format of the weights.")]
 
 
@@ -75,7 +79,7 @@ def _export(
     source: ModelSource,
     folder: Path,
     *,
-    form: Literal["llava-jp", "transformers"],
+    form: Literal["llava-jp", "transformers", "gguf"],
     dtype: Literal["bfloat16", "float32"],
     store: ArtifactStore,
     repo: str | None = None,
@@ -89,7 +93,9 @@ def _export(
 
 def chat(
     model: Model,
-    image: Annotated[Path | None, typer.Argument(help="An image; without one the model is asked text alone.")] = None,
+    images: Annotated[
+        list[Path] | None, typer.Argument(help="Any number of images; without one the model is asked text alone.")
+    ] = None,
     question: Annotated[
         str | None, typer.Option("--question", "-q", help="Ask this one question and leave; - reads standard input.")
     ] = None,
@@ -100,9 +106,13 @@ def chat(
         Literal["float32", "bfloat16", "float16"], typer.Option(help="Number format in which the model answers.")
     ] = "float32",
 ) -> None:
-    """Talk with a model about an image. Ctrl-C stops an answer, Ctrl-D leaves."""
+    """Talk with a model about images. Ctrl-C stops an answer, Ctrl-D leaves.
+
+    The images stand before the first question, or where it says <image>. A line `/image FILE` shows another one with
+    the next question.
+    """
     warnings.filterwarnings("ignore", module="transformers")
-    decoded = _decoded(image)
+    decoded = [_decoded(image) for image in images or ()]
     asked_once = None if question is None else _one_question(question)
     source = find_model(model, load_settings())
     generation = GenerationConfig(
@@ -112,16 +122,25 @@ def chat(
     if asked_once is not None:
         _print_answer(started, asked_once)
         return
-    _print_heading(source, image)
+    _print_heading(source, images or ())
     for asked in _questions():
-        _print_answer(started, asked)
+        if asked.startswith(SHOW):
+            _show(started, Path(asked.removeprefix(SHOW).strip()).expanduser())
+        else:
+            _print_answer(started, asked)
 
 
-def _decoded(path: Path | None) -> "Image | None":
+def _show(chat: "Chat", path: Path) -> None:
+    """One more image; one that cannot be read is said, and the conversation goes on."""
+    try:
+        chat.show([_decoded(path)])
+    except (ConfigError, DataError) as error:
+        console.print(str(error), soft_wrap=True, highlight=False, markup=False)
+
+
+def _decoded(path: Path) -> "Image":
     from pipeline.data.images import decode
 
-    if path is None:
-        return None
     if not path.is_file():
         raise ConfigError(f"there is no image {path}")
     try:
@@ -137,15 +156,15 @@ def _one_question(question: str) -> str:
     return asked
 
 
-def _start(source: ModelSource, image: "Image | None", generation: GenerationConfig, dtype: Dtype) -> "Chat":
+def _start(source: ModelSource, images: "Sequence[Image]", generation: GenerationConfig, dtype: Dtype) -> "Chat":
     with narrated():
         from pipeline.release.chat import Chat
 
-        return Chat(open_model(source.intact_folder(), dtype=dtype), image, generation)
+        return Chat(open_model(source.intact_folder(), dtype=dtype), images, generation)
 
 
-def _print_heading(source: ModelSource, image: Path | None) -> None:
-    about = f" about {image}" if image else ""
+def _print_heading(source: ModelSource, images: Sequence[Path]) -> None:
+    about = f" about {', '.join(map(str, images))}" if images else ""
     console.print(f"{source.name}{about}; Ctrl-D leaves", style="dim", soft_wrap=True, highlight=False, markup=False)
 
 
@@ -166,7 +185,7 @@ def _questions() -> Iterator[str]:
 
 def _print_answer(chat: "Chat", question: str) -> None:
     """The answer as it comes; Ctrl-C stops it and keeps the conversation."""
-    from pipeline.release.chat import TooLongError
+    from pipeline.release.chat import PlaceholderError, TooLongError
 
     try:
         with closing(chat.answer(question)) as pieces:
@@ -174,6 +193,6 @@ def _print_answer(chat: "Chat", question: str) -> None:
                 print(printable(piece), end="", flush=True)
     except KeyboardInterrupt:
         print(" …", end="")
-    except TooLongError as error:
+    except (PlaceholderError, TooLongError) as error:
         raise DataError(str(error)) from error
     print(flush=True)

@@ -24,7 +24,7 @@ from pipeline.core.settings import Settings, load_settings
 from pipeline.data.download.datasets import pin_datasets, published_among, published_datasets
 from pipeline.data.download.hub_datasets import hub_datasets, pin_hub_datasets
 from pipeline.data.download.models import pin_models
-from pipeline.evaluation.judge.prompt import has_judged_benchmark
+from pipeline.evaluation.judge.protocols import has_judged_benchmark
 from pipeline.evaluation.language_gate import require_language_gate
 from pipeline.evaluation.measure import open_model_under_test
 from pipeline.evaluation.openai_client import judge_of
@@ -71,8 +71,7 @@ class Run:
 
     def _make(self, step: Step) -> bool:
         """Whether there is an artifact now: nobody may be there to make it."""
-        reason = step.skipped_because(self.machine)
-        if reason and not self.store.is_whole(step.request):
+        if not self.store.is_whole(step.request) and (reason := step.skipped_because(self.machine)):
             log.warning("%s", reason)
             show_text(str(step.role), reason)
             return False

@@ -14,13 +14,13 @@ from transformers import PreTrainedTokenizerBase
 
 from model.conversation.template_bounds import bound_chat_templates
 from model.conversation.templates import (
-    IMAGE_TOKEN,
     ConversationLayout,
     Exchange,
+    Question,
     TemplateError,
     Written,
     in_turn,
-    place_image,
+    place_images,
     write,
 )
 
@@ -45,27 +45,23 @@ class ChatTemplate:
         self._special = _special_tokens(tokenizer)
         self._layouts: dict[int, ConversationLayout] = {}
 
-    def write(self, exchanges: Sequence[Exchange], *, has_image: bool) -> Written:
+    def write(self, exchanges: Sequence[Exchange], *, num_images: int) -> Written:
         """A whole conversation.
 
         Raises:
             TemplateError: the template refuses the messages, or changes them so that where an answer begins and ends
                 is not known.
         """
-        questions, chosen = place_image([question for question, _ in exchanges], has_image=has_image)
-        if chosen is not None:
-            questions[chosen] = IMAGE_TOKEN + questions[chosen]
-        messages = in_turn(questions, [answer for _, answer in exchanges])
+        questions = place_images([question for question, _ in exchanges], num_images=num_images)
+        messages = in_turn([question.with_tokens for question in questions], [answer for _, answer in exchanges])
         layout = self.layout(len(exchanges))
         written = _as_rendered(layout, messages, self._render(messages))
-        if chosen is None:
-            return write(layout, written, image_message=None)
-        written[2 * chosen] = written[2 * chosen].removeprefix(IMAGE_TOKEN)
-        return write(layout, written, image_message=2 * chosen)
+        texts = zip(written[::2], questions, strict=True)
+        return write(layout, [Question.read(text, len(one.images)) for text, one in texts], written[1::2])
 
-    def write_prompt(self, question: str, *, history: Sequence[Exchange], has_image: bool) -> Written:
+    def write_prompt(self, question: str, *, history: Sequence[Exchange], num_images: int) -> Written:
         """The same with the last answer open; the prompt ends at ``prompt_end``."""
-        return self.write([*history, (question, _mark(2 * len(history) + 1))], has_image=has_image)
+        return self.write([*history, (question, _mark(2 * len(history) + 1))], num_images=num_images)
 
     @property
     def end_of_turn(self) -> str:

@@ -1,7 +1,7 @@
 """Conversations to token ids and label masks, turn by turn.
 
 The text of a conversation is put together with the character span of every answer known
-(``model.conversation.templates``), cut at the image, and each piece is tokenised whole. A token is supervised when it
+(``model.conversation.templates``), cut at its images, and each piece is tokenised whole. A token is supervised when it
 overlaps an answer's span. So the labels are never searched for afterwards, and the ids equal those of LLaVA-JP, whose
 tokenizer joins a space with the word that follows it.
 
@@ -14,23 +14,24 @@ from bisect import bisect_left, bisect_right
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
+from typing import NamedTuple
 
 from tokenizers import Encoding, Tokenizer
 from transformers import PreTrainedTokenizerBase
 
 from model.config import Supervision, TemplateName
 from model.conversation.chat_template import ChatTemplate
-from model.conversation.templates import Exchange, TemplateError, Written, end_of_answer, write_caption, write_roles
+from model.conversation.templates import Exchange, TemplateError, Written, end_of_answer, write_captions, write_roles
 
 IMAGE_TOKEN_ID = -200
-"""Placeholder of all vision tokens of an image in ``input_ids``."""
+"""Placeholder of all vision tokens of an image in ``input_ids``, one for each image."""
 IGNORED_LABEL = -100
 """Label of a token that is not supervised."""
 
 
 @dataclass(frozen=True, slots=True)
 class Encoded:
-    """Token ids with one label each; at most one id is ``IMAGE_TOKEN_ID``."""
+    """Token ids with one label each; an id for each image is ``IMAGE_TOKEN_ID``."""
 
     input_ids: tuple[int, ...]
     labels: tuple[int, ...]
@@ -46,6 +47,11 @@ class Tokens:
 
     input_ids: list[int]
     supervised: list[tuple[int, int]]
+
+    @property
+    def num_images(self) -> int:
+        """How many images stand between them."""
+        return self.input_ids.count(IMAGE_TOKEN_ID)
 
     @property
     def num_predicted(self) -> int:
@@ -75,6 +81,13 @@ class Tokens:
         return Encoded(tuple(self.input_ids), tuple(labels))
 
 
+class _Cut(NamedTuple):
+    """Where a text is cut before it is tokenised, and whether an image stands there."""
+
+    place: int
+    is_image: bool
+
+
 class ConversationEncoder:
     """Writes and tokenises many conversations with one template.
 
@@ -99,8 +112,7 @@ class ConversationEncoder:
         self._added: tuple[list[int], list[int]] = ([], []) if template == "chat" else _added(self._backend)
         self._chat = ChatTemplate(tokenizer) if template == "chat" else None
         self._end = "" if template in ("plain", "chat") else end_of_answer(template, tokenizer)
-        # LLaVA-JP lets its data write control tokens, and its masks follow from that.
-        self._special = re.compile("(?!)") if supervision == "llava-jp" else _special_tokens(tokenizer)
+        self._special = _special_tokens(tokenizer)
         if template == "chat" and supervision == "llava-jp":
             raise TemplateError(
                 "LLaVA-JP has no chat templates whose masks could be followed; take supervision: answers"
@@ -108,36 +120,36 @@ class ConversationEncoder:
         if template == "karasu" and self._added[0] != [self._bos_token_id]:
             raise TemplateError("the template karasu needs a tokenizer that begins every text with its BOS; take v1")
 
-    def write(self, exchanges: Sequence[Exchange], *, has_image: bool) -> Written:
+    def write(self, exchanges: Sequence[Exchange], *, num_images: int) -> Written:
         """The text of a conversation with the characters that are learned.
 
         Raises:
-            TemplateError: the template cannot write this conversation.
+            TemplateError: the template cannot write this conversation, or the questions have placeholders for another
+                number of images.
             ValueError: there is no exchange.
         """
         if not exchanges:
             raise ValueError("a conversation needs at least one question with an answer")
         if self._chat is not None:
-            return self._chat.write(exchanges, has_image=has_image)
+            return self._chat.write(exchanges, num_images=num_images)
         if self._template == "plain":
-            captions = [answer for _, answer in exchanges]
-            return write_caption(captions, has_image=has_image, supervision=self._supervision)
-        return write_roles(exchanges, has_image=has_image, end=self._end, supervision=self._supervision)
+            return write_captions(exchanges, num_images=num_images, supervision=self._supervision)
+        return write_roles(exchanges, num_images=num_images, end=self._end, supervision=self._supervision)
 
-    def write_prompt(self, question: str, *, history: Sequence[Exchange], has_image: bool) -> Written:
+    def write_prompt(self, question: str, *, history: Sequence[Exchange], num_images: int) -> Written:
         """The text of a conversation up to where the last answer begins."""
         if self._chat is not None:
-            written = self._chat.write_prompt(question, history=history, has_image=has_image)
+            written = self._chat.write_prompt(question, history=history, num_images=num_images)
         elif self._template == "plain":
-            written = write_caption([], has_image=has_image)
+            written = write_captions([], num_images=num_images)
         else:
-            written = write_roles([*history, (question, "")], has_image=has_image, end=self._end)
-        return Written(written.text[: written.prompt_end], (), written.image, messages=written.messages[:-1])
+            written = write_roles([*history, (question, "")], num_images=num_images, end=self._end)
+        return Written(written.text[: written.prompt_end], (), written.images, messages=written.messages[:-1])
 
     def tokenise(self, conversations: Sequence[Written]) -> list[Tokens]:
         """Token ids of many conversations, in the tokenizer's own threads.
 
-        Tokens that the tokenizer adds to a text by itself are added to each piece around the image, except a second
+        Tokens that the tokenizer adds to a text by itself are added to each piece around an image, except a second
         beginning-of-text; a chat template writes its own.
         """
         cuts = [self._cuts(written) for written in conversations]
@@ -150,17 +162,18 @@ class ConversationEncoder:
             for written, own_cuts, own in zip(conversations, cuts, pieces, strict=True)
         ]
 
-    def _cuts(self, written: Written) -> list[int]:
-        """The image's place, and the ones behind the first character of every control token that a message spells."""
-        cuts = [] if written.image is None else [written.image]
+    def _cuts(self, written: Written) -> list[_Cut]:
+        """The images' places, and the ones behind the first character of every control token that a message spells."""
+        cuts = [_Cut(place, is_image=True) for place in written.images]
         if self._special.search(written.text) is None:
             return cuts
         for start, end in written.messages:
-            cuts += [found.start() + 1 for found in self._special.finditer(written.text, start, end)]
+            places = (found.start() + 1 for found in self._special.finditer(written.text, start, end))
+            cuts += [_Cut(place, is_image=False) for place in places if place not in written.images]
         return sorted(cuts)
 
     def _joined(
-        self, written: Written, cuts: Sequence[int], pieces: Sequence[str], encodings: Sequence[Encoding]
+        self, written: Written, cuts: Sequence[_Cut], pieces: Sequence[str], encodings: Sequence[Encoding]
     ) -> Tokens:
         before, after = self._added
         ids: list[int] = [*before]
@@ -168,10 +181,10 @@ class ConversationEncoder:
         before = before[1:] if before[:1] == [self._bos_token_id] else before
         begin = 0
         for cut, piece, encoding in zip((None, *cuts), pieces, encodings, strict=True):
-            if cut is not None and cut == written.image:
+            if cut is not None and cut.is_image:
                 ids += [*after, IMAGE_TOKEN_ID, *before]
             ranges = _supervised(written, encoding, first_token=len(ids), begin=begin, end=begin + len(piece))
-            is_one_answer = cut is not None and any(start < cut < end for start, end in written.answers)
+            is_one_answer = cut is not None and any(start < cut.place < end for start, end in written.answers)
             if is_one_answer and supervised and ranges and supervised[-1][1] == ranges[0][0]:
                 ranges[0] = (supervised.pop()[0], ranges[0][1])
             supervised += ranges
@@ -180,8 +193,9 @@ class ConversationEncoder:
         ids += after
         if written.is_end_learned and after and supervised:
             supervised[-1] = (supervised[-1][0], len(ids))
-        if written.is_first_token_lost:  # as many as of an image alone, whose second piece is empty
-            lost = ids.index(IMAGE_TOKEN_ID) + 1 + len(before) + len(after)
+        if written.is_first_token_lost:  # as many as of the leading images alone, whose last piece is empty
+            leading = [place for place, token in enumerate(ids) if token == IMAGE_TOKEN_ID][written.images.count(0) - 1]
+            lost = leading + 1 + len(before) + len(after)
             supervised = [(max(lost, start), end) for start, end in supervised if end > lost]
         return Tokens(ids, supervised)
 
@@ -189,7 +203,7 @@ class ConversationEncoder:
 def encode_prompt(
     question: str,
     *,
-    has_image: bool,
+    num_images: int,
     template: TemplateName,
     tokenizer: PreTrainedTokenizerBase,
     history: Sequence[Exchange] = (),
@@ -198,16 +212,18 @@ def encode_prompt(
 
     Args:
         question: the user's message.
-        has_image: whether the conversation has an image; it opens the first message that names it, or the first.
-        template: ``plain`` reads no question: its prompt is the image alone.
+        num_images: images of the conversation. One opens the first message that names it, or the first of all; each
+            of several stands at its ``<image>``, or all open the first message when there is no ``<image>``.
+        template: ``plain`` reads no question: its prompt is the images alone.
         tokenizer: that of the model.
         history: what was asked and answered before, oldest first.
 
     Raises:
-        TemplateError: the template cannot write this conversation, or the tokenizer does not fit it.
+        TemplateError: the template cannot write this conversation, the tokenizer does not fit it, or there are
+            placeholders for another number of images.
     """
     encoder = ConversationEncoder(template, tokenizer)
-    (tokens,) = encoder.tokenise([encoder.write_prompt(question, history=history, has_image=has_image)])
+    (tokens,) = encoder.tokenise([encoder.write_prompt(question, history=history, num_images=num_images)])
     ids = tuple(tokens.input_ids)
     return ids[:-1] if template != "chat" and ids and ids[-1] == tokenizer.eos_token_id else ids
 
@@ -252,9 +268,9 @@ def _special_tokens(tokenizer: PreTrainedTokenizerBase) -> re.Pattern[str]:
     return re.compile("|".join(map(re.escape, longest_first)) or "(?!)")
 
 
-def _pieces(written: Written, cuts: Sequence[int]) -> list[str]:
+def _pieces(written: Written, cuts: Sequence[_Cut]) -> list[str]:
     """The texts between the cuts."""
-    places = [0, *cuts, len(written.text)]
+    places = [0, *(cut.place for cut in cuts), len(written.text)]
     return [written.text[start:end] for start, end in pairwise(places)]
 
 

@@ -6,6 +6,7 @@ in the whole text follows from lengths. It is never searched for.
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from itertools import accumulate, pairwise
 
 from transformers import PreTrainedTokenizerBase
 
@@ -46,19 +47,19 @@ class ConversationLayout:
 
 @dataclass(frozen=True, slots=True)
 class Written:
-    """A conversation as one text, from which the image's placeholder is taken out."""
+    """A conversation as one text, from which the images' placeholders are taken out."""
 
     text: str
     answers: tuple[tuple[int, int], ...]
     """The characters that are learned; they do not overlap."""
-    image: int | None
-    """Where the image stands in the text, None without one."""
+    images: tuple[int, ...]
+    """Where the images stand in the text, in order; several may stand at one place."""
     prompt_end: int = 0
     """Where a prompt for the last answer ends."""
     is_end_learned: bool = False
     """Whether an end-of-text that the tokenizer adds by itself is learned."""
     is_first_token_lost: bool = False
-    """Whether the first token behind the image is never learned, though it may hold a part of the answer."""
+    """Whether the first token behind the leading images is never learned, though it may hold a part of the answer."""
     messages: tuple[tuple[int, int], ...] = ()
     """The characters that came with the data; what they spell is text, never a control token."""
 
@@ -92,18 +93,53 @@ def role_layout(num_exchanges: int, *, end: str) -> ConversationLayout:
     return ConversationLayout((*fixed, end), (1,) * num_exchanges, (len(end),) * num_exchanges)
 
 
-def place_image(questions: Sequence[str], *, has_image: bool) -> tuple[list[str], int | None]:
-    """The questions without any placeholder, and which one the image opens, followed by a line end.
+@dataclass(frozen=True, slots=True)
+class Question:
+    """A user's message without placeholders, and how many of its characters stand before each image."""
 
-    It is the first question that names the image, and the first of all when none does; that one is stripped as
-    LLaVA-JP's ``preprocess_multimodal`` does.
+    text: str
+    images: tuple[int, ...] = ()
+
+    @property
+    def with_tokens(self) -> str:
+        """The same with a placeholder for each image."""
+        places = [0, *self.images, len(self.text)]
+        return IMAGE_TOKEN.join(self.text[start:end] for start, end in pairwise(places))
+
+    @classmethod
+    def read(cls, text: str, num_images: int) -> "Question":
+        """From a text that holds placeholders, the first of which are meant."""
+        parts = text.split(IMAGE_TOKEN, num_images)
+        return cls("".join(parts), tuple(accumulate(map(len, parts[:-1]))))
+
+
+def place_images(questions: Sequence[str], *, num_images: int) -> list[Question]:
+    """The questions with the images of the conversation at their places.
+
+    One image opens the first question that names it, and the first of all when none does, followed by a line end; that
+    one is stripped as LLaVA-JP's ``preprocess_multimodal`` does. Of several, each stands where its placeholder does, as
+    LLaVA-NeXT has them, and all stand before the first question, one a line, when there is no placeholder.
+
+    Raises:
+        TemplateError: several images and another number of placeholders.
     """
-    clean = [without_image_token(question) for question in questions]
-    if not has_image:
-        return clean, None
-    chosen = next((index for index, question in enumerate(questions) if IMAGE_TOKEN in question), 0)
-    clean[chosen] = f"\n{clean[chosen].strip()}" if clean[chosen].strip() else ""
-    return clean, chosen
+    if num_images < 2:
+        clean = [without_image_token(question) for question in questions]
+        placed = [Question(text) for text in clean]
+        if num_images:
+            chosen = next((index for index, question in enumerate(questions) if IMAGE_TOKEN in question), 0)
+            placed[chosen] = Question(f"\n{clean[chosen].strip()}" if clean[chosen].strip() else "", (0,))
+        return placed
+    counts = [question.count(IMAGE_TOKEN) for question in questions]
+    if not any(counts):
+        questions = [f"{IMAGE_TOKEN}\n" * num_images + questions[0], *questions[1:]]
+        counts[0] = num_images
+    if sum(counts) != num_images:
+        raise TemplateError(f"{num_images} images, and {sum(counts)} {IMAGE_TOKEN} in the questions")
+    return [
+        Question.read(question.strip(), count) if count else Question(question)
+        for question, count in zip(questions, counts, strict=True)
+    ]
 
 
 def without_image_token(text: str) -> str:
@@ -116,14 +152,12 @@ def in_turn(questions: Sequence[str], answers: Sequence[str]) -> list[str]:
     return [text for pair in zip(questions, answers, strict=True) for text in pair]
 
 
-def write(layout: ConversationLayout, messages: Sequence[str], *, image_message: int | None) -> Written:
-    """The whole text of a conversation. An answer of nothing but white space is not learned.
+def write(layout: ConversationLayout, questions: Sequence[Question], answers: Sequence[str]) -> Written:
+    """The whole text of a conversation with the layout of its length.
 
-    Args:
-        layout: of a conversation with this many messages.
-        messages: questions and answers in turn.
-        image_message: the message that the image opens.
+    An answer of nothing but white space is not learned.
     """
+    messages = in_turn([question.text for question in questions], answers)
     parts: list[str] = []
     starts: list[int] = []
     length = 0
@@ -131,26 +165,35 @@ def write(layout: ConversationLayout, messages: Sequence[str], *, image_message:
         starts.append(length + len(fixed))
         parts += (fixed, message)
         length += len(fixed) + len(message)
-    answers = zip(starts[1::2], messages[1::2], layout.leads, layout.tails, strict=True)
+    learned = zip(starts[1::2], answers, layout.leads, layout.tails, strict=True)
     return Written(
         "".join((*parts, layout.fixed[-1])),
-        tuple((start - lead, start + len(text) + tail) for start, text, lead, tail in answers if text.strip()),
-        None if image_message is None else starts[image_message],
+        tuple((start - lead, start + len(text) + tail) for start, text, lead, tail in learned if text.strip()),
+        tuple(start + place for start, one in zip(starts[::2], questions, strict=True) for place in one.images),
         prompt_end=starts[-1] - layout.num_unprompted,
         messages=tuple((start, start + len(text)) for start, text in zip(starts, messages, strict=True)),
     )
 
 
-def write_caption(captions: Sequence[str], *, has_image: bool, supervision: Supervision = "answers") -> Written:
-    """Pretraining: the questions are thrown away, the answers stand behind the image, one a line."""
-    text = "".join(f"{caption}\n" for caption in captions)
-    answers = ((0, len(text)),) if text.strip() else ()
-    is_first_token_lost = supervision == "llava-jp" and has_image
-    image = 0 if has_image else None
+def write_captions(exchanges: Sequence[Exchange], *, num_images: int, supervision: Supervision = "answers") -> Written:
+    """Pretraining: the questions are thrown away, the answers stand one a line.
+
+    One image stands before all of them, each of several before the answer to its question.
+    """
+    lines = [f"{caption}\n" for _, caption in exchanges]
+    images = (0,) * num_images
+    if num_images > 1 and exchanges:
+        starts = accumulate(map(len, lines), initial=0)
+        questions = place_images([question for question, _ in exchanges], num_images=num_images)
+        images = tuple(start for start, question in zip(starts, questions, strict=False) for _ in question.images)
+    text = "".join(lines)
+    parts = pairwise(sorted({0, *images, len(text)}))
+    answers = tuple((start, end) for start, end in parts if text[start:end].strip())
+    is_first_token_lost = supervision == "llava-jp" and 0 in images
     return Written(
         text,
         answers,
-        image,
+        images,
         is_end_learned=True,
         is_first_token_lost=is_first_token_lost,
         messages=((0, len(text)),),
@@ -158,26 +201,23 @@ def write_caption(captions: Sequence[str], *, has_image: bool, supervision: Supe
 
 
 def write_roles(
-    exchanges: Sequence[Exchange], *, has_image: bool, end: str, supervision: Supervision = "answers"
+    exchanges: Sequence[Exchange], *, num_images: int, end: str, supervision: Supervision = "answers"
 ) -> Written:
     """``v1`` and ``karasu``."""
-    questions, chosen = place_image([question for question, _ in exchanges], has_image=has_image)
-    messages = in_turn(questions, [answer for _, answer in exchanges])
+    questions = place_images([question for question, _ in exchanges], num_images=num_images)
+    answers = [answer for _, answer in exchanges]
     layout = role_layout(len(exchanges), end=end)
-    image_message = None if chosen is None else 2 * chosen
     if supervision == "answers":
-        return write(layout, messages, image_message=image_message)
-    layout = _without_ends_of_nothing(layout, messages, image_message=image_message)
-    return _learned_as_in_llava_jp(write(layout, messages, image_message=image_message), end)
+        return write(layout, questions, answers)
+    layout = _without_ends_of_nothing(layout, in_turn([question.with_tokens for question in questions], answers))
+    return _learned_as_in_llava_jp(write(layout, questions, answers), end)
 
 
-def _without_ends_of_nothing(
-    layout: ConversationLayout, messages: Sequence[str], *, image_message: int | None
-) -> ConversationLayout:
+def _without_ends_of_nothing(layout: ConversationLayout, messages: Sequence[str]) -> ConversationLayout:
     """LLaVA-JP takes an empty message for one that is still to come, and does not end it."""
     fixed = list(layout.fixed)
     for index, message in enumerate(messages):
-        if not message and index != image_message:
+        if not message:
             fixed[index + 1] = fixed[index + 1][layout.tails[index // 2] if index % 2 else 1 :]
     return replace(layout, fixed=tuple(fixed))
 
@@ -185,15 +225,27 @@ def _without_ends_of_nothing(
 def _learned_as_in_llava_jp(written: Written, end: str) -> Written:
     """LLaVA-JP takes the text apart again at every end, and stops at a part that does not name the answerer once.
 
-    So a message that holds " システム: " or the end token loses its answer and all later ones, and of a last answer
-    that is empty the end that the tokenizer adds is learned.
+    So a message that holds " システム: " loses its answer and all later ones, and of a last answer that is empty the
+    end that the tokenizer adds is learned. An end that a message spells is text here, and ends nothing.
     """
     separator = f" {ASSISTANT}: "
     answers = []
     start = 0
-    for part in written.text.split(end):
+    for part in _parts(written, end):
         if part.count(separator) != 1:
             break
         answers.append((start + part.index(separator) + len(separator) - 1, start + len(part) + len(end)))
         start += len(part) + len(end)
     return replace(written, answers=tuple(answers), is_end_learned=start > len(written.text))
+
+
+def _parts(written: Written, end: str) -> list[str]:
+    """The text between the ends that the template wrote."""
+    parts, begin = [], 0
+    between = pairwise([0, *(place for message in written.messages for place in message), len(written.text)])
+    for start, stop in list(between)[::2]:  # what is not a message
+        place = written.text.find(end, start, stop)
+        if place >= 0:
+            parts.append(written.text[begin:place])
+            begin = place + len(end)
+    return [*parts, written.text[begin:]]

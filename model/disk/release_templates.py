@@ -10,12 +10,26 @@ from model.conversation.chat_template import DATE
 from model.conversation.templates import ASSISTANT, IMAGE_TOKEN, SYSTEM_TEXT, USER, end_of_answer
 
 FLATTENED = """\
-{#- Messages whose content is a list become text, the image in front, as the model was trained. -#}
-{%- set flat = namespace(messages=[]) -%}
+{#- Messages whose content is a list become text as the model was trained: the one image of a conversation in front,
+    several where they stand, all parts one a line. -#}
+{%- set flat = namespace(messages=[], num_images=0) -%}
+{%- for message in messages if message['content'] is not string -%}
+  {%- for block in message['content'] if block['type'] == 'image' -%}
+    {%- set flat.num_images = flat.num_images + 1 -%}
+  {%- endfor -%}
+{%- endfor -%}
 {%- for message in messages -%}
   {%- set part = namespace(image='', text='') -%}
   {%- if message['content'] is string -%}
     {%- set part.text = message['content'] -%}
+  {%- elif flat.num_images > 1 -%}
+    {%- for block in message['content'] -%}
+      {%- set text = '%IMAGE%' if block['type'] == 'image' else block['text'] -%}
+      {%- set part.text = part.text + ('' if loop.first else '\\n') + text -%}
+    {%- endfor -%}
+    {%- if '%IMAGE%' in part.text -%}
+      {%- set part.text = part.text | trim -%}
+    {%- endif -%}
   {%- else -%}
     {%- for block in message['content'] -%}
       {%- if block['type'] == 'image' -%}
@@ -55,8 +69,8 @@ CAPTION = """\
 {%- for message in messages -%}
   {%- if message['role'] == 'assistant' -%}
     {{- message['content'] + '\\n' -}}
-  {%- elif '<image>' in message['content'] -%}
-    {{- '%IMAGE%' -}}
+  {%- else -%}
+    {{- '%IMAGE%' * message['content'].count('<image>') -}}
   {%- endif -%}
 {%- endfor -%}
 """

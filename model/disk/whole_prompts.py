@@ -53,8 +53,8 @@ def whole_prompts(model: LoadedModel, tokenizer: PreTrainedTokenizerBase) -> Who
         if getattr(tokenizer, name, False):
             setattr(tokenizer, name, False)
     for history in ((), HISTORY) if model.config.template != "plain" else ((),):
-        for has_image in (True, False):
-            _check(model, tokenizer, template, has_image=has_image, history=history)
+        for num_images in (2, 1, 0):
+            _check(model, tokenizer, template, num_images=num_images, history=history)
     return WholePrompts(template, begin, end)
 
 
@@ -70,19 +70,19 @@ def _check(
     tokenizer: PreTrainedTokenizerBase,
     template: str,
     *,
-    has_image: bool,
+    num_images: int,
     history: tuple[Exchange, ...],
 ) -> None:
     ours = encode_prompt(
-        PROBE, has_image=has_image, template=model.config.template, tokenizer=model.tokenizer, history=history
+        PROBE, num_images=num_images, template=model.config.template, tokenizer=model.tokenizer, history=history
     )
     texts = [text for exchange in history for text in exchange] + [PROBE]
     messages = [
         {"role": "assistant" if index % 2 else "user", "content": [{"type": "text", "text": text}]}
         for index, text in enumerate(texts)
     ]
-    if has_image:
-        messages[0] = {**messages[0], "content": [{"type": "image"}, {"type": "text", "text": texts[0]}]}
+    images = [{"type": "image"}] * num_images
+    messages[0] = {**messages[0], "content": [*images, {"type": "text", "text": texts[0]}]}
     text = tokenizer.apply_chat_template(messages, chat_template=template, add_generation_prompt=True, tokenize=False)
     image = tokenizer.convert_tokens_to_ids(IMAGE_TOKEN)
     theirs = [IMAGE_TOKEN_ID if token == image else token for token in tokenizer(text)["input_ids"]]

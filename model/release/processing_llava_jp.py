@@ -1,17 +1,23 @@
 """Images and conversations to the inputs of a released model. Needs torch, Transformers and Pillow only."""
 
+import base64
+import io
+import os
 import re
 from collections.abc import Sequence
-from contextlib import suppress
 from typing import Any
+from urllib.request import urlopen
 
 import numpy as np
 import torch
-from PIL import Image, ImageOps
+from PIL import Image
 from torch.nn import functional as F
 from transformers import BatchFeature, ProcessorMixin
 from transformers.image_processing_utils import BaseImageProcessor
 from transformers.processing_utils import MultiModalData
+
+PHOTO_FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF", "AVIF")
+"""What files from outside may be, as in training. Pillow has forty decoders more; that of EPS starts Ghostscript."""
 
 
 class LlavaJpImageProcessor(BaseImageProcessor):
@@ -45,6 +51,12 @@ class LlavaJpImageProcessor(BaseImageProcessor):
 
     def __call__(self, images: Any, **kwargs: Any) -> BatchFeature:
         return self.preprocess(images, **kwargs)
+
+    def fetch_images(self, image_url_or_urls: Any) -> Any:
+        """Images that are named by path, URL or base64; as they are stored, so that ``_rgb`` sees all their bits."""
+        if isinstance(image_url_or_urls, str):
+            return _opened(image_url_or_urls)
+        return super().fetch_images(image_url_or_urls)
 
     def preprocess(self, images: Any, return_tensors: str | None = None, **kwargs: Any) -> BatchFeature:
         """``pixel_values``, float32 ``[images, tiles, 3, tile, tile]``: scale after scale, row by row."""
@@ -85,6 +97,7 @@ class LlavaJpProcessor(ProcessorMixin):
     """
 
     image_token = "<image>"
+    _cut = "\ufdd0"  # no character of any text; stands inside of control tokens that messages spell
 
     def __init__(
         self,
@@ -177,10 +190,47 @@ class LlavaJpProcessor(ProcessorMixin):
             for index, start in enumerate(starts)
         ]
 
+    def apply_chat_template(self, conversation: Any, chat_template: str | None = None, **kwargs: Any) -> Any:
+        """As in Transformers; but a control token that a message spells is text, as it was in training."""
+        return super().apply_chat_template(self._as_text(conversation), chat_template, **kwargs)
+
+    def _as_text(self, part: Any) -> Any:
+        """Messages whose texts are cut behind the first character of every control token that they spell."""
+        if isinstance(part, list | tuple):
+            return [self._as_text(one) for one in part]
+        if isinstance(part, dict):
+            return {key: self._as_text(one) if key in ("content", "text") else one for key, one in part.items()}
+        if not isinstance(part, str):
+            return part
+        for token in sorted(self._control_tokens(), key=len, reverse=True):
+            part = part.replace(token, token[0] + self._cut + token[1:])
+        return part
+
+    def _control_tokens(self) -> set[str]:
+        added = {token.content for token in self.tokenizer.added_tokens_decoder.values() if token.special}
+        return {token for token in added | set(self.tokenizer.all_special_tokens) if len(token) > 1} - {
+            self.image_token
+        }
+
+    def _piece_ids(self, piece: str, *, add_special_tokens: bool) -> list[int]:
+        """Ids of the text between two images, with what the tokenizer adds to a text once."""
+        if self._cut not in piece:
+            return list(self.tokenizer(piece, add_special_tokens=add_special_tokens)["input_ids"])
+        ids = [
+            token
+            for part in piece.split(self._cut)
+            for token in self.tokenizer(part, add_special_tokens=False)["input_ids"]
+        ]
+        if not add_special_tokens:
+            return ids
+        bare, whole = (self.tokenizer("a", add_special_tokens=adds)["input_ids"] for adds in (False, True))
+        start = next(place for place in range(len(whole)) if whole[place : place + len(bare)] == bare)
+        return [*whole[:start], *ids, *whole[start + len(bare) :]]
+
     def _ids(self, text: str, *, add_special_tokens: bool) -> list[int]:
         ids: list[int] = []
         for index, piece in enumerate(text.split(self.image_token)):
-            own = self.tokenizer(piece, add_special_tokens=add_special_tokens)["input_ids"]
+            own = self._piece_ids(piece, add_special_tokens=add_special_tokens)
             if index:
                 ids += [self.image_token_id] * self.num_image_tokens
                 if add_special_tokens and own[:1] == [self.tokenizer.bos_token_id]:
@@ -209,10 +259,44 @@ def _rgb(image: Any) -> Image.Image:
         if array.dtype != np.uint8:
             raise ValueError(f"images as arrays must be uint8, from 0 to 255; this one is {array.dtype}")
         image = Image.fromarray(array.squeeze())
-    with suppress(Exception):  # damaged EXIF raises all kinds of errors and says nothing; the pixels are whole
-        image = ImageOps.exif_transpose(image)
+    image = _upright(image)
     if image.mode.startswith("I"):  # 16 bits a pixel; convert alone would turn every value above 255 into white
         values = np.asarray(image)
         if image.mode.startswith("I;16") or values.max(initial=0) > 255:
             image = Image.fromarray((np.clip(values, 0, 0xFFFF) >> 8).astype(np.uint8))
     return image.convert("RGB")
+
+
+def _opened(source: str) -> Image.Image:
+    """Transformers' own ``load_image`` would make 16-bit images white."""
+    if source.startswith(("http://", "https://")):
+        with urlopen(source, timeout=60) as answer:
+            content = answer.read()
+    elif os.path.isfile(source):
+        with open(source, "rb") as file:
+            content = file.read()
+    else:
+        content = base64.b64decode(source.rpartition(",")[2])
+    return Image.open(io.BytesIO(content), formats=PHOTO_FORMATS)
+
+
+def _upright(image: Image.Image) -> Image.Image:
+    """Turned as EXIF says. Pillow's ``exif_transpose`` turns nothing where it cannot write the EXIF block again."""
+    image.load()  # the block may stand behind the pixels
+    try:
+        turn = _TURNS.get(image.getexif().get(0x0112, 1))
+    except Exception:  # damaged EXIF raises all kinds of errors and says nothing; the pixels are whole
+        return image
+    return image if turn is None else image.transpose(turn)
+
+
+_TURNS = {
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_270,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_90,
+}
+"""What undoes each EXIF orientation."""

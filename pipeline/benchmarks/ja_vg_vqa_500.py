@@ -4,6 +4,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from pipeline.benchmarks.benchmark import ALL, Benchmark, Pair, Protocol, table_rows, talk
+from pipeline.benchmarks.eval_mm import EVAL_MM, eval_mm_protocol
 from pipeline.store.sources import DatasetFile, PublishedDataset, Source, SourceFile
 
 
@@ -18,13 +19,20 @@ def read(files: Sequence[Path], images: Path) -> Iterator[Pair]:
                 "coco_id": row["coco_id"],
                 "conversations": talk([(qa["question"], qa["answer"])]),
             }
-            yield record, row["image"]["bytes"]
+            yield record, (row["image"]["bytes"],)
 
 
 BENCHMARK = Benchmark(
     protocols={
-        "first-of-8": Protocol(500, "the first question on each photo, as Sakana AI asks", 500, is_first_only=True),
+        "first-of-8": Protocol(500, "the first question on each photo, as Sakana AI asks", 500, places=(0,)),
         ALL: Protocol(4000, "all eight questions on each photo, as llm-jp-eval-mm asks", 500),
+        EVAL_MM: eval_mm_protocol(
+            4000,
+            "the same, with the words and scores of llm-jp-eval-mm",
+            500,
+            metrics=("rougeL_nfkc",),
+            judge="llm-as-a-judge",
+        ),
     },
     metrics=("rougeL", "rougeL_ja"),
     sources=(

@@ -4,6 +4,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from pipeline.benchmarks.benchmark import ALL, Benchmark, Pair, Protocol, table_rows, talk
+from pipeline.benchmarks.eval_mm import EVAL_MM, eval_mm_protocol
 from pipeline.store.sources import DatasetFile, PublishedDataset, Source, SourceFile
 
 
@@ -13,11 +14,19 @@ def read(files: Sequence[Path], images: Path) -> Iterator[Pair]:
         content = row["image"]["bytes"]
         name = row["image"].get("path") or row["image_url"]
         conversation = talk([(row["question"], row["answer"])])
-        yield {"id": index, "image": f"{index:02d}-{Path(name).name}", "conversations": conversation}, content
+        yield {"id": index, "image": f"{index:02d}-{Path(name).name}", "conversations": conversation}, (content,)
 
 
 BENCHMARK = Benchmark(
-    protocols={ALL: Protocol(50, "all questions on 42 photos")},
+    protocols={
+        ALL: Protocol(50, "all questions on 42 photos"),
+        EVAL_MM: eval_mm_protocol(
+            50,
+            "the same, with the scores of llm-jp-eval-mm",
+            metrics=("rougeL_nfkc",),
+            judge="llm-as-a-judge",
+        ),
+    },
     metrics=("rougeL", "rougeL_ja"),
     sources=(
         Source(

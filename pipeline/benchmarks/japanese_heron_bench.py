@@ -4,6 +4,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from pipeline.benchmarks.benchmark import ALL, Benchmark, Pair, Protocol, talk
+from pipeline.benchmarks.eval_mm import EVAL_MM, eval_mm_protocol
 from pipeline.core.errors import DataError
 from pipeline.core.records import read_records
 from pipeline.store.sources import DatasetFile, PublishedDataset, Source, SourceFile
@@ -12,6 +13,9 @@ RULES = (
     "https://raw.githubusercontent.com/turingmotors/heron/0e847588066d31200cfa7fa4d2b56b55095edfb7"
     "/playground/data/llava-bench-ja/rule.json"
 )
+
+
+CATEGORIES = {"conv": 42, "complex": 40, "detail": 21}
 
 
 def read(files: Sequence[Path], images: Path) -> Iterator[Pair]:
@@ -31,11 +35,21 @@ def read(files: Sequence[Path], images: Path) -> Iterator[Pair]:
             "context": question.get("context"),
             "conversations": talk([(question["text"], answers[number])]),
         }
-        yield record, None
+        yield record, ()
 
 
 BENCHMARK = Benchmark(
-    protocols={ALL: Protocol(103, "all questions", 21, num_per_category={"conv": 42, "complex": 40, "detail": 21})},
+    protocols={
+        ALL: Protocol(103, "all questions", 21, num_per_category=CATEGORIES, judge="heron-official"),
+        EVAL_MM: eval_mm_protocol(
+            103,
+            "all questions, with the judge of llm-jp-eval-mm",
+            21,
+            num_per_category=CATEGORIES,
+            metrics=("rougeL_nfkc",),
+            judge="heron-bench",
+        ),
+    },
     metrics=("rougeL",),
     sources=(
         Source(

@@ -6,9 +6,10 @@ report beside the chart gives the key.
 
 import math
 from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import matplotlib
 from matplotlib.artist import Artist
@@ -23,11 +24,18 @@ from pipeline.core.files import appearing
 FONT = "DejaVu Sans"
 """The font that comes with matplotlib."""
 FEWEST_RADAR_AXES = 3
+MANY_AXES = 8
+"""More than these need a larger picture."""
+MOST_FILLED = 3
+"""Areas of more lines than these would hide each other."""
 TICKS = {10: 2, 20: 5, 50: 10, 60: 10, 80: 20, 100: 20}
 """Upper limits of the score axis and the distance of their ticks, in percent."""
+LARGEST = max(TICKS)
+"""A BLEU of equal texts is a hair above it."""
 COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#000000")
 """Okabe and Ito's palette: told apart also with colour-blind eyes."""
 LINES = ("-", "--", "-.", ":")
+MARKERS = ("o", "s", "^", "D", "v", "P", "X")
 DOTS_PER_INCH = 150
 AXIS, EXPERIMENT = "axis", "experiment"
 """What a name is called when the font cannot draw it."""
@@ -48,16 +56,26 @@ class Chart:
 
 def draw(chart: Chart, path: Path) -> None:
     """Write the chart as a PNG file, which appears under its name only when it is complete."""
-    with matplotlib.rc_context({"font.family": [FONT], "axes.unicode_minus": False}):
-        figure = Figure(figsize=(8, 6), dpi=DOTS_PER_INCH, layout="constrained")
+    with _settings(), appearing(path) as unfinished:
+        drawn(chart).savefig(unfinished, format="png")
+
+
+def drawn(chart: Chart) -> Figure:
+    """The chart as a figure."""
+    with _settings():
+        size = (10, 9) if len(chart.axes) > MANY_AXES else (8, 6)
+        figure = Figure(figsize=size, dpi=DOTS_PER_INCH, layout="constrained")
         FigureCanvasAgg(figure)  # no display, and no state shared with whoever else draws
         if len(chart.axes) < FEWEST_RADAR_AXES:
             _draw_bars(chart, figure.add_subplot())
         else:
             _draw_radar(chart, figure)
         figure.suptitle(chart.title, parse_math=False, fontsize=13)
-        with appearing(path) as unfinished:
-            figure.savefig(unfinished, format="png")
+        return figure
+
+
+def _settings() -> AbstractContextManager[None]:
+    return matplotlib.rc_context({"font.family": [FONT], "axes.unicode_minus": False})
 
 
 def drawable(names: Sequence[str], *, what: str) -> tuple[str, ...]:
@@ -78,8 +96,10 @@ def _draw_radar(chart: Chart, figure: Figure) -> None:
     for index, scores in enumerate(chart.scores.values()):
         colour, line = COLOURS[index % len(COLOURS)], LINES[index % len(LINES)]
         closed = [*scores, scores[0]]
-        axes.plot([*angles, angles[0]], closed, color=colour, linestyle=line, linewidth=2, marker="o", markersize=4)
-        axes.fill([*angles, angles[0]], closed, color=colour, alpha=0.08)
+        style: dict[str, Any] = {"color": colour, "linestyle": line, "marker": MARKERS[index % len(MARKERS)]}
+        axes.plot([*angles, angles[0]], closed, **style, linewidth=2, markersize=5)
+        if len(chart.scores) <= MOST_FILLED:
+            axes.fill([*angles, angles[0]], closed, color=colour, alpha=0.08)
     axes.set_xticks(angles, _axis_labels(chart), parse_math=False)
     for label, angle in zip(axes.get_xticklabels(), angles, strict=True):
         label.set_horizontalalignment(_side(math.sin(angle), ("right", "center", "left")))
@@ -128,7 +148,16 @@ def _add_legend(chart: Chart, figure: Figure, handles: Sequence[Artist]) -> None
 
 def _axis_labels(chart: Chart) -> list[str]:
     labels = drawable(chart.axes, what=AXIS)
-    return ["\n".join(_shortened(line, 24) for line in label.split("\n")) for label in labels]
+    longest = 22 if len(chart.axes) > MANY_AXES else 24
+    return ["\n".join(_wrapped(line, longest) for line in label.split("\n")) for label in labels]
+
+
+def _wrapped(line: str, longest: int) -> str:
+    """A name on two lines if it is long, divided behind a hyphen, a line or a blank where it has one."""
+    if len(line) <= longest:
+        return line
+    place = max(line.rfind(sign, 0, longest) for sign in "-_ ") + 1 or longest
+    return f"{line[:place]}\n{_shortened(line[place:], longest)}"
 
 
 def _shortened(text: str, length: int) -> str:
@@ -138,4 +167,4 @@ def _shortened(text: str, length: int) -> str:
 def _scale(chart: Chart) -> tuple[int, int]:
     """The smallest upper limit that all scores fit under, and the distance of its ticks."""
     highest = max(score for scores in chart.scores.values() for score in scores)
-    return next((limit, distance) for limit, distance in TICKS.items() if highest <= limit)
+    return next((limit, distance) for limit, distance in TICKS.items() if highest <= limit or limit == LARGEST)

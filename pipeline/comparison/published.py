@@ -1,5 +1,6 @@
-"""The article's table: its published rows, and what was measured here in the same columns."""
+"""Published numbers, the article's and those of leaderboards, and what was measured here in the same columns."""
 
+import datetime
 from collections.abc import Mapping, Sequence
 from functools import cache
 from importlib.resources import files
@@ -9,10 +10,13 @@ import yaml
 from pydantic import Field, model_validator
 
 from model.config import Section
-from pipeline.benchmarks.known import OVERALL
+from pipeline.benchmarks.known import OVERALL, is_blind
+from pipeline.benchmarks.metrics import unit_of
 
 PUBLISHED = "published"
 MEASURED = "measured here"
+
+NOTHING = "–"
 
 Row = Mapping[str, Any]
 
@@ -25,11 +29,20 @@ class Column(Section):
     protocol: str
     metric: str
     is_average: bool = Field(False, description="follows from other columns, so it is no axis of a chart")
+    judge_model: str | None = Field(None, description="who judged; None: said by the table, or nobody")
+    largest: float = Field(100.0, description="the value that is 100 % of what can be reached")
 
     def has(self, row: Row) -> bool:
         """Whether a row of scores over all items belongs here. A judge's protocol is the first part of its label."""
-        found = row["benchmark"], str(row["protocol"]).split(".")[0], row["metric"], row["group"]
+        protocol, _, rest = str(row["protocol"]).partition(".")
+        if is_blind(row["protocol"]) or self.judge_model not in (None, rest.rpartition(".")[0]):
+            return False
+        found = row["benchmark"], protocol, row["metric"], row["group"]
         return found == (self.benchmark, self.protocol, self.metric, OVERALL)
+
+    def text(self, value: float | None) -> str:
+        """A published number as ours are shown."""
+        return NOTHING if value is None else f"{100 * value / self.largest:.2f}"
 
 
 class PublishedModel(Section):
@@ -42,9 +55,12 @@ class PublishedModel(Section):
 
 
 class PublishedTable(Section):
-    """``published_scores.yaml``."""
+    """``published_scores.yaml``, or a file of ``leaderboards``: numbers that belong together."""
 
+    title: str = "The article's table"
     source: str
+    date: datetime.date | None = Field(None, description="of the numbers")
+    judge: str = Field("", description="who judged, as far as it is known")
     note: str
     columns: tuple[Column, ...]
     models: tuple[PublishedModel, ...]
@@ -64,6 +80,33 @@ def published_table() -> PublishedTable:
     return PublishedTable.model_validate(yaml.safe_load(text))
 
 
+@cache
+def leaderboards() -> tuple[PublishedTable, ...]:
+    """All tables of others, the newest first."""
+    folder = files("pipeline.comparison") / "leaderboards"
+    texts = [file.read_text(encoding="utf-8") for file in folder.iterdir() if file.name.endswith(".yaml")]
+    tables = [PublishedTable.model_validate(yaml.safe_load(text)) for text in texts]
+    return tuple(sorted(tables, key=lambda table: (str(table.date), table.title), reverse=True))
+
+
+def leaderboard_rows(
+    table: PublishedTable, scores: Sequence[Row], *, experiments: Sequence[str]
+) -> list[dict[str, str]]:
+    """The columns of a table in which something was measured here, with the published rows; empty if there is none."""
+    measured = [column for column in table.columns if any(column.has(row) for row in scores)]
+    places = [table.columns.index(column) for column in measured]
+    titles = [column.title for column in measured]
+    rows = []
+    for model in table.models:
+        cells = [column.text(model.values[place]) for column, place in zip(measured, places, strict=True)]
+        if any(cell != NOTHING for cell in cells):
+            rows.append({"model": model.name, "": PUBLISHED, **dict(zip(titles, cells, strict=True))})
+    for name in experiments if measured else ():
+        cells = [_cell(scores, name, column) for column in measured]
+        rows.append({"model": name, "": MEASURED, **dict(zip(titles, cells, strict=True))})
+    return rows
+
+
 def article_rows(scores: Sequence[Row], *, experiments: Sequence[str]) -> list[dict[str, str]]:
     """The article's table with a row for every experiment below the published ones; empty if none has such a number.
 
@@ -78,16 +121,13 @@ def article_rows(scores: Sequence[Row], *, experiments: Sequence[str]) -> list[d
         {
             "model": model.name,
             "": PUBLISHED,
-            **dict(zip(titles, (NOTHING if value is None else f"{value:.2f}" for value in model.values), strict=True)),
+            **{column.title: column.text(value) for column, value in zip(table.columns, model.values, strict=True)},
         }
         for model in table.models
     ]
     return rows + [
         {"model": name, "": MEASURED, **dict(zip(titles, cells, strict=True))} for name, cells in measured.items()
     ]
-
-
-NOTHING = "–"
 
 
 def _cell(scores: Sequence[Row], experiment: str, column: Column) -> str:
@@ -100,4 +140,4 @@ def score_cell(row: Row) -> str:
     if row["is_withheld"]:
         return "withheld"
     interval = "" if row["low"] is None else f" [{row['low']:.1f}, {row['high']:.1f}]"
-    return f"{row['mean']:.1f}{interval}"
+    return f"{row['mean']:.1f}{interval}{unit_of(row['metric'])}"

@@ -8,13 +8,14 @@ import io
 import logging
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from itertools import zip_longest
+from itertools import accumulate, zip_longest
 from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 from jinja2 import Environment, PackageLoader, StrictUndefined
+from PIL import Image
 
 from pipeline.core.errors import DataError
 from pipeline.data.image_reader import ImageReader
@@ -27,6 +28,8 @@ NUM_ITEMS = 24
 LARGEST_SIDE = 256
 """Side of an image on the page, in pixels; a larger one is scaled down."""
 JPEG_QUALITY = 85
+GAP = 4
+"""Pixels between two images of one item."""
 
 SHEET_SCHEMA = pa.schema(
     [
@@ -64,13 +67,13 @@ class SheetItem:
     category: str | None
     question: str
     reference: str
-    image_sha256: str | None
+    images_sha256: tuple[str, ...]
     answers: tuple[SheetAnswer, ...]
 
 
 @dataclass(frozen=True, slots=True)
 class Picture:
-    """An image inside the page, or the reason why it is not there."""
+    """The images of an item as one inside the page, or the reason why they are not there."""
 
     content: bytes | None
     reason: str = ""
@@ -153,24 +156,33 @@ def _shuffled(item: SheetItem) -> str:
 
 
 def _picture(item: SheetItem, images: ImageReader, usable: set[str]) -> Picture:
-    if item.image_sha256 is None:
+    if not item.images_sha256:
         return Picture(None, "画像のない質問")
     try:
-        if item.image_sha256 not in usable:
+        if not usable.issuperset(item.images_sha256):
             raise DataError("it is in none of the given benchmark datasets")
-        return Picture(_thumbnail(images.read(item.image_sha256)))
+        return Picture(_thumbnail([images.read(name) for name in item.images_sha256]))
     except DataError as error:
         log.warning("samples.html shows no image for item %s of %s: %s", item.item_id, item.benchmark, error)
         return Picture(None, f"画像なし: {error}")
 
 
-def _thumbnail(content: bytes) -> bytes:
-    """The image for the page: small ones exactly (PNG), larger ones scaled down (JPEG)."""
-    image = decode(content)
-    buffer = io.BytesIO()
-    if max(image.size) <= LARGEST_SIDE:
-        image.save(buffer, "PNG")
-    else:
+def _thumbnail(contents: Sequence[bytes]) -> bytes:
+    """The image for the page: small ones exactly (PNG), larger ones scaled down (JPEG); several one below the other."""
+    shown = [decode(content) for content in contents]
+    is_small = all(max(image.size) <= LARGEST_SIDE for image in shown)
+    for image in shown:
         image.thumbnail((LARGEST_SIDE, LARGEST_SIDE))
-        image.save(buffer, "JPEG", quality=JPEG_QUALITY)
+    buffer = io.BytesIO()
+    whole = shown[0] if len(shown) == 1 else _stacked(shown)
+    whole.save(buffer, "PNG") if is_small else whole.save(buffer, "JPEG", quality=JPEG_QUALITY)
     return buffer.getvalue()
+
+
+def _stacked(images: Sequence[Image.Image]) -> Image.Image:
+    heights = [image.height for image in images]
+    size = max(image.width for image in images), sum(heights) + GAP * (len(images) - 1)
+    whole = Image.new("RGB", size, "white")
+    for image, top in zip(images, accumulate(heights, lambda y, height: y + height + GAP, initial=0), strict=False):
+        whole.paste(image, (0, top))
+    return whole

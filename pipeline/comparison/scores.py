@@ -6,7 +6,8 @@ from typing import Any
 
 import pyarrow as pa
 
-from pipeline.benchmarks.known import OVERALL, label_of
+from pipeline.benchmarks.known import OVERALL, is_blind, label_of
+from pipeline.benchmarks.metrics import PERCENT, largest_shown
 from pipeline.comparison.charts import Chart, drawable
 from pipeline.comparison.published import PUBLISHED, Column, Row, published_table
 from pipeline.core.errors import ConfigError
@@ -33,6 +34,11 @@ COMPARISON_SCHEMA = pa.schema(
     ]
 )
 """``num_clusters`` are the images or other units that were drawn for the interval."""
+
+MOST_DIVIDED = 2
+"""Benchmarks whose categories are axes of their own; of more than these, each is one axis."""
+OFFICIAL = "official/"
+"""Begins the names of a judge's numbers as its published script computes them."""
 
 Key = tuple[str, str, str, str, str]
 """Benchmark, protocol, metric, breakdown, group."""
@@ -82,26 +88,30 @@ def experiment_rows(experiment: ComparedExperiment) -> list[dict[str, Any]]:
 
 
 def score_chart(rows: Sequence[Row], *, experiments: Sequence[str]) -> Chart | None:
-    """The article's radar where its columns were measured, else a chart of each benchmark's first metric.
+    """The article's radar where its benchmarks alone were measured, else a chart of each benchmark's number.
 
-    Only numbers that all experiments have; None where all of these are withheld.
+    Only numbers that all experiments have; None where all of these are withheld, or no rule gives any.
 
     Raises:
         ConfigError: the experiments have no benchmark and metric in common.
     """
     numbers: dict[str, dict[Key, Row]] = {name: {} for name in experiments}
     for row in rows:
-        numbers[row["experiment"]][_key(row)] = row
+        if not is_blind(row["protocol"]):
+            numbers[row["experiment"]][_key(row)] = row
     first, *others = numbers.values()
     common = [key for key in first if all(key in other for other in others)]
-    if not common:
+    if not common and others:
         raise ConfigError(
             f"{', '.join(experiments)} have no benchmark and metric in common, so there is nothing to compare"
         )
     shown = [key for key in common if not any(one[key]["is_withheld"] for one in numbers.values())]
     columns = [(column, key) for column in published_table().columns for key in shown if _is_axis(column, key, first)]
-    if len(columns) >= FEWEST_ARTICLE_AXES:
+    in_article = {column.benchmark for column in published_table().columns}
+    if len(columns) >= FEWEST_ARTICLE_AXES and {key[0] for key in shown} <= in_article:
         return _article_chart(columns, numbers)
+    if len({key[0] for key in shown}) > MOST_DIVIDED:
+        return _benchmark_chart(shown, numbers)
     return _plain_chart(shown, numbers) if shown else None
 
 
@@ -128,6 +138,43 @@ def _article_chart(columns: Sequence[tuple[Column, Key]], numbers: Mapping[str, 
     )
 
 
+def _benchmark_chart(keys: Sequence[Key], numbers: Mapping[str, Mapping[Key, Row]]) -> Chart:
+    """One axis for each benchmark: the judge's number where there is one, else that of the first metric."""
+    first = next(iter(numbers.values()))
+    axes: dict[str, Key] = {}
+    several = {name for name in dict.fromkeys(key[0] for key in keys) if len(_protocols(name, keys)) > 1}
+    for key in keys:
+        benchmark, protocol, metric, breakdown, _ = key
+        if breakdown != OVERALL or metric.startswith(OFFICIAL):
+            continue
+        place = f"{benchmark}\n{protocol}" if benchmark in several and not _is_judged(protocol) else benchmark
+        if place not in axes or (_is_judged(protocol) and not _is_judged(axes[place][1])):
+            axes[place] = key
+    return Chart(
+        title=f"{len({key[0] for key in axes.values()})} benchmarks (percent of what can be reached)",
+        axes=tuple(_benchmark_axis(label, key, first[key]["num_items"]) for label, key in axes.items()),
+        scores={name: tuple(_percent(one[key]) for key in axes.values()) for name, one in numbers.items()},
+    )
+
+
+def _benchmark_axis(label: str, key: Key, num_items: int) -> str:
+    metric = [] if key[2] == key[0] else [key[2]]
+    return "\n".join([label, *metric, f"n={num_items}"])
+
+
+def _protocols(benchmark: str, keys: Sequence[Key]) -> set[str]:
+    return {key[1] for key in keys if key[0] == benchmark and not _is_judged(key[1])}
+
+
+def _is_judged(protocol: str) -> bool:
+    """A judge's label has its model in it."""
+    return "." in protocol
+
+
+def _percent(row: Row) -> float:
+    return float(row["mean"]) * PERCENT / largest_shown(row["metric"])
+
+
 def _plain_chart(keys: Sequence[Key], numbers: Mapping[str, Mapping[Key, Row]]) -> Chart:
     first = next(iter(numbers.values()))
     metric_of: dict[tuple[str, str], str] = {}
@@ -143,7 +190,7 @@ def _plain_chart(keys: Sequence[Key], numbers: Mapping[str, Mapping[Key, Row]]) 
     return Chart(
         title=f"{metrics[0] if len(metrics) == 1 else 'scores'} on {where} (percent, n={total})",
         axes=tuple(_axis(key, first[key]["num_items"], several=len(labels) > 1) for key in axes),
-        scores={name: tuple(one[key]["mean"] for key in axes) for name, one in numbers.items()},
+        scores={name: tuple(_percent(one[key]) for key in axes) for name, one in numbers.items()},
     )
 
 

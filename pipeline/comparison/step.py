@@ -3,57 +3,35 @@
 Experiments are compared on the same items only: one benchmark name with different items is refused.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass
-from itertools import combinations, product
+from collections.abc import Iterable, Sequence
+from itertools import combinations
 from pathlib import Path
 from typing import Any
 
-import pyarrow as pa
 import pyarrow.parquet as pq
 
-from pipeline.benchmarks.known import OVERALL, label_of
+from pipeline.benchmarks.known import OVERALL, is_blind
+from pipeline.benchmarks.metrics import METRICS
 from pipeline.comparison.charts import draw
-from pipeline.comparison.published import article_rows
-from pipeline.comparison.report import KEY_COLUMNS, difference_rows, report, wide_table
+from pipeline.comparison.differences import DIFFERENCE_SCHEMA, Answers, answers_of, differences_of, judged_rows
+from pipeline.comparison.notes import experiment_notes
+from pipeline.comparison.published import article_rows, leaderboard_rows, leaderboards
+from pipeline.comparison.report import KEY_COLUMNS, difference_rows, power_rows, report, wide_table
 from pipeline.comparison.sample_sheet import SHEET_SCHEMA, SheetAnswer, SheetItem, choose, sample_sheet, sheet_rows
 from pipeline.comparison.scores import COMPARISON_SCHEMA, ComparedExperiment, experiment_rows, score_chart
 from pipeline.core.errors import ConfigError, DataError
 from pipeline.core.files import write_text
 from pipeline.core.parquet import write_rows
 from pipeline.data.image_reader import ImageReader
-from pipeline.evaluation.intervals import paired_difference
-from pipeline.evaluation.judge.differences import judged_differences
-from pipeline.evaluation.predict import STORED, PredictionsSummary
-from pipeline.evaluation.rows import Prediction, read_predictions
-from pipeline.evaluation.scores import BREAKDOWNS, ScoresSummary, scores_withheld_because
+from pipeline.evaluation.scores import ScoresSummary
 from pipeline.store.artifacts import ArtifactStore
 from pipeline.store.manifest import Manifest, Request, Summary
-from pipeline.store.queries import item_groups
 
-VERSION = 2  # raise when the same request should give a different result
+VERSION = 3  # raise when the same request should give a different result
 
-DECIDING_METRIC = "exact_match"
-"""The metric that marks an answer right or wrong on the sample sheet."""
+DECIDING_METRICS = [name for name, metric in METRICS.items() if metric.is_binary]
+"""The first of them that a benchmark has marks answers right or wrong on the sample sheet."""
 CHART = "radar.png"
-
-DIFFERENCE_SCHEMA = pa.schema(
-    [
-        pa.field("benchmark", pa.string(), nullable=False),
-        pa.field("protocol", pa.string(), nullable=False),
-        pa.field("metric", pa.string(), nullable=False),
-        pa.field("breakdown", pa.string(), nullable=False),
-        pa.field("group", pa.string(), nullable=False),
-        pa.field("experiment_a", pa.string(), nullable=False),
-        pa.field("experiment_b", pa.string(), nullable=False),
-        pa.field("difference", pa.float64(), nullable=False),
-        pa.field("low", pa.float64(), nullable=False),
-        pa.field("high", pa.float64(), nullable=False),
-        pa.field("p_value", pa.float64(), nullable=False),
-        pa.field("num_items", pa.int64(), nullable=False),
-        pa.field("num_clusters", pa.int64(), nullable=False),
-    ]
-)
 
 
 class ComparisonSummary(Summary):
@@ -64,22 +42,6 @@ class ComparisonSummary(Summary):
     num_items: int
     num_sample_answers: int
     num_differences: int
-
-
-@dataclass(frozen=True, slots=True)
-class Answers:
-    """One experiment's answers to one benchmark; ``values`` is score by metric and item, ``groups`` by item."""
-
-    experiment: str
-    benchmark: str
-    protocol: str
-    items: Mapping[str, Prediction]
-    groups: Mapping[str, Mapping[str, str | None]]
-    values: Mapping[str, Mapping[str, float]]
-
-    @property
-    def label(self) -> str:
-        return label_of(self.benchmark, self.protocol)
 
 
 def comparison_request(experiments: Sequence[ComparedExperiment]) -> Request:
@@ -137,9 +99,41 @@ def difference_table(manifest: Manifest) -> list[dict[str, Any]]:
     return difference_rows(_rows(manifest, "differences"))
 
 
+def power_table(manifest: Manifest) -> list[dict[str, Any]]:
+    """Rows to print before the scores: A, B, and the smallest difference that the items could show."""
+    return power_rows(_rows(manifest, "differences"))
+
+
+def comparison_metrics(manifest: Manifest) -> dict[str, float]:
+    """Difference, p and the detectable difference of whole benchmarks, by ``benchmark/protocol/metric/A to B``."""
+    metrics = {}
+    for row in _rows(manifest, "differences"):
+        if row["breakdown"] == OVERALL:
+            names = (
+                row["benchmark"],
+                row["protocol"],
+                row["metric"],
+                f"{row['experiment_a']} to {row['experiment_b']}",
+            )
+            for column in ("difference", "p_value", "detectable"):
+                if row.get(column) is not None:
+                    metrics["/".join((*names, column))] = row[column]
+    return metrics
+
+
 def article_table(manifest: Manifest) -> list[dict[str, str]]:
     """The article's table with the experiments below the published rows; empty where they share no column."""
     return article_rows(_rows(manifest, "comparison"), experiments=manifest.request.config["experiments"])
+
+
+def leaderboard_tables(manifest: Manifest) -> dict[str, list[dict[str, str]]]:
+    """By title, each published table in whose columns something was measured."""
+    scores, experiments = _rows(manifest, "comparison"), manifest.request.config["experiments"]
+    tables = {
+        f"{table.title}, {table.date}": leaderboard_rows(table, scores, experiments=experiments)
+        for table in leaderboards()
+    }
+    return {title: rows for title, rows in tables.items() if rows}
 
 
 def has_chart(manifest: Manifest) -> bool:
@@ -156,11 +150,11 @@ def _compare(experiments: Sequence[ComparedExperiment], directory: Path) -> Comp
     names = [experiment.name for experiment in experiments]
     scores = [row for experiment in experiments for row in experiment_rows(experiment)]
     chart = score_chart(scores, experiments=names)
-    answers = [one for experiment in experiments for one in _answers(experiment)]
+    answers = [one for experiment in experiments for one in answers_of(experiment)]
     _check_same_items(answers)
-    differences = [row for a, b in combinations(answers, 2) if a.label == b.label for row in _differences(a, b)]
+    differences = [row for a, b in combinations(answers, 2) if a.label == b.label for row in differences_of(a, b)]
     differences += [row for a, b in combinations(experiments, 2) for row in judged_rows(a, b)]
-    items = _sheet_items(answers)
+    items = _sheet_items([one for one in answers if not is_blind(one.protocol)] or answers)
     chosen = choose(items)
     images = ImageReader(dataset for experiment in experiments for dataset in experiment.datasets)
     write_rows(directory / "comparison.parquet", scores, schema=COMPARISON_SCHEMA)
@@ -169,7 +163,7 @@ def _compare(experiments: Sequence[ComparedExperiment], directory: Path) -> Comp
         draw(chart, directory / CHART)
     write_rows(directory / "samples.parquet", sheet_rows(chosen, images=images), schema=SHEET_SCHEMA)
     write_text(directory / "samples.html", sample_sheet(chosen, images=images, num_all_items=len(items)))
-    notes = [note for experiment in experiments for note in _notes(experiment)]
+    notes = [note for experiment in experiments for note in experiment_notes(experiment)]
     write_text(directory / "report.md", report(scores, differences, experiments=names, chart=chart, notes=notes))
     return ComparisonSummary(
         experiments=tuple(names),
@@ -178,54 +172,6 @@ def _compare(experiments: Sequence[ComparedExperiment], directory: Path) -> Comp
         num_sample_answers=len(chosen),
         num_differences=len(differences),
     )
-
-
-def _notes(experiment: ComparedExperiment) -> Iterable[str]:
-    """What a reader of an experiment's numbers must know: how answers were made, what is withheld or left out."""
-    generated: dict[str, list[str]] = {}
-    for predictions in experiment.predictions:
-        summary = PredictionsSummary.of(predictions)
-        generated.setdefault(summary.generation, []).append(summary.label)
-    for generation, labels in generated.items():
-        if generation == STORED:
-            yield f"{experiment.name}: the answers to {', '.join(labels)} were made elsewhere and read from a file."
-        else:
-            yield f"{experiment.name} answers {', '.join(labels)} with generation settings {generation}."
-    for scores in experiment.scores:
-        scored = ScoresSummary.of(scores)
-        if reason := scores_withheld_because(scores, max_failed_items=experiment.max_failed_items):
-            yield f"{experiment.name}: {reason}."
-        elif scored.num_failed:
-            yield f"{experiment.name} failed on {scored.num_failed} items of {scored.label}; they are in no mean."
-        for metric in scored.not_computed:
-            yield f"{experiment.name} on {scored.label}: {metric} is not computed, its language model was not there."
-    for other in experiment.other_scores:
-        yield f"{experiment.name}: {other.note}."
-
-
-def _answers(experiment: ComparedExperiment) -> Iterable[Answers]:
-    by_fingerprint = {predictions.fingerprint: predictions for predictions in experiment.predictions}
-    for scores in experiment.scores:
-        wanted = scores.request.inputs["predictions"]
-        summary = ScoresSummary.of(scores)
-        if wanted not in by_fingerprint:
-            raise DataError(
-                f"{experiment.name}: the scores of {summary.label} belong to predictions {wanted}, not given here"
-            )
-        values: dict[str, dict[str, float]] = {metric: {} for metric in summary.metrics}
-        for row in pq.read_table(scores.path("scores.parquet"), columns=["metric", "item_id", "value"]).to_pylist():
-            values[row["metric"]][row["item_id"]] = row["value"]
-        items = {item.item_id: item for item in read_predictions(by_fingerprint[wanted])}
-        yield Answers(experiment.name, summary.benchmark, summary.protocol, items, _groups(items), values)
-
-
-def _groups(items: Mapping[str, Prediction]) -> dict[str, dict[str, str | None]]:
-    """The group of each item in every breakdown."""
-    found = item_groups([item.question for item in items.values()], [item.reference for item in items.values()])
-    return {
-        name: dict(zip(BREAKDOWNS, (item.category, item.image_category, *both), strict=True))
-        for (name, item), both in zip(items.items(), found, strict=True)
-    }
 
 
 def _check_same_items(answers: Sequence[Answers]) -> None:
@@ -243,47 +189,9 @@ def _check_same_items(answers: Sequence[Answers]) -> None:
 
 def _asked(answers: Answers) -> dict[str, tuple[str | None, ...]]:
     return {
-        name: (item.category, item.question, item.reference, item.image_sha256) for name, item in answers.items.items()
+        name: (item.category, item.question, item.reference, *item.images_sha256)
+        for name, item in answers.items.items()
     }
-
-
-def _differences(a: Answers, b: Answers) -> Iterable[dict[str, Any]]:
-    """b minus a, on the items that both answered: of all items, then of each group of each breakdown."""
-    for metric in (metric for metric in a.values if metric in b.values):
-        both = [name for name in a.items if name in a.values[metric] and name in b.values[metric]]
-        if not both:
-            continue  # each item failed in one of the two
-        groups: dict[tuple[str, str], list[str]] = {(OVERALL, OVERALL): both}
-        for breakdown in BREAKDOWNS:
-            parts: dict[str, list[str]] = {}
-            for name in both:
-                if (group := a.groups[name][breakdown]) is not None:
-                    parts.setdefault(group, []).append(name)
-            groups |= {(breakdown, group): names for group, names in sorted(parts.items())}
-        for (breakdown, group), names in groups.items():
-            difference = paired_difference(
-                [a.values[metric][name] for name in names],
-                [b.values[metric][name] for name in names],
-                clusters=[a.items[name].image_sha256 for name in names],
-            )
-            yield {
-                "benchmark": a.benchmark,
-                "protocol": a.protocol,
-                "metric": metric,
-                "breakdown": breakdown,
-                "group": group,
-                "experiment_a": a.experiment,
-                "experiment_b": b.experiment,
-                **asdict(difference),
-            }
-
-
-def judged_rows(a: ComparedExperiment, b: ComparedExperiment) -> Iterable[dict[str, Any]]:
-    """b minus a before the same judge, of the numbers that both show."""
-    for one, other in product(a.other_scores, b.other_scores):
-        if not one.is_withheld and not other.is_withheld:
-            for row in judged_differences(one.source, other.source):
-                yield {**row, "experiment_a": a.name, "experiment_b": b.name}
 
 
 def _sheet_items(answers: Sequence[Answers]) -> list[SheetItem]:
@@ -297,7 +205,7 @@ def _sheet_items(answers: Sequence[Answers]) -> list[SheetItem]:
             category=item.category or everyone[0].groups[name]["question_type"],
             question=item.question,
             reference=item.reference,
-            image_sha256=item.image_sha256,
+            images_sha256=item.images_sha256,
             answers=tuple(_sheet_answer(one, name) for one in everyone),
         )
         for label, everyone in by_benchmark.items()
@@ -308,6 +216,6 @@ def _sheet_items(answers: Sequence[Answers]) -> list[SheetItem]:
 def _sheet_answer(answers: Answers, name: str) -> SheetAnswer:
     item = answers.items[name]
     scores = {metric: values[name] for metric, values in answers.values.items() if name in values}
-    decided = scores.pop(DECIDING_METRIC, None)
+    decided = next((scores.pop(name) for name in DECIDING_METRICS if name in scores), None)
     is_right = None if decided is None else decided == 100
     return SheetAnswer(answers.experiment, item.prediction, item.error, is_right, tuple(scores.items()))

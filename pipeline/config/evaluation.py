@@ -5,8 +5,9 @@ from typing import Any, Literal
 from pydantic import ConfigDict, Field, model_validator
 
 from model.config import GENERATION_PRESETS, Generation, GenerationConfig, Section
-from pipeline.benchmarks.benchmark import ALL, MetricName
-from pipeline.benchmarks.known import KNOWN_BENCHMARKS, label_of
+from pipeline.benchmarks.benchmark import ALL
+from pipeline.benchmarks.known import BLIND, KNOWN_BENCHMARKS, is_blind, label_of
+from pipeline.benchmarks.metrics import MetricName
 from pipeline.config.datasets import DatasetSource
 from pipeline.config.names import Name
 
@@ -26,11 +27,15 @@ class BenchmarkConfig(Section):
         description="name in tables, charts and MLflow; known are " + ", ".join(KNOWN_BENCHMARKS),
     )
     source: DatasetSource = Field(description="where the items come from; the first exchange of a sample is an item")
-    protocol: str = Field(ALL, description="which questions are asked: first-of-8 or all of ja-vg-vqa-500, else all")
+    protocol: str = Field(
+        ALL,
+        description="which questions are asked and whose words and scores are meant, such as all, first-of-8 or "
+        f"eval-mm-9f450a5; {BLIND} behind it: the same without their images",
+    )
     generation: Generation | None = Field(
         None, description="how its answers are generated, where not as evaluation.generation says"
     )
-    metrics: tuple[MetricName, ...] = Field(min_length=1, description="how answers are scored")
+    metrics: tuple[MetricName, ...] = Field(description="how answers are scored by rules")
 
     @model_validator(mode="before")
     @classmethod
@@ -45,15 +50,24 @@ class BenchmarkConfig(Section):
                     "One of your own needs source and metrics"
                 )
             return values
-        own = {"kind": "published", "name": values["name"]}
-        return {"source": own, "protocol": next(iter(known.protocols)), "metrics": known.metrics, **values}
+        own = {"source": {"kind": "published", "name": values["name"]}, "protocol": next(iter(known.protocols))}
+        wanted = str(values.get("protocol", own["protocol"])).removesuffix(BLIND)
+        if wanted not in known.protocols:
+            return {**own, "metrics": known.metrics, **values}  # refused below, which names those that there are
+        protocol = known.protocols[wanted]
+        generated = {} if protocol.generation is None else {"generation": protocol.generation}
+        return {**own, **generated, "metrics": known.metrics_of(wanted), **values}
 
     @model_validator(mode="after")
     def _has_protocol(self) -> "BenchmarkConfig":
         known = KNOWN_BENCHMARKS.get(self.name)
         protocols = list(known.protocols) if known else [ALL]
-        if self.protocol not in protocols:
+        if (asked := self.protocol.removesuffix(BLIND)) not in protocols:
             raise ValueError(f"{self.name} has no protocol {self.protocol!r}; there are: {', '.join(protocols)}")
+        if is_blind(self.protocol) and known and known.protocols[asked].num_images == 0:
+            raise ValueError(f"{self.name} has no images, so it cannot be asked without them: protocol {asked}")
+        if not self.metrics and not (known and known.protocols[asked].judge):
+            raise ValueError(f"{self.name} names no metric; nothing would be measured")
         return self
 
     @property
@@ -65,21 +79,23 @@ class BenchmarkConfig(Section):
 class JudgeConfig(Section):
     """Who judges answers and how it is asked. Scores of different judges are never compared."""
 
-    protocol: Literal["heron-official"] = Field("heron-official", description="wording and form of the inquiries")
-    model: str = Field("gpt-4-0125-preview", min_length=1, description="name of the judge at its endpoint")
+    model: str | None = Field(
+        None, min_length=1, description="name of the judge at its endpoint; null: the one of the benchmark's protocol"
+    )
     temperature: float | None = Field(0.0, ge=0, le=2, description="null: not sent, for models that accept none")
-    max_tokens: int = Field(1024, gt=0, description="longest reply, in tokens")
+    max_tokens: int | None = Field(None, gt=0, description="longest reply, in tokens; null: as the protocol has it")
     max_tokens_name: Literal["max_tokens", "max_completion_tokens"] = Field(
         "max_tokens", description="how the endpoint calls that limit; reasoning models want max_completion_tokens"
     )
     repeats: int = Field(1, gt=0, le=100, description="how often every answer is judged")
     attempts: int = Field(3, gt=0, le=20, description="inquiries for one judgement, until a reply can be read")
 
-    @property
-    def sampling(self) -> dict[str, float | int]:
-        """What is sent beside model and messages."""
-        temperature = {} if self.temperature is None else {"temperature": self.temperature}
-        return {**temperature, self.max_tokens_name: self.max_tokens}
+    @model_validator(mode="before")
+    @classmethod
+    def _of_before(cls, values: Any) -> Any:
+        """The protocol was named here before benchmarks named it: there was one."""
+        is_named = isinstance(values, dict) and values.get("protocol") == "heron-official"
+        return {name: value for name, value in values.items() if name != "protocol"} if is_named else values
 
 
 class EvaluationConfig(Section):

@@ -17,7 +17,7 @@ from pipeline.core.named_files import NamedFiles, relative_name
 from pipeline.store.file_digests import FileDigests
 from pipeline.store.lockfile import NOT_PINNED, pinned_revision
 
-NAMES_VERSION = 1  # raise when the same records should name other files
+NAMES_VERSION = 2  # raise when the same records should name other files
 NO_FILE = "no file"
 """What stands in place of the sha256 of a named file that is not there; a run goes on once it is."""
 

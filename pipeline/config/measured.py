@@ -6,6 +6,7 @@ from typing import Annotated, Literal
 from pydantic import Field, field_validator, model_validator
 
 from model.config import AbsolutePath, Dtype, HubFolder, LocalFolder, Section
+from pipeline.benchmarks.known import is_blind
 from pipeline.config.evaluation import EvaluationConfig
 from pipeline.config.experiment import LimitsConfig, is_experiment_name
 from pipeline.config.names import Name
@@ -86,6 +87,8 @@ class ModelEvaluation(Section):
         if not self.evaluation.benchmarks:
             raise ValueError("there is no benchmark to measure it with")
         if isinstance(self.model, StoredModel):
+            if blind := [one.label for one in self.evaluation.benchmarks if is_blind(one.protocol)]:
+                raise ValueError(f"answers from files were made with the images; {', '.join(blind)} asks without them")
             asked = {benchmark.name for benchmark in self.evaluation.benchmarks}
             if asked != set(self.model.files):
                 raise ValueError(

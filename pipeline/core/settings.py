@@ -5,11 +5,12 @@ from functools import cached_property
 from pathlib import Path
 from typing import Literal
 
-from pydantic import AliasChoices, Field, SecretStr, ValidationError, model_validator
+from pydantic import AliasChoices, Field, SecretStr, ValidationError, field_validator, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from model.config import AttentionName
 from pipeline.core.errors import ConfigError, explain
+from pipeline.core.wording import encodable
 
 Offload = Literal["none", "optimizer", "all"]
 
@@ -84,7 +85,7 @@ class Settings(BaseSettings):
         validation_alias=AliasChoices("LLAVA_JP_MODEL_API_KEY", "OPENAI_API_KEY"),
         description="its key",
     )
-    model_concurrency: int = Field(8, gt=0, le=256, description="requests to such a model at once, at most")
+    model_concurrency: int = Field(64, gt=0, le=256, description="requests to such a model at once, at most")
     model_timeout: float = Field(300.0, gt=0, description="seconds that one answer of such a model may take")
 
     @cached_property
@@ -100,6 +101,17 @@ class Settings(BaseSettings):
         return (
             self.num_decoders if self.num_decoders is not None else max(1, (os.cpu_count() or 1) // self.num_processes)
         )
+
+    @field_validator("store")
+    @classmethod
+    def _can_be_named(cls, store: Path) -> Path:
+        """DuckDB takes a backslash for the end of a folder's name, wherever it stands, and would find nothing."""
+        place = str(store.expanduser().resolve())
+        if encodable(place) != place or "\\" in place:
+            raise ValueError(
+                f"{encodable(place)!r} has a backslash or bytes that are no text in UTF-8; choose another folder"
+            )
+        return store
 
     @model_validator(mode="after")
     def _offload_fits(self) -> "Settings":

@@ -15,6 +15,7 @@ import pyarrow.parquet as pq
 from pipeline.config.experiment import ContaminationConfig
 from pipeline.core.errors import DataError
 from pipeline.core.parquet import write_table
+from pipeline.data.image_table import FURTHER_IMAGES
 from pipeline.data.same_pictures import pictures_of, same_pictures
 from pipeline.data.translation_report import AcceptedSummary
 from pipeline.store.artifacts import WORK_FOLDER, ArtifactStore
@@ -135,21 +136,33 @@ def _find(
         tables.append(pa.table({name: columns[name] for name in CONTAMINATION_SCHEMA.names}).cast(CONTAMINATION_SCHEMA))
     order = [(name, "ascending") for name in ("benchmark", "benchmark_image", "image", "matched_by")]
     matched = pa.concat_tables(tables).sort_by(order)
-    samples = pq.read_table(dataset.path("samples.parquet"), columns=["sample_id", "image"])
+    samples = _images_of_samples(dataset)
     ids = pq.read_table(accepted.path("accepted.parquet"))
     samples = samples.filter(pc.is_in(samples["sample_id"], value_set=ids["sample_id"]))
-    is_contaminated = pc.is_in(samples["image"], value_set=matched["image"])
-    clean = samples.filter(pc.invert(is_contaminated))["sample_id"]
-    kept = ids.filter(pc.is_in(ids["sample_id"], value_set=clean))
+    contaminated = samples.filter(pc.is_in(samples["image"], value_set=matched["image"]))["sample_id"]
+    kept = ids.filter(pc.invert(pc.is_in(ids["sample_id"], value_set=contaminated)))
     write_table(directory / "contamination.parquet", matched)
     write_table(directory / "accepted.parquet", kept)
     return ContaminationSummary(
-        num_samples=len(samples),
-        num_contaminated=len(samples) - len(kept),
+        num_samples=len(ids),
+        num_contaminated=len(ids) - len(kept),
         num_accepted=len(kept),
         num_images_by_benchmark={name: _num_images(matched, name) for name in benchmarks},
         num_samples_by_benchmark={name: _num_samples(matched, name, samples) for name in benchmarks},
     )
+
+
+def _images_of_samples(dataset: Manifest) -> pa.Table:
+    """A row for each image of each sample, and one without an image for a text-only one."""
+    with pq.ParquetFile(dataset.path("samples.parquet")) as file:  # older ones have no further images
+        table = file.read(columns=["sample_id", "image", FURTHER_IMAGES])
+    samples = table.select(["sample_id", "image"])
+    if FURTHER_IMAGES not in table.column_names:
+        return samples
+    lists = table[FURTHER_IMAGES].combine_chunks()
+    names = table["sample_id"].take(pc.list_parent_indices(lists))
+    further = pa.table({"sample_id": names, "image": pc.struct_field(lists.flatten(), "image")})
+    return pa.concat_tables([samples, further.cast(samples.schema)])
 
 
 def _num_images(found: pa.Table, benchmark: str) -> dict[str, int]:
@@ -164,4 +177,5 @@ def _num_images(found: pa.Table, benchmark: str) -> dict[str, int]:
 
 def _num_samples(found: pa.Table, benchmark: str, samples: pa.Table) -> int:
     images = found.filter(pc.field("benchmark") == benchmark)["image"]
-    return int(pc.sum(pc.is_in(samples["image"], value_set=images)).as_py() or 0)
+    shown = samples.filter(pc.is_in(samples["image"], value_set=images))
+    return int(pc.count_distinct(shown["sample_id"]).as_py())

@@ -1,8 +1,8 @@
 """Which exchanges of a conversation can be left out so that the rest stands by itself.
 
 One bad turn need not cost a conversation of thirty. An exchange is left out when a check rejects one of its turns, and
-so is the one behind it when its question points back (それは何色ですか？). The first exchange never is: its question
-holds the image, and the others follow from it. At least half of the exchanges must stay; otherwise the whole
+so is the one behind it when its question points back (それは何色ですか？). The first exchange never is, nor one that
+shows an image: the others follow from it. At least half of the exchanges must stay; otherwise the whole
 conversation goes.
 """
 
@@ -14,6 +14,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+from pipeline.data.record_forms import IMAGE_TOKEN
 from pipeline.store.manifest import Manifest
 
 DROPPED = "drop"
@@ -38,7 +39,8 @@ def dropped_exchanges(questions: Sequence[str], bad: Collection[int]) -> tuple[i
         is_left_alone = index - 1 in dropped and POINTS_BACK.match(question) is not None
         if index in bad or is_left_alone:
             dropped.append(index)
-    if 0 in dropped or 2 * len(dropped) > len(questions):
+    shows_image = any(IMAGE_TOKEN in questions[index] for index in dropped)
+    if 0 in dropped or shows_image or 2 * len(dropped) > len(questions):
         return None
     return tuple(dropped)
 

@@ -1,6 +1,6 @@
 """The published datasets that are not in LLaVA's form, as records of it.
 
-Each reader yields a record and, where the table holds it, the bytes of its image. Facts on the files: the datasets'
+Each reader yields a record and, where the table holds them, the bytes of its images. Facts on the files: the datasets'
 cards, and yahoojapan/ja-vg-vqa, STAIR-Lab-CIT/STAIR-captions, turingmotors/heron.
 """
 
@@ -18,13 +18,13 @@ def llava_records(files: Sequence[Path], images: Path) -> Iterator[Pair]:
     """JSON or JSON Lines in LLaVA's form already."""
     for file in files:
         for _, record in records_with_progress(file, name=f"read {file.name}"):
-            yield record, None
+            yield record, ()
 
 
 def table_of_records(files: Sequence[Path], images: Path) -> Iterator[Pair]:
     """LLaVA's records as rows of Parquet."""
     for row in table_rows(files):
-        yield row, None
+        yield row, ()
 
 
 def coco_2014_records(files: Sequence[Path], images: Path) -> Iterator[Pair]:
@@ -33,7 +33,7 @@ def coco_2014_records(files: Sequence[Path], images: Path) -> Iterator[Pair]:
         name = record.get("image") if isinstance(record, dict) else None
         if isinstance(name, str) and not (images / name).exists():
             record = {**record, "image": f"COCO_train2014_{name}"}
-        yield record, None
+        yield record, ()
 
 
 def stair_captions(files: Sequence[Path], images: Path) -> Iterator[Pair]:
@@ -49,7 +49,7 @@ def stair_captions(files: Sequence[Path], images: Path) -> Iterator[Pair]:
                     "coco_id": caption["image_id"],
                     "conversations": talk([(DESCRIBE, caption["caption"])]),
                 },
-                None,
+                (),
             )
 
 
@@ -60,7 +60,7 @@ def visual_genome_questions(files: Sequence[Path], images: Path) -> Iterator[Pai
             number = photo["id"]
             folder = "VG_100K" if (images / f"VG_100K/{number}.jpg").exists() else "VG_100K_2"
             conversation = talk([(qa["question"], qa["answer"]) for qa in photo["qas"]])
-            yield {"id": number, "image": f"{folder}/{number}.jpg", "conversations": conversation}, None
+            yield {"id": number, "image": f"{folder}/{number}.jpg", "conversations": conversation}, ()
 
 
 RECORD_READERS: Mapping[str, Reader] = {

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from pipeline.core.named_files import NamedFiles
@@ -16,6 +17,9 @@ from pipeline.data.picture_signatures import SIGNATURE_SCHEMA
 
 IMAGES_PER_PART = 4096
 """Images whose inspection is lost when the process is killed, at most."""
+
+BYTES_PER_PART = 64 << 20
+"""Of images that come with their records: about what is in memory before it is written."""
 
 IMAGES_PER_GROUP = 32
 """Of many images with their bytes: what is read from the disk to have one of them."""
@@ -55,7 +59,13 @@ def _counted(records: Iterable[ImageRecord], progress: Progress) -> Iterator[dic
 
 
 def _names(table: Path) -> list[str]:
-    names: list[str] = pq.read_table(table, columns=["image"])["image"].unique().drop_null().to_pylist()
+    """All images that a table names, those of one column in their order."""
+    with pq.ParquetFile(table) as file:  # the further images of samples only where the table has them
+        found = file.read(columns=["image", FURTHER_IMAGES])
+    names: list[str] = found["image"].unique().drop_null().to_pylist()
+    if FURTHER_IMAGES in found.column_names:
+        further = pc.struct_field(pc.list_flatten(found[FURTHER_IMAGES]), "image")
+        names = list(dict.fromkeys([*names, *further.unique().to_pylist()]))
     return names
 
 
@@ -67,6 +77,38 @@ def embedded_part(parts: Path, number: int | None = None) -> Path:
 def embedded_parts(parts: Path) -> list[Path]:
     """All of them that are there."""
     return sorted(parts.glob("images-embedded*.parquet"))
+
+
+class KeptImages:
+    """Images that come with their records, as parts on disk; few of them are in memory at once."""
+
+    def __init__(self, parts: Path) -> None:
+        self._parts = parts
+        self._names: set[str] = set()
+        self._waiting: list[ImageRecord] = []
+        self._num_bytes = self._num_parts = 0
+        for part in embedded_parts(parts):  # of a run that was killed
+            part.unlink()
+
+    def __contains__(self, name: str) -> bool:
+        return name in self._names
+
+    def add(self, image: ImageRecord) -> None:
+        """Keep an image under its name."""
+        self._names.add(image.image)
+        self._waiting.append(image)
+        self._num_bytes += len(image.bytes or b"")
+        if self._num_bytes > BYTES_PER_PART:
+            self._write(self._num_parts)
+
+    def finish(self) -> None:
+        """Write what is still in memory."""
+        if self._waiting:
+            self._write(self._num_parts or None)
+
+    def _write(self, number: int | None) -> None:
+        write_rows(embedded_part(self._parts, number), (one.row() for one in self._waiting), schema=PART_SCHEMA)
+        self._waiting, self._num_bytes, self._num_parts = [], 0, self._num_parts + 1
 
 
 def part_file(parts: Path, number: int) -> Path:
@@ -94,6 +136,7 @@ def join_parts(parts: Path, path: Path) -> pa.Table:
 
 
 SIGNATURES_FILE = "signatures.parquet"
+FURTHER_IMAGES = "further_images"
 LINK_COLUMNS = ["image", "image_sha256", "status", "reason"]
 
 

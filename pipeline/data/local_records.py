@@ -93,7 +93,7 @@ def _coco_captions(file: Path) -> Iterator[Pair]:
                     {"from": "gpt", "value": caption.get("caption")},
                 ],
             },
-            None,
+            (),
         )
 
 

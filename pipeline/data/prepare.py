@@ -3,7 +3,6 @@
 Counts in equal counts out: ``num_records == num_samples + num_rejected``.
 """
 
-import hashlib
 import logging
 import shutil
 from collections import Counter
@@ -17,23 +16,25 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from pipeline.benchmarks.benchmark import Pair
+from pipeline.benchmarks.benchmark import NOT_FETCHED, Pair
 from pipeline.benchmarks.known import KNOWN_BENCHMARKS
 from pipeline.config.experiment import DatasetSource, HfDatasetSource, LocalSource, PublishedSource, ShapesJaSource
 from pipeline.config.identity import Identities
 from pipeline.core.errors import DataError
-from pipeline.core.parquet import ROWS_PER_GROUP, table_writer, write_rows
+from pipeline.core.parquet import ROWS_PER_GROUP, table_writer
 from pipeline.core.progress import Progress
 from pipeline.data.download.datasets import DatasetOnDisk, dataset_on_disk
 from pipeline.data.download.hub_datasets import hub_revision
 from pipeline.data.formats import RECORD_READERS, llava_records
 from pipeline.data.hf_datasets.parts import records_of
-from pipeline.data.image_table import embedded_part, inspect_images, join_parts
-from pipeline.data.images import PART_SCHEMA, ImageRecord, inspect_bytes
+from pipeline.data.image_table import FURTHER_IMAGES, KeptImages, inspect_images, join_parts
+from pipeline.data.images import inspect_bytes
 from pipeline.data.ingest import ingest
 from pipeline.data.items import keeping_details, write_items
 from pipeline.data.local_records import as_table, json_records, record_files
-from pipeline.data.samples import FINDING_SCHEMA, SAMPLE_SCHEMA, Finding
+from pipeline.data.record_images import all_named, image_names
+from pipeline.data.sample_images import link
+from pipeline.data.samples import FINDING_SCHEMA, SAMPLE_SCHEMA
 from pipeline.data.shapes_ja import generate_shapes
 from pipeline.data.source_identity import describe
 from pipeline.data.source_texts import originals_on_disk
@@ -61,6 +62,8 @@ class DatasetSummary(Summary):
     num_with_original: int
     num_turns: int
     num_characters: int
+    num_further_images: int = 0
+    """Images of samples behind their first ones, each as often as it is shown; none before there could be several."""
 
 
 def prepare_request(source: DatasetSource, identities: Identities) -> Request:
@@ -99,15 +102,31 @@ def _image_folder(source: DatasetSource, root: Path) -> Path | None:
 def require_complete(dataset: Manifest, *, name: str) -> None:
     """A benchmark with an item missing would give a number that means something else.
 
+    Where images are others' to give, items without one are said and left out: the number says how many it is of.
+
     Raises:
-        DataError: some of its items were rejected.
+        DataError: some of its items were rejected for another reason.
     """
     summary = DatasetSummary.of(dataset)
-    if summary.num_rejected:
+    num_lost = _num_not_fetched(dataset) if name in KNOWN_BENCHMARKS and KNOWN_BENCHMARKS[name].loses_images else 0
+    if num_lost:
+        log.warning(
+            "benchmark %s: the images of %d of %d items could not be fetched; its numbers are of the others. "
+            "`llava-jp query finding_examples` names them",
+            name,
+            num_lost,
+            summary.num_records,
+        )
+    if num_rejected := summary.num_rejected - num_lost:
         raise DataError(
-            f"benchmark {name}: {summary.num_rejected} of {summary.num_records} items cannot be used; "
+            f"benchmark {name}: {num_rejected} of {summary.num_records} items cannot be used; "
             f"`llava-jp query finding_examples` says why. Repair the files and run again"
         )
+
+
+def _num_not_fetched(dataset: Manifest) -> int:
+    checks = pq.read_table(dataset.path("findings.parquet"), columns=["check"])["check"].to_pylist()
+    return int(checks.count(NOT_FETCHED))
 
 
 def _prepare(source: DatasetSource, directory: Path, root: Path) -> DatasetSummary:
@@ -178,26 +197,26 @@ def _keeping_images(pairs: Iterable[Pair], work: Path, *, is_drawn: bool = False
 
     Drawn scenes are so alike that their likeness says nothing; they get no perceptual hash.
     """
-    images: dict[str, ImageRecord] = {}
-    for record, content in pairs:
-        if content is not None:
-            record = record if record.get("image") else {**record, "image": hashlib.sha256(content).hexdigest()}
-            if (name := record["image"]) not in images:
-                image = inspect_bytes(name, content)
-                images[name] = replace(image, perceptual_hash=None, signatures=()) if is_drawn else image
+    kept = KeptImages(work)
+    for record, contents in pairs:
+        if contents:
+            record = all_named(record, contents)
+            for name, content in zip(image_names(record), contents, strict=True):
+                if content is not None and name not in kept:
+                    image = inspect_bytes(name, content)
+                    kept.add(replace(image, perceptual_hash=None, signatures=()) if is_drawn else image)
         yield record
-    if images:
-        write_rows(embedded_part(work), (image.row() for image in images.values()), schema=PART_SCHEMA)
+    kept.finish()
 
 
 def _drawn(source: ShapesJaSource) -> Iterator[Pair]:
     progress = Progress("draw images", total=source.num_images, unit="images")
     image = None
-    for record, content in generate_shapes(source.content, num_images=source.num_images, seed=source.seed):
+    for record, contents in generate_shapes(source.content, num_images=source.num_images, seed=source.seed):
         if record["image"] != image:
             image = record["image"]
             progress.advance()
-        yield record, content
+        yield record, contents
     progress.finish()
 
 
@@ -210,7 +229,7 @@ def _link(work: Path, images: pa.Table, directory: Path) -> dict[str, int]:
     ):
         findings = pq.read_table(work / "findings.parquet")
         for batch in pq.ParquetFile(work / "samples.parquet").iter_batches(batch_size=ROWS_PER_GROUP):
-            samples, rejected = _linked(pa.table(batch), images)
+            samples, rejected = link(pa.table(batch), images)
             sample_file.write_table(samples)
             findings = pa.concat_tables([findings, rejected])
             counts.update(_counts(samples))
@@ -225,25 +244,14 @@ def _link(work: Path, images: pa.Table, directory: Path) -> dict[str, int]:
     }
 
 
-def _linked(samples: pa.Table, images: pa.Table) -> tuple[pa.Table, pa.Table]:
-    place = pc.index_in(samples["image"], value_set=images["image"])
-    is_bad = pc.fill_null(pc.not_equal(images["status"].take(place), "ok"), False)
-    column = SAMPLE_SCHEMA.get_field_index("image_sha256")
-    linked = samples.set_column(column, SAMPLE_SCHEMA.field(column), images["image_sha256"].take(place))
-    rejected = samples.filter(is_bad).select(["sample_id", "record_index", "image"])
-    rows = [
-        Finding(
-            f"image_{image['status']}",
-            sample["sample_id"],
-            sample["record_index"],
-            f"{sample['image']}: {image['reason']}",
-        ).row()
-        for sample, image in zip(rejected.to_pylist(), images.take(place.filter(is_bad)).to_pylist(), strict=True)
-    ]
-    return linked.filter(pc.invert(is_bad)), pa.Table.from_pylist(rows, schema=FINDING_SCHEMA)
-
-
-SAMPLE_COUNTS = ("num_samples", "num_text_only", "num_with_original", "num_turns", "num_characters")
+SAMPLE_COUNTS = (
+    "num_samples",
+    "num_text_only",
+    "num_with_original",
+    "num_turns",
+    "num_characters",
+    "num_further_images",
+)
 
 
 def _counts(samples: pa.Table) -> dict[str, int]:
@@ -254,5 +262,6 @@ def _counts(samples: pa.Table) -> dict[str, int]:
         "num_text_only": samples["image"].null_count,
         "num_with_original": len(samples) - pc.struct_field(first_turns, "original").null_count,
         "num_turns": len(turns),
+        "num_further_images": pc.sum(pc.list_value_length(samples[FURTHER_IMAGES])).as_py() or 0,
         "num_characters": pc.sum(pc.utf8_length(pc.struct_field(turns, "text"))).as_py() or 0,
     }

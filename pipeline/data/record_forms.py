@@ -1,4 +1,4 @@
-"""The forms in which people write records, as LLaVA's: one image, and messages with ``from`` and ``value``.
+"""The forms in which people write records, as LLaVA's: ``image`` or ``images``; messages with ``from`` and ``value``.
 
 conversations, messages     ``from`` and ``value`` (LLaVA, ShareGPT), ``role`` and ``content`` (OpenAI, TRL), or
                             pairs of user and assistant; contents that are lists of parts; a system turn
@@ -14,15 +14,17 @@ import re
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, NamedTuple
 
+from pipeline.benchmarks.benchmark import PROBLEM
 from pipeline.data.record_images import IMAGE_KEYS, IMAGE_PARTS, Picture, looks_like_image, pictures
 
 IMAGE_TOKEN = "<image>"
 """The placeholder of the image in a turn's text."""
+LEADING_TOKENS = re.compile(rf"^(?:{IMAGE_TOKEN}\n)+")
 DESCRIBE = "この画像を簡潔に説明してください。"
 """The question of a caption; pretraining drops it again."""
 
-REMARKS, PROBLEM = "llava-jp:remarks", "llava-jp:problem"
-"""Keys of a record in LLaVA's form: lists of check and evidence for people to know; and what makes it useless."""
+REMARKS = "llava-jp:remarks"
+"""Key of a record in LLaVA's form: lists of check and evidence for people to know. ``PROBLEM`` makes it useless."""
 
 MESSAGE_KEYS = ("conversations", "messages", "conversation")
 QUESTIONS = (("question", "answer"), ("instruction", "output"), ("prompt", "completion"), ("prompt", "response"))
@@ -31,7 +33,7 @@ PAIRS = (("user", "assistant"), ("human", "assistant"), ("human", "gpt"), ("ques
 """Keys of a message that is a question with its answer."""
 TEXT_KEYS = (*MESSAGE_KEYS, *(key for pair in QUESTIONS for key in pair), *CAPTION_KEYS)
 KEPT_KEYS = ("id", "category", "coco_id", "visual_genome_id", "image_category", "context")
-UNDERSTOOD = frozenset((*IMAGE_KEYS, *TEXT_KEYS, *KEPT_KEYS, "system", "input", REMARKS, PROBLEM))
+UNDERSTOOD = frozenset((*IMAGE_KEYS, *TEXT_KEYS, *KEPT_KEYS, "scoring", "system", "input", REMARKS, PROBLEM))
 READ_FROM = (
     f"an image is read from {', '.join(IMAGE_KEYS)} and from parts of a message; texts from {', '.join(MESSAGE_KEYS)}, "
     "question and answer, or caption"
@@ -40,10 +42,10 @@ MEDIA_KEY = re.compile(r"(?:^|_)(?:images?|imgs?|photos?|pictures?|pixels?|video
 
 
 class Form(NamedTuple):
-    """A record in LLaVA's form, and the image that it holds itself."""
+    """A record in LLaVA's form, and the images that it holds itself, as ``Pair`` has them."""
 
     record: Any
-    content: bytes | None = None
+    contents: tuple[bytes | None, ...] = ()
 
 
 def llava_form(record: Any) -> Form:
@@ -57,15 +59,14 @@ def llava_form(record: Any) -> Form:
     if isinstance(messages, list):
         messages = [one for message in messages for one in _split(message)]
     remarks = [list(remark) for remark in record.get(REMARKS, ())]
-    found = [*pictures(record.get(key) for key in IMAGE_KEYS)]
-    found += [picture for picture in _pictures_of_parts(messages) if picture not in found]
+    found, problem = _pictures(record, messages)
     messages = _joined(messages)
     messages, system = _without_system(messages, record.get("system"))
     if system:
         remarks.append(["system_turn_joined", system])
-    if found and not isinstance(record.get("conversations"), list) and not _has_token(messages):
+    if len(found) == 1 and not isinstance(record.get("conversations"), list) and not _has_token(messages):
         messages = _with_token(messages)
-    problem = record.get(PROBLEM)
+    problem = record.get(PROBLEM) or problem
     if messages is None:
         problem = ["conversation_missing", f"the record has {', '.join(map(str, record)) or 'no keys'}; {READ_FROM}"]
     for key in sorted(unknown):
@@ -99,9 +100,26 @@ def _form(
     kept = {key: record[key] for key in KEPT_KEYS if key in record}
     kept |= {REMARKS: remarks} if remarks else {}
     kept |= {PROBLEM: problem} if problem else {}
-    if found:
-        kept["image"] = found[0].name if len(found) == 1 else [picture.name or "(bytes)" for picture in found]
-    return Form({**kept, "conversations": messages}, found[0].content if len(found) == 1 else None)
+    if len(found) == 1:
+        kept["image"] = found[0].name
+    elif found:
+        kept["images"] = [picture.name for picture in found]
+    contents = tuple(picture.content for picture in found)
+    holds_some = any(content is not None for content in contents)
+    return Form({**kept, "conversations": messages}, contents if holds_some else ())
+
+
+def _pictures(record: Mapping[str, Any], messages: Any) -> tuple[list[Picture], list[str] | None]:
+    """The images in the order of their placeholders, and what is wrong with how they are named."""
+    by_key = {key: found for key in IMAGE_KEYS if (found := [*pictures([record.get(key)])])}
+    named = next(iter(by_key.values()), [])
+    if any(found != named for found in by_key.values()):
+        evidence = ", ".join(f"{key}: {_shown(record[key])}" for key in by_key)
+        return named, ["image_keys_differ", f"{evidence}; name all images under one key, in their order"]
+    in_parts = [*_pictures_of_parts(messages)]
+    if all(picture in in_parts for picture in named):
+        return in_parts, None
+    return [*named, *(picture for picture in in_parts if picture not in named)], None
 
 
 def _messages_of(record: Mapping[str, Any]) -> Any:
@@ -203,8 +221,8 @@ def _without_system(messages: Any, system: Any) -> tuple[Any, str | None]:
 
 
 def _after_token(system: str, text: str) -> str:
-    start, token, question = text.partition(f"{IMAGE_TOKEN}\n")
-    return f"{token}{system}\n\n{question}" if token and not start else f"{system}\n\n{text}"
+    question = LEADING_TOKENS.sub("", text)
+    return f"{text[: len(text) - len(question)]}{system}\n\n{question}"
 
 
 def _with_token(messages: Any) -> Any:

@@ -2,8 +2,9 @@
 
 import base64
 import binascii
+import hashlib
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 IMAGE_KEYS = ("image", "images", "image_path", "image_paths", "image_file", "img", "file_name")
@@ -32,6 +33,25 @@ def pictures(values: Iterable[Any]) -> Iterator[Picture]:
             yield from pictures(value)
         elif value is not None and value != "":
             yield _picture(value)
+
+
+def image_names(record: Mapping[str, Any]) -> list[Any]:
+    """What a record in LLaVA's form calls its images, in order; None for one that it holds without a name."""
+    return list(record["images"]) if "images" in record else [record.get("image")]
+
+
+def with_image_names(record: Mapping[str, Any], names: Sequence[Any]) -> dict[str, Any]:
+    """The record with other names of its images."""
+    return {**record, "images": list(names)} if "images" in record else {**record, "image": names[0]}
+
+
+def all_named(record: Mapping[str, Any], contents: Sequence[bytes | None]) -> dict[str, Any]:
+    """The record with the sha256 of its bytes as the name of every image that it holds without one."""
+    names = [
+        name or (None if content is None else hashlib.sha256(content).hexdigest())
+        for name, content in zip(image_names(record), contents, strict=True)
+    ]
+    return with_image_names(record, names)
 
 
 def _picture(value: Any) -> Picture:

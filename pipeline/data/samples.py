@@ -8,16 +8,18 @@ beside the English ``value``, which then is the turn's original. Other forms: ``
 import json
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import accumulate
 from operator import attrgetter
 from typing import Annotated, Any, Literal
 
 import pyarrow as pa
 
+from pipeline.benchmarks.benchmark import PROBLEM
 from pipeline.core.tables import NULLABLE, row_of, schema_of, struct_of
 from pipeline.data.record_forms import IMAGE_TOKEN as IMAGE_TOKEN
-from pipeline.data.record_forms import PROBLEM, llava_form
+from pipeline.data.record_forms import llava_form
+from pipeline.data.record_images import image_names
 
 TEXT_ONLY = "text-only"
 """The source of a sample without an image."""
@@ -48,8 +50,24 @@ TURN_TYPE = struct_of(Turn)
 
 
 @dataclass(frozen=True, slots=True)
+class SampleImage:
+    """An image of a sample behind its first one; the fields are named and mean as those of ``Sample``."""
+
+    image: str
+    image_sha256: str | None = None
+    coco_id: int | None = None
+    visual_genome_id: int | None = None
+
+
+IMAGE_TYPE = struct_of(SampleImage)
+
+
+@dataclass(frozen=True, slots=True)
 class Sample:
-    """One row of ``samples.parquet``. ``image`` is the path in the record, None for a text-only conversation."""
+    """One row of ``samples.parquet``. ``image`` is the path in the record, None for a text-only conversation.
+
+    Where there are several images, it is that of the first, and the questions hold one ``<image>`` for each.
+    """
 
     sample_id: str
     record_index: int
@@ -61,6 +79,15 @@ class Sample:
     visual_genome_id: int | None = field(default=None, kw_only=True)
     category: str | None
     turns: Annotated[tuple[Turn, ...], pa.list_(pa.field("element", TURN_TYPE, nullable=False))]
+    further_images: Annotated[tuple[SampleImage, ...], pa.list_(pa.field("element", IMAGE_TYPE, nullable=False))] = (
+        field(default=(), kw_only=True)
+    )
+    """The column is not in tables of before there were several."""
+
+    @property
+    def images(self) -> tuple[str, ...]:
+        """The paths of all images, in the order of their placeholders."""
+        return (*((self.image,) if self.image else ()), *(one.image for one in self.further_images))
 
 
 SAMPLE_SCHEMA = schema_of(Sample)
@@ -87,20 +114,24 @@ FINDING_SCHEMA = schema_of(Finding)
 
 def sample_table(samples: Sequence[Sample]) -> pa.Table:
     """Rows of ``SAMPLE_SCHEMA``."""
-    ends = accumulate((len(sample.turns) for sample in samples), initial=0)
-    turns = [turn for sample in samples for turn in sample.turns]
-    columns: dict[str, Any] = {
-        column.name: pa.array(list(map(attrgetter(column.name), samples)), type=column.type)
+    columns = [
+        _lists(list(map(attrgetter(column.name), samples)), column.type)
+        if pa.types.is_list(column.type)
+        else pa.array(list(map(attrgetter(column.name), samples)), type=column.type)
         for column in SAMPLE_SCHEMA
-        if column.name != "turns"
-    }
-    fields = [pa.array(list(map(attrgetter(field.name), turns)), type=field.type) for field in TURN_TYPE]
-    columns["turns"] = pa.ListArray.from_arrays(
-        pa.array(ends, type=pa.int32()),
-        pa.StructArray.from_arrays(fields, fields=list(TURN_TYPE)),
-        type=SAMPLE_SCHEMA.field("turns").type,
+    ]
+    return pa.table(columns, schema=SAMPLE_SCHEMA)
+
+
+def _lists(rows: Sequence[Sequence[Any]], kind: pa.ListType) -> pa.ListArray:
+    """A column of lists of dataclasses."""
+    elements = [element for row in rows for element in row]
+    fields = [pa.array(list(map(attrgetter(one.name), elements)), type=one.type) for one in kind.value_type]
+    return pa.ListArray.from_arrays(
+        pa.array(accumulate(map(len, rows), initial=0), type=pa.int32()),
+        pa.StructArray.from_arrays(fields, fields=list(kind.value_type)),
+        type=kind,
     )
-    return pa.table([columns[name] for name in SAMPLE_SCHEMA.names], schema=SAMPLE_SCHEMA)
 
 
 def normalise(record: Any, *, record_index: int, default_source: str = "local") -> Sample | Finding:
@@ -133,21 +164,24 @@ def _normalised(record: Any, record_index: int, default_source: str) -> Sample |
 
     if PROBLEM in record:
         return reject(*record[PROBLEM])
-    image = record.get("image")
-    if isinstance(image, list):
-        return reject("several_images", f"{len(image)} images, and a sample has one: {image}")
-    if not (image is None or isinstance(image, str)):
-        return reject("image_not_a_path", image)
-    if image and image.startswith(("http://", "https://")):
-        return reject("image_is_a_url", f"{image}; fetch it, and give the path of the file")
-    image = image.removeprefix("./") if image else None
+    given = image_names(record)
+    for name in given:
+        if not (isinstance(name, str) or (name is None and len(given) == 1)):
+            return reject("image_not_a_path", name)
+        if name and name.startswith(("http://", "https://")):
+            return reject("image_is_a_url", f"{name}; fetch it, and give the path of the file")
+    images = [name.removeprefix("./") for name in given if name]
     turns = _turns(record.get("conversations"))
     if isinstance(turns, str):
         check, _, evidence = turns.partition(": ")
         return reject(check, evidence)
-    if not image and any(IMAGE_TOKEN in turn.text for turn in turns):
+    if not images and any(IMAGE_TOKEN in turn.text for turn in turns):
         return reject("image_token_without_image", turns[0].text)
+    turns = _with_placeholders(turns, len(images))
+    if isinstance(turns, str):
+        return reject("image_tokens_differ", turns)
     category = record.get("category")
+    image = images[0] if images else None
     return Sample(
         sample_id,
         record_index,
@@ -157,6 +191,7 @@ def _normalised(record: Any, record_index: int, default_source: str) -> Sample |
         turns,
         coco_id=_given_id(record.get("coco_id")) or (coco_id(image) if image else None),
         visual_genome_id=_given_id(record.get("visual_genome_id")) or (visual_genome_id(image) if image else None),
+        further_images=tuple(SampleImage(name, None, coco_id(name), visual_genome_id(name)) for name in images[1:]),
     )
 
 
@@ -182,7 +217,7 @@ def _texts(result: Sample | Finding) -> Iterator[str]:
     if isinstance(result, Finding):
         yield result.evidence
         return
-    yield from (result.image or "", result.category or "")
+    yield from (*result.images, result.category or "")
     for turn in result.turns:
         yield turn.text
         yield turn.original or ""
@@ -211,6 +246,21 @@ def _turns(conversations: Any) -> tuple[Turn, ...] | str:
     if len(turns) % 2:
         return f"answer_missing: {turns[-1].text}"
     return tuple(turns)
+
+
+def _with_placeholders(turns: tuple[Turn, ...], num_images: int) -> tuple[Turn, ...] | str:
+    """The turns with one placeholder for each image, or the evidence that the two differ in number."""
+    if num_images < 2:
+        return turns
+    in_questions = sum(turn.text.count(IMAGE_TOKEN) for turn in turns if turn.role == "user")
+    in_answers = sum(turn.text.count(IMAGE_TOKEN) for turn in turns if turn.role != "user")
+    if in_questions == num_images and not in_answers:
+        return turns
+    is_anywhere = in_questions or in_answers or any(IMAGE_TOKEN in (turn.original or "") for turn in turns)
+    if not is_anywhere:  # a translation that lost them would be found nowhere else
+        return (replace(turns[0], text=f"{IMAGE_TOKEN}\n" * num_images + turns[0].text), *turns[1:])
+    beside = f" and {in_answers} in the answers" if in_answers else ""
+    return f"{num_images} images, and {in_questions} {IMAGE_TOKEN} in the questions{beside}"
 
 
 def exchanges_of(turns: Sequence[dict[str, str]]) -> list[tuple[str, str]]:

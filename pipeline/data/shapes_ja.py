@@ -15,9 +15,11 @@ import math
 import random
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Literal
 
 from PIL import Image, ImageDraw
+
+from pipeline.benchmarks.benchmark import Pair
 
 Content = Literal["captions", "conversations", "questions"]
 Point = tuple[float, float]
@@ -90,7 +92,7 @@ class Scene:
     pattern: str
 
 
-def generate_shapes(content: Content, *, num_images: int, seed: int) -> Iterator[tuple[dict[str, Any], bytes]]:
+def generate_shapes(content: Content, *, num_images: int, seed: int) -> Iterator[Pair]:
     """LLaVA-style records, each with its image as PNG bytes.
 
     The records of ``questions`` are the benchmark: one turn each, and a ``category``.
@@ -111,7 +113,7 @@ def generate_shapes(content: Content, *, num_images: int, seed: int) -> Iterator
             records = [{"id": f"{name}-{n}", "conversations": _messages(turns)} for n, turns in enumerate(talks, 1)]
         image = draw_scene(scene, rng)
         for record in records:
-            yield {**record, "image": f"{name}.png"}, image
+            yield {**record, "image": f"{name}.png"}, (image,)
 
 
 def describe(scene: Scene) -> str:

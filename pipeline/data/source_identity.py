@@ -5,6 +5,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
+from pipeline.benchmarks.benchmark import Pair
 from pipeline.benchmarks.known import KNOWN_BENCHMARKS
 from pipeline.config.datasets import DatasetSource, HfDatasetSource, LocalSource, PublishedSource
 from pipeline.config.identity import Identities
@@ -14,6 +15,7 @@ from pipeline.data.download.registry import find_dataset
 from pipeline.data.hf_datasets.parts import ROWS_VERSION, rows_of
 from pipeline.data.items import ITEMS_VERSION
 from pipeline.data.local_records import as_table, json_records, record_files
+from pipeline.data.record_images import all_named
 from pipeline.data.samples import Sample, normalise
 from pipeline.data.source_texts import PAIRING_VERSION
 from pipeline.store.lockfile import NOT_PINNED, dataset_pin, pinned_revision
@@ -53,8 +55,7 @@ def _local(source: LocalSource, identities: Identities) -> dict[str, Any]:
         _require_folder(source.images)
 
         def names() -> list[str]:
-            records = (record for record, _ in json_records(files)) if table is None else _rows(table)
-            return _image_names(records)
+            return _image_names(json_records(files) if table is None else _rows(table))
 
         records = {"kind": "json" if table is None else "table", "annotations": config["annotations_sha256"]}
         config["images_sha256"] = identities.of_named(source.images, records, names)
@@ -62,8 +63,14 @@ def _local(source: LocalSource, identities: Identities) -> dict[str, Any]:
 
 
 def _hf_dataset(source: HfDatasetSource, identities: Identities) -> dict[str, Any]:
-    """Files by their content, a repository by its commit; what is not given is no part of what is asked."""
-    config = {"kind": source.kind, "split": source.split, "rows_version": ROWS_VERSION}
+    """Files by their content, a repository by its commit; what is not given is no part of what is asked.
+
+    Of a folder of images, those count that the records name. Records on the Hub are read for it once.
+
+    Raises:
+        TransientError: the Hub does not answer.
+    """
+    config: dict[str, Any] = {"kind": source.kind, "split": source.split, "rows_version": ROWS_VERSION}
     config |= {"name": source.name} if source.name else {}
     config |= {"columns": source.columns.names()} if source.columns else {}
     if source.is_on_hub:
@@ -73,11 +80,12 @@ def _hf_dataset(source: HfDatasetSource, identities: Identities) -> dict[str, An
         config["path_sha256"] = identities.of_patterns(source.patterns)
     if source.images:
         _require_folder(source.images)
-        if source.is_on_hub:  # its records are not here, so all files of the folder count
-            config["images_sha256"] = identities.of_path(source.images)
+        if config.get("revision") == NOT_PINNED:  # which records there are is not decided yet
+            config["images_sha256"] = NOT_PINNED
         else:
+            revision = config.get("revision")
             config["images_sha256"] = identities.of_named(
-                source.images, dict(config), lambda: _image_names(_rows(source))
+                source.images, dict(config), lambda: _image_names(_rows(source, revision=revision))
             )
     return config
 
@@ -87,12 +95,19 @@ def _require_folder(images: Path) -> None:
         raise DataError(f"images: {images} {'is not a folder' if images.exists() else 'does not exist'}")
 
 
-def _rows(source: HfDatasetSource) -> Iterator[Any]:
+def _rows(source: HfDatasetSource, *, revision: str | None = None) -> Iterator[Pair]:
     with TemporaryDirectory(prefix="llava-jp-names-") as cache:
-        yield from (record for record, content in rows_of(source, cache=Path(cache)) if content is None)
+        yield from rows_of(source, revision=revision, cache=Path(cache))
 
 
-def _image_names(records: Iterator[Any]) -> list[str]:
-    """What the usable records name, each once, in their order."""
-    samples = (normalise(record, record_index=0) for record in records)
-    return list(dict.fromkeys(sample.image for sample in samples if isinstance(sample, Sample) and sample.image))
+def _image_names(pairs: Iterator[Pair]) -> list[str]:
+    """The images that the usable records name and do not hold, each once, in their order."""
+    names: dict[str, None] = {}
+    for record, contents in pairs:
+        if contents and None not in contents:
+            continue
+        sample = normalise(all_named(record, contents) if contents else record, record_index=0)
+        if isinstance(sample, Sample):
+            held = (content is not None for content in contents or [None] * len(sample.images))
+            names |= {name: None for name, is_held in zip(sample.images, held, strict=True) if not is_held}
+    return list(names)

@@ -125,5 +125,6 @@ def _texts(sample: Sample) -> str:
 
 
 def _key(sample: Sample) -> str:
-    """Id and image name; the translators renamed some endings, such as .gif to .jpg."""
-    return f"{sample.sample_id}\0{PurePosixPath(sample.image).stem if sample.image else ''}"
+    """Id and image names; the translators renamed some endings, such as .gif to .jpg."""
+    stems = (PurePosixPath(image).stem for image in sample.images)
+    return f"{sample.sample_id}\0{'|'.join(stems)}"

@@ -7,8 +7,9 @@ import json
 import logging
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import pairwise, zip_longest
 from pathlib import Path
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from PIL import Image
 
@@ -19,6 +20,7 @@ from pipeline.core.progress import Progress
 from pipeline.core.wording import REPLACEMENT, whole_characters
 from pipeline.data.image_reader import ImageReader
 from pipeline.data.images import MAX_PIXELS, decode, num_pixels
+from pipeline.evaluation.reasoning import without_reasoning
 from pipeline.evaluation.rows import Item, Prediction
 from pipeline.store.artifacts import WORK_FOLDER
 
@@ -34,8 +36,19 @@ class Question:
 
     item_id: str
     text: str
-    image: Image.Image | None
-    image_sha256: str | None = None
+    images: tuple[Image.Image, ...] = ()
+    images_sha256: tuple[str, ...] = ()
+    image_places: tuple[int, ...] | None = None
+    """Characters of the text before each image; None: all stand before it."""
+
+    def parts(self) -> list[str | Image.Image]:
+        """Images and texts in their order, as a chat message has them."""
+        if self.image_places is None:
+            return [*self.images, self.text]
+        cuts = [0, *self.image_places, len(self.text)]
+        texts = [self.text[start:end] for start, end in pairwise(cuts)]
+        in_order = [part for pair in zip_longest(texts, self.images) for part in pair]
+        return [part for part in in_order if part is not None and part != ""]
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,8 +67,22 @@ class AnsweredInPartError(Exception):
         self.problem = problem
 
 
+@runtime_checkable
+class StreamingModel(Protocol):
+    """A model that is sent questions while it answers others, and gives each answer as it comes."""
+
+    max_images: int | None
+
+    def stream(self, questions: Iterator[Question]) -> Iterator[tuple[str, str | Unanswered]]:
+        """Item and answer, in any order; what concerns all questions is raised behind the answers that there are."""
+
+
 class ModelUnderTest(Protocol):
     """A model that answers questions about images."""
+
+    @property
+    def max_images(self) -> int | None:
+        """The most images of one question that it takes; None: any number. A question with more has no answer."""
 
     def answer(self, questions: Sequence[Question]) -> Sequence[str | Unanswered]:
         """One answer for each question, in order; what concerns all of them is raised.
@@ -80,74 +107,95 @@ def answer_items(
     answers = {item.item_id: item.answered(kept[item.item_id]) for item in items if item.item_id in kept}
     progress = Progress("answer questions", total=len(items), unit="items", start=len(answers))
     with kept_file.open("a", encoding="utf-8") as file:
-        for batch in batches(items, batch_size):
-            missing = [item for item in batch if item.item_id not in answers]
-            if not missing:
-                continue
-            new, problem = _answer(model_under_test, missing, images)
-            file.write("".join(_line(answer) for answer in new if answer.prediction is not None))
-            file.flush()
-            if problem:
-                raise problem
-            answers |= {answer.item_id: answer for answer in new}
-            progress.advance(len(new))
+        ordered = batches(items, batch_size)
+        missing = [[item for item in batch if item.item_id not in answers] for batch in ordered]
+        found = (
+            _streamed(model_under_test, [item for batch in missing for item in batch], images)
+            if isinstance(model_under_test, StreamingModel)
+            else _in_batches(model_under_test, [batch for batch in missing if batch], images)
+        )
+        by_id = {item.item_id: item for item in items}
+        for name, said in found:
+            answers[name] = answer = _prediction(by_id[name], said)
+            if answer.prediction is not None:
+                file.write(_line(answer))
+                file.flush()
+            progress.advance(1)
     progress.finish()
     return [answers[item.item_id] for item in items]
 
 
 def batches(items: Sequence[Item], batch_size: int) -> list[list[Item]]:
     """The items by the length of their prompts, longest first: little padding, and memory runs out early or never."""
-    order = sorted(items, key=lambda item: (item.image_sha256 is None, -len(item.question)))
+    order = sorted(items, key=lambda item: (-len(item.images_sha256), -len(item.question)))
     return [order[start : start + batch_size] for start in range(0, len(order), batch_size)]
 
 
-def _answer(
-    model_under_test: ModelUnderTest, items: Sequence[Item], images: ImageReader
-) -> tuple[list[Prediction], BaseException | None]:
-    """One batch, and what ended it before its time. An image that cannot be read fails its item alone."""
-    results: dict[str, str | Unanswered] = {}
-    for questions in _questions(items, images, results):
-        try:
-            found = model_under_test.answer(questions)
-        except AnsweredInPartError as error:
-            results |= _by_item(questions, error.answers)
-            return [
-                _prediction(item, results[item.item_id]) for item in items if item.item_id in results
-            ], error.problem
-        results |= _by_item(questions, found)
-    return [_prediction(item, results[item.item_id]) for item in items], None
+def _in_batches(
+    model_under_test: ModelUnderTest, batches: Sequence[Sequence[Item]], images: ImageReader
+) -> Iterator[tuple[str, str | Unanswered]]:
+    """Item and answer, batch by batch. An image that cannot be read fails its item alone."""
+    for batch in batches:
+        failed: dict[str, str | Unanswered] = {}
+        for questions in _questions(batch, images, failed, max_images=model_under_test.max_images):
+            try:
+                answers, problem = model_under_test.answer(questions), None
+            except AnsweredInPartError as error:
+                answers, problem = error.answers, error.problem
+            yield from ((question.item_id, said) for question, said in zip(questions, answers, strict=True))
+            if problem:
+                raise problem
+        yield from failed.items()
+
+
+def _streamed(
+    model: StreamingModel, items: Sequence[Item], images: ImageReader
+) -> Iterator[tuple[str, str | Unanswered]]:
+    """Item and answer as they come; images are read when their question is sent."""
+    failed: dict[str, str | Unanswered] = {}
+
+    def questions() -> Iterator[Question]:
+        for item in items:
+            for group in _questions([item], images, failed, max_images=model.max_images):
+                yield from group
+
+    yield from model.stream(questions())
+    yield from failed.items()
 
 
 def _questions(
-    items: Sequence[Item], images: ImageReader, failed: dict[str, str | Unanswered]
+    items: Sequence[Item], images: ImageReader, failed: dict[str, str | Unanswered], *, max_images: int | None
 ) -> Iterator[list[Question]]:
     """A batch with its images, as a whole unless they have very many pixels; what cannot be read goes to ``failed``."""
     questions: list[Question] = []
     pixels_held = 0
     for item in items:
+        names = item.images_sha256
+        if max_images is not None and len(names) > max_images:
+            failed[item.item_id] = Unanswered(f"the question has {len(names)} images, and the model takes {max_images}")
+            continue
         try:
-            content = None if item.image_sha256 is None else images.read(item.image_sha256)
-            wanted = 0 if content is None else num_pixels(content)
+            contents = {name: images.read(name) for name in names}
+            wanted = sum(map(num_pixels, contents.values()))
             if questions and pixels_held + wanted > MAX_PIXELS_OF_A_BATCH:
                 yield questions
                 questions, pixels_held = [], 0
-            image = None if content is None else decode(content)
+            decoded = {name: decode(content) for name, content in contents.items()}
         except DataError as error:
             failed[item.item_id] = Unanswered(str(error))
             continue
-        questions.append(Question(item.item_id, item.question, image, item.image_sha256))
+        shown = tuple(decoded[name] for name in names)
+        questions.append(Question(item.item_id, item.question, shown, names, item.image_places))
         pixels_held += wanted
     if questions:
         yield questions
 
 
-def _by_item(questions: Sequence[Question], answers: Sequence[str | Unanswered]) -> dict[str, str | Unanswered]:
-    return {question.item_id: answer for question, answer in zip(questions, answers, strict=True)}
-
-
 def _prediction(item: Item, answer: str | Unanswered) -> Prediction:
-    """The row of an answer. What is said may come from anywhere, and no file holds half a character."""
-    said = answer.reason if isinstance(answer, Unanswered) else answer
+    """The row of an answer: of what is said, not of what was thought. No file holds half a character."""
+    said = answer.reason if isinstance(answer, Unanswered) else without_reasoning(answer)
+    if isinstance(answer, str) and answer and not said:
+        return item.failed("the answer is reasoning alone: the model needs more tokens to come to an end")
     if (whole := whole_characters(said)) != said:
         log.warning("the answer to %s has half a surrogate pair, which becomes %s", item.item_id, REPLACEMENT)
     return item.failed(whole) if isinstance(answer, Unanswered) else item.answered(whole)

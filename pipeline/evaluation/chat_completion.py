@@ -4,6 +4,7 @@ A completion was paid for, so whatever stands in it becomes a reply: odd text is
 """
 
 import time
+from collections.abc import Mapping
 from typing import Any
 
 from pipeline.core.bounded_http import json_of
@@ -12,6 +13,8 @@ from pipeline.core.wording import encodable
 from pipeline.evaluation.inquiry import CUT_OFF, Inquiry, Reply
 
 LENGTH_LIMITS = ("max_tokens", "max_completion_tokens")
+REASONING = ("reasoning_content", "reasoning")
+"""Where servers put what a model thought, which is no part of what it said."""
 TOKENS_AROUND = 64
 """For the marks that a chat template puts around two messages."""
 MOST_TOKENS = 2**31
@@ -37,7 +40,7 @@ def read_completion(body: bytes, *, started: float) -> Reply:
         raise TryAgainError(f"its answer is no chat completion ({type(error).__name__}): {start!r}") from error
     text = _text_of_parts(text)
     if text is None:
-        refusal, text = _without_text(message.get("content"), refusal, finish_reason)
+        refusal, text = _without_text(message, refusal, finish_reason)
     return Reply(
         text=None if text is None else encodable(text),
         is_escaped=text is not None and encodable(text) != text,
@@ -59,14 +62,19 @@ def _text_of_parts(content: object) -> str | None:
     return content if isinstance(content, str) else None
 
 
-def _without_text(content: object, refusal: str | None, finish_reason: str | None) -> tuple[str | None, str | None]:
+def _without_text(
+    message: Mapping[str, Any], refusal: str | None, finish_reason: str | None
+) -> tuple[str | None, str | None]:
     """Why a completion holds no text, or the empty text of one that its length limit ended before the first word."""
+    content = message.get("content")
     if refusal is not None:
         return refusal, None
     if finish_reason == "content_filter":
         return "the content filter", None
     if finish_reason == CUT_OFF:
         return None, ""
+    if any(message.get(name) for name in REASONING):
+        return "it only reasoned, and said nothing", None
     if content is None:
         raise TryAgainError("its answer has no content")
     return f"its content is no text but a {type(content).__name__}", None

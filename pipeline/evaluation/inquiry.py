@@ -6,6 +6,7 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 from pipeline.core.hashing import sha256_of_json
 from pipeline.core.wording import encodable
+from pipeline.evaluation.reasoning import without_reasoning
 
 CUT_OFF = "length"
 """The finish reason of a reply that its length limit ended."""
@@ -57,5 +58,5 @@ class Reply(BaseModel):
 
     @property
     def is_cut_off(self) -> bool:
-        """Its length limit ended it before there was any text; asking again would bring the same."""
-        return self.finish_reason == CUT_OFF and self.text is not None and not self.text.strip()
+        """Its length limit ended it before there was any text but reasoning; asking again would bring the same."""
+        return self.finish_reason == CUT_OFF and self.text is not None and not without_reasoning(self.text).strip()

@@ -123,11 +123,15 @@ def judge_of(settings: Settings) -> OpenAiJudge | None:
 class OpenAiJudge:
     """One endpoint with what it may cost."""
 
-    def __init__(self, endpoint: Endpoint, spending: Spending) -> None:
+    def __init__(
+        self, endpoint: Endpoint, spending: Spending, *, on_trouble: Callable[[], object] = lambda: None
+    ) -> None:
+        """``on_trouble`` is told whenever an attempt brought nothing: the endpoint is busy, or gone."""
         import openai  # half a second, for judged benchmarks only
 
         self.endpoint = endpoint
         self.spending = spending
+        self._on_trouble = on_trouble
         self.max_concurrency = endpoint.max_concurrency
         self._first_trouble = threading.Lock()  # taken once, by whoever says it
         seconds = endpoint.patience.timeout
@@ -144,10 +148,11 @@ class OpenAiJudge:
         """Ask until there is a reply; see ``Judge``."""
         most = most_tokens(inquiry)
         return self.endpoint.patience.call(
-            lambda: self._ask_once(inquiry, most), stop=stop, give_up=self._no_reply, on_failure=self._say_once
+            lambda: self._ask_once(inquiry, most), stop=stop, give_up=self._no_reply, on_failure=self._trouble
         )
 
-    def _say_once(self, failures: int, error: TryAgainError) -> None:
+    def _trouble(self, failures: int, error: TryAgainError) -> None:
+        self._on_trouble()
         if failures == 2 and self._first_trouble.acquire(blocking=False):
             log.warning(
                 "%s gives no reply: %s. It is tried again, %d times with growing pauses: that may take minutes",

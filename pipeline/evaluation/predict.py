@@ -1,6 +1,7 @@
 """Step: a model's answers to one benchmark. An item that fails is a row with its error."""
 
 import json
+import logging
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -9,7 +10,7 @@ from typing import Any
 import pyarrow.parquet as pq
 
 from model.config import Dtype, GenerationConfig
-from pipeline.benchmarks.known import KNOWN_BENCHMARKS, label_of
+from pipeline.benchmarks.known import is_blind, label_of, protocol_of
 from pipeline.config.evaluation import BenchmarkConfig
 from pipeline.core.errors import DataError
 from pipeline.core.files import write_text
@@ -17,9 +18,12 @@ from pipeline.core.parquet import write_rows
 from pipeline.data.image_reader import ImageReader
 from pipeline.data.items import ITEMS_FILE, item_rows
 from pipeline.evaluation.answers import ModelUnderTest, answer_items
+from pipeline.evaluation.labelled_images import LabelledTogether
 from pipeline.evaluation.rows import PREDICTION_SCHEMA, Item, Prediction
 from pipeline.store.artifacts import ArtifactStore
 from pipeline.store.manifest import Manifest, Request, Summary
+
+log = logging.getLogger(__name__)
 
 STORED = "stored"
 """In place of generation settings: how the answers were made is not known here."""
@@ -138,7 +142,12 @@ def write_predictions(
         DataError: the dataset is not the benchmark that the protocol means.
     """
     items = benchmark_items(benchmark, dataset)
-    answers = answer_items(load(), items, images=ImageReader([dataset]), batch_size=batch_size, directory=directory)
+    asked = [item.without_images() for item in items] if is_blind(benchmark.protocol) else items
+    model = load()
+    if (protocol := protocol_of(benchmark.name, benchmark.protocol)) and protocol.is_one_image:
+        model = LabelledTogether(model)
+    answers = answer_items(model, asked, images=ImageReader([dataset]), batch_size=batch_size, directory=directory)
+    answers = [item.like(answer) for item, answer in zip(items, answers, strict=True)]
     write_rows(directory / "predictions.parquet", (answer.row() for answer in answers), schema=PREDICTION_SCHEMA)
     write_text(directory / "predictions.jsonl", "".join(map(_line, answers)))
     return PredictionsSummary(
@@ -171,8 +180,26 @@ def all_items(benchmark: BenchmarkConfig, dataset: Manifest) -> list[Item]:
     return [_item(benchmark, row) for row in rows]
 
 
+def not_asked(benchmark: str, dataset: Manifest) -> str:
+    """What is left out of a benchmark of your own whose records are conversations; empty where nothing is."""
+    if ITEMS_FILE in {file.path for file in dataset.files}:
+        return ""
+    turns = pq.read_table(dataset.path("samples.parquet"), columns=["turns"])["turns"]
+    further = [len(one) // 2 - 1 for one in turns.to_pylist() if len(one) > 2]
+    if not further:
+        return ""
+    return (
+        f"{benchmark} asks the first question of each of its {len(turns)} records; {sum(further)} later questions of "
+        f"{len(further)} of them are not asked. To ask one, make it a record of its own"
+    )
+
+
 def _item(benchmark: BenchmarkConfig, row: dict[str, Any]) -> Item:
-    values = {name: value for name, value in row.items() if name != "context"}  # the judge reads it from the items
+    values: dict[str, Any] = {
+        name: tuple(value) if isinstance(value, list) else value
+        for name, value in row.items()
+        if name != "context"  # the judge reads it from the items
+    }
     return Item(benchmark=benchmark.name, protocol=benchmark.protocol, **values)
 
 
@@ -189,24 +216,37 @@ def select_items(items: "Sequence[Item]", *, benchmark: str, protocol: str) -> "
     Raises:
         DataError: they are not those of the published benchmark: another number of them, of images or of a category.
     """
-    if benchmark not in KNOWN_BENCHMARKS:
+    wanted = protocol_of(benchmark, protocol)
+    if wanted is None:
         return list(items)
-    wanted = KNOWN_BENCHMARKS[benchmark].protocols[protocol]
-    chosen = [item for item in items if item.question_index == 0] if wanted.is_first_only else list(items)
+    chosen = [item for item in items if wanted.places is None or item.question_index in wanted.places]
     counts = dict(Counter(item.category for item in chosen))
-    images = len({item.image for item in chosen})
+    images = len({item.image for item in chosen if item.image is not None})
     expected = _size(wanted.num_items, wanted.num_images, wanted.num_per_category)
     found = _size(
         len(chosen),
         None if wanted.num_images is None else images,
         None if wanted.num_per_category is None else {str(name): counts[name] for name in sorted(counts, key=str)},
     )
-    if found != expected:
+    if found != expected and wanted.is_exact:
         raise DataError(
             f"{benchmark}/{protocol} has {expected}; the dataset has {found}. A mean over other questions is another "
             "benchmark: give it another name, or repair the files"
         )
+    if note := other_number(benchmark, protocol, num_items=len(chosen)):
+        log.warning("%s", note)
     return chosen
+
+
+def other_number(benchmark: str, protocol: str, *, num_items: int) -> str:
+    """What a reader must know where the items are not as many as the protocol says and nobody could verify that."""
+    wanted = protocol_of(benchmark, protocol)
+    if wanted is None or wanted.num_items == num_items:
+        return ""
+    return (
+        f"{benchmark}/{protocol} has {num_items} items here; {wanted.num_items} were expected, which is not verified. "
+        "Published numbers may be of other items"
+    )
 
 
 def _size(num_items: int, num_images: int | None, num_per_category: Mapping[str, int] | None) -> str:

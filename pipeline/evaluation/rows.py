@@ -1,6 +1,6 @@
 """The rows of ``predictions.parquet``: one model's answers to the items of one benchmark."""
 
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 import pyarrow.parquet as pq
@@ -23,8 +23,14 @@ class Item:
     image: str | None = None
     """The image's name in the benchmark; None for a question without one."""
     image_sha256: str | None = None
+    further_images_sha256: tuple[str, ...] | None = None
+    """Of the images behind the first one; None: there are none."""
+    image_places: tuple[int, ...] | None = None
+    """Characters of the question before each of several images; None: all stand before it."""
     question_index: int = 0
-    """Place among the questions on the same image."""
+    """Place among the questions on the same images."""
+    scoring: str | None = None
+    """JSON: what scorers and judges need beyond question, reference and prediction."""
 
     def answered(self, prediction: str) -> "Prediction":
         """The row of an answer."""
@@ -33,6 +39,19 @@ class Item:
     def failed(self, error: str) -> "Prediction":
         """The row that says why there is no answer."""
         return self._row(None, error)
+
+    def like(self, answer: "Prediction") -> "Prediction":
+        """The row of this item with another row's answer or error."""
+        return self._row(answer.prediction, answer.error)
+
+    def without_images(self) -> "Item":
+        """The same question, to be asked blind."""
+        return replace(self, image=None, image_sha256=None, further_images_sha256=None, image_places=None)
+
+    @property
+    def images_sha256(self) -> tuple[str, ...]:
+        """Of all images, in order."""
+        return images_sha256_of(self)
 
     def _row(self, prediction: str | None, error: str | None) -> "Prediction":
         values = asdict(self)
@@ -54,6 +73,15 @@ class Prediction:
     prediction: str | None
     image_sha256: str | None
     error: str | None = None
+    scoring: str | None = field(default=None, kw_only=True)
+    """JSON: what scorers and judges need beyond question, reference and prediction."""
+    further_images_sha256: tuple[str, ...] | None = field(default=None, kw_only=True)
+    """Of the images behind the first one; None: there are none."""
+
+    @property
+    def images_sha256(self) -> tuple[str, ...]:
+        """Of all images, in order."""
+        return images_sha256_of(self)
 
     def __post_init__(self) -> None:
         if (self.prediction is None) == (self.error is None):
@@ -68,7 +96,14 @@ class Prediction:
 PREDICTION_SCHEMA = schema_of(Prediction)
 
 
+def images_sha256_of(row: Item | Prediction) -> tuple[str, ...]:
+    """The hashes of all images of a row, in order."""
+    first = () if row.image_sha256 is None else (row.image_sha256,)
+    return (*first, *(row.further_images_sha256 or ()))
+
+
 def read_predictions(manifest: Manifest) -> tuple[Prediction, ...]:
-    """All rows of a ``predictions`` artifact, in file order."""
-    table = pq.read_table(manifest.path("predictions.parquet"), columns=PREDICTION_SCHEMA.names)
+    """All rows of a ``predictions`` artifact, in file order. What an older store has no column for is null."""
+    table = pq.read_table(manifest.path("predictions.parquet"))
+    table = table.select([name for name in PREDICTION_SCHEMA.names if name in table.column_names])
     return tuple(Prediction(**row) for row in table.to_pylist())

@@ -4,26 +4,28 @@ A failed item has no prediction. It is counted and left out of the means; it nev
 not the benchmark's number: ``scores_withheld_because`` says so, and whoever shows numbers asks it.
 """
 
+import json
 import logging
-import re
-import unicodedata
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
+from pydantic import Field
 
-from pipeline.benchmarks.benchmark import MetricName
 from pipeline.benchmarks.known import OVERALL, label_of
+from pipeline.benchmarks.metrics import MetricName, percent_of
 from pipeline.config.evaluation import BenchmarkConfig
+from pipeline.core.clusters import image_clusters
 from pipeline.core.errors import DataError
 from pipeline.core.parquet import write_rows
 from pipeline.core.progress import Progress
-from pipeline.evaluation.intervals import MeanInterval, mean_interval
+from pipeline.evaluation.intervals import MeanInterval, mean_interval, statistic_intervals
 from pipeline.evaluation.language_gate import HOW_TO_GET_IT, METRIC, LanguageGate
-from pipeline.evaluation.rouge import rouge_l
 from pipeline.evaluation.rows import Prediction, read_predictions
+from pipeline.evaluation.scorers.known import scorers_of
+from pipeline.evaluation.scorers.scorer import Answer, Scorer
 from pipeline.store.artifacts import ArtifactStore
 from pipeline.store.manifest import Manifest, Request, Summary
 from pipeline.store.queries import item_groups
@@ -35,6 +37,8 @@ VERSION = 2  # raise when the same request should give a different result: also 
 
 BREAKDOWNS = ("category", "image_category", "question_type", "answer_length")
 """Columns that part the items of a benchmark into groups. The last two are macros in ``sql/macros/benchmarks``."""
+DETAIL = "detail"
+"""The breakdown of a scorer's own numbers: of a subject, of pooled counts, of a field."""
 
 SCORE_SCHEMA = pa.schema(
     [
@@ -51,12 +55,15 @@ SCORE_SCHEMA = pa.schema(
     ]
 )
 
+CLUSTER = "cluster"
+"""Beside the columns of a row while intervals are made: what is drawn together."""
+
 Means = dict[str, dict[str, MeanInterval]]
-"""By breakdown and group; of all items under ``OVERALL`` twice."""
+"""By breakdown and group; the benchmark's number under ``OVERALL`` twice. All in percent of the metric's range."""
 
 
 class ScoresSummary(Summary):
-    """The means of every metric over the items of a benchmark that have an answer."""
+    """The numbers of every metric over the items of a benchmark that have an answer."""
 
     benchmark: str
     protocol: str
@@ -64,39 +71,12 @@ class ScoresSummary(Summary):
     num_failed: int
     metrics: dict[str, Means]
     not_computed: tuple[str, ...]
+    counts: dict[str, dict[str, int]] = Field(default_factory=dict)
+    """By metric and name: answers that its scorer counts, such as those that it could not read."""
 
     @property
     def label(self) -> str:
         return label_of(self.benchmark, self.protocol)
-
-
-Metric = Callable[[str, str], float]
-"""Reference and prediction to 0..100."""
-
-FINAL_STOPS = re.compile(r"[\s。]+$")
-
-
-def exact_match(reference: str, prediction: str) -> float:
-    """100 when the texts are equal after ``comparable``, else 0."""
-    return 100.0 if comparable(reference) == comparable(prediction) else 0.0
-
-
-def comparable(text: str) -> str:
-    """NFKC (full-width Latin letters become ASCII), without surrounding whitespace and without the final 。"""
-    return FINAL_STOPS.sub("", unicodedata.normalize("NFKC", text)).strip()
-
-
-def rouge_l_nfkc(reference: str, prediction: str) -> float:
-    """ROUGE-L with NFKC in place of neologdn."""
-    return rouge_l(reference, prediction, normaliser="nfkc")
-
-
-def metric_functions(metrics: Sequence[MetricName], gate: LanguageGate | None) -> dict[MetricName, Metric]:
-    """The metrics that can be computed: without a gate all but ``rougeL_ja``."""
-    known: dict[MetricName, Metric] = {"exact_match": exact_match, "rougeL": rouge_l, "rougeL_nfkc": rouge_l_nfkc}
-    if gate is not None:
-        known["rougeL_ja"] = lambda reference, prediction: rouge_l(reference, gate.passed(reference, prediction))
-    return {name: known[name] for name in metrics if name in known}
 
 
 def score_request(benchmark: BenchmarkConfig, gate: LanguageGate | None, *, predictions_fingerprint: str) -> Request:
@@ -138,14 +118,19 @@ def scores_withheld_because(scores: Manifest, *, max_failed_items: int) -> str |
 
 
 def headline_metrics(scores: Manifest) -> dict[str, float]:
-    """Means by ``benchmark/protocol/metric`` and, for a group, ``.../breakdown/group``, for the comparison of runs."""
+    """Numbers by ``benchmark/protocol/metric``, of a group ``.../breakdown/group``; counts by their own names."""
     summary = ScoresSummary.of(scores)
     benchmark = f"{summary.benchmark}/{summary.protocol}"
+    counts = {
+        f"{benchmark}/{metric}/{name}": float(number)
+        for metric, counted in summary.counts.items()
+        for name, number in counted.items()
+    }
     return {
         f"{benchmark}/{row['metric']}"
         + ("" if row["group"] == OVERALL else f"/{row['breakdown']}/{row['group']}"): row["mean"]
         for row in score_rows(scores)
-    }
+    } | counts
 
 
 def score_rows(scores: Manifest) -> list[dict[str, Any]]:
@@ -163,21 +148,27 @@ def _score(
 ) -> ScoresSummary:
     items = read_predictions(predictions)
     _check(items, benchmark, predictions)
-    metrics = metric_functions(benchmark.metrics, gate)
-    not_computed = [name for name in benchmark.metrics if name not in metrics]
+    scorers = scorers_of(benchmark.metrics, gate)
+    not_computed = [name for name in benchmark.metrics if name not in scorers]
     if not_computed:
         log.warning(
             "%s: %s is not computed, its language model is not there. %s", benchmark.label, METRIC, HOW_TO_GET_IT
         )
-    rows = _rows([item for item in items if item.error is None], metrics, name=benchmark.label)
+    answered = [item for item in items if item.error is None]
+    scored = dict(_scored(answered, scorers, name=benchmark.label))
+    rows = _rows(answered, {metric: one.percents for metric, one in scored.items()})
     write_rows(directory / "scores.parquet", rows, schema=SCORE_SCHEMA)
     return ScoresSummary(
         benchmark=benchmark.name,
         protocol=benchmark.protocol,
         num_items=len(items),
         num_failed=sum(item.error is not None for item in items),
-        metrics={metric: _means([row for row in rows if row["metric"] == metric]) for metric in metrics},
+        metrics={
+            metric: _means([row for row in rows if row["metric"] == metric], one.details, scorers[metric].headline)
+            for metric, one in scored.items()
+        },
         not_computed=tuple(not_computed),
+        counts={metric: dict(one.counts) for metric, one in scored.items() if one.counts},
     )
 
 
@@ -195,25 +186,61 @@ def _check(items: Sequence[Prediction], benchmark: BenchmarkConfig, predictions:
         raise DataError(f"{source}: none of the {len(items)} items has a prediction that could be scored{example}")
 
 
-def _rows(items: Sequence[Prediction], metrics: Mapping[MetricName, Metric], *, name: str) -> list[dict[str, Any]]:
+@dataclass(frozen=True, slots=True)
+class _Scored:
+    """One metric over all answers, in their order."""
+
+    percents: Sequence[float]
+    details: Mapping[str, MeanInterval]
+    counts: Mapping[str, int]
+
+
+def _scored(
+    items: Sequence[Prediction], scorers: Mapping[MetricName, Scorer], *, name: str
+) -> Iterator[tuple[MetricName, _Scored]]:
+    answers = [answer_of(item) for item in items]
+    progress = Progress(f"score {name}", total=len(items) * len(scorers), unit="scores")
+    for metric, scorer in scorers.items():
+        values = scorer.scores(answers)
+        statistics = {
+            detail: one for detail, one in scorer.statistics(answers, values).items() if one.counted.any()
+        }  # a group without items has no number
+        details = statistic_intervals(statistics, clusters=image_clusters([item.images_sha256 for item in items]))
+        percents = {detail: in_percent(metric, interval) for detail, interval in details.items()}
+        yield metric, _Scored([percent_of(metric, value) for value in values], percents, scorer.counts(answers))
+        progress.advance(len(items))
+    progress.finish()
+
+
+def answer_of(item: Prediction) -> Answer:
+    """An answered item as scorers take it."""
+    assert item.prediction is not None  # no error, so there is one
+    scoring = {} if item.scoring is None else json.loads(item.scoring)
+    return Answer(item.item_id, item.reference, item.prediction, scoring)
+
+
+def in_percent(metric: MetricName, interval: MeanInterval) -> MeanInterval:
+    """The interval of a scorer's values as it is stored."""
+    mean, low, high = (percent_of(metric, value) for value in (interval.mean, interval.low, interval.high))
+    return replace(interval, mean=mean, low=low, high=high)
+
+
+def _rows(items: Sequence[Prediction], values: Mapping[MetricName, Sequence[float]]) -> list[dict[str, Any]]:
     """Rows of ``SCORE_SCHEMA``."""
     groups = item_groups([item.question for item in items], [item.reference for item in items])
-    progress = Progress(f"score {name}", total=len(items), unit="items")
+    clusters = image_clusters([item.images_sha256 for item in items])
     rows = []
-    for item, (question_type, answer_length) in zip(items, groups, strict=True):
+    for index, (item, (question_type, answer_length)) in enumerate(zip(items, groups, strict=True)):
         own = {"question_type": question_type, "answer_length": answer_length}
         shared = {key: own.get(key, getattr(item, key, None)) for key in SCORE_SCHEMA.names}
-        for metric, function in metrics.items():
-            assert item.prediction is not None  # no error, so there is one
-            rows.append({**shared, "metric": metric, "value": function(item.reference, item.prediction)})
-        progress.advance()
-    progress.finish()
+        shared[CLUSTER] = clusters[index]
+        rows += [{**shared, "metric": metric, "value": each[index]} for metric, each in values.items()]
     return rows
 
 
-def _means(rows: Sequence[Mapping[str, Any]]) -> Means:
-    """Means of one metric by breakdown and group: of all rows first."""
-    means = {OVERALL: {OVERALL: _interval(rows)}}
+def _means(rows: Sequence[Mapping[str, Any]], details: Mapping[str, MeanInterval], headline: str | None) -> Means:
+    """Numbers of one metric by breakdown and group: the benchmark's own first."""
+    means = {OVERALL: {OVERALL: _interval(rows) if headline is None else details[headline]}}
     for breakdown in BREAKDOWNS:
         groups: dict[str, list[Mapping[str, Any]]] = {}
         for row in rows:
@@ -221,9 +248,9 @@ def _means(rows: Sequence[Mapping[str, Any]]) -> Means:
                 groups.setdefault(row[breakdown], []).append(row)
         if groups:
             means[breakdown] = {group: _interval(members) for group, members in sorted(groups.items())}
-    return means
+    return means | ({DETAIL: dict(details)} if details else {})
 
 
 def _interval(rows: Sequence[Mapping[str, Any]]) -> MeanInterval:
     """Questions on one image are drawn together."""
-    return mean_interval([row["value"] for row in rows], clusters=[row["image_sha256"] for row in rows])
+    return mean_interval([row["value"] for row in rows], clusters=[row[CLUSTER] for row in rows])

@@ -19,7 +19,7 @@ from pipeline.config.model_files import require_whole_models
 from pipeline.core.errors import ConfigError
 from pipeline.core.files import write_text
 from pipeline.core.settings import Settings
-from pipeline.evaluation.judge.prompt import is_judged
+from pipeline.evaluation.judge.protocols import judging_for
 from pipeline.evaluation.language_gate import LanguageGate, gate_for
 from pipeline.evaluation.measure import ModelToMeasure
 from pipeline.planning.entries.data import contamination, dataset, translation
@@ -122,9 +122,9 @@ def _measuring_steps(
         yield scores(benchmark, answered, limits=limits, gate=gate)
         answers[benchmark.label] = answered
     for benchmark in evaluation.benchmarks:
-        if is_judged(benchmark, evaluation.judge):
+        if judging := judging_for(benchmark, evaluation.judge):
             items, answered = benchmarks[benchmark.name], answers[benchmark.label]
-            yield judgements(evaluation.judge, benchmark, items, answered, name=config.name, limits=limits)
+            yield judgements(judging, benchmark, items, answered, name=config.name, limits=limits)
 
 
 def finished_experiment(config: ExperimentConfig, settings: Settings) -> ComparedExperiment:

@@ -1,7 +1,7 @@
-"""A conversation with a model about one image, answered piece by piece."""
+"""A conversation with a model about images, answered piece by piece."""
 
 from collections import abc
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from queue import Queue
 from threading import Event, Thread
@@ -12,7 +12,7 @@ from PIL import Image
 from transformers import PreTrainedTokenizerBase, StoppingCriteriaList
 
 from model.config import GenerationConfig
-from model.conversation.templates import Exchange
+from model.conversation.templates import IMAGE_TOKEN, Exchange, without_image_token
 from model.disk.checkpoint import LoadedModel
 from model.generator import Generator, NoRoomError, Prompt, encode_images
 
@@ -24,18 +24,34 @@ class TooLongError(ValueError):
     """The conversation has outgrown the model's longest sequence."""
 
 
+class PlaceholderError(ValueError):
+    """A question names another number of images than are shown with it."""
+
+
 @dataclass
 class Chat:
-    """What has been said so far. The image opens the first question, as in training."""
+    """What has been said so far. Images stand before the question that they are shown with, or at its ``<image>``.
+
+    ``images`` are shown with the first question.
+    """
 
     model: LoadedModel
-    image: Image.Image | None
+    images: Sequence[Image.Image]
     generation: GenerationConfig
     history: list[Exchange] = field(default_factory=list)
+    """As the model reads it: with the placeholders of the images."""
 
     def __post_init__(self) -> None:
         self._generator = Generator.of(self.model)
-        self._features = None if self.image is None else encode_images(self.model, [self.image])[0]
+        self._features: list[torch.Tensor] = []
+        self._num_new = 0
+        if self.images:
+            self.show(self.images)
+
+    def show(self, images: Sequence[Image.Image]) -> None:
+        """Show more images with the next question."""
+        self._features += encode_images(self.model, list(images))
+        self._num_new += len(images)
 
     def answer(self, question: str) -> abc.Generator[str]:
         """The answer's text, as it comes. A consumer that stops early stops the generation; nothing is remembered then.
@@ -59,11 +75,27 @@ class Chat:
         finally:
             is_stopped.set()
             thread.join()
-        self.history.append((question, whole.strip()))
+        self.history.append((self._with_placeholders(question), whole.strip()))
+        self._num_new = 0
 
     def prompt(self, question: str) -> Prompt:
-        """Everything so far and the question, up to where the answer begins."""
-        return self._generator.prompt(question, self._features, history=self.history)
+        """Everything so far and the question, up to where the answer begins.
+
+        Raises:
+            PlaceholderError: the question has ``<image>`` for another number of images than are shown with it.
+        """
+        return self._generator.prompt(self._with_placeholders(question), self._features, history=self.history)
+
+    def _with_placeholders(self, question: str) -> str:
+        num_named = question.count(IMAGE_TOKEN)
+        if not self._num_new:
+            return without_image_token(question)
+        if num_named not in (0, self._num_new):
+            raise PlaceholderError(
+                f"the question names {num_named} images with {IMAGE_TOKEN}, and {self._num_new} are shown with it; "
+                "name each of them or none"
+            )
+        return question if num_named else f"{IMAGE_TOKEN}\n" * self._num_new + question
 
     def _fitted(self, prompt: Prompt) -> GenerationConfig:
         """An answer takes the room that is left."""

@@ -168,9 +168,23 @@ def item_groups(questions: Sequence[str], answers: Sequence[str]) -> list[tuple[
 
 
 IMAGES_OF_A_DATASET = """
+    with samples as (
+        select * from read_parquet($samples, hive_partitioning = false)
+        union all by name  -- as in the view sample_images
+        select
+            null::struct(image varchar, image_sha256 varchar, coco_id bigint, visual_genome_id bigint)[]
+                as further_images
+        where false
+    ),
+    shown as (
+        select image, coco_id, visual_genome_id from samples
+        union all
+        select further.image, further.coco_id, further.visual_genome_id
+        from (select unnest(further_images) as further from samples)
+    )
     select distinct image, images.image_sha256, images.perceptual_hash, coco_id, visual_genome_id
     from read_parquet($images, hive_partitioning = false) as images
-    join read_parquet($samples, hive_partitioning = false) as samples using (image)
+    join shown using (image)
     where images.status = 'ok'
 """
 

@@ -48,7 +48,7 @@ def collate(samples: Sequence[TrainingSample], *, features: FeatureSource) -> Ba
         repeats = torch.where(sample_ids == IMAGE_TOKEN_ID, features.num_vision_tokens, 1)
         ids.append(expand_image(sample_ids, features.num_vision_tokens))
         labels.append(torch.tensor(sample.encoded.labels).repeat_interleave(repeats))
-    images = [sample.image_sha256 for sample in samples if sample.image_sha256 is not None]
+    images = [image for sample in samples for image in sample.images]
     return _batch(ids, labels, features.load(images) if images else NO_IMAGES, num_samples=len(samples))
 
 

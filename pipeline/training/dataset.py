@@ -20,6 +20,7 @@ from transformers import PreTrainedTokenizerBase
 from model.config import Supervision, TemplateName
 from model.conversation.encode import ConversationEncoder, Encoded, Tokens
 from model.conversation.templates import TemplateError
+from pipeline.core.clusters import image_clusters
 from pipeline.core.errors import ConfigError
 from pipeline.core.files import appearing
 from pipeline.core.parquet import table_writer
@@ -28,7 +29,7 @@ from pipeline.store.artifacts import WORK_FOLDER
 from pipeline.training.feature_source import FeatureSource
 from pipeline.training.tokenise import TOKEN_SCHEMA, SampleTokeniser, accepted_batches
 
-TOKENS_FILE = "samples-1.arrow"
+TOKENS_FILE = "samples-2.arrow"
 """In the work folder. The number is that of the layout: raise it, and a restart tokenises again."""
 FINDINGS_FILE = "findings.parquet"
 BATCHES_AT_ONCE = 2
@@ -36,11 +37,12 @@ BATCHES_AT_ONCE = 2
 
 @dataclass(frozen=True, slots=True)
 class TrainingSample:
-    """A tokenised conversation and the image it is about, if any."""
+    """A tokenised conversation and the images it is about, in the order of their placeholders."""
 
     sample_id: str
     encoded: Encoded
-    image_sha256: str | None
+    images: tuple[str, ...]
+    """Their sha256."""
 
 
 class TrainingSamples(Sequence[TrainingSample]):
@@ -81,8 +83,10 @@ class TrainingSamples(Sequence[TrainingSample]):
         return batch.sample_id(row)
 
     def subjects(self) -> list[str]:
-        """What each sample is about: its image's sha256, or itself."""
-        return [subject for batch in self._batches for subject in batch.subjects()]
+        """What each sample is about: its image's sha256, or itself. Samples that share any image have one subject."""
+        clusters = image_clusters([own for batch in self._batches for own in batch.images()])
+        names = (name for batch in self._batches for name in batch.sample_ids())
+        return [cluster or f"sample {name}" for cluster, name in zip(clusters, names, strict=True)]
 
     def _place(self, index: int) -> tuple["_Mapped", int]:
         if not 0 <= index < len(self):
@@ -99,21 +103,25 @@ class _Mapped:
         self.num_rows = batch.num_rows
         self.lengths: NDArray[np.int32] = batch.column("length").to_numpy()
         self._sample_ids = batch.column("sample_id")
-        self._images = batch.column("image_sha256")
+        self._images = batch.column("images")
         self._ids = _lists_of(batch.column("input_ids"))
         self._supervised = _lists_of(batch.column("supervised"))
 
     def sample_id(self, row: int) -> str:
         return str(self._sample_ids[row])
 
-    def subjects(self) -> list[str]:
-        names, images = self._sample_ids.to_pylist(), self._images.to_pylist()
-        return [image or f"sample {name}" for name, image in zip(names, images, strict=True)]
+    def sample_ids(self) -> list[str]:
+        names: list[str] = self._sample_ids.to_pylist()
+        return names
+
+    def images(self) -> list[list[str]]:
+        images: list[list[str]] = self._images.to_pylist()
+        return images
 
     def sample(self, row: int) -> TrainingSample:
         ids, ranges = (values[bounds[row] : bounds[row + 1]] for values, bounds in (self._ids, self._supervised))
         tokens = Tokens(ids.tolist(), list(zip(ranges[::2].tolist(), ranges[1::2].tolist(), strict=True)))
-        return TrainingSample(self.sample_id(row), tokens.encoded(), self._images[row].as_py())
+        return TrainingSample(self.sample_id(row), tokens.encoded(), tuple(self._images[row].as_py()))
 
 
 def _lists_of(column: pa.ListArray) -> tuple[NDArray[np.int32], NDArray[np.int32]]:

@@ -5,6 +5,7 @@ import heapq
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -110,7 +111,7 @@ class Validation:
         generator = Generator(model, self._tokenizer, self._job.config.template)
         asked, prompts = [], []
         for question in self._questions:
-            prompt = generator.prompt(question["question"], self._features_of(question["image_sha256"]))
+            prompt = generator.prompt(question.text, self._features_of(question.images))
             room = generator.room(prompt)
             if room is None or room > 0:
                 asked.append(question)
@@ -119,16 +120,17 @@ class Validation:
             return []
         config = generator.fitted(GenerationConfig(max_new_tokens=self._config.max_new_tokens), prompts)
         answers = generator.answer(prompts, config)
-        return [{**question, "answer": answer} for question, answer in zip(asked, answers, strict=True)]
+        return [{**question.row, "answer": answer} for question, answer in zip(asked, answers, strict=True)]
 
-    def _features_of(self, image: str | None) -> torch.Tensor | None:
-        if image is None:
-            return None
-        return self._features.on_device(self._features.load([image]), self._distributed.device)[0]
+    def _features_of(self, images: Sequence[str]) -> Sequence[torch.Tensor]:
+        if not images:
+            return ()
+        return tuple(self._features.on_device(self._features.load(images), self._distributed.device))
 
     def thumbnails(self) -> dict[str, Path]:
         """A small PNG of each image that is asked about, in the stage's work folder."""
-        images = sorted({row["image_sha256"] for row in self._questions if row["image_sha256"] is not None})
+        shown = (question.row["image_sha256"] for question in self._questions)
+        images = sorted({image for image in shown if image is not None})
         folder = self._job.directory / WORK_FOLDER / "held_out"
         folder.mkdir(exist_ok=True)
         where = str(self._job.dataset)  # it may come from elsewhere
@@ -143,7 +145,16 @@ class Validation:
         return paths
 
 
-def _questions(samples_file: Path, samples: Sequence[TrainingSample]) -> list[dict[str, Any]]:
+@dataclass(frozen=True, slots=True)
+class _Question:
+    """What is asked of a validation sample, the images that it shows, and the row of its answer without the answer."""
+
+    text: str
+    images: tuple[str, ...]
+    row: dict[str, Any]
+
+
+def _questions(samples_file: Path, samples: Sequence[TrainingSample]) -> list[_Question]:
     """The first exchange of each sample, as the dataset has it."""
     if not samples:
         return []
@@ -151,15 +162,19 @@ def _questions(samples_file: Path, samples: Sequence[TrainingSample]) -> list[di
     columns = ["sample_id", "turns"]
     rows = pq.read_table(samples_file, columns=columns, filters=[("sample_id", "in", list(wanted))]).to_pylist()
     exchanges = {row["sample_id"]: exchanges_of(row["turns"])[0] for row in rows}
-    return [
-        {
-            "sample_id": name,
-            "image_sha256": sample.image_sha256,
-            "question": exchanges[name][0].replace(IMAGE_TOKEN, "").strip(),
-            "reference": exchanges[name][1],
-        }
-        for name, sample in wanted.items()
-    ]
+    return [_question(sample, *exchanges[name]) for name, sample in wanted.items()]
+
+
+def _question(sample: TrainingSample, text: str, reference: str) -> _Question:
+    """Of several images those that the question names; the first of them stands in the row."""
+    images = sample.images if len(sample.images) < 2 else sample.images[: text.count(IMAGE_TOKEN)]
+    row = {
+        "sample_id": sample.sample_id,
+        "image_sha256": images[0] if images else None,
+        "question": text.replace(IMAGE_TOKEN, "").strip(),
+        "reference": reference,
+    }
+    return _Question(text, images, row)
 
 
 @contextmanager

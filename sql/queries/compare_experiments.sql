@@ -9,7 +9,7 @@
 -- metric               name of the metric
 -- category             category of the items, or overall
 -- experiment           name of the experiment
--- mean                 mean over the answered items, 0 to 100
+-- mean                 mean over the answered items, 0 to 100; of overall the benchmark's number
 -- num_items            answered items
 -- num_failed           items without an answer; they are not in the mean
 -- difference           mean minus the baseline's mean over the same items, null without a baseline
@@ -21,7 +21,8 @@ with items as (
         metric,
         unnest(list_distinct([category, 'overall'])) as category,
         experiment,
-        value
+        value,
+        number
     from experiment_scores
     where $experiments is null or list_contains($experiments, experiment) or experiment = $baseline
 ),
@@ -33,11 +34,11 @@ means as (
         metric,
         category,
         experiment,
-        avg(value) as mean,
+        if(category = 'overall', any_value(number), avg(value)) as mean,
         count(value) as num_items,
         count(*) - count(value) as num_failed
     from items
-    group by all
+    group by benchmark, protocol, dataset_fingerprint, metric, category, experiment
 )
 select means.*, means.mean - baseline.mean as difference
 from means

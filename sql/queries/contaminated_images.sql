@@ -26,7 +26,9 @@ with pairs as (
     group by all
 ),
 shown as (
-    select fingerprint as dataset_fingerprint, image, count(*) as num_samples from samples group by all
+    select fingerprint as dataset_fingerprint, image, count(distinct sample_id) as num_samples
+    from sample_images
+    group by all
 )
 select
     experiment_steps.experiment,

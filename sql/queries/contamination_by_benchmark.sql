@@ -26,9 +26,10 @@ images_found as (
     group by all
 ),
 samples_found as (
-    select found.fingerprint, benchmark, matched_by, count(distinct samples.sample_id) as num_samples
+    select found.fingerprint, benchmark, matched_by, count(distinct sample_images.sample_id) as num_samples
     from found
-    join samples on samples.fingerprint = found.dataset_fingerprint and samples.image = found.image
+    join sample_images
+        on sample_images.fingerprint = found.dataset_fingerprint and sample_images.image = found.image
     group by all
 )
 select

@@ -4,7 +4,7 @@
 -- $experiment  experiment  only the datasets of this experiment (default none)
 --
 -- fingerprint  the dataset
--- image        path in the record, null for a text-only conversation
+-- image        path in the record, of several one after the other; null for a text-only conversation
 -- turn_index   position in the conversation, from 0
 -- role         user or assistant
 -- text         what is said
@@ -19,17 +19,23 @@ with found as (
     from findings
     where sample_id = $sample_id
     group by all
+),
+shown as (
+    select fingerprint, sample_id, string_agg(image, ', ' order by image_index) as image
+    from sample_images
+    where sample_id = $sample_id
+    group by all
 )
 select
     turns.fingerprint,
-    samples.image,
+    shown.image,
     turns.turn_index,
     turns.role,
     turns."text",
     turns.original,
     found.findings
 from turns
-join samples using (fingerprint, sample_id)
+left join shown using (fingerprint, sample_id)
 left join found using (fingerprint, sample_id, turn_index)
 where turns.sample_id = $sample_id
     and (

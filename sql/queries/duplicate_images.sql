@@ -63,7 +63,7 @@ repeated as (
 ),
 sources as (
     select fingerprint, image, any_value("source") as "source"
-    from samples
+    from sample_images
     semi join repeated using (image_sha256)
     group by all
 ),

@@ -24,8 +24,8 @@ paths as (
     group by all
 ),
 shown as (
-    select fingerprint as dataset_fingerprint, image_sha256, count(*) as num_samples
-    from samples
+    select fingerprint as dataset_fingerprint, image_sha256, count(distinct sample_id) as num_samples
+    from sample_images
     where image_sha256 in (select image_sha256 from failed)
     group by all
 ),

@@ -15,8 +15,8 @@
 -- largest         longer side of the largest image, in pixels
 -- percent_below   images whose longer side is less than the model's input: enlarged, not reduced
 with shown as (
-    select distinct samples.fingerprint, samples."source", images.image, images.format, images.width, images.height
-    from samples
+    select distinct fingerprint, sample_images."source", images.image, images.format, images.width, images.height
+    from sample_images
     join images using (fingerprint, image)
     where images.status = 'ok'
 ),

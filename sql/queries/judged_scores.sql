@@ -2,15 +2,15 @@
 --
 -- $experiment    experiment  only this experiment (default none)
 -- $benchmark     string      only this benchmark (default none)
--- $variant       string      clean, or official: failures count as -1, as in the published script (default clean)
+-- $variant       string      clean, or official: as in the published script (default clean)
 -- $max_failures  integer     clean numbers of an artifact with more failed judgements are withheld (default 0)
 --
 -- experiment        name of the experiment
 -- benchmark         name of the benchmark
 -- judge             protocol, model and digits of all that decides the judge's replies
--- metric            conv, detail, complex, average_macro, average_pooled, image_category/NAME
--- value             100 * mean of the model's scores / mean of the reference's; null when withheld
--- low               lower end of the 95 % interval over the items
+-- metric            conv, detail, complex, average_macro, average_pooled; mean_grade (0 to 5); accuracy; of groups
+-- value             100 * mean of the model's scores / mean of the reference's, or a mean; null when withheld
+-- low               lower end of the 95 % interval over the images
 -- high              upper end
 -- num_items         items
 -- num_failed        failed judgements of the whole benchmark

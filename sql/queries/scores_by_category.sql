@@ -9,11 +9,11 @@
 -- protocol    which questions of it were asked
 -- metric      name of the metric
 -- category    category of the items, or overall
--- mean        mean over the answered items, 0 to 100
+-- mean        mean over the answered items, 0 to 100; of overall the benchmark's number
 -- num_items   answered items
 -- num_failed  items without an answer; they are not in the mean
 with items as (
-    select experiment, benchmark, protocol, metric, value, unnest(list_distinct([category, 'overall'])) as category
+    select experiment, benchmark, protocol, metric, value, number, unnest(list_distinct([category, 'overall'])) as category
     from experiment_scores
     where ($experiment is null or experiment = $experiment)
         and ($benchmark is null or benchmark = $benchmark)
@@ -25,7 +25,7 @@ select
     protocol,
     metric,
     category,
-    avg(value) as mean,
+    if(category = 'overall', any_value(number), avg(value)) as mean,
     count(value) as num_items,
     count(*) - count(value) as num_failed
 from items

@@ -10,7 +10,7 @@
 -- question_type  what it asks for: counting, colour, position, ...; see the macro question_type
 -- experiment     name of the experiment
 -- mean           mean over the answered items, 0 to 100
--- overall        mean over the answered items of all types
+-- overall        the benchmark's number
 -- num_items      answered items
 -- num_failed     items without an answer; they are not in the mean
 -- example        a question of the type
@@ -22,9 +22,8 @@ with chosen as (
         and ($metric is null or metric = $metric)
 ),
 overall as (
-    select experiment, benchmark, protocol, metric, avg(value) as overall
+    select distinct experiment, benchmark, protocol, metric, number as overall
     from chosen
-    group by all
 )
 select
     benchmark,

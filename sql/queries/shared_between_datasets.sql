@@ -22,11 +22,11 @@ pairs as (
     where lefts.role < rights.role
 ),
 parts as (
-    select fingerprint, 'image' as kind, image_sha256 as item from samples where image_sha256 is not null
+    select fingerprint, 'image' as kind, image_sha256 as item from sample_images where image_sha256 is not null
     union
-    select fingerprint, 'picture', 'coco ' || coco_id from samples where coco_id is not null
+    select fingerprint, 'picture', 'coco ' || coco_id from sample_images where coco_id is not null
     union
-    select fingerprint, 'picture', 'vg ' || visual_genome_id from samples where visual_genome_id is not null
+    select fingerprint, 'picture', 'vg ' || visual_genome_id from sample_images where visual_genome_id is not null
     union
     select fingerprint, 'conversation', md5(list_transform(turns, lambda turn: turn."text")::varchar) from samples
 ),

@@ -12,6 +12,7 @@
 -- question_type        varchar  what it asks for: counting, colour, position, ...; see the macro question_type
 -- answer_length        varchar  length of the expected answer in characters: 01-05, 06-15, 16-40, 41+
 -- value                double   0 to 100, null when the item has no answer
+-- number               double   the benchmark's number in this metric, 0 to 100; not the mean of the values for all metrics
 -- question             varchar  what was asked
 -- reference            varchar  the expected answer
 -- prediction           varchar  the model's answer
@@ -29,8 +30,9 @@ with scored as (
     where steps.role like 'scores/%'
 ),
 metrics as (
-    select distinct fingerprint, metric
-    from scores
+    select fingerprint, metric, number
+    from benchmark_numbers
+    where breakdown = 'overall'
 )
 select
     scored.experiment,
@@ -45,6 +47,7 @@ select
     predictions.question_type,
     predictions.answer_length,
     scores.value,
+    metrics.number,
     predictions.question,
     predictions.reference,
     predictions.prediction,

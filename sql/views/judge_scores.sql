@@ -5,10 +5,10 @@
 -- label             varchar  the judge: protocol, model and digits of all that decides its replies
 -- judge_model       varchar  the judge that was asked
 -- prompt_sha256     varchar  hash of wording and rules
--- variant           varchar  clean: without failures; official: failures are -1, as the published script has it
--- metric            varchar  conv, detail, complex, average_macro, average_pooled, image_category/NAME
--- value             double   100 * mean of the model's scores / mean of the reference's; null when there are none
--- low               double   lower end of the 95 % interval over the items
+-- variant           varchar  clean: without failures; official: as the published script has it
+-- metric            varchar  conv, detail, complex, average_…, mean_grade, accuracy, (image_)category/NAME, official names
+-- value             double   100 * mean of the model's scores / mean of the reference's, or the mean of the model's
+-- low               double   lower end of the 95 % interval over the images
 -- high              double   upper end
 -- num_items         bigint   items that it is about, failed ones included
 -- num_failed        bigint   judgements of these items without scores, over all repeats

@@ -3,13 +3,13 @@
 -- fingerprint               varchar    the judgements artifact
 -- benchmark                 varchar    name of the benchmark
 -- item_id                   varchar    the item
--- category                  varchar    category of the item: conv, detail or complex
+-- category                  varchar    category of the item, if it has one
 -- image_category            varchar    category of its image, if it has one
 -- repeat                    bigint     how often the answer was judged before, from 0
 -- status                    varchar    ok; unreadable, out_of_range, refused, no_reply, no_answer: why there are no scores
 -- reason                    varchar    the same in words, null when there are scores
--- reference_score           double     1 to 10 for the reference answer, null without scores
--- model_score               double     1 to 10 for the model's answer, null without scores
+-- reference_score           double     0 to 10 for the reference answer, null without scores or where it is not judged
+-- model_score               double     0 to 10, 0 to 5, or 0 or 1 for the model's answer, null without scores
 -- official_reference_score  double     what the official parser reads in the first reply, null where it writes -1
 -- official_model_score      double     the same for the model's answer
 -- parsers_differ            boolean    the official parser reads the reply that counts otherwise

@@ -131,7 +131,9 @@ def ask(
 ) -> tuple[float, list[object]]:
     """Seconds for all questions, and the answers. The longest first, as an evaluation asks them."""
     asked = [
-        Question(str(number), TEXTS[number % len(TEXTS)], image, f"{run}-{number}")  # so that no features are kept
+        Question(
+            str(number), TEXTS[number % len(TEXTS)], (image,), (f"{run}-{number}",)
+        )  # so that no features are kept
         for number, image in enumerate(images)
     ]
     asked.sort(key=lambda question: -len(question.text))

@@ -121,7 +121,7 @@ def _line(
     """What was measured in ``seconds`` over the batches ``timed``, cut into ``pieces``."""
     used = [samples[index] for batch in timed for index in batch]
     lengths = [int(samples.lengths[index]) for batch in timed for index in batch]
-    num_vision = shapes.num_vision_tokens * sum(sample.image_sha256 is not None for sample in used)
+    num_vision = shapes.num_vision_tokens * sum(len(sample.images) for sample in used)
     num_supervised = sum(sample.encoded.num_supervised for sample in used)
     request = memory_request(shapes, stage, stage_of(stage)[1])
     work = Work(sum(lengths), num_supervised, num_vision, sum_of_squares(lengths))

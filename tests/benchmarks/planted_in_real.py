@@ -14,7 +14,6 @@ from tests.benchmarks.real_defects import (
     OPPOSITES,
     ROLES,
     TOKENS,
-    UNITS,
     Pair,
     Planter,
     blanks_for_marks,
@@ -40,6 +39,7 @@ from tests.benchmarks.real_defects import (
     sentence_untranslated,
     swapped,
     tag_changed,
+    unit_changed,
     weekday_changed,
     words_left,
 )
@@ -48,7 +48,7 @@ QUESTION = Turn("user", "説明してください。", "Please describe it.")
 
 PLANTERS: dict[str, Planter] = {
     "number changed": number_changed,
-    "unit changed": lambda _, text, rng: swapped(text, UNITS, rng) if re.search(r"\d", text) else None,
+    "unit changed": unit_changed,
     "weekday changed": weekday_changed,
     "negation lost": negation_lost,
     "negation added": negation_added,

@@ -16,20 +16,18 @@ Planter = Callable[[str, str, Random], str | Triple | None]
 
 COLOURS = {"red": "赤", "blue": "青", "white": "白", "black": "黒", "green": "緑", "yellow": "黄色"}
 OPPOSITES = [
-    ("大き", "小さ"), ("新し", "古"), ("高い", "低い"), ("多く", "少なく"), ("長い", "短い"), ("増加", "減少"),
-    ("開い", "閉じ"), ("暑い", "寒い"), ("明るい", "暗い"), ("簡単", "困難"), ("安全", "危険"),
-    ("最初", "最後"), ("夏", "冬"), ("買", "売"), ("勝", "負"), ("輸入", "輸出"),
-    ("男の子", "女の子"), ("父", "母"), ("息子", "娘"),
+    ("大きい", "小さい"), ("大きな", "小さな"), ("大きく", "小さく"), ("新しい", "古い"), ("高い", "低い"),
+    ("高く", "低く"), ("多くの", "わずかな"), ("長い", "短い"), ("増加", "減少"), ("開いて", "閉じて"),
+    ("開いた", "閉じた"), ("開ける", "閉める"), ("暑い", "寒い"), ("明るい", "暗い"), ("簡単", "困難"),
+    ("安全", "危険"), ("最初", "最後"), ("夏", "冬"), ("買い", "売り"), ("買う", "売る"), ("買っ", "売っ"),
+    ("勝利", "敗北"), ("勝った", "負けた"), ("勝つ", "負ける"), ("輸入", "輸出"), ("成功", "失敗"), ("賛成", "反対"),
+    ("到着", "出発"), ("男の子", "女の子"), ("男性", "女性"), ("父親", "母親"), ("父は", "母は"), ("父が", "母が"),
+    ("父の", "母の"), ("息子", "娘"),
 ]  # fmt: skip
 UNITS = [
-    ("マイル", "キロメートル"),
-    ("分間", "時間"),
-    ("週間", "か月"),
-    ("時間", "分"),
-    ("年間", "か月"),
-    ("日間", "週間"),
-    ("インチ", "メートル"),
-]
+    ("マイル", "キロメートル"), ("分間", "時間"), ("週間", "か月"), ("時間", "分間"), ("年間", "か月"),
+    ("日間", "週間"), ("インチ", "メートル"), ("ドル", "円"), ("秒", "分間"), ("か月", "日間"), ("キロ", "マイル"),
+]  # fmt: skip
 KANGXI = {
     "一": "⼀",
     "二": "⼆",
@@ -87,6 +85,18 @@ def number_changed(original: str, text: str, rng: Random) -> str | None:
         return None
     place = rng.choice(found)
     return text[: place.start()] + str(int(place[0]) + rng.choice((1, 2, 10))) + text[place.end() :]
+
+
+def unit_changed(original: str, text: str, rng: Random) -> str | None:
+    """The unit behind a number."""
+    pairs = [pair for one, other in UNITS for pair in ((one, other), (other, one))]
+    found = [
+        (place, new) for old, new in pairs for place in re.finditer(f"(?<=[0-9０-９数一二三四五六七八九十]){old}", text)
+    ]
+    if not found:
+        return None
+    place, new = rng.choice(found)
+    return text[: place.start()] + new + text[place.end() :]
 
 
 def negation_lost(original: str, text: str, rng: Random) -> str | None:

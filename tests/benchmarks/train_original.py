@@ -59,7 +59,7 @@ class Original:
         ids = pad_sequence([ids for ids, _ in rows], batch_first=True).to(self.device)
         labels = pad_sequence([labels for _, labels in rows], batch_first=True, padding_value=IGNORED_LABEL)
         mask = pad_sequence([torch.ones_like(ids) for ids, _ in rows], batch_first=True).to(self.device)
-        num_images = sum(sample.image_sha256 is not None for sample in samples)
+        num_images = sum(len(sample.images) for sample in samples)
         features = torch.zeros(0, 0, 0, device=self.device)
         if num_images:
             features = join_scales(plain(self.tower, self.pixels[:num_images].to(self.device), self.images))

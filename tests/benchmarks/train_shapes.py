@@ -107,10 +107,10 @@ class Samples(Sequence[TrainingSample]):
         asked = 2 if self._stage == "pretrain" else length // 3
         labels = [IGNORED_LABEL] * asked + words[asked:]
         if not self._has_image[index]:
-            return TrainingSample(str(index), Encoded(tuple(words), tuple(labels)), None)
+            return TrainingSample(str(index), Encoded(tuple(words), tuple(labels)), ())
         ids = (words[0], IMAGE_TOKEN_ID, *words[1:])
         with_image = Encoded(ids, (IGNORED_LABEL, IGNORED_LABEL, *labels[1:]))
-        return TrainingSample(str(index), with_image, f"{index % self._shapes.num_images:064x}")
+        return TrainingSample(str(index), with_image, (f"{index % self._shapes.num_images:064x}",))
 
 
 def write_features(folder: Path, shapes: Shapes) -> Path:

@@ -127,7 +127,8 @@ def main() -> None:
             for kind, share in shares.items():
                 seconds = 60 * options.minutes * share / sum(shares.values())
                 campaign.run(kind, first=options.first, seconds=seconds)
-                print(f"{kind}: {campaign.tallies[kind].ends.total()} inputs", flush=True)
+                tally = campaign.tallies[kind]
+                print(f"{kind}: {tally.ends.total()} inputs, {len(tally.failures)} failed", flush=True)
     text = "\n".join(table(campaign.tallies, minutes=(time.monotonic() - started) / 60))
     print(text)
     if not options.case:

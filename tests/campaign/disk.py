@@ -16,13 +16,15 @@ from pathlib import Path
 
 from pipeline.store.queries import describe, query_names
 from tests.campaign.damage import EXPERIMENT
-from tests.campaign.runs import FAULTY, Ends, Runs, count, explained, real_command
+from tests.campaign.runs import FAULTY, ONE_STEP, Ends, Runs, count, explained, real_command
 
 ERRNOS = (errno.ENOSPC, errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EIO, errno.ESTALE, errno.EMFILE)
 READING = (errno.EIO, errno.ESTALE, errno.EACCES, errno.EMFILE)
 """What also befalls files that are only read."""
-MOST_CALLS = 400
-"""That a run makes below its store, about."""
+MOST_CALLS, MOST_CALLS_OF_A_STEP = 400, 40
+"""That a run, and a step, makes below its store, about."""
+SHARE_OF_STEPS = 0.8
+"""Of the cases: one step without Prefect, which takes a second."""
 FULL = (
     'size=$1 small=$2 store=$3 after=$4; shift 4; mount -t tmpfs -o size="$size" none "$small" '
     '&& cp -a "$store/." "$small" && { "$@"; code=$?; cp -a "$small" "$after"; exit $code; }'
@@ -40,14 +42,29 @@ class Disk:
         self._asked = [name for name in query_names() if not any(one.is_required for one in describe(name).parameters)]
 
     def case(self, chance: random.Random, folder: Path) -> Mapping[str, int]:
-        """One to three commands with a fault each, and a run without."""
+        """Commands or one step with a fault each time, and then without."""
+        if chance.random() < SHARE_OF_STEPS:
+            return self._one_step(chance, folder)
         store = self._runs.copy(folder, first_missing=chance.randrange(len(self._runs.addresses) + 1))
         ends: Ends = {}
-        kinds = (self._failing, self._bounded, self._gone, self._mounted)
+        kinds = (self._faulty, self._gone, self._mounted)
         for _ in range(chance.choice((1, 2, 3))):
-            (kind,) = chance.choices(kinds, (60, 15, 20, 5 if may_mount() else 0))
+            (kind,) = chance.choices(kinds, (70, 20, 10 if may_mount() else 0))
             count(ends, kind(chance, folder, store))
         self._runs.require_same(store, f"{ends}")
+        return ends
+
+    def _one_step(self, chance: random.Random, folder: Path) -> Ends:
+        """A step, without Prefect, on a disk with another fault each time."""
+        number = chance.randrange(len(self._runs.addresses))
+        store = self._runs.copy_to_make(folder, number)
+        ends: Ends = {}
+        for _ in range(chance.choice((2, 4, 8))):
+            name, fault = chance.choice((_failing, _bounded))(chance, store, most=MOST_CALLS_OF_A_STEP)
+            role = self._runs.roles[number]
+            code, text = self._runs.finished(store, role, module=ONE_STEP, FAULTY_DISK=json.dumps(fault))
+            count(ends, f"{name}: {explained(code, text, after=f'{role} with {fault}')}")
+        self._runs.require_same_step(store, number, f"{self._runs.roles[number]}: {ends}")
         return ends
 
     def _command(self, chance: random.Random, folder: Path) -> tuple[str, ...]:
@@ -56,24 +73,9 @@ class Disk:
         reading = (("show", EXPERIMENT), ("compare", EXPERIMENT), ("verify",), query, ("results", EXPERIMENT))
         return chance.choice((*[("run", EXPERIMENT)] * 6, *reading, ("export", EXPERIMENT, str(out))))
 
-    def _failing(self, chance: random.Random, folder: Path, store: Path) -> str:
-        """Some call of the system fails, once or from then on."""
-        number = chance.choice(ERRNOS)
-        fault = {
-            "errno": number,
-            "after": int(MOST_CALLS * chance.random() ** 2),
-            "times": chance.choice((1, 10**9)),
-            "below": str(store),
-            "reads": number in READING,
-        }
-        return self._with(chance, folder, store, fault, errno.errorcode[number])
-
-    def _bounded(self, chance: random.Random, folder: Path, store: Path) -> str:
-        """No file may become larger."""
-        fault = {"file_bytes": int(10 ** chance.uniform(2, 6.2)), "below": str(store)}
-        return self._with(chance, folder, store, fault, "EFBIG")
-
-    def _with(self, chance: random.Random, folder: Path, store: Path, fault: Mapping[str, object], name: str) -> str:
+    def _faulty(self, chance: random.Random, folder: Path, store: Path) -> str:
+        """A command that some call of the system fails, or that may not make large files."""
+        name, fault = chance.choice((_failing, _failing, _failing, _bounded))(chance, store, most=MOST_CALLS)
         command = self._command(chance, folder)
         code, text = self._runs.finished(store, *command, module=FAULTY, FAULTY_DISK=json.dumps(fault))
         return f"{name}: {explained(code, text, after=f'{command} with {fault}')}"
@@ -115,6 +117,27 @@ class Disk:
             shutil.rmtree(store)
             after.rename(store)
         return f"full: {explained(code, text, after=f'{command} on a disk of {size}')}"
+
+
+Fault = Mapping[str, object]
+
+
+def _failing(chance: random.Random, store: Path, *, most: int) -> tuple[str, Fault]:
+    """Some call of the system fails, once or from then on."""
+    number = chance.choice(ERRNOS)
+    fault = {
+        "errno": number,
+        "after": int(most * chance.random() ** 2),
+        "times": chance.choice((1, 10**9)),
+        "below": str(store),
+        "reads": number in READING,
+    }
+    return errno.errorcode[number], fault
+
+
+def _bounded(chance: random.Random, store: Path, *, most: int) -> tuple[str, Fault]:
+    """No file may become larger."""
+    return "EFBIG", {"file_bytes": int(10 ** chance.uniform(2, 6.2)), "below": str(store)}
 
 
 def _kilobytes(folder: Path) -> int:

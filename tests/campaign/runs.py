@@ -25,6 +25,8 @@ SECONDS_TO_LEAVE = 180.0
 COMMAND = "flows.cli.main"
 FAULTY = "tests.support.faulty_disk"
 """The same command on a disk with faults."""
+ONE_STEP = "tests.support.one_step"
+"""One step, without Prefect."""
 
 
 class Run:
@@ -66,6 +68,7 @@ class Runs:
         self.expected = contents(store)
         plan = plan_experiment(load_experiment(EXPERIMENT), Settings(store=store))
         self.addresses = [step.request.address for step in plan]
+        self.roles = [str(step.role) for step in plan]
 
     @classmethod
     @contextmanager
@@ -80,7 +83,14 @@ class Runs:
 
     def copy(self, folder: Path, *, first_missing: int) -> Path:
         """A copy of the store without what a step of the plan and those after it made."""
-        store, without = folder / "store", self.addresses[first_missing:]
+        return self._without(folder, self.addresses[first_missing:])
+
+    def copy_to_make(self, folder: Path, number: int) -> Path:
+        """A copy of the store without what one step of the plan made."""
+        return self._without(folder, self.addresses[number : number + 1])
+
+    def _without(self, folder: Path, without: Sequence[str]) -> Path:
+        store = folder / "store"
         shutil.copytree(self._store, store)
         for address in without:
             shutil.rmtree(store / "artifacts" / address)
@@ -122,7 +132,13 @@ class Runs:
         Raises:
             LostError: otherwise.
         """
-        code, text = self.finished(store, "run", EXPERIMENT)
+        self._require_same(store, after, *self.finished(store, "run", EXPERIMENT))
+
+    def require_same_step(self, store: Path, number: int, after: str) -> None:
+        """The same of one step, made without Prefect."""
+        self._require_same(store, after, *self.finished(store, self.roles[number], module=ONE_STEP))
+
+    def _require_same(self, store: Path, after: str, code: int, text: str) -> None:
         if code:
             raise LostError(f"after {after} the next run ended with {code}: {text[-600:]}")
         if (found := contents(store)) != self.expected:

@@ -60,7 +60,7 @@ class Servers:
         ends: Ends = {}
         if chance.random() >= SHARE_OF_RUNS:
             for number in range(DELIVERIES_AT_ONCE):
-                count(ends, _delivered(chance, folder / str(number)))
+                count(ends, deliver(chance, folder / str(number)))
             return ends
         store = self._runs.copy(folder, first_missing=chance.randrange(len(self._runs.addresses)))
         count(ends, (self._beside_mlflow if chance.random() < 0.5 else self._beside_prefect)(chance, store))
@@ -119,7 +119,7 @@ class Servers:
             prefect.start()
 
 
-def _delivered(chance: random.Random, folder: Path) -> str:
+def deliver(chance: random.Random, folder: Path) -> str:
     """Figures of a stage, told to a server with faults: each arrives once and in order."""
     server = Mlflow(folder / "mlflow")
     _have_faults(server, chance, most=6)

@@ -1,9 +1,11 @@
 import io
 import logging
+import math
 import re
 import warnings
 from dataclasses import replace
 from html.parser import HTMLParser
+from itertools import combinations
 
 import pyarrow.parquet as pq
 import pytest
@@ -11,12 +13,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
-from pipeline.comparison.charts import Chart, draw, drawable
+from pipeline.benchmarks.known import KNOWN_BENCHMARKS
+from pipeline.comparison.charts import Chart, draw, drawable, drawn
+from pipeline.comparison.differences import DIFFERENCE_SCHEMA
 from pipeline.comparison.published import article_rows, published_table
 from pipeline.comparison.sample_sheet import SheetItem, choose, sheet_table
 from pipeline.comparison.scores import COMPARISON_SCHEMA, ComparedExperiment, OtherScores, score_chart
 from pipeline.comparison.step import (
-    DIFFERENCE_SCHEMA,
     article_table,
     compare,
     comparison_request,
@@ -193,7 +196,14 @@ def test_the_score_table_has_a_column_for_each_experiment(compared):
 def test_the_report_has_the_scores_and_the_differences(compared):
     report = compared.path("report.md").read_text(encoding="utf-8")
     assert "| shapes-ja | all | exact_match | overall | 4 on 1 | 50.0 [50.0, 50.0] | 100.0 [100.0, 100.0] |" in report
-    assert "| shapes-ja | all | exact_match | overall | bad | good | +50.0 [+50.0, +50.0] | 1.0000 | 4 on 1 |" in report
+    assert (
+        "| shapes-ja | all | exact_match | overall | bad | good | +50.0 [+50.0, +50.0] | 1.0000 | none "
+        "| inside the noise | 4 on 1 |"
+    ) in report
+    assert (
+        "| shapes-ja | all | exact_match | bad | good | none | 4 on 1 |\n"
+        in report.partition("## What these items can show")[2].partition("## Scores")[0]
+    )
     assert "| shapes-ja | all | exact_match | answer_length: 01-05 | 4 on 1 |" in report
     assert "![exact_match on shapes-ja (percent, n=4)](radar.png)" in report
 
@@ -208,6 +218,8 @@ def test_the_differences_to_print_name_both_sides_and_their_p(compared):
         "B": "good",
         "B - A": "+50.0 [+50.0, +50.0]",
         "p": "1.0000",
+        "shows from": "none",
+        "is": "inside the noise",
         "items": "4 on 1",
     }
 
@@ -362,7 +374,7 @@ def test_an_image_that_is_gone_leaves_a_note_and_a_warning(store, caplog):
 
 def items_of(counts: dict[str, int]) -> list[SheetItem]:
     return [
-        SheetItem("bench", f"{category}-{number}", category, "何ですか。", "赤", None, ())
+        SheetItem("bench", f"{category}-{number}", category, "何ですか。", "赤", (), ())
         for category, count in counts.items()
         for number in range(count)
     ]
@@ -393,6 +405,53 @@ def test_the_chart_is_a_png_without_warnings(compared, tmp_path):
         draw(chart, tmp_path / "radar.png")
         draw(Chart("t", ("色",), {"実験": (0.0,), "_b": (100.0,)}), tmp_path / "bars.png")
     assert sorted(path.name for path in tmp_path.glob("*.png*")) == ["bars.png", "radar.png"]
+
+
+MODELS = [f"llm-jp/a-model-of-{size}b-instruct" for size in (1, 3, 7, 13, 34, 72)]
+
+
+def test_a_radar_of_fourteen_axes_and_six_models_can_be_read():
+    """No label covers another or leaves the picture, and no two lines look alike."""
+    names = [*sorted(KNOWN_BENCHMARKS)]
+    axes = tuple(f"{name}\nsubstring-match\nn=14042" for name in names)
+    figure = drawn(Chart("14 benchmarks", axes, {model: (50.0 + n,) * 14 for n, model in enumerate(MODELS)}))
+    (polar,), (legend,) = figure.axes, figure.legends
+    figure.canvas.draw()
+    boxes = [label.get_window_extent() for label in polar.get_xticklabels()]
+    boxes += [text.get_window_extent() for text in legend.get_texts()]
+    assert [(a, b) for a, b in combinations(range(len(boxes)), 2) if boxes[a].overlaps(boxes[b])] == []
+    assert all(figure.bbox.contains(*corner) for box in boxes for corner in (box.min, box.max))
+    assert not any(polar.patch.get_window_extent().overlaps(box) and _is_inside(polar, box) for box in boxes)
+    lines = {(line.get_color(), line.get_linestyle(), line.get_marker()) for line in polar.get_lines()}
+    assert len(lines) == 6
+    assert not polar.patches  # areas of six would hide each other
+
+
+def _is_inside(polar, box) -> bool:
+    """Whether a corner of a label is within the circle."""
+    centre, radius = polar.transData.transform((0, 0)), polar.patch.get_window_extent().width / 2
+    return any(math.dist(centre, corner) < radius for corner in box.corners())
+
+
+def many_rows(name: str) -> list[dict]:
+    """Scores of one experiment on all benchmarks; of the judged ones also the judge's."""
+    rows = [_overall(name, one, "eval-mm-9f450a5", "substring-match", 40.0) for one in sorted(KNOWN_BENCHMARKS)]
+    rows += [_overall(name, one, "eval-mm-9f450a5-blind", "substring-match", 30.0) for one in sorted(KNOWN_BENCHMARKS)]
+    return [*rows, _overall(name, "jdocqa", "llm-as-a-judge.gpt-4.abcd1234", "mean_grade", 3.0)]
+
+
+def _overall(experiment: str, benchmark: str, protocol: str, metric: str, mean: float) -> dict:
+    row = dict.fromkeys(COMPARISON_SCHEMA.names) | {"breakdown": "overall", "group": "overall", "is_withheld": False}
+    named = {"experiment": experiment, "benchmark": benchmark, "protocol": protocol, "metric": metric}
+    return row | named | {"mean": mean, "num_items": 100}
+
+
+def test_each_of_many_benchmarks_is_one_axis_and_what_a_judge_says_is_a_share_of_what_he_can_say():
+    chart = score_chart([*many_rows("a"), *many_rows("b")], experiments=["a", "b"])
+    assert len(chart.axes) == 14
+    assert dict(zip(chart.axes, chart.scores["a"], strict=True))["jdocqa\nmean_grade\nn=100"] == 60.0
+    assert chart.axes[0] == "cc-ocr\nsubstring-match\nn=100"
+    assert set(chart.scores["b"]) == {40.0, 60.0}
 
 
 def test_names_without_glyphs_are_numbered():

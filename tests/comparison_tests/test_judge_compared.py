@@ -1,14 +1,15 @@
 import pytest
 
+from pipeline.comparison.differences import DIFFERENCE_SCHEMA, judged_rows
 from pipeline.comparison.judged import compared_scores
 from pipeline.comparison.published import article_rows
 from pipeline.comparison.scores import COMPARISON_SCHEMA, ComparedExperiment, experiment_rows
-from pipeline.comparison.step import DIFFERENCE_SCHEMA, comparison_request, judged_rows
+from pipeline.comparison.step import comparison_request
 from pipeline.config.evaluation import BenchmarkConfig, JudgeConfig
 from pipeline.config.experiment import ExperimentConfig, LimitsConfig, load_experiment
 from pipeline.core.settings import load_settings
 from pipeline.evaluation.judge.differences import judged_differences
-from pipeline.evaluation.judge.prompt import is_judged
+from pipeline.evaluation.judge.protocols import judging_for, judging_of
 from pipeline.evaluation.judge.step import judge
 from pipeline.evaluation.scores import ScoresSummary
 from pipeline.planning.plan import plan_experiment
@@ -81,7 +82,7 @@ def test_two_models_before_the_same_judge_have_a_difference_with_its_p_value(sto
     first, _ = judged(store)
     scripted = ScriptedJudge(lambda inquiry: "10 9")
     second = judge(
-        JudgeConfig(),
+        judging_of("heron-official", JudgeConfig()),
         benchmark=BENCHMARK,
         dataset=publish_dataset(store),
         predictions=publish_predictions(store, answers("別の"), model="another"),
@@ -138,5 +139,22 @@ def test_the_plan_of_an_experiment_has_the_judge_after_the_answers(tmp_path, mon
 
 def test_only_the_published_benchmark_is_judged():
     own = {"kind": "shapes-ja", "content": "questions", "num_images": 2}
-    assert is_judged(BenchmarkConfig(name=BENCHMARK), JudgeConfig())
-    assert not is_judged(BenchmarkConfig(name="mine", source=own, metrics=["exact_match"]), JudgeConfig())
+    assert judging_for(BenchmarkConfig(name=BENCHMARK), JudgeConfig()) == judging_of("heron-official", JudgeConfig())
+    mine = BenchmarkConfig(name="mine", source=own, metrics=["exact_match"])
+    assert judging_for(mine, JudgeConfig()) is None
+
+
+def test_the_protocol_of_a_benchmark_chooses_how_it_is_judged_and_who_judges_by_default():
+    def of(name, **values):
+        return judging_for(BenchmarkConfig(name=name, protocol="eval-mm-9f450a5"), JudgeConfig(**values))
+
+    heron, graded, boards = (of(name) for name in (BENCHMARK, "ja-vlm-bench-in-the-wild", "jawildtext-board-vqa"))
+    assert [one.protocol for one in (heron, graded, boards)] == [
+        "heron-bench",
+        "llm-as-a-judge",
+        "jawildtext-board-vqa",
+    ]
+    assert (graded.model, graded.sampling) == ("gpt-4o-2024-11-20", {"temperature": 0.0, "max_tokens": 1024, "seed": 0})
+    assert boards.sampling == {"temperature": 0.0, "max_tokens": 256, "seed": 0}
+    asked_otherwise = of("jawildtext-board-vqa", model="local", max_tokens=4096, temperature=None)
+    assert (asked_otherwise.model, asked_otherwise.sampling) == ("local", {"max_tokens": 4096, "seed": 0})

@@ -84,3 +84,9 @@ def test_offloading_without_zero_is_refused(monkeypatch, offload, least):
     message = f"LLAVA_JP_OFFLOAD={offload} needs LLAVA_JP_ZERO_STAGE={least} or more, not 0"
     with pytest.raises(ConfigError, match=message):
         settings(monkeypatch, OFFLOAD=offload, ZERO_STAGE=0)
+
+
+def test_a_host_file_that_is_no_text_is_named(tmp_path):
+    (tmp_path / "hosts").write_bytes("機械 slots=1\n".encode("shift_jis"))
+    with pytest.raises(ConfigError, match=r"the host file .*/hosts \(LLAVA_JP_HOST_FILE\) is no text in UTF-8"):
+        read_host_file(tmp_path / "hosts")

@@ -6,7 +6,7 @@ import pytest
 import yaml
 
 from model.config import GENERATION_PRESETS, GenerationConfig
-from pipeline.config.evaluation import EvaluationConfig
+from pipeline.config.evaluation import BenchmarkConfig, EvaluationConfig
 from pipeline.config.experiment import ExperimentName, PublishedSource, load_experiment
 from pipeline.core.errors import ConfigError
 from pipeline.core.settings import load_settings
@@ -28,6 +28,16 @@ def problem(name: str, *overrides: str) -> str:
     with pytest.raises(ConfigError) as caught:
         load_experiment(name, overrides)
     return str(caught.value)
+
+
+def test_a_protocol_brings_its_metrics_and_its_generation_and_an_experiment_may_name_others():
+    plain = BenchmarkConfig.model_validate({"name": "ja-vg-vqa-500"})
+    theirs = BenchmarkConfig.model_validate({"name": "ja-vg-vqa-500", "protocol": "eval-mm-9f450a5"})
+    own = {"name": "ja-vg-vqa-500", "protocol": "eval-mm-9f450a5", "metrics": ["rougeL"], "generation": "sakana"}
+    assert (plain.metrics, plain.generation) == (("rougeL", "rougeL_ja"), None)
+    assert (theirs.metrics, theirs.generation) == (("rougeL_nfkc",), GENERATION_PRESETS["greedy-256"])
+    changed = BenchmarkConfig.model_validate(own)
+    assert (changed.metrics, changed.generation) == (("rougeL",), GENERATION_PRESETS["sakana"])
 
 
 def test_a_misspelled_key_is_named_with_its_section():
@@ -99,8 +109,10 @@ def test_the_same_benchmark_may_be_asked_by_two_protocols():
         ("{name: mine, source: {kind: published, name: x}, metrics: [bleu]}", "evaluation.benchmarks.0.metrics.0"),
         (
             "{name: ja-vg-vqa-501}",
-            "no published benchmark is named 'ja-vg-vqa-501'; there are: ja-vg-vqa-500, ja-vlm-bench-in-the-wild, "
-            "japanese-heron-bench. One of your own needs source and metrics",
+            "no published benchmark is named 'ja-vg-vqa-501'; there are: cc-ocr, cvqa, ja-multi-image-vqa, "
+            "ja-vg-vqa-500, ja-vlm-bench-in-the-wild, japanese-heron-bench, jawildtext-board-vqa, "
+            "jawildtext-handwriting-ocr, jawildtext-receipt-kie, jdocqa, jic-vqa, jmmmu, mecha-ja, mmmlu. "
+            "One of your own needs source and metrics",
         ),
         (
             "{name: ja-vg-vqa-500, generation: fast}",
@@ -385,3 +397,17 @@ def test_an_experiment_extends_one_other(tmp_path, base):
     (tmp_path / "mine.yaml").write_text(f"extends: {base}", encoding="utf-8")
     with pytest.raises(ConfigError, match="extends must be one name or path, not "):
         load_experiment(str(tmp_path / "mine.yaml"))
+
+
+@pytest.mark.parametrize("name", ["a\\b", "\udc83"])
+def test_a_store_whose_path_not_all_can_read_is_refused(monkeypatch, tmp_path, name):
+    monkeypatch.setenv("LLAVA_JP_STORE", str(tmp_path / name / "store"))
+    with pytest.raises(ConfigError, match="has a backslash or bytes that are no text in UTF-8; choose another folder"):
+        load_settings()
+
+
+def test_a_folder_that_leads_to_such_a_store_is_refused_as_well(monkeypatch, tmp_path):
+    (tmp_path / "link").symlink_to(tmp_path / "a\\b")
+    monkeypatch.setenv("LLAVA_JP_STORE", str(tmp_path / "link" / "store"))
+    with pytest.raises(ConfigError, match="has a backslash"):
+        load_settings()

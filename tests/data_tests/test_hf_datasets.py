@@ -17,6 +17,7 @@ from pipeline.data import prepare
 from pipeline.data.hf_datasets import parts
 from pipeline.data.image_reader import ImageReader
 from pipeline.data.prepare import prepare_dataset, prepare_request, require_complete
+from pipeline.data.sample_images import images_of
 from pipeline.planning.data_sizes import data_sizes
 from pipeline.planning.plan import plan_experiment
 from pipeline.store.artifacts import ArtifactStore
@@ -191,19 +192,31 @@ def test_questions_and_captions_get_the_placeholder_of_their_image_where_there_i
     assert [sample["image"] for sample in samples] == [sha256_of(picture(1)), None]
 
 
-def test_images_may_be_lists_of_one_or_bare_bytes_and_several_are_a_finding(tmp_path, store):
+def test_images_may_be_lists_or_bare_bytes(tmp_path, store):
     inside = [{"bytes": picture(shade), "path": f"{shade}.png"} for shade in (1, 2)]
     rows = [{"images": inside[:1], "q": "何。", "a": "犬。"}, {"images": inside, "q": "何。", "a": "犬。"}]
     (tmp_path / "lists.parquet").write_bytes(parquet_bytes(rows))
     (tmp_path / "bare.parquet").write_bytes(parquet_bytes([{"images": picture(1), "q": "何。", "a": "犬。"}]))
     columns = {"image": "images", "question": "q", "answer": "a"}
     lists = prepare_dataset(source_at(tmp_path / "lists.parquet", columns), store=store)
-    assert [row["image"] for row in table(lists, "images")] == ["1.png"]
-    assert [(row["check"], row["evidence"]) for row in table(lists, "findings")] == [
-        ("several_images", "2 images, and a sample has one: ['1.png', '2.png']")
+    assert [row["image"] for row in table(lists, "images")] == ["1.png", "2.png"]
+    one, two = table(lists, "samples")
+    assert (one["image_sha256"], one["further_images"]) == (sha256_of(picture(1)), [])
+    assert (two["image"], two["image_sha256"]) == ("1.png", sha256_of(picture(1)))
+    assert [(image["image"], image["image_sha256"]) for image in two["further_images"]] == [
+        ("2.png", sha256_of(picture(2)))
     ]
     bare = prepare_dataset(source_at(tmp_path / "bare.parquet", columns), store=store)
     assert table(bare, "images")[0]["bytes"] == picture(1)
+
+
+def test_two_images_of_one_name_in_one_row_stay_two(tmp_path, store):
+    inside = [{"bytes": picture(shade), "path": "a.png"} for shade in (1, 2, 1)]
+    (tmp_path / "rows.parquet").write_bytes(parquet_bytes([{"images": inside, "question": "何。", "answer": "犬。"}]))
+    made = prepare_dataset(source_at(tmp_path / "rows.parquet", None), store=store)
+    (sample,) = table(made, "samples")
+    assert images_of(sample) == [sha256_of(picture(shade)) for shade in (1, 2, 1)]
+    assert len(table(made, "images")) == 2
 
 
 def test_two_images_of_one_name_stay_two(tmp_path, store):

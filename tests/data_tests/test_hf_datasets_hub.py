@@ -119,6 +119,27 @@ def test_a_repository_without_a_revision_is_pinned_once_and_keeps_its_address_wh
     assert other.fingerprint != first.fingerprint
 
 
+def test_only_images_that_records_on_the_hub_name_belong_to_the_dataset(hub, store, tmp_path):
+    photos = tmp_path / "photos"
+    photos.mkdir()
+    for name, content in IMAGES.items():
+        (photos / name).write_bytes(content)
+    records = [{"id": str(index), "image": f"{index}.png", "q": "何。", "a": f"{index}。"} for index in range(3)]
+    hub.add("datasets/team/named", {"a.parquet": parquet_bytes(records)})
+    columns = {"image": "image", "question": "q", "answer": "a"}
+    source = source_at("team/named", columns, images=photos)
+    assert prepare_request(source, Identities(store.root)).config["images_sha256"] == NOT_PINNED
+    made = prepared(source, store)
+    assert made.summary["num_images"] == 3
+    num_requests = len(hub.requests)
+    (photos / ".DS_Store").write_bytes(b"of a Mac")
+    (photos / "5.png").write_bytes(IMAGES["1.png"])  # that no record names
+    assert prepare_request(source, Identities(store.root)).fingerprint == made.fingerprint
+    (photos / "2.png").write_bytes(IMAGES["1.png"])
+    assert prepare_request(source, Identities(store.root)).fingerprint != made.fingerprint
+    assert len(hub.requests) == num_requests  # its records were read once
+
+
 def test_what_is_prepared_needs_no_hub_any_more(hub, store):
     hub.add("datasets/team/talks", {"a.parquet": parquet_bytes(ROWS)})
     first = prepared(source_at("team/talks"), store)

@@ -12,9 +12,10 @@ from pipeline.data import prepare as preparation
 from pipeline.data.images import inspect_file
 from pipeline.data.ingest import _UniqueIds
 from pipeline.data.prepare import prepare_dataset, prepare_request, require_complete
+from pipeline.data.sample_images import images_of
 from pipeline.data.samples import Finding
 from pipeline.store.artifacts import ArtifactStore
-from tests.support.small_data import local_source, picture, talk
+from tests.support.small_data import local_source, picture, sha256_of, talk
 
 
 @pytest.fixture
@@ -51,6 +52,7 @@ def test_counts_in_equal_counts_out_whatever_is_wrong(tmp_path, store):
         "num_with_original": 0,
         "num_turns": 6,
         "num_characters": 12,
+        "num_further_images": 0,
         "num_images": 2,
     }
     assert [row["sample_id"] for row in rows(manifest, "samples.parquet")] == ["good", "text", "good#2"]
@@ -67,6 +69,36 @@ def test_counts_in_equal_counts_out_whatever_is_wrong(tmp_path, store):
         8: "record_not_an_object",
         9: "conversation_missing",
     }
+
+
+def test_a_sample_with_an_image_that_cannot_be_used_is_one_finding_that_names_it(tmp_path, store):
+    records = [
+        {"id": name, "images": images, "conversations": talk(name, None)["conversations"]}
+        for name, images in (
+            ("good", ["a.png", "b.png", "a.png"]),
+            ("one", ["no.png", "a.png"]),
+            ("two", ["a.png", "no.png", "bad.png"]),
+        )
+    ]
+    source = local_source(tmp_path, records, {"a.png": picture(1), "b.png": picture(2), "bad.png": b"bad"})
+    manifest = prepare_dataset(source, store=store)
+    summary = manifest.summary
+    assert (summary["num_records"], summary["num_samples"], summary["num_rejected"]) == (3, 1, 2)
+    assert (summary["num_images"], summary["num_text_only"]) == (2, 0)
+    (sample,) = rows(manifest, "samples.parquet")
+    assert images_of(sample) == [sha256_of(picture(shade)) for shade in (1, 2, 1)]
+    one, two = rows(manifest, "findings.parquet")
+    assert (one["check"], one["evidence"]) == ("image_missing", "no.png: No such file or directory")
+    assert two["check"] == "image_missing"
+    assert two["evidence"].startswith("no.png: No such file or directory; bad.png: ")
+
+
+def test_a_further_image_is_part_of_what_a_dataset_is(tmp_path, store):
+    record = {"id": "1", "images": ["a.png", "b.png"], "conversations": talk("1", None)["conversations"]}
+    source = local_source(tmp_path, [record], {"a.png": picture(1), "b.png": picture(2)})
+    before = prepare_request(source, Identities(store.root)).fingerprint
+    (source.images / "b.png").write_bytes(picture(3))
+    assert prepare_request(source, Identities(store.root)).fingerprint != before
 
 
 def test_lines_that_are_not_json_are_counted(tmp_path, store):

@@ -1,9 +1,10 @@
 import base64
+import itertools
 
 import pytest
 
 from pipeline.data.record_forms import PROBLEM, REMARKS, llava_form
-from pipeline.data.samples import Finding, Sample, Turn, normalise
+from pipeline.data.samples import Finding, Sample, SampleImage, Turn, normalise
 from tests.support.small_data import picture
 
 ASKED = (Turn("user", "<image>\n何ですか。"), Turn("assistant", "犬です。"))
@@ -133,14 +134,83 @@ def test_a_text_stays_a_text(record):
 )
 def test_an_image_inside_a_record_is_taken_out(value):
     form = llava_form({"image": value, "messages": SAID})
-    assert form.content.removesuffix(bytes(5000)) == picture(1)
+    (content,) = form.contents
+    assert content.removesuffix(bytes(5000)) == picture(1)
     assert form.record["conversations"][0]["content"] == "<image>\n何ですか。"
 
 
-def test_several_images_are_one_finding_that_names_them():
-    record = {"id": "1", "images": ["a.jpg", "b.jpg"], "messages": SAID}
-    found = normalise(record, record_index=0)
-    assert (found.check, found.evidence) == ("several_images", "2 images, and a sample has one: ['a.jpg', 'b.jpg']")
+def said(*texts):
+    roles = itertools.cycle(["user", "assistant"])
+    return [{"role": role, "content": text} for role, text in zip(roles, texts, strict=False)]
+
+
+def test_several_images_without_a_placeholder_stand_before_the_first_question_in_order():
+    found = sample_of({"images": ["a.jpg", "b.jpg"], "messages": said("違いは。", "色。", "形は。", "丸。")})
+    assert found.images == ("a.jpg", "b.jpg")
+    assert [turn.text for turn in found.turns] == ["<image>\n<image>\n違いは。", "色。", "形は。", "丸。"]
+
+
+def test_each_of_several_images_stands_at_its_own_placeholder():
+    texts = ["<image>と比べて、", "はい。", "これは？<image>", "猫。"]
+    found = sample_of({"images": ["a.jpg", "coco/train2017/000000000009.jpg"], "messages": said(*texts)})
+    assert [turn.text for turn in found.turns] == texts
+    assert (found.image, found.coco_id) == ("a.jpg", None)
+    assert found.further_images == (SampleImage("coco/train2017/000000000009.jpg", None, 9, None),)
+
+
+@pytest.mark.parametrize(
+    ("texts", "evidence"),
+    [
+        (["<image>何。", "犬。"], "2 images, and 1 <image> in the questions"),
+        (["<image><image><image>何。", "犬。"], "2 images, and 3 <image> in the questions"),
+        (["<image>何。", "<image>犬。"], "2 images, and 1 <image> in the questions and 1 in the answers"),
+    ],
+)
+def test_placeholders_and_images_that_differ_in_number_are_a_finding_with_both(texts, evidence):
+    found = normalise({"id": "1", "images": ["a.jpg", "b.jpg"], "messages": said(*texts)}, record_index=0)
+    assert (found.check, found.evidence) == ("image_tokens_differ", evidence)
+
+
+def test_a_translation_that_lost_the_placeholders_of_several_images_is_a_finding():
+    turns = [
+        {"from": "human", "value": "<image> or <image>?", "jp": "どちら。"},
+        {"from": "gpt", "value": "A", "jp": "左。"},
+    ]
+    found = normalise({"id": "1", "images": ["a.jpg", "b.jpg"], "conversations": turns}, record_index=0)
+    assert (found.check, found.evidence) == ("image_tokens_differ", "2 images, and 0 <image> in the questions")
+
+
+def test_images_of_parts_stand_where_their_parts_do_and_in_their_order():
+    parts = [
+        {"type": "text", "text": "一枚目"},
+        {"type": "image_url", "image_url": {"url": "b.jpg"}},
+        {"type": "image", "image": "a.jpg"},
+    ]
+    record = {"images": ["a.jpg", "b.jpg"], "messages": said(parts, "犬。")}
+    assert sample_of(record).images == ("b.jpg", "a.jpg")
+    assert sample_of(record).turns[0].text == "一枚目\n<image>\n<image>"
+    assert sample_of({"messages": said([parts[1], parts[1]], "同じ。")}).images == ("b.jpg", "b.jpg")
+
+
+def test_several_images_inside_a_record_are_taken_out_in_order():
+    form = llava_form({"images": [picture(1), "b.jpg", {"bytes": picture(2), "path": "c.png"}], "messages": SAID})
+    assert form.contents == (picture(1), None, picture(2))
+    assert form.record["images"] == [None, "b.jpg", "c.png"]
+
+
+def test_two_keys_with_other_images_are_a_finding_and_two_with_the_same_are_not():
+    found = normalise({"id": "1", "image": "a.jpg", "file_name": "b.jpg", "messages": SAID}, record_index=0)
+    assert (found.check, found.evidence) == (
+        "image_keys_differ",
+        "image: 'a.jpg', file_name: 'b.jpg'; name all images under one key, in their order",
+    )
+    assert sample_of({"image": "a.jpg", "images": ["a.jpg"], "messages": SAID}).images == ("a.jpg",)
+
+
+def test_a_system_turn_stands_behind_all_leading_images():
+    system = {"role": "system", "content": "丁寧に。"}
+    record = {"images": ["a.jpg", "b.jpg"], "messages": [system, *said("<image>\n<image>\n違いは。", "色。")]}
+    assert sample_of(record).turns[0].text == "<image>\n<image>\n丁寧に。\n\n違いは。"
 
 
 def test_an_image_on_the_web_is_not_looked_for_on_the_disk():

@@ -107,7 +107,19 @@ def test_a_category_is_a_text(category, text):
     [
         ("text", "record_not_an_object", "a str"),
         (None, "record_not_an_object", "a NoneType"),
-        (record(image=["a.jpg", "b.jpg"]), "several_images", "2 images, and a sample has one: ['a.jpg', 'b.jpg']"),
+        (
+            record(
+                image=["a.jpg", "b.jpg"], conversations=[{"from": "human", "value": "<image>何。"}, CONVERSATION[1]]
+            ),
+            "image_tokens_differ",
+            "2 images, and 1 <image> in the questions",
+        ),
+        (record(image=["a.jpg", 5]), "image_not_a_path", "5"),
+        (
+            record(image=["a.jpg", "https://a/b.jpg"]),
+            "image_is_a_url",
+            "https://a/b.jpg; fetch it, and give the path of the file",
+        ),
         (record(image={"id": 3}), "image_not_a_path", "{'id': 3}"),
         (record(image=[3]), "image_not_a_path", "3"),
         (record(conversations=[]), "conversation_missing", "[]"),
@@ -175,6 +187,7 @@ def test_samples_of_different_lengths_become_rows():
             "visual_genome_id": None,
             "category": category,
             "turns": turns,
+            "further_images": [],
         }
         for sample_id, index, source, image, sha256, category, turns in [
             ("long", 0, "local", "dog.jpg", "ab", None, [question, answer] * 2),

@@ -1,4 +1,4 @@
-"""The page on adding a step, a check and a benchmark, followed to the letter."""
+"""The page on adding a step, a check, a benchmark and a metric, followed to the letter."""
 
 import sys
 from importlib import import_module
@@ -9,12 +9,14 @@ from datasets import Dataset
 
 import pipeline.benchmarks
 import pipeline.data
+import pipeline.evaluation.scorers
 from pipeline.benchmarks import known
 from pipeline.config.evaluation import BenchmarkConfig
 from pipeline.config.experiment import load_experiment
 from pipeline.core.parquet import write_rows
 from pipeline.core.settings import Settings, load_settings
 from pipeline.data.samples import SAMPLE_SCHEMA
+from pipeline.evaluation.scorers.scorer import Answer, aggregate
 from pipeline.planning.entries import data as entries
 from pipeline.planning.plan import plan_experiment
 from pipeline.planning.steps import Machine, Plan, Role
@@ -105,7 +107,7 @@ def test_a_benchmark_is_one_file(added, monkeypatch, tmp_path):
     row = {"image": {"path": "dog.png", "bytes": picture(10)}, "category": "animals", "answer": "犬。"}
     Dataset.from_list([{**row, "question": "何。"}, {**row, "question": "これは。"}]).to_parquet(tmp_path / "t.parquet")
     (first, content), (second, _) = module.read([tmp_path / "t.parquet"], tmp_path)
-    assert (first["id"], first["category"], content) == (0, "animals", picture(10))
+    assert (first["id"], first["category"], content) == (0, "animals", (picture(10),))
     assert second["conversations"] == [
         {"from": "human", "value": "<image>\nこれは。"},
         {"from": "gpt", "value": "犬。"},
@@ -113,3 +115,9 @@ def test_a_benchmark_is_one_file(added, monkeypatch, tmp_path):
     monkeypatch.setattr("pipeline.config.evaluation.KNOWN_BENCHMARKS", known._known())
     benchmark = BenchmarkConfig.model_validate({"name": "my-bench"})
     assert (benchmark.protocol, benchmark.metrics) == ("all", ("exact_match", "rougeL"))
+
+
+def test_a_metric_is_one_file_and_its_name(added):
+    scorer = added("pipeline/evaluation/scorers/starts_with.py", pipeline.evaluation.scorers).STARTS_WITH
+    answers = [Answer("1", "犬", "犬です", {"kind": "what"}), Answer("2", "赤", "白", {"kind": "colour"})]
+    assert aggregate(scorer, answers) == (0.5, {"colour": 0.0, "what": 1.0})

@@ -1,6 +1,7 @@
 import json
 from collections.abc import Sequence
 
+import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
@@ -14,7 +15,7 @@ from pipeline.data.images import IMAGE_SCHEMA, num_pixels
 from pipeline.data.items import ITEM_SCHEMA
 from pipeline.evaluation import answers
 from pipeline.evaluation.answers import Question, Unanswered, answer_items, batches
-from pipeline.evaluation.predict import benchmark_items, select_items, write_predictions
+from pipeline.evaluation.predict import benchmark_items, not_asked, select_items, write_predictions
 from pipeline.evaluation.rows import Item, read_predictions
 from pipeline.store.artifacts import ArtifactStore
 from pipeline.store.manifest import Request
@@ -26,6 +27,8 @@ GONE = "2" * 64
 
 class Echo:
     """A model that says the question; ``broken`` questions have no answer, ``stop_at`` ends it like a kill."""
+
+    max_images = None
 
     def __init__(self, *, broken: Sequence[str] = (), stop_at: str | None = None) -> None:
         self.broken = broken
@@ -91,7 +94,20 @@ def test_a_model_sees_the_question_as_it_is_and_the_image(images, tmp_path):
 
     answer_items(Looks(), [item("a", image_sha256=IMAGE)], images=images, batch_size=1, directory=tmp_path)
     (question,) = seen
-    assert (question.text, question.image.size, question.image_sha256) == ("何ですか。", (32, 32), IMAGE)
+    assert (question.text, question.images[0].size, question.images_sha256) == ("何ですか。", (32, 32), (IMAGE,))
+
+
+def test_a_question_with_more_images_than_the_model_takes_fails_alone(images, tmp_path):
+    class TakesOne(Echo):
+        max_images = 1
+
+    items = [item("a", image_sha256=IMAGE, further_images_sha256=(IMAGE,)), item("b", image_sha256=IMAGE)]
+    two, one = answer_items(TakesOne(), items, images=images, batch_size=2, directory=tmp_path / "one")
+    assert (two.prediction, two.error) == (None, "the question has 2 images, and the model takes 1")
+    assert (one.prediction, one.error) == ("「何ですか。」", None)
+    assert two.images_sha256 == (IMAGE, IMAGE)
+    two, _ = answer_items(Echo(), items, images=images, batch_size=2, directory=tmp_path / "any")
+    assert two.error is None
 
 
 def test_an_item_that_fails_is_a_row_with_its_error_and_harms_no_other(images, tmp_path):
@@ -274,6 +290,8 @@ def test_an_incomplete_benchmark_is_refused_before_the_model_is_loaded(store):
 class Says:
     """A model that always says the same."""
 
+    max_images = None
+
     def __init__(self, answer):
         self._answer = answer
 
@@ -309,3 +327,43 @@ def test_a_batch_of_very_large_images_is_asked_in_parts(images, tmp_path, monkey
     found = answer_items(model, [*asked, item("text")], images=images, batch_size=6, directory=tmp_path)
     assert model.asked == [["0", "1"], ["2", "3"], ["4", "text"]]
     assert [answer.prediction for answer in found] == ["「何ですか。」"] * 6
+
+
+@pytest.mark.parametrize(
+    ("said", "prediction"),
+    [
+        ("<think>\n色は…\n</think>\n\n赤色です。", "赤色です。"),
+        ("色は…\n</think>\n赤色です。", "赤色です。"),  # its beginning stood in the prompt
+        ("◁think▷赤か青か◁/think▷赤色です。", "赤色です。"),
+        (
+            "<|channel|>analysis<|message|>赤?<|end|><|start|>assistant<|channel|>final<|message|>赤色です。",
+            "赤色です。",
+        ),
+        (" 赤色です。", " 赤色です。"),
+        ("2 < 3 と <b>5</b>", "2 < 3 と <b>5</b>"),
+        ("", ""),
+        ("<think>赤か", None),
+        ("<think>赤</think>", None),
+    ],
+)
+def test_what_a_model_thinks_is_no_part_of_its_answer(tmp_path, images, said, prediction):
+    (answer,) = answer_items(Says(said), [item("1")], images=images, batch_size=1, directory=tmp_path)
+    assert answer.prediction == prediction
+    assert (answer.error is None) == (prediction is not None)
+
+
+def test_a_benchmark_of_conversations_says_how_many_questions_it_does_not_ask(store):
+    talk = ("何色ですか。", "赤色です。", "何個ありますか。", "三個です。")
+    turns = [{"role": "user", "text": text} for text in talk]
+    samples = pa.Table.from_pylist([{"turns": turns[:2]}, {"turns": turns}, {"turns": turns + turns[2:]}])
+
+    def work(directory):
+        pq.write_table(samples, directory / "samples.parquet")
+        return {}
+
+    dataset = store.produce(Request(step="dataset", version=1, config={"kind": "talks"}), work)
+    assert not_asked("mine", dataset) == (
+        "mine asks the first question of each of its 3 records; 3 later questions of 2 of them are not asked. "
+        "To ask one, make it a record of its own"
+    )
+    assert not_asked("mine", published(store)) == ""

@@ -100,11 +100,11 @@ def test_the_pairing_finds_a_small_difference_between_very_unequal_items():
 
 
 def test_one_item_proves_nothing():
-    assert paired_difference([0.0], [100.0]) == PairedDifference(100.0, 100.0, 100.0, 1.0, 1, 1)
+    assert paired_difference([0.0], [100.0]) == PairedDifference(100.0, 100.0, 100.0, 1.0, 1, 1, None)
 
 
 def test_a_system_does_not_differ_from_itself():
-    assert paired_difference([0.0, 100.0], [0.0, 100.0]) == PairedDifference(0.0, 0.0, 0.0, 1.0, 2, 2)
+    assert paired_difference([0.0, 100.0], [0.0, 100.0]) == PairedDifference(0.0, 0.0, 0.0, 1.0, 2, 2, None)
 
 
 def test_values_without_a_partner_are_refused():

@@ -4,6 +4,7 @@ import base64
 import io
 import json
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -20,12 +21,13 @@ from pipeline.core.settings import Settings
 from pipeline.evaluation.answers import AnsweredInPartError, Question, Unanswered, answer_items
 from pipeline.evaluation.models.endpoint import EndpointUnderTest, endpoint_of, host_of
 from pipeline.evaluation.rows import Item
+from pipeline.store.artifacts import WORK_FOLDER
 from tests.support.judge_server import Act, completion, refused
 
 GREEDY = GENERATION_PRESETS["greedy-256"]
 KEY = "sk-secret"
-RED = Image.new("RGB", (3, 2), "red")
-QUESTIONS = [Question("1", "何色ですか。", RED), Question("2", "こんにちは。", None)]
+RED, BLUE = (Image.new("RGB", (3, 2), colour) for colour in ("red", "blue"))
+QUESTIONS = [Question("1", "何色ですか。", (RED,)), Question("2", "こんにちは。")]
 
 
 @contextmanager
@@ -83,6 +85,27 @@ def test_the_image_is_sent_as_png_before_the_question_and_nothing_is_added():
     assert (first["model"], first["max_tokens"], first["temperature"]) == ("vision-1", 256, 0.0)
     assert "seed" not in first
     assert first["authorization"] == f"Bearer {KEY}"
+
+
+def test_several_images_are_several_parts_in_their_order():
+    asked = Question("1", "左と右の違いは。", (RED, BLUE), image_places=(1, 3))
+    with serving(lambda text, _: completion("色")) as (url, sent):
+        model_under_test(url).answer([asked, Question("2", "違いは。", (BLUE, RED))])
+    placed, before = sorted(sent, key=lambda payload: -len(payload["messages"][0]["content"]))
+    parts = placed["messages"][0]["content"]
+    assert [part.get("text") for part in parts] == ["左", None, "と右", None, "の違いは。"]
+    colours = [
+        pixels_of(part)
+        for payload in (placed, before)
+        for part in payload["messages"][0]["content"]
+        if "image_url" in part
+    ]
+    assert colours == [RED.tobytes(), BLUE.tobytes(), BLUE.tobytes(), RED.tobytes()]
+
+
+def pixels_of(part):
+    data = part["image_url"]["url"].partition(",")[2]
+    return Image.open(io.BytesIO(base64.b64decode(data))).tobytes()
 
 
 def test_sampling_is_seeded_and_a_model_may_want_other_names():
@@ -164,9 +187,10 @@ def test_the_host_is_told_and_never_a_password():
         EndpointModel(kind="endpoint", model="a", base_url="https://me:secret@models.example/v1")
 
 
-@pytest.mark.parametrize("content", [None, ""])
+@pytest.mark.parametrize("content", [None, "", " \n", "<think>\n赤か青か"])
 def test_an_answer_that_its_limit_ended_before_any_text_is_one_request_and_a_failed_item(content):
-    cut_off = {"choices": [{"message": {"content": content}, "finish_reason": "length"}]}
+    message = {"content": content, "reasoning_content": "考え中…"}
+    cut_off = {"choices": [{"message": message, "finish_reason": "length"}]}
     with serving(lambda *_: Act(body=json.dumps(cut_off).encode())) as (url, sent):
         (answer,) = model_under_test(url).answer(QUESTIONS[:1])
     assert isinstance(answer, Unanswered)
@@ -174,10 +198,19 @@ def test_an_answer_that_its_limit_ended_before_any_text_is_one_request_and_a_fai
     assert len(sent) == 1
 
 
-def test_half_a_surrogate_pair_in_an_answer_stands_escaped():
+def test_an_answer_that_is_reasoning_alone_is_one_request_and_a_failed_item():
+    alone = {"choices": [{"message": {"content": None, "reasoning_content": "赤…"}, "finish_reason": "stop"}]}
+    with serving(lambda *_: Act(body=json.dumps(alone).encode())) as (url, sent):
+        (answer,) = model_under_test(url).answer(QUESTIONS[:1])
+    assert answer == Unanswered("the model refused: it only reasoned, and said nothing")
+    assert len(sent) == 1
+
+
+def test_half_a_surrogate_pair_in_an_answer_stands_escaped(caplog):
     body = b'{"choices": [{"message": {"content": "\xe4\xb8\xb8\\ud83d"}}]}'
     with serving(lambda *_: Act(body=body)) as (url, _):
         assert model_under_test(url).answer(QUESTIONS[:1]) == ["丸\\ud83d"]
+    assert "the answer to 1 has half a surrogate pair, which is spelled out" in caplog.text
 
 
 def test_a_model_without_place_and_key_is_refused_before_anybody_is_asked(monkeypatch):
@@ -211,3 +244,73 @@ def test_answers_that_came_before_an_interruption_are_kept(tmp_path, monkeypatch
             model.answer(QUESTIONS)
     assert isinstance(caught.value.problem, KeyboardInterrupt)
     assert caught.value.answers == ["赤です。", Unanswered("it was interrupted")]
+
+
+def many_items(number):
+    return [
+        Item(benchmark="b", protocol="all", item_id=str(index), question=f"{index}番", reference="")
+        for index in range(number)
+    ]
+
+
+def test_every_answer_is_on_the_disk_before_the_next_question_is_asked(tmp_path):
+    kept = tmp_path / WORK_FOLDER / "answers.jsonl"
+    lines = []
+
+    def script(text, _):
+        lines.append(len(kept.read_bytes().splitlines()) if kept.exists() else 0)
+        return completion(text)
+
+    options = {"images": None, "batch_size": 1, "directory": tmp_path}
+    with serving(script) as (url, sent):
+        model = EndpointUnderTest(
+            EndpointModel(kind="endpoint", model="m", base_url=url),
+            GREEDY,
+            endpoint_of(
+                EndpointModel(kind="endpoint", model="m", base_url=url),
+                Settings(LLAVA_JP_MODEL_API_KEY=SecretStr(KEY), model_concurrency=1),
+            ),
+        )
+        answers = answer_items(model, many_items(6), **options)
+    assert [answer.prediction for answer in answers] == [f"{index}番" for index in range(6)]
+    assert (lines, len(sent)) == ([0, 1, 2, 3, 4, 5], 6)
+
+
+def test_as_many_questions_are_asked_at_once_as_the_endpoint_takes(tmp_path):
+    now, most, lock = 0, 0, threading.Lock()
+
+    def script(text, count):
+        nonlocal now, most
+        with lock:
+            now, most = now + 1, max(most, now + 1)
+            is_too_many = now > 3
+        time.sleep(0.002)
+        with lock:
+            now -= 1
+        return refused(429, "rate_limit") if is_too_many and count == 0 else completion(text)
+
+    options = {"images": None, "batch_size": 1, "directory": tmp_path}
+    with serving(script) as (url, _):
+        model = model_under_test(url)
+        answers = answer_items(model, many_items(60), **options)
+    assert [answer.prediction for answer in answers] == [f"{index}番" for index in range(60)]
+    assert most <= 8
+    assert model._pace.limit <= 4
+
+
+def test_an_endpoint_that_goes_away_ends_the_run_soon_and_what_it_answered_is_kept(tmp_path):
+    num_left, lock = 10, threading.Lock()
+
+    def script(text, _):
+        nonlocal num_left
+        with lock:
+            num_left -= 1
+            return completion(text) if num_left >= 0 else refused(503, "gone")
+
+    options = {"images": None, "batch_size": 1, "directory": tmp_path}
+    with serving(script) as (url, sent), pytest.raises(TransientError, match="gave no reply in 3 attempts"):
+        answer_items(model_under_test(url), many_items(200), **options)
+    assert len(sent) < 100
+    with serving(lambda text, _: completion(text)) as (url, sent):
+        answer_items(model_under_test(url), many_items(200), **options)
+    assert len(sent) == 190

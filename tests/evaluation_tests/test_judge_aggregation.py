@@ -1,23 +1,25 @@
+from dataclasses import replace
+
 import pytest
 
 from pipeline.evaluation.judge.aggregate import judge_scores
-from pipeline.evaluation.judge.differences import ratio_differences
+from pipeline.evaluation.judge.differences import score_differences
+from pipeline.evaluation.judge.protocols import wording_of
 from pipeline.evaluation.judge.rows import JudgedBy, JudgedItem, judgement_of
 from tests.support.judged_benchmark import replied
 
 CATEGORIES = ("conv", "detail", "complex")
-BY = JudgedBy("heron", "heron-official", "judge", "0" * 64)
+HERON = wording_of("heron-official")
+BY = JudgedBy("heron", "heron-official", "judge", "0" * 64, "two_scores")
 
 
-def judgement(item_id, category, reply, *, repeat=0, image_category="anime"):
+def judgement(item_id, category, reply, *, repeat=0, image_category="anime", image=None):
     item = JudgedItem(item_id, category, image_category, "文脈", "質問", "参照")
-    return judgement_of(item, [replied(reply)], BY, repeat=repeat, missing=None)
+    return judgement_of(item, [replied(reply)], BY, repeat=repeat, missing=None, image_sha256=image)
 
 
 def of(judgements, *, seed=0):
-    return {
-        (score.variant, score.metric): score for score in judge_scores(judgements, categories=CATEGORIES, seed=seed)
-    }
+    return {(score.variant, score.metric): score for score in judge_scores(judgements, HERON, seed=seed)}
 
 
 SMALL = [
@@ -118,37 +120,62 @@ def everywhere(*models: float):
 
 def test_the_difference_of_two_models_is_that_of_their_numbers():
     a, b = everywhere(4, 6, 5), everywhere(5, 6, 7)
-    found = ratio_differences(a, b, categories=CATEGORIES)
+    found = score_differences(a, b, HERON)
     assert {metric: round(one.difference, 6) for metric, one in found.items()} == dict.fromkeys(
-        (*CATEGORIES, "average_macro", "average_pooled"), 10
+        (*CATEGORIES, "average_macro", "average_pooled", "image_category/anime"), 10
     )
     assert (found["conv"].num_items, found["average_pooled"].num_items) == (3, 9)
-    swapped = ratio_differences(b, a, categories=CATEGORIES)["average_macro"]
+    swapped = score_differences(b, a, HERON)["average_macro"]
     assert swapped.difference == pytest.approx(-10)
 
 
 def test_a_clear_difference_has_a_small_p_value_and_a_small_one_has_not():
     plain = [2 + index % 6 for index in range(40)]
-    better = ratio_differences(everywhere(*plain), everywhere(*(score + 2 for score in plain)), categories=CATEGORIES)
+    better = score_differences(everywhere(*plain), everywhere(*(score + 2 for score in plain)), HERON)
     assert better["average_macro"].p_value < 0.001
     assert better["average_macro"].low == pytest.approx(20)
     noisy = [score + (1 if index % 4 < 2 else -1) for index, score in enumerate(plain)]
-    similar = ratio_differences(everywhere(*plain), everywhere(*noisy), categories=CATEGORIES)["average_macro"]
+    similar = score_differences(everywhere(*plain), everywhere(*noisy), HERON)["average_macro"]
     assert similar.p_value > 0.5
     assert similar.low < 0 < similar.high
 
 
 def test_three_items_never_prove_anything():
-    found = ratio_differences(scored(1, 1, 1), scored(9, 9, 9), categories=CATEGORIES)
+    found = score_differences(scored(1, 1, 1), scored(9, 9, 9), HERON)
     assert found["conv"].p_value > 0.2
-    assert set(found) == {"conv", "average_pooled"}  # two categories have no items
+    assert set(found) == {"conv", "average_pooled", "image_category/anime"}  # two categories have no items
 
 
 def test_an_item_that_failed_in_one_of_them_is_left_out_of_both():
     b = [*scored(5, 5), judgement("conv2", "conv", "no idea")]
-    found = ratio_differences(scored(4, 4, 9), b, categories=CATEGORIES)
+    found = score_differences(scored(4, 4, 9), b, HERON)
     assert (found["conv"].difference, found["conv"].num_items) == (pytest.approx(10), 2)
 
 
 def test_models_without_a_common_item_have_no_difference():
-    assert ratio_differences(scored(4), scored(4, category="detail"), categories=CATEGORIES) == {}
+    assert score_differences(scored(4), scored(4, category="detail"), HERON) == {}
+
+
+def on_images(models, *, questions_an_image):
+    return [
+        judgement(str(index), CATEGORIES[index % 3], f"10 {model}", image=f"photo{index // questions_an_image}")
+        for index, model in enumerate(model for model in models for _ in range(questions_an_image))
+    ]
+
+
+def test_questions_on_one_image_are_drawn_together_across_categories():
+    models = [2 + index % 7 for index in range(20)]
+    together, apart = on_images(models, questions_an_image=6), on_images(models, questions_an_image=6)
+    apart = [replace(row, image_sha256=None) for row in apart]
+    wide, narrow = of(together)["clean", "average_pooled"], of(apart)["clean", "average_pooled"]
+    assert (wide.num_items, wide.num_clusters, narrow.num_clusters) == (120, 20, 120)
+    assert wide.value == narrow.value
+    assert 2 < (wide.high - wide.low) / (narrow.high - narrow.low) < 3  # the root of six
+
+
+def test_a_difference_on_three_images_proves_nothing_however_many_questions_they_have():
+    better = score_differences(
+        on_images([4, 4, 4], questions_an_image=12), on_images([6, 6, 6], questions_an_image=12), HERON
+    )["average_pooled"]
+    assert (better.num_items, better.num_clusters, better.detectable) == (36, 3, None)
+    assert better.p_value == 0.25

@@ -14,6 +14,7 @@ from pipeline.core.settings import Settings
 from pipeline.evaluation.chat_completion import most_tokens
 from pipeline.evaluation.inquiry import Inquiry
 from pipeline.evaluation.judge.headline import read_judge_scores
+from pipeline.evaluation.judge.protocols import judging_of
 from pipeline.evaluation.judge.rows import read_judgements
 from pipeline.evaluation.judge.step import judge
 from pipeline.evaluation.openai_client import Endpoint, OpenAiJudge, Spending, judge_of
@@ -41,7 +42,7 @@ def connected(server, *, ceiling=None, patience=QUICK, max_concurrency=8):
 
 def judge_with(judge_, store, **config):
     return judge(
-        JudgeConfig(**config),
+        judging_of("heron-official", JudgeConfig(**config)),
         benchmark=BENCHMARK,
         dataset=publish_dataset(store),
         predictions=publish_predictions(store, answers()),
@@ -339,6 +340,9 @@ def test_a_server_that_lies_about_what_it_cost_does_not_pass_the_ceiling(store):
         ({"content": {"a": 1}}, None, "its content is no text but a dict"),
         ({"content": 86}, None, "its content is no text but a int"),
         ({"content": None, "refusal": "no"}, None, "no"),
+        ({"content": None, "reasoning_content": "8 6"}, None, "it only reasoned, and said nothing"),
+        ({"content": "8 6", "reasoning_content": "9 9"}, "8 6", None),
+        ({"content": [{"type": "thinking", "text": "9 9"}, {"type": "text", "text": "8 6"}]}, "8 6", None),
         ({"content": "8 6", "refusal": ["odd"]}, "8 6", None),
     ],
 )
@@ -349,7 +353,7 @@ def test_whatever_stands_in_a_completion_becomes_a_reply_at_once(message, text, 
     assert server.asked.total() == 1
 
 
-@pytest.mark.parametrize("content", [None, "", " \n"])
+@pytest.mark.parametrize("content", [None, "", " \n", "<think>8 6 or 8 7?"])
 def test_a_reply_that_its_limit_ended_before_any_text_is_one_request_and_one_row_that_says_so(store, content):
     def script(item, _count):
         return answered({"content": content}, finish_reason="length") if item == 3 else verdict(item)

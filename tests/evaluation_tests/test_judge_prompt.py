@@ -5,7 +5,8 @@ import re
 import pytest
 
 from pipeline.core.errors import DataError
-from pipeline.evaluation.judge.prompt import read_prompt, wording_of
+from pipeline.evaluation.judge.prompt import read_prompt
+from pipeline.evaluation.judge.protocols import wording_of
 from pipeline.evaluation.judge.rows import JudgedItem
 from tests.support.judged_benchmark import RULES
 from tests.support.shared_data import shared_data

@@ -2,6 +2,7 @@ import json
 import logging
 import re
 
+import duckdb
 import pyarrow.parquet as pq
 import pytest
 
@@ -15,9 +16,11 @@ from pipeline.evaluation.judge.headline import (
     read_judge_scores,
     shown_judge_scores,
 )
+from pipeline.evaluation.judge.protocols import judging_of
 from pipeline.evaluation.judge.rows import JUDGEMENT_SCHEMA, read_judgements
 from pipeline.evaluation.judge.step import judge, judge_request
 from pipeline.store.artifacts import ArtifactStore
+from pipeline.store.manifest import Request
 from tests.support.judged_benchmark import (
     BENCHMARK,
     BY_CATEGORY,
@@ -81,7 +84,7 @@ def test_the_published_answers_are_joined_by_id_and_judged(store, answers_file, 
     dataset = publish_dataset(store, published_items(folder), rules=published_rules(folder))
     predictions = publish_predictions(store, given)
     manifest = judge(
-        JudgeConfig(),
+        judging_of("heron-official", JudgeConfig()),
         benchmark=BENCHMARK,
         dataset=dataset,
         predictions=predictions,
@@ -138,8 +141,20 @@ def test_a_judgement_keeps_the_raw_reply_the_judge_and_the_prompt(store):
         "served_model": "gpt-4-0125-preview",
         "num_input_tokens": 100,
         "num_output_tokens": 20,
+        "image_sha256": None,
     }
     assert manifest.summary["num_input_tokens"] == 103 * 100
+
+
+def test_what_a_judge_says_of_answers_without_the_images_has_a_label_of_its_own(store):
+    options = {"benchmark": BENCHMARK, "dataset": publish_dataset(store), "store": store}
+    config = judging_of("heron-official", JudgeConfig())
+    labels = []
+    for protocol in ("all", "all-blind"):
+        predictions = publish_predictions(store, answers(), protocol=protocol)
+        made = judge(config, predictions=predictions, judge=ScriptedJudge(by_category), **options)
+        labels.append(made.summary["label"])
+    assert labels[1] == f"{labels[0]}-blind"
 
 
 def test_the_judge_is_asked_once_with_the_official_settings(store):
@@ -171,7 +186,9 @@ def test_a_reply_that_stays_unreadable_is_a_failed_row_and_withholds_the_number(
         return "Sorry." if item_of(inquiry) == "3" else by_category(inquiry)
 
     manifest, scripted = judged(store, never)
-    assert status_of(manifest, "3") == [("unreadable", "the first line of 3 replies does not hold two scores")]
+    assert status_of(manifest, "3") == [
+        ("unreadable", "the last of 3 replies: no two scores can be read at the beginning")
+    ]
     assert len(scripted.asked) == 105
     assert (manifest.summary["num_failed"], manifest.summary["failures"]) == (1, {"unreadable": 1})
     message = judgements_withheld_because(manifest, LimitsConfig())
@@ -197,16 +214,36 @@ def test_the_user_can_have_the_number_without_the_failures(store):
 
 def test_scores_off_the_scale_and_refusals_are_failures_of_their_own(store):
     def script(inquiry):
-        replies = {"0": "8 0", "1": replied(None, refusal="the content filter")}
+        replies = {"0": "8 11", "1": replied(None, refusal="the content filter")}
         return replies.get(item_of(inquiry), by_category(inquiry))
 
     manifest, _ = judged(store, script)
-    assert status_of(manifest, "0") == [
-        ("out_of_range", "the first line of 3 replies does not hold scores from 1 to 10")
-    ]
+    assert status_of(manifest, "0") == [("out_of_range", "the last of 3 replies: not on the scale of 0 to 10")]
     assert status_of(manifest, "1") == [("refused", "the content filter")]
     assert manifest.summary["failures"] == {"out_of_range": 1, "refused": 1}
-    assert numbers(manifest, "official")["conv"] == pytest.approx(100 * (40 * 5 + 0 - 1) / (40 * 10 + 8 - 1))
+    assert numbers(manifest, "official")["conv"] == pytest.approx(100 * (40 * 5 + 11 - 1) / (40 * 10 + 8 - 1))
+
+
+def test_a_score_of_0_is_a_score_in_both_variants(store):
+    manifest, _ = judged(store, lambda inquiry: "8 0" if item_of(inquiry) == "0" else by_category(inquiry))
+    assert status_of(manifest, "0") == [("ok", None)]
+    for variant in ("clean", "official"):
+        assert numbers(manifest, variant)["conv"] == pytest.approx(100 * (41 * 5 + 0) / (41 * 10 + 8))
+
+
+def test_judgements_of_before_the_images_were_kept_are_read_and_queried_beside_new_ones(store):
+    manifest, _ = judged(store)
+    older = pq.read_table(manifest.path("judgements.parquet")).drop_columns(["image_sha256"])
+
+    def write(directory):
+        pq.write_table(older, directory / "judgements.parquet")
+        return {}
+
+    before = [store.produce(Request(step="judgements", version=1, config={"place": name}), write) for name in "ab"]
+    assert read_judgements(before[0]) == read_judgements(manifest)  # these items have no image either
+    pattern = str(manifest.directory.parent / "*" / "judgements.parquet")
+    counted = duckdb.sql(f"select count(distinct item_id), count(*) from read_parquet('{pattern}')").fetchall()
+    assert counted == [(103, 309)]
 
 
 def test_an_item_without_an_answer_is_a_failure_and_nobody_is_asked(store):
@@ -262,7 +299,7 @@ def test_what_is_judged_needs_no_judge_any_more(store):
 
     def without_a_judge(**config):
         return judge(
-            JudgeConfig(**config),
+            judging_of("heron-official", JudgeConfig(**config)),
             benchmark=BENCHMARK,
             dataset=publish_dataset(store),
             predictions=publish_predictions(store, answers()),
@@ -282,7 +319,7 @@ def test_the_same_answer_of_another_experiment_is_not_paid_for_again(store):
     predictions = publish_predictions(store, {**answers(), "0": "別の答え"}, model="another")
     scripted = ScriptedJudge(by_category)
     judge(
-        JudgeConfig(),
+        judging_of("heron-official", JudgeConfig()),
         benchmark=BENCHMARK,
         dataset=publish_dataset(store),
         predictions=predictions,
@@ -389,7 +426,7 @@ def test_items_that_are_not_complete_are_refused(store, change, message):
     change(rows)
     with pytest.raises(DataError, match=re.escape(message)):
         judge(
-            JudgeConfig(),
+            judging_of("heron-official", JudgeConfig()),
             benchmark=BENCHMARK,
             dataset=publish_dataset(store, rows),
             predictions=publish_predictions(store, answers()),
@@ -407,7 +444,9 @@ def test_a_damaged_reply_is_named(store):
 
 
 def test_the_request_follows_from_judge_wording_items_and_answers():
-    request = judge_request(JudgeConfig(), dataset_fingerprint="d" * 16, predictions_fingerprint="p" * 16)
+    request = judge_request(
+        judging_of("heron-official", JudgeConfig()), dataset_fingerprint="d" * 16, predictions_fingerprint="p" * 16
+    )
     assert (request.step, request.inputs) == ("judgements", {"dataset": "d" * 16, "predictions": "p" * 16})
     assert request.config["judge"] == {
         "protocol": "heron-official",
@@ -415,6 +454,7 @@ def test_the_request_follows_from_judge_wording_items_and_answers():
         "temperature": 0.0,
         "max_tokens": 1024,
         "max_tokens_name": "max_tokens",
+        "seed": None,
         "repeats": 1,
         "attempts": 3,
     }
@@ -422,5 +462,5 @@ def test_the_request_follows_from_judge_wording_items_and_answers():
 
 
 def test_a_label_has_the_judge_in_it_and_no_character_that_a_metric_cannot_have():
-    label = judge_label(JudgeConfig(model="meta/llama 4:70b"), prompt_sha256="ab")
+    label = judge_label(judging_of("heron-official", JudgeConfig(model="meta/llama 4:70b")), prompt_sha256="ab")
     assert re.fullmatch(r"heron-official\.meta_llama_4_70b\.[0-9a-f]{8}", label)

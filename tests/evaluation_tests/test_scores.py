@@ -6,18 +6,18 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline.benchmarks.benchmark import MetricName
+from pipeline.benchmarks.metrics import METRICS, MetricName
 from pipeline.config.evaluation import BenchmarkConfig
 from pipeline.config.experiment import ShapesJaSource
 from pipeline.core.errors import DataError
 from pipeline.core.parquet import write_rows
 from pipeline.evaluation.language_gate import LanguageGate
 from pipeline.evaluation.rows import PREDICTION_SCHEMA, Prediction, read_predictions
+from pipeline.evaluation.scorers.known import scorers_of
+from pipeline.evaluation.scorers.matching import exact_match
 from pipeline.evaluation.scores import (
     SCORE_SCHEMA,
-    exact_match,
     headline_metrics,
-    metric_functions,
     score_predictions,
     score_request,
     score_rows,
@@ -69,17 +69,17 @@ def score(tmp_path, *items: Prediction, of: BenchmarkConfig | None = None, gate:
     ],
 )
 def test_exact_match_ignores_width_outer_whitespace_and_the_final_stop_only(reference, prediction, value):
-    assert exact_match(reference, prediction) == value
+    assert exact_match(reference, prediction, {}) == value
 
 
 @given(st.text(), st.text(st.sampled_from(" \n。\u3000"), max_size=4))
 def test_exact_match_does_not_see_what_follows_in_stops_and_spaces(text, ending):
-    assert exact_match(text, text + ending) == 100
+    assert exact_match(text, text + ending, {}) == 100
 
 
 def test_every_metric_of_the_config_is_implemented(lid_176):
     names = get_args(MetricName)
-    assert tuple(metric_functions(names, LanguageGate(lid_176))) == names
+    assert tuple(scorers_of(names, LanguageGate(lid_176))) == names == tuple(METRICS)
 
 
 def test_the_summary_has_the_mean_of_all_items_and_of_each_category(tmp_path):

@@ -38,7 +38,7 @@ def test_lines_are_joined_by_id_in_any_order_and_failures_stay_failures(tmp_path
     )
     answers = read(path)
     assert answers == {"10": Unanswered("out of memory"), "12": "猫"}
-    asked = [Question("12", "何ですか。", None), Question("10", "何ですか。", None)]
+    asked = [Question("12", "何ですか。"), Question("10", "何ですか。")]
     assert StoredAnswersUnderTest(answers).answer(asked) == ["猫", Unanswered("out of memory")]
 
 

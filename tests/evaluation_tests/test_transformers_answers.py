@@ -28,9 +28,9 @@ GENERATIONS = {
 
 def questions(*, has_image: tuple[bool, ...] = (True, True, True, True)) -> list[Question]:
     return [
-        Question(
-            str(number), text, Image.effect_noise((40, 30 + number), 90).convert("RGB") if shown else None, f"{number}"
-        )
+        Question(str(number), text, (Image.effect_noise((40, 30 + number), 90).convert("RGB"),), (str(number),))
+        if shown
+        else Question(str(number), text)
         for number, (text, shown) in enumerate(zip(TEXTS, has_image, strict=True))
     ]
 
@@ -97,8 +97,8 @@ def test_a_question_that_the_processor_refuses_fails_alone(llava, monkeypatch):
 def test_a_question_that_leaves_no_room_for_an_answer_fails_alone(llava):
     model = TransformersUnderTest(llava, GENERATIONS["greedy"], dtype="float32")
     short, *_ = questions()
-    image = Image.new("RGB", (40, 30), "red")
-    answer, long = model.answer([short, Question("long", "丸は何色ですか。" * 100, image)])
+    images = (Image.new("RGB", (40, 30), "red"),)
+    answer, long = model.answer([short, Question("long", "丸は何色ですか。" * 100, images)])
     assert isinstance(answer, str)
     assert "of answer are more than the model's" in long.reason
 
@@ -118,14 +118,14 @@ class Memory:
 
 
 def test_a_batch_that_does_not_fit_is_asked_in_halves():
-    asked = [Question(str(number), str(number), None) for number in range(5)]
+    asked = [Question(str(number), str(number)) for number in range(5)]
     memory = Memory(2, [])
     assert in_halves(memory.answer, asked) == ["0", "1", "2", "3", "4"]
     assert memory.asked == [5, 2, 3, 1, 2]
 
 
 def test_a_question_that_does_not_fit_alone_fails_alone():
-    asked = [Question("a", "小さい", None), Question("b", "大きい", None)]
+    asked = [Question("a", "小さい"), Question("b", "大きい")]
     small, large = in_halves(Memory(2, []).answer, asked)
     assert small == "小さい"
     assert large.reason.startswith("the device has too little memory for this one question: CUDA out of memory")

@@ -99,7 +99,7 @@ def assert_loads(folder):
     assert {"config.json", "README.md", "chat_template.jinja", "generation_config.json"} <= {
         path.name for path in folder.iterdir()
     }
-    chat = Chat(open_model(folder), None, GenerationConfig(max_new_tokens=4))
+    chat = Chat(open_model(folder), (), GenerationConfig(max_new_tokens=4))
     assert list(chat.answer(QUESTION))
 
 
@@ -191,8 +191,8 @@ def test_a_folder_that_is_no_model_is_refused(llava_jp, tmp_path):
     assert f"{tmp_path} is a 'bert' of Transformers; what can be read" in llava_jp("chat", tmp_path).stderr
 
 
-def expected_answer(trained, image, question=QUESTION, **generation):
-    chat = Chat(open_model(trained.directory), image, GenerationConfig(**{"max_new_tokens": 6, **generation}))
+def expected_answer(trained, *images, question=QUESTION, **generation):
+    chat = Chat(open_model(trained.directory), images, GenerationConfig(**{"max_new_tokens": 6, **generation}))
     return printable("".join(chat.answer(question)))
 
 
@@ -216,7 +216,7 @@ def test_a_conversation_goes_on_until_the_input_ends(llava_jp, trained):
     assert (done.exit_code, done.stderr) == (0, "")
     lines = done.stdout.splitlines()
     assert lines[0] == "smoke; Ctrl-D leaves"
-    chat = Chat(open_model(trained.directory), None, GenerationConfig(max_new_tokens=4))
+    chat = Chat(open_model(trained.directory), (), GenerationConfig(max_new_tokens=4))
     answers = [printable("".join(chat.answer(question))) for question in (QUESTION, "では、右下は？")]
     assert "\n".join(lines[1:]) == "\n".join(answers)
 

@@ -1,7 +1,7 @@
 """Chat templates in the styles of real models, on a tokenizer of bytes."""
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers
 from transformers import PreTrainedTokenizerFast
@@ -110,8 +110,8 @@ def learned(encoded, tokenizer) -> list[str]:
     return [tokenizer.decode(run) for run in runs]
 
 
-def encode(exchanges, tokenizer, *, has_image=True):
-    return encode_conversation(exchanges, has_image=has_image, template="chat", tokenizer=tokenizer)
+def encode(exchanges, tokenizer, *, num_images=1):
+    return encode_conversation(exchanges, num_images=num_images, template="chat", tokenizer=tokenizer)
 
 
 @pytest.mark.parametrize(
@@ -174,14 +174,14 @@ def test_the_ids_without_an_image_are_those_of_transformers(name):
         for role, text in (("user", question), ("assistant", answer))
     ]
     expected = tokenizer.apply_chat_template(messages, date_string="26 Jul 2024", return_dict=False)
-    assert list(encode(EXCHANGES[1:], tokenizer, has_image=False).input_ids) == expected
+    assert list(encode(EXCHANGES[1:], tokenizer, num_images=0).input_ids) == expected
 
 
 @pytest.mark.parametrize("name", TEMPLATES)
 def test_a_prompt_is_that_of_transformers_and_training_begins_with_it(name):
     tokenizer = bytes_tokenizer(TEMPLATES[name])
     (question, answer), (again, last) = ("何。", "猫。"), ("色は。", "白")
-    prompt = encode_prompt(again, has_image=False, template="chat", tokenizer=tokenizer, history=[(question, answer)])
+    prompt = encode_prompt(again, num_images=0, template="chat", tokenizer=tokenizer, history=[(question, answer)])
     messages = [
         {"role": "user", "content": question},
         {"role": "assistant", "content": answer},
@@ -191,7 +191,7 @@ def test_a_prompt_is_that_of_transformers_and_training_begins_with_it(name):
         messages, date_string="26 Jul 2024", add_generation_prompt=True, return_dict=False
     )
     assert list(prompt) == expected
-    whole = encode([(question, answer), (again, last)], tokenizer, has_image=False)
+    whole = encode([(question, answer), (again, last)], tokenizer, num_images=0)
     assert whole.input_ids[: len(prompt)] == prompt
     assert whole.labels[len(prompt) - 1] == IGNORED_LABEL
     assert whole.labels[len(prompt)] != IGNORED_LABEL
@@ -199,7 +199,7 @@ def test_a_prompt_is_that_of_transformers_and_training_begins_with_it(name):
 
 def test_the_image_opens_the_first_question_of_a_prompt_with_a_history():
     tokenizer = bytes_tokenizer(CHATML)
-    prompt = encode_prompt("色は。", has_image=True, template="chat", tokenizer=tokenizer, history=[("何。", "猫。")])
+    prompt = encode_prompt("色は。", num_images=1, template="chat", tokenizer=tokenizer, history=[("何。", "猫。")])
     assert spelled(prompt, tokenizer).count("IMG\n何。<|im_end|>") == 1
     assert spelled(prompt, tokenizer).endswith("色は。<|im_end|>\n<|im_start|>assistant\n")
 
@@ -220,11 +220,27 @@ TEXTS = st.text(st.sampled_from("猫犬 \n。a:<>|{}%'\"\u3000🐈"), max_size=8
 @settings(deadline=None, max_examples=15)
 def test_any_messages_are_learned_exactly(name, exchanges, has_image):
     tokenizer = bytes_tokenizer(TEMPLATES[name])
-    runs = learned(encode(exchanges, tokenizer, has_image=has_image), tokenizer)
+    runs = learned(encode(exchanges, tokenizer, num_images=int(has_image)), tokenizer)
     end = tokenizer.convert_ids_to_tokens(end_token_id("chat", tokenizer))
     assert all(run.endswith(end) for run in runs)
     said = [run.removesuffix(end).removeprefix("<think>\n\n</think>\n\n").strip() for run in runs]
     assert said == [answer.strip() for _, answer in exchanges if answer.strip()]
+
+
+@pytest.mark.parametrize("name", TEMPLATES)
+@given(st.lists(st.tuples(st.lists(TEXTS, min_size=1, max_size=4), TEXTS), min_size=1, max_size=3))
+@settings(deadline=None, max_examples=15)
+def test_several_images_among_any_messages_are_at_their_places(name, talk):
+    tokenizer = bytes_tokenizer(TEMPLATES[name])
+    exchanges = [("<image>".join(parts), answer) for parts, answer in talk]
+    num_images = sum(len(parts) - 1 for parts, _ in talk)
+    assume(num_images > 1)
+    encoded = encode(exchanges, tokenizer, num_images=num_images)
+    assert encoded.input_ids.count(IMAGE_TOKEN_ID) == num_images
+    without = encode(
+        [("<image>".join(parts).replace("<image>", "IMG"), answer) for parts, answer in talk], tokenizer, num_images=0
+    )
+    assert learned(encoded, tokenizer) == learned(without, tokenizer)
 
 
 # What no mask can be made for
@@ -255,7 +271,7 @@ def test_any_messages_are_learned_exactly(name, exchanges, has_image):
 )
 def test_a_template_whose_answers_are_not_known_is_refused(template, message):
     with pytest.raises(TemplateError, match=message):
-        encode([("何", "猫")], bytes_tokenizer(template), has_image=False)
+        encode([("何", "猫")], bytes_tokenizer(template), num_images=0)
 
 
 @pytest.mark.parametrize("answer", ["<think>猫</think>犬", "A"])
@@ -263,9 +279,9 @@ def test_a_template_that_changes_an_answer_is_refused_for_this_conversation_alon
     tokenizer = bytes_tokenizer(
         "{% for message in messages %}{{ message.content.split('</think>')[-1] | lower + eos_token }}{% endfor %}"
     )
-    assert learned(encode([("何", "犬")], tokenizer, has_image=False), tokenizer) == ["犬</s>"]
+    assert learned(encode([("何", "犬")], tokenizer, num_images=0), tokenizer) == ["犬</s>"]
     with pytest.raises(TemplateError, match="does not write these messages as they are, so where an answer begins and"):
-        encode([("何", answer)], tokenizer, has_image=False)
+        encode([("何", answer)], tokenizer, num_images=0)
 
 
 def test_ends_that_differ_are_refused():
@@ -273,15 +289,13 @@ def test_ends_that_differ_are_refused():
         "{% for m in messages %}{{ m.content + ('</s>' if loop.last or m.role == 'user' else '<end>') }}{% endfor %}"
     )
     with pytest.raises(TemplateError, match="the chat template ends its answers in different ways: '</s>', '<end>'"):
-        encode([("何", "猫"), ("色", "白")], bytes_tokenizer(template), has_image=False)
+        encode([("何", "猫"), ("色", "白")], bytes_tokenizer(template), num_images=0)
 
 
 def test_the_masks_of_llava_jp_are_refused_for_a_chat_template():
     tokenizer = bytes_tokenizer(CHATML)
     with pytest.raises(TemplateError, match="LLaVA-JP has no chat templates whose masks could be followed"):
-        encode_conversation(
-            [("何", "猫")], has_image=False, template="chat", tokenizer=tokenizer, supervision="llava-jp"
-        )
+        encode_conversation([("何", "猫")], num_images=0, template="chat", tokenizer=tokenizer, supervision="llava-jp")
 
 
 @pytest.mark.parametrize("spelled", ["<|im_end|>", "<|im_start|>", "</s>"])

@@ -19,12 +19,14 @@ def answers(model) -> list[list[int]]:
     pixels[0] = 128
     features = join_scales(model.vision_tower.encode(pixels, model.config.images))
     prompts = [
-        encode_prompt(QUESTION, has_image=has_image, template=model.config.template, tokenizer=model.tokenizer)
-        for has_image in (True, True, False)
+        encode_prompt(QUESTION, num_images=num_images, template=model.config.template, tokenizer=model.tokenizer)
+        for num_images in (1, 1, 0)
     ]
     end, pad = model.tokenizer.eos_token_id, model.tokenizer.pad_token_id
     config = GenerationConfig(max_new_tokens=6)
-    return model.vlm.generate(prompts, [*features, None], config, eos_token_id=end, pad_token_id=pad)
+    return model.vlm.generate(
+        prompts, [*([image] for image in features), []], config, eos_token_id=end, pad_token_id=pad
+    )
 
 
 @pytest.mark.parametrize("family", FAMILIES)

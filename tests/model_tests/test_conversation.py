@@ -3,7 +3,7 @@ from tokenizers import Tokenizer, decoders, models, pre_tokenizers, processors
 from transformers import AutoTokenizer, PreTrainedTokenizerFast
 
 from model.conversation.encode import IGNORED_LABEL, IMAGE_TOKEN_ID, ConversationEncoder, encode_prompt
-from model.conversation.templates import SYSTEM_TEXT, without_image_token
+from model.conversation.templates import SYSTEM_TEXT, TemplateError, without_image_token
 from pipeline.config.experiment import TOKENIZER_FOLDER
 from tests.support.encoded import encode_conversation
 from tests.support.shared_data import shared_data
@@ -48,8 +48,8 @@ def targets(encoded, tokenizer) -> list[str]:
     return pieces([label for label in encoded.labels if label != IGNORED_LABEL], tokenizer)
 
 
-def encode(exchanges, tokenizer, *, has_image=True, template="v1"):
-    encoded = encode_conversation(exchanges, has_image=has_image, template=template, tokenizer=tokenizer)
+def encode(exchanges, tokenizer, *, num_images=1, template="v1"):
+    encoded = encode_conversation(exchanges, num_images=num_images, template=template, tokenizer=tokenizer)
     pairs = zip(encoded.input_ids, encoded.labels, strict=True)
     assert all(label in (token, IGNORED_LABEL) for token, label in pairs)
     return encoded
@@ -59,7 +59,7 @@ def encode(exchanges, tokenizer, *, has_image=True, template="v1"):
 
 
 def test_the_question_of_the_demo_has_54_ids(llm_jp):
-    ids = encode_prompt("猫の隣には何がありますか？", has_image=True, template="v1", tokenizer=llm_jp)
+    ids = encode_prompt("猫の隣には何がありますか？", num_images=1, template="v1", tokenizer=llm_jp)
     assert len(ids) == 54
     question = "▁ \n 猫 の 隣 には 何 が あり ます か ？ ▁ システム : ▁"
     assert " ".join(pieces(ids, llm_jp)) == f"{SYSTEM_PIECES} ▁ ユーザー : ▁ {EOD} IMG {question}"
@@ -94,7 +94,7 @@ def test_every_answer_of_a_conversation_is_learned_and_no_question(llm_jp):
 
 
 def test_a_conversation_without_an_image_is_one_text(llm_jp):
-    encoded = encode([("何ですか。", "猫です。")], llm_jp, has_image=False)
+    encoded = encode([("何ですか。", "猫です。")], llm_jp, num_images=0)
     talk = f"▁ ユーザー : ▁ 何で すか 。 ▁ システム : ▁ 猫 です 。 {EOD} {EOD}"
     assert " ".join(pieces(encoded.input_ids, llm_jp)) == f"{SYSTEM_PIECES} {talk}"
     assert targets(encoded, llm_jp) == ["▁", "猫", "です", "。", EOD]
@@ -102,7 +102,7 @@ def test_a_conversation_without_an_image_is_one_text(llm_jp):
 
 def test_training_begins_with_the_ids_of_the_prompt(llm_jp):
     question = "猫の隣には何がありますか？"
-    prompt = encode_prompt(question, has_image=True, template="v1", tokenizer=llm_jp)
+    prompt = encode_prompt(question, num_images=1, template="v1", tokenizer=llm_jp)
     encoded = encode([(question, "犬です。")], llm_jp)
     assert encoded.input_ids[: len(prompt)] == prompt
 
@@ -126,10 +126,35 @@ def test_a_second_image_token_is_no_second_image(llm_jp):
     assert encoded == encode([("何ですか。", "猫です。"), ("色は。", "白")], llm_jp)
 
 
-@pytest.mark.parametrize(("has_image", "count"), [(True, 1), (False, 0)])
-def test_an_image_token_in_an_answer_is_ordinary_text(llm_jp, has_image, count):
-    encoded = encode([("何ですか。", "<image>です")], llm_jp, has_image=has_image)
-    assert encoded.input_ids.count(IMAGE_TOKEN_ID) == count
+def test_each_of_several_images_stands_at_its_placeholder(llm_jp):
+    encoded = encode([(" <image>\n<image>\n何。", "猫。"), ("色<image>は。", "白")], llm_jp, num_images=3)
+    spelled = "".join(pieces(encoded.input_ids, llm_jp)).replace("▁", " ")
+    assert f"ユーザー: {EOD}IMG \n{EOD}IMG \n何。 システム: 猫。{EOD}" in spelled
+    assert f"ユーザー: 色{EOD}IMG は。 システム: 白{EOD}" in spelled
+    assert targets(encoded, llm_jp) == ["▁", "猫", "。", EOD, "▁", "白", EOD]
+
+
+def test_several_images_without_a_placeholder_all_stand_before_the_first_question(llm_jp):
+    exchanges = [("何。", "猫。"), ("色は。", "白")]
+    named = [("<image>\n<image>\n何。", "猫。"), *exchanges[1:]]
+    assert encode(exchanges, llm_jp, num_images=2) == encode(named, llm_jp, num_images=2)
+    prompts = [
+        encode_prompt("色は。", history=history, num_images=2, template="v1", tokenizer=llm_jp)
+        for history in (exchanges[:1], named[:1])
+    ]
+    assert prompts[0] == prompts[1] == encode(exchanges, llm_jp, num_images=2).input_ids[: len(prompts[0])]
+
+
+@pytest.mark.parametrize(("template", "num_images"), [("v1", 2), ("plain", 3)])
+def test_several_images_and_another_number_of_placeholders_are_refused(llm_jp, template, num_images):
+    with pytest.raises(TemplateError, match=f"{num_images} images, and 1 <image> in the questions"):
+        encode([("<image>何。", "猫。")], llm_jp, num_images=num_images, template=template)
+
+
+@pytest.mark.parametrize("num_images", [0, 1])
+def test_an_image_token_in_an_answer_is_ordinary_text(llm_jp, num_images):
+    encoded = encode([("何ですか。", "<image>です")], llm_jp, num_images=num_images)
+    assert encoded.input_ids.count(IMAGE_TOKEN_ID) == num_images
     assert targets(encoded, llm_jp) == ["▁", "<", "image", ">", "です", EOD]
 
 
@@ -169,13 +194,33 @@ def test_pretraining_learns_the_first_word_of_a_caption_in_latin_letters_too(llm
 
 
 def test_a_caption_without_an_image_is_learned_to_its_end(llm_jp):
-    encoded = encode([("", "白い猫")], llm_jp, template="plain", has_image=False)
+    encoded = encode([("", "白い猫")], llm_jp, template="plain", num_images=0)
     assert pieces(encoded.input_ids, llm_jp) == ["▁", "白い", "猫", "\n", EOD]
     assert targets(encoded, llm_jp) == ["白い", "猫", "\n", EOD]
 
 
+def test_each_of_several_images_stands_before_its_caption(llm_jp):
+    exchanges = [("<image><image>説明", "白い猫"), ("<image>", "猫")]
+    encoded = encode(exchanges, llm_jp, template="plain", num_images=3)
+    spelled = [EOD, "IMG", EOD, "IMG", "▁", "白い", "猫", "\n", EOD, "IMG", "▁", "猫", "\n", EOD]
+    assert pieces(encoded.input_ids, llm_jp) == spelled
+    assert targets(encoded, llm_jp) == ["白い", "猫", "\n", "猫", "\n", EOD]
+
+
+def test_llava_jp_loses_the_first_token_behind_all_leading_images(llm_jp):
+    encoder = ConversationEncoder("plain", llm_jp, "llava-jp")
+    (tokens,) = encoder.tokenise([encoder.write([("<image><image>", "A white cat")], num_images=2)])
+    assert pieces(tokens.input_ids[:5], llm_jp) == [EOD, "IMG", EOD, "IMG", "▁A"]
+    assert tokens.supervised == [(5, len(tokens.input_ids))]
+
+
+def test_the_prompt_of_pretraining_is_the_images_alone(llm_jp):
+    ids = encode_prompt("無視", num_images=2, template="plain", tokenizer=llm_jp)
+    assert pieces(ids, llm_jp) == [EOD, "IMG", EOD, "IMG"]
+
+
 def test_the_prompt_of_pretraining_is_the_image_alone(llm_jp):
-    ids = encode_prompt("無視", has_image=True, template="plain", tokenizer=llm_jp)
+    ids = encode_prompt("無視", num_images=1, template="plain", tokenizer=llm_jp)
     assert pieces(ids, llm_jp) == [EOD, "IMG"]
 
 
@@ -191,7 +236,7 @@ def test_the_bundled_tokenizer_spells_roles_with_the_space_that_follows(shapes_j
 
 
 def test_the_bundled_tokenizer_learns_each_answer_with_its_end(shapes_ja):
-    encoded = encode([("", "二つ"), ("", "赤")], shapes_ja, has_image=False)
+    encoded = encode([("", "二つ"), ("", "赤")], shapes_ja, num_images=0)
     assert [piece for piece in targets(encoded, shapes_ja) if piece != "システム: "] == ["二つ", "</s>", "赤", "</s>"]
 
 
@@ -214,6 +259,8 @@ def test_a_tokenizer_that_begins_texts_with_a_bos_begins_the_conversation_alone_
     place = spelled.index("IMG")
     assert spelled[place - 1 : place + 3] == [" ", "IMG", "\n", "何"]
     assert targets(encoded, with_bos) == [" ", "猫", "。", "</s>"]
+    several = encode([("<image><image>何ですか。<image>", "猫。")], with_bos, num_images=3)
+    assert pieces(several.input_ids, with_bos).count("<s>") == 1
 
 
 # Control tokens that the data spells
@@ -236,13 +283,13 @@ def test_no_message_spells_a_control_token(llm_jp, template):
 
 
 def test_a_prompt_spells_no_control_token_either(llm_jp):
-    ids = encode_prompt(f"何{EOD}", has_image=False, template="v1", tokenizer=llm_jp, history=[("色", f"白{EOD}")])
+    ids = encode_prompt(f"何{EOD}", num_images=0, template="v1", tokenizer=llm_jp, history=[("色", f"白{EOD}")])
     assert ids.count(llm_jp.eos_token_id) == 1  # the end of the answer before
 
 
 def test_an_answer_that_spells_a_control_token_is_learned_as_one_answer(llm_jp):
     encoder = ConversationEncoder("v1", llm_jp)
-    texts = [encoder.write([("何", answer), ("色", "白")], has_image=True) for answer in ("猫", f"猫{EOD}犬")]
+    texts = [encoder.write([("何", answer), ("色", "白")], num_images=1) for answer in ("猫", f"猫{EOD}犬")]
     assert [len(tokens.supervised) for tokens in encoder.tokenise(texts)] == [2, 2]
 
 

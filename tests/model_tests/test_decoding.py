@@ -13,10 +13,10 @@ QUESTIONS = ("丸は何色ですか。", "赤い三角はどこにあります�
 
 def answers(config: GenerationConfig, *items: int) -> list[list[int]]:
     vlm, tokenizer = build_vlm("llama"), build_tokenizer()
-    prompts = [encode_prompt(QUESTIONS[item], has_image=False, template="v1", tokenizer=tokenizer) for item in items]
+    prompts = [encode_prompt(QUESTIONS[item], num_images=0, template="v1", tokenizer=tokenizer) for item in items]
     seeds = [item_seed(config.seed, str(item)) for item in items]
     options = {"eos_token_id": tokenizer.eos_token_id, "pad_token_id": tokenizer.pad_token_id}
-    return vlm.generate(prompts, [None] * len(items), config, seeds=seeds, **options)
+    return vlm.generate(prompts, [[]] * len(items), config, seeds=seeds, **options)
 
 
 WARM = GenerationConfig(max_new_tokens=8, do_sample=True, temperature=2.0)
@@ -68,7 +68,7 @@ def test_top_p_leaves_the_unlikely_out():
 def test_sampling_without_seeds_is_refused():
     vlm = build_vlm("llama")
     with pytest.raises(ValueError, match="sampling needs a seed for each prompt"):
-        vlm.generate([[5, 6]], [None], WARM, eos_token_id=999, pad_token_id=3)
+        vlm.generate([[5, 6]], [[]], WARM, eos_token_id=999, pad_token_id=3)
     with pytest.raises(ValueError, match="1 seeds for 2 rows"):
         SeededSampling(WARM, [0])(torch.zeros(2, 1, dtype=torch.long), torch.zeros(2, 3))
 

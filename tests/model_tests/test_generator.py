@@ -38,9 +38,9 @@ def test_a_model_of_every_family_answers_alone_as_in_a_batch_and_knows_its_room(
     generator = Generator.of(model)
     (features,) = encode_images(model, [IMAGE])
     prompts = [
-        generator.prompt(QUESTION, features),
+        generator.prompt(QUESTION, [features]),
         generator.prompt("三角はどこにありますか。"),
-        generator.prompt("では？", features, history=[(QUESTION, "赤")]),
+        generator.prompt("では？", [features], history=[(QUESTION, "赤")]),
     ]
     together = generator.answer(prompts, SHORT)
     assert together == [answer for prompt in prompts for answer in generator.answer([prompt], SHORT)]
@@ -55,7 +55,7 @@ def test_a_model_of_every_family_answers_alone_as_in_a_batch_and_knows_its_room(
 def test_an_answer_that_fills_the_last_position_can_be_made(family):
     generator = Generator.of(build_model_of(family))
     seen = Seen()
-    prompt = Prompt((5,) * (LENGTH - 3), None)
+    prompt = Prompt((5,) * (LENGTH - 3), ())
     generator.answer([prompt], generator.fitted(SHORT, [prompt]), streamer=seen)
     assert 1 <= seen.num_tokens <= 3
 
@@ -64,8 +64,8 @@ def test_tokens_are_counted_with_those_of_the_image():
     model = build_model("llama")
     generator = Generator.of(model)
     (features,) = encode_images(model, [IMAGE])
-    prompt = generator.prompt(QUESTION, features)
-    ids = encode_prompt(QUESTION, has_image=True, template="v1", tokenizer=model.tokenizer)
+    prompt = generator.prompt(QUESTION, [features])
+    ids = encode_prompt(QUESTION, num_images=1, template="v1", tokenizer=model.tokenizer)
     assert prompt.token_ids == ids
     assert prompt.num_tokens == len(ids) - 1 + 4
 
@@ -104,7 +104,7 @@ def test_a_model_is_read_into_the_format_in_which_it_answers(tmp_path, write, dt
     assert {weight.dtype for weight in weights} == {getattr(torch, dtype)}
     assert model.config.vision_dtype == dtype
     (features,) = encode_images(model, [IMAGE])
-    ids = model.vlm.generate([[IMAGE_TOKEN_ID, 5, 6]], [features], SHORT, eos_token_id=2, pad_token_id=3)
+    ids = model.vlm.generate([[IMAGE_TOKEN_ID, 5, 6]], [[features]], SHORT, eos_token_id=2, pad_token_id=3)
     assert len(ids[0]) > 0
     (exact,) = encode_images(load_any_model(tmp_path, device=CPU), [IMAGE])
     assert exact.dtype == torch.float32

@@ -51,7 +51,7 @@ def assert_same_answers(model: LoadedModel, folder, tmp_path):
     assert torch.allclose(theirs[:, : ours.shape[1]], ours, atol=1e-4)
     end, pad = model.tokenizer.eos_token_id, model.tokenizer.pad_token_id
     expected = model.vlm.generate(
-        prompts, list(features), GenerationConfig(max_new_tokens=6), eos_token_id=end, pad_token_id=pad
+        prompts, [[image] for image in features], GenerationConfig(max_new_tokens=6), eos_token_id=end, pad_token_id=pad
     )
     answers = llava.generate(**batch, max_new_tokens=6)[:, batch["input_ids"].shape[1] :].tolist()
     assert [answer[: answer.index(end)] if end in answer else answer for answer in answers] == expected

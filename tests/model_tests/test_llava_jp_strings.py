@@ -26,7 +26,7 @@ def encode(exchanges, tokenizer, *, template="v1", supervision="answers"):
     """As a record is encoded: it has an image where a message names one."""
     has_image = template == "plain" or any("<image>" in question for question, _ in exchanges)
     encoded = encode_conversation(
-        exchanges, has_image=has_image, template=template, tokenizer=tokenizer, supervision=supervision
+        exchanges, num_images=int(has_image), template=template, tokenizer=tokenizer, supervision=supervision
     )
     return list(encoded.input_ids), list(encoded.labels)
 
@@ -83,7 +83,7 @@ WORDS = st.sampled_from(
     ]
 )
 MESSAGES = st.lists(WORDS, min_size=1, max_size=12).map("".join).filter(str.strip)
-ODD = st.lists(WORDS | st.sampled_from([" システム: ", "システム: ", EOD, "<unk|LLM-jp>"]), max_size=6).map("".join)
+ODD = st.lists(WORDS | st.sampled_from([" システム: ", "システム: "]), max_size=6).map("".join)
 
 
 @st.composite
@@ -108,7 +108,6 @@ def test_ids_and_labels_of_any_text_are_those_of_llava_jp(llm_jp, exchanges):
 @example([("何", ""), ("色", "白")])
 @example([("", "白")])
 @example([("<image>", "")])
-@example([("何", f"a{EOD}b"), ("色", "白")])
 @settings(deadline=None, max_examples=200)
 def test_the_compatible_mode_follows_llava_jp_into_its_defects(llm_jp, exchanges):
     assert encode(exchanges, llm_jp, supervision="llava-jp") == llava_jp_strings.v1(exchanges, llm_jp)
@@ -175,6 +174,16 @@ def test_a_role_name_inside_a_message_does_not_end_the_supervision(llm_jp):
     exchanges = [("何と言いますか。", "次は システム: です"), ("色は。", "白")]
     assert learned(encode(exchanges, llm_jp)[1], llm_jp)[-3:] == ["▁", "白", EOD]
     assert learned(encode(exchanges, llm_jp, supervision="llava-jp")[1], llm_jp) == []
+
+
+def test_an_end_that_the_data_spells_is_text_in_the_compatible_mode_too(llm_jp):
+    exchanges = [(f"何{EOD}", f"a{EOD}b"), ("色", "白")]
+    ids, labels = encode(exchanges, llm_jp, supervision="llava-jp")
+    assert ids.count(llm_jp.eos_token_id) == 3  # of two answers, and of the whole text
+    spelled = ["▁a", "<", "▁E", "OD", "|", "LL", "M", "-", "jp", ">", "b", EOD]
+    assert learned(labels, llm_jp) == [*spelled, "▁", "白", EOD]
+    caption, _ = encode([("", EOD)], llm_jp, template="plain", supervision="llava-jp")
+    assert caption.count(llm_jp.eos_token_id) == 2  # before the image and of the whole text
 
 
 def test_a_caption_in_latin_letters_keeps_its_first_word(llm_jp):

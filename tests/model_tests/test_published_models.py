@@ -126,7 +126,7 @@ def test_the_tokens_of_the_demo_are_those_of_the_original(tmp_path, left_out):
     folder = reference.write(tmp_path, tokenizer=tokenizer)
     (folder / left_out).unlink(missing_ok=True)
     model = load_published(folder, device=CPU)
-    ids = encode_prompt("猫の隣には何がありますか？", has_image=True, template="v1", tokenizer=model.tokenizer)
+    ids = encode_prompt("猫の隣には何がありますか？", num_images=1, template="v1", tokenizer=model.tokenizer)
     assert len(ids) == 54
     assert ids[ids.index(IMAGE_TOKEN_ID) - 1] == 7
     assert ids[-1] == AutoTokenizer.from_pretrained(tokenizer).convert_tokens_to_ids("▁")

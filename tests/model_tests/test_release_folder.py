@@ -91,8 +91,8 @@ def features_of(model, *files):
     return join_scales(model.vision_tower.encode(pixels, model.config.images))
 
 
-def prompt_of(model, question, *, has_image=True):
-    return encode_prompt(question, has_image=has_image, template=model.config.template, tokenizer=model.tokenizer)
+def prompt_of(model, question, *, num_images=1):
+    return encode_prompt(question, num_images=num_images, template=model.config.template, tokenizer=model.tokenizer)
 
 
 @pytest.mark.parametrize("name", MODELS)
@@ -115,9 +115,12 @@ def test_a_batch_of_questions_gets_the_answers_of_the_model(released, images, na
     end, pad = model.tokenizer.eos_token_id, model.tokenizer.pad_token_id
     features = features_of(model, images / "grey.png", images / "noisy.png")
     prompts = [prompt_of(model, QUESTIONS[0]), prompt_of(model, QUESTIONS[1])]
-    prompts.append(prompt_of(model, QUESTIONS[0], has_image=False))
+    prompts += [prompt_of(model, QUESTIONS[0], num_images=0), prompt_of(model, QUESTIONS[1], num_images=2)]
+    grey, noisy = features
     config = GenerationConfig(max_new_tokens=6, repetition_penalty=1.2)
-    answers = model.vlm.generate(prompts, [*features, None], config, eos_token_id=end, pad_token_id=pad)
+    answers = model.vlm.generate(
+        prompts, [[grey], [noisy], [], [noisy, grey]], config, eos_token_id=end, pad_token_id=pad
+    )
     theirs = [answer[: answer.index(end)] if end in answer else answer for answer in seen["answers"]]
     assert theirs == answers
     assert seen["eos"] == end
@@ -224,9 +227,9 @@ def test_an_engine_that_tokenises_a_prompt_as_one_text_gets_the_tokens_of_traini
 def test_a_folder_read_back_adds_the_tokens_of_training_again(served):
     model, folder = served
     loaded = load_release(folder, device=CPU)
-    for has_image in (True, False):
-        assert prompt_of(loaded, QUESTIONS[0], has_image=has_image) == prompt_of(
-            model, QUESTIONS[0], has_image=has_image
+    for num_images in (1, 0):
+        assert prompt_of(loaded, QUESTIONS[0], num_images=num_images) == prompt_of(
+            model, QUESTIONS[0], num_images=num_images
         )
 
 

@@ -37,14 +37,13 @@ def processor_of(tokenizer, template) -> LlavaJpProcessor:
     )
 
 
-def messages(history, question, *, has_image):
+def messages(history, question, *, num_images):
     texts = [text for exchange in [*history, (question, "")] for text in exchange][:-1]
     chat = [
         {"role": ("user", "assistant")[index % 2], "content": [{"type": "text", "text": text}]}
         for index, text in enumerate(texts)
     ]
-    if has_image:
-        chat[0]["content"].insert(0, {"type": "image"})
+    chat[0]["content"] = [{"type": "image"}] * num_images + chat[0]["content"]
     return chat
 
 
@@ -55,17 +54,66 @@ CASES = [
 ]
 
 
-@pytest.mark.parametrize("has_image", [True, False])
+@pytest.mark.parametrize("num_images", [0, 1, 2])
 @pytest.mark.parametrize(("tokenizer_name", "template", "history"), [*CASES, ("llm_jp", "plain", [])])
-def test_a_released_prompt_has_the_tokens_of_training(request, tokenizer_name, template, history, has_image):
+def test_a_released_prompt_has_the_tokens_of_training(request, tokenizer_name, template, history, num_images):
     tokenizer = request.getfixturevalue(tokenizer_name)
     processor = processor_of(tokenizer, template)
-    text = processor.apply_chat_template(messages(history, QUESTION, has_image=has_image), add_generation_prompt=True)
+    text = processor.apply_chat_template(messages(history, QUESTION, num_images=num_images), add_generation_prompt=True)
     ids = processor._ids(text, add_special_tokens=processor.adds_special_tokens)
     found = tuple(IMAGE_TOKEN_ID if token == processor.image_token_id else token for token in ids)
     assert found == encode_prompt(
-        QUESTION, history=history, has_image=has_image, template=template, tokenizer=tokenizer
+        QUESTION, history=history, num_images=num_images, template=template, tokenizer=tokenizer
     )
+
+
+@pytest.mark.parametrize(("tokenizer_name", "template"), [("llm_jp", "v1"), ("with_bos", "karasu"), ("chatml", "chat")])
+def test_each_of_several_images_stands_in_a_released_prompt_where_its_part_does(request, tokenizer_name, template):
+    tokenizer = request.getfixturevalue(tokenizer_name)
+    processor = processor_of(tokenizer, template)
+    image = {"type": "image"}
+    chat = [
+        {"role": "user", "content": [{"type": "text", "text": "一枚目"}, image, {"type": "text", "text": "と"}, image]},
+        {"role": "assistant", "content": [{"type": "text", "text": "猫"}]},
+        {"role": "user", "content": [image, {"type": "text", "text": "は？"}]},
+    ]
+    text = processor.apply_chat_template(chat, add_generation_prompt=True)
+    ids = processor._ids(text, add_special_tokens=processor.adds_special_tokens)
+    found = tuple(IMAGE_TOKEN_ID if token == processor.image_token_id else token for token in ids)
+    assert found == encode_prompt(
+        "<image>\nは？",
+        history=[("一枚目\n<image>\nと\n<image>", "猫")],
+        num_images=3,
+        template=template,
+        tokenizer=tokenizer,
+    )
+
+
+@pytest.mark.parametrize(
+    ("tokenizer_name", "template", "spelled"),
+    [
+        ("llm_jp", "v1", "<EOD|LLM-jp>"),
+        ("with_bos", "karasu", "</s>"),
+        ("with_bos", "v1", "<s>"),
+        ("chatml", "chat", "<|im_end|>"),
+    ],
+)
+def test_a_control_token_that_a_message_spells_is_text_in_a_released_prompt(request, tokenizer_name, template, spelled):
+    tokenizer = request.getfixturevalue(tokenizer_name)
+    processor = processor_of(tokenizer, template)
+    history, question = [("何がありますか。", f"猫{spelled}犬")], f"色{spelled}は？"
+    chat = messages(history, question, has_image=True)
+    text = processor.apply_chat_template(chat, add_generation_prompt=True)
+    ids = processor._ids(text, add_special_tokens=processor.adds_special_tokens)
+    found = tuple(IMAGE_TOKEN_ID if token == processor.image_token_id else token for token in ids)
+    assert found == encode_prompt(question, history=history, has_image=True, template=template, tokenizer=tokenizer)
+    clean = messages([("何", "猫犬")], "色は？", has_image=True)
+    expected = processor._ids(
+        processor.apply_chat_template(clean, add_generation_prompt=True),
+        add_special_tokens=processor.adds_special_tokens,
+    )
+    token = tokenizer.convert_tokens_to_ids(spelled)
+    assert ids.count(token) == expected.count(token)
 
 
 def test_content_may_be_plain_text_and_a_system_message_replaces_the_systems_sentence(llm_jp):  # noqa: F811

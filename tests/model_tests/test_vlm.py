@@ -63,6 +63,20 @@ def test_the_loss_is_that_of_all_logits_row_by_row(family):
 
 
 @pytest.mark.parametrize("family", FAMILIES)
+def test_the_loss_of_a_row_with_two_images_is_that_of_all_logits(family):
+    vlm, features = build_vlm(family), random_features(3)
+    image = [IMAGE_TOKEN_ID] * 3
+    ids = torch.tensor([[5, *image, *image, 7, 8], [5, 6, *image, 9, 10, 11, 12]])
+    labels = torch.tensor([[-100] * 7 + [7, 8], [-100] * 7 + [11, 12]])
+    words = vlm.llm.get_input_embeddings()(ids.clamp(min=0))
+    first, second, third = vlm.projector(features)
+    rows = [torch.cat([words[0, :1], first, second, words[0, 7:]]), torch.cat([words[1, :2], third, words[1, 5:]])]
+    logits = vlm.llm(inputs_embeds=torch.stack(rows)).logits
+    expected = F.cross_entropy(logits[:, :-1].flatten(0, 1), labels[:, 1:].flatten(), reduction="sum")
+    assert loss_of(vlm, ids, labels, features).item() == pytest.approx(expected.item(), rel=1e-5)
+
+
+@pytest.mark.parametrize("family", FAMILIES)
 def test_the_gradients_are_those_of_all_logits(family):
     vlm, features = build_vlm(family), random_features(2)
     batch_ids, batch_mask, batch_labels = batch()
@@ -216,12 +230,12 @@ def test_answers_do_not_depend_on_what_is_answered_together(family, fields):
     config = GenerationConfig(max_new_tokens=8, **fields)
     has_image = (True, False, True)
     prompts = [
-        encode_prompt(question, has_image=image, template="v1", tokenizer=tokenizer)
+        encode_prompt(question, num_images=int(image), template="v1", tokenizer=tokenizer)
         for question, image in zip(QUESTIONS, has_image, strict=True)
     ]
     assert len({len(prompt) for prompt in prompts}) == 3
-    features = [*random_features(2)]
-    features.insert(1, None)
+    features = [[image] for image in random_features(2)]
+    features.insert(1, [])
 
     def answers(*indices):
         return vlm.generate(
@@ -240,9 +254,9 @@ def test_answers_do_not_depend_on_what_is_answered_together(family, fields):
 def test_generation_stops_before_the_end_of_text():
     vlm = build_vlm("llama")
     config = GenerationConfig(max_new_tokens=8)
-    (free,) = vlm.generate([[5, 6, 7]], [None], config, eos_token_id=999, pad_token_id=3)
+    (free,) = vlm.generate([[5, 6, 7]], [[]], config, eos_token_id=999, pad_token_id=3)
     end = next(token for token in free if token != free[0])
-    (stopped,) = vlm.generate([[5, 6, 7]], [None], config, eos_token_id=end, pad_token_id=3)
+    (stopped,) = vlm.generate([[5, 6, 7]], [[]], config, eos_token_id=end, pad_token_id=3)
     assert stopped == free[: free.index(end)]
 
 

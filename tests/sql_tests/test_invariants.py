@@ -93,7 +93,7 @@ def judged(index, **values):
 JUDGE_DEFECTS = [
     ("unclear_judgement", judged(0, reference_score=None), ("i1", 0, "ok", None, 10)),
     ("unclear_judgement", judged(0, model_score=11.0), ("i1", 0, "ok", 10, 11)),
-    ("unclear_judgement", judged(0, model_score=0.0), ("i1", 0, "ok", 10, 0)),
+    ("unclear_judgement", judged(0, model_score=-1.0), ("i1", 0, "ok", 10, -1)),
     ("unclear_judgement", judged(0, status="unreadable", reason="why"), ("i1", 0, "unreadable", 10, 10)),
     ("unclear_judgement", judged(0, reason="why"), ("i1", 0, "ok", 10, 10)),
     ("unclear_judgement", judged(0, replies=[]), ("i1", 0, "ok", 10, 10)),

@@ -104,6 +104,16 @@ def test_scores_by_category_leaves_failed_items_out_of_the_mean(root):
     assert ask(root, "scores_by_category", metric="rougeL") == []
 
 
+def test_the_number_of_a_benchmark_is_what_its_scorer_says_not_the_mean_of_the_items(tmp_path):
+    """As of jic-vqa, whose number is the mean of the domains' means."""
+    store = build(tmp_path, number=75.0)
+    (one, *_) = ask(store.root, "benchmark_numbers", "experiment", "number", "low", "high", "num_items", "num_failed")
+    assert one == ("one", 75.0, 0.0, 100.0, 3, 0)
+    assert ask(store.root, "scores_by_category", "category", "mean", experiment="one")[0] == ("overall", 75.0)
+    assert ask(store.root, "compare_experiments", "category", "mean", experiments="one")[0] == ("overall", 75.0)
+    assert ask(store.root, "scores_by_question_type", "overall", experiments="one") == [(75.0,)]
+
+
 def test_judged_scores_are_withheld_while_a_judgement_failed(root):
     """Experiment two has no answer to i3, judged twice."""
     columns = ("experiment", "metric", "value", "num_failed", "num_repeats")
@@ -220,7 +230,7 @@ def test_the_docs_name_queries_that_exist():
 
 
 def test_an_unknown_query_lists_all():
-    with pytest.raises(QueryError, match="no query is named 'nope'; there are: accepted_compared, bytes_per_"):
+    with pytest.raises(QueryError, match="no query is named 'nope'; there are: accepted_compared, benchmark_numbers, "):
         describe("nope")
 
 

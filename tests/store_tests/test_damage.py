@@ -226,6 +226,8 @@ def test_a_reply_of_an_older_version_has_no_checksum_and_is_used(tmp_path):
 
 
 class Echo:
+    max_images = None
+
     def answer(self, questions):
         return [f"「{question.text}」" for question in questions]
 

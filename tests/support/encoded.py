@@ -12,7 +12,7 @@ from model.conversation.templates import Exchange
 def encode_conversation(
     exchanges: Sequence[Exchange],
     *,
-    has_image: bool,
+    num_images: int,
     template: TemplateName,
     tokenizer: PreTrainedTokenizerBase,
     supervision: Supervision = "answers",
@@ -24,5 +24,5 @@ def encode_conversation(
         ValueError: there is no exchange.
     """
     encoder = ConversationEncoder(template, tokenizer, supervision)
-    (tokens,) = encoder.tokenise([encoder.write(exchanges, has_image=has_image)])
+    (tokens,) = encoder.tokenise([encoder.write(exchanges, num_images=num_images)])
     return tokens.encoded()

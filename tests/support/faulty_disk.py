@@ -14,6 +14,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
+VARIABLE = "FAULTY_DISK"
 WRITING = os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_APPEND
 CHANGES = ("os.mkdir", "os.rename", "os.remove", "os.rmdir", "os.link", "os.truncate", "sqlite3.connect")
 LOOKS = ("os.listdir", "os.scandir")
@@ -51,16 +52,21 @@ class FaultyDisk:
             raise OSError(self._errno, os.strerror(self._errno), name)
 
 
-def main() -> int | None:
-    """Install the fault, and be the command, or the worker if a job file is given."""
+def install() -> None:
+    """Have the fault that the environment describes, in this process and in the workers that it starts."""
     from pipeline.compute import launch
 
-    fault = json.loads(os.environ["FAULTY_DISK"])
+    fault = json.loads(os.environ[VARIABLE])
     launch.WORKER = (*launch.WORKER[:-1], "tests.support.faulty_disk")
     if "file_bytes" in fault:
         resource.setrlimit(resource.RLIMIT_FSIZE, (fault["file_bytes"], resource.RLIM_INFINITY))
     else:
         sys.addaudithook(FaultyDisk(fault))
+
+
+def main() -> int | None:
+    """The command, or a worker if a job file is given."""
+    install()
     if sys.argv[-1].endswith(".json"):
         import torch
 

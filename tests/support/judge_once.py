@@ -5,6 +5,7 @@ from pathlib import Path
 
 from pipeline.config.evaluation import JudgeConfig
 from pipeline.core.retries import Patience
+from pipeline.evaluation.judge.protocols import judging_of
 from pipeline.evaluation.judge.step import judge
 from pipeline.evaluation.openai_client import Endpoint, OpenAiJudge, Spending
 from pipeline.store.artifacts import ArtifactStore
@@ -14,7 +15,7 @@ from tests.support.judged_benchmark import BENCHMARK, answers, publish_dataset, 
 def main(root: str, url: str) -> None:
     store = ArtifactStore(Path(root))
     manifest = judge(
-        JudgeConfig(),
+        judging_of("heron-official", JudgeConfig()),
         benchmark=BENCHMARK,
         dataset=publish_dataset(store),
         predictions=publish_predictions(store, answers()),

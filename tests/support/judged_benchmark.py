@@ -12,6 +12,7 @@ import pyarrow as pa
 from pipeline.config.evaluation import JudgeConfig
 from pipeline.core.parquet import write_rows
 from pipeline.evaluation.inquiry import Inquiry, Reply
+from pipeline.evaluation.judge.protocols import judging_of
 from pipeline.evaluation.judge.step import judge
 from pipeline.evaluation.predict import PredictionsSummary
 from pipeline.evaluation.rows import PREDICTION_SCHEMA, Prediction
@@ -61,10 +62,14 @@ def publish_dataset(
     return store.produce(Request(step="dataset", version=1, config={"name": BENCHMARK, "rows": repr(rows)}), work)
 
 
-def publish_predictions(store: ArtifactStore, answers: Mapping[str, str | None], *, model: str = "ours") -> Manifest:
+def publish_predictions(
+    store: ArtifactStore, answers: Mapping[str, str | None], *, model: str = "ours", protocol: str = "all"
+) -> Manifest:
     """One model's answers by item; None is an answer that failed."""
     rows = [
-        Prediction(BENCHMARK, name, None, "", "", text, None, None if text is not None else "out of memory").row()
+        Prediction(
+            BENCHMARK, name, None, "", "", text, None, None if text is not None else "out of memory", protocol=protocol
+        ).row()
         for name, text in answers.items()
     ]
 
@@ -132,7 +137,7 @@ def judged(
     """The step with a scripted judge."""
     scripted = ScriptedJudge(script)
     manifest = judge(
-        JudgeConfig(**config),
+        judging_of("heron-official", JudgeConfig(**config)),
         benchmark=BENCHMARK,
         dataset=publish_dataset(store),
         predictions=publish_predictions(store, answers() if given is None else given),

@@ -14,8 +14,8 @@ from transformers import AutoConfig, AutoModelForImageTextToText, AutoProcessor
 QUESTIONS = ("左上の図形は何色ですか。", "いくつありますか。")
 
 
-def conversation(question, image=None):
-    blocks = [{"type": "image", "image": image}] if image else []
+def conversation(question, *images):
+    blocks = [{"type": "image", "image": image} for image in images]
     return [{"role": "user", "content": [*blocks, {"type": "text", "text": question}]}]
 
 
@@ -29,7 +29,12 @@ def main(images, folder):
     with torch.no_grad():
         logits = model(**one).logits
     batch = processor.apply_chat_template(
-        [conversation(QUESTIONS[0], grey), conversation(QUESTIONS[1], noisy), conversation(QUESTIONS[0])],
+        [
+            conversation(QUESTIONS[0], grey),
+            conversation(QUESTIONS[1], noisy),
+            conversation(QUESTIONS[0]),
+            conversation(QUESTIONS[1], noisy, grey),
+        ],
         add_generation_prompt=True,
         tokenize=True,
         return_dict=True,

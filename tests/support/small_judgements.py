@@ -12,6 +12,7 @@ from pipeline.config.evaluation import JudgeConfig
 from pipeline.core.parquet import write_rows
 from pipeline.evaluation.inquiry import Reply
 from pipeline.evaluation.judge.aggregate import JUDGE_SCORE_SCHEMA, judge_score_rows
+from pipeline.evaluation.judge.protocols import judging_of, wording_of
 from pipeline.evaluation.judge.rows import JUDGEMENT_SCHEMA, JudgedBy, JudgedItem, judgement_of
 from pipeline.evaluation.judge.step import judge_request
 from pipeline.store.artifacts import ArtifactStore
@@ -19,7 +20,8 @@ from pipeline.store.manifest import Manifest
 
 REPEATS = 2
 CATEGORIES = ("colour", "counting")
-BY = JudgedBy("shapes", "heron-official", "judge", "a" * 64)
+WORDING = wording_of("heron-official").model_copy(update={"categories": CATEGORIES})
+BY = JudgedBy("shapes", "heron-official", "judge", "a" * 64, "two_scores")
 
 
 def publish_judgements(
@@ -43,14 +45,14 @@ def publish_judgements(
 
     def work(directory: Path) -> dict[str, Any]:
         write_rows(directory / "judgements.parquet", (row.row() for row in rows), schema=JUDGEMENT_SCHEMA)
-        scores = judge_score_rows(rows, categories=CATEGORIES, label="heron-official.judge.00000000")
+        scores = judge_score_rows(rows, WORDING, label="heron-official.judge.00000000")
         write_rows(directory / "judge_scores.parquet", scores, schema=JUDGE_SCORE_SCHEMA)
         num_failed = sum(row.status != "ok" for row in rows)
         counts = {"num_judgements": len(rows), "num_items": len(answers), "num_repeats": REPEATS}
         return {**counts, "num_failed": num_failed}
 
     request = judge_request(
-        JudgeConfig(model="judge", repeats=REPEATS),
+        judging_of("heron-official", JudgeConfig(model="judge", repeats=REPEATS)),
         dataset_fingerprint=dataset.fingerprint,
         predictions_fingerprint=predictions.fingerprint,
     )

@@ -20,6 +20,7 @@ from pipeline.core.progress import Event
 from pipeline.core.settings import Settings, sqlite_uri
 from pipeline.store.manifest import Request
 from pipeline.tracking import delivery
+from pipeline.tracking.mlflow import client
 from pipeline.tracking.mlflow.database import file_of
 from pipeline.tracking.mlflow.server import MlflowServer
 from pipeline.tracking.operation import Operation
@@ -463,3 +464,76 @@ def test_a_tracking_uri_that_can_never_work_stops_the_start(tmp_path, uri, reaso
         Tracker(settings_for(tmp_path, uri))
     assert str(caught.value).startswith(f"LLAVA_JP_TRACKING_URI={uri.replace('me:secret@', '')} is no place for MLflow")
     assert "secret" not in str(caught.value)
+
+
+@pytest.mark.parametrize("fault", ["endless", "bomb", "page", "cut"])
+def test_an_answer_that_is_too_long_packed_cut_or_a_page_costs_nothing(tmp_path, server, monkeypatch, caplog, fault):
+    monkeypatch.setattr(client, "MAX_ANSWER_BYTES", 1 << 20)
+    server.faults["runs/log-batch"] = [fault, fault]
+    with server.listening() as uri, pretraining(settings_for(tmp_path, uri)) as step:
+        report(step, 1, 5.0)
+    assert server.history("loss") == [(1, 5.0)]
+    assert server.run_named("pretrain")["info"]["status"] == "FINISHED"
+    if fault in ("endless", "bomb"):
+        assert "the answer is longer than 1.0 MB" in caplog.text
+    assert spools(settings_for(tmp_path, uri)) == []
+
+
+@pytest.mark.parametrize(
+    ("damage", "line"),
+    [
+        (lambda line: line.replace(b"0.25", b"0.35"), '"a", 0.35'),
+        (lambda line: line.replace(b'"kind"', b'"kine"'), '"kine"'),
+        (lambda line: b"\xff" + line[1:], "\\xff"),
+        (lambda line: b"[]\n", "[]"),
+        (lambda line: b"[" * 100_000 + b"\n", "[[["),
+    ],
+)
+def test_a_damaged_line_of_the_outbox_is_kept_apart_and_said_and_the_others_arrive(
+    tmp_path, server, caplog, damage, line
+):
+    with server.listening() as uri:
+        outbox = Outbox(tmp_path / "store", server=uri)
+        spool = outbox.new_spool()
+        spool.append(Operation("create", "r", {"name": "smoke", "tags": {}}))
+        spool.append(Operation("log", "r", {"metrics": [["a", 0.25, 1, 0]]}))
+        spool.append(Operation("log", "r", {"metrics": [["b", 0.5, 1, 0]]}))
+        spool.append(Operation("end", "r", {"status": "FINISHED"}))
+        spool.release()
+        path = spool.folder / "operations.jsonl"
+        lines = path.read_bytes().splitlines(keepends=True)
+        path.write_bytes(b"".join([lines[0], damage(lines[1]), *lines[2:]]))
+        Tracker(settings_for(tmp_path, uri)).deliver()
+    assert (server.history("a"), server.history("b")) == ([], [(0, 0.5)])
+    assert server.run_named("smoke")["info"]["status"] == "FINISHED"
+    (row,) = map(json.loads, (outbox.folder / "refused.jsonl").read_text().splitlines())
+    assert (row["kind"], row["reason"]) == ("damaged", "its line in the outbox is damaged")
+    assert line in row["values"]["line"]
+    assert "refused damaged of a run: its line in the outbox is damaged" in caplog.text
+
+
+@pytest.mark.parametrize("state", [{"num_bytes": None}, {"num_bytes": -1}, {"num_bytes": 2**64}, {"runs": []}])
+def test_a_damaged_state_of_a_spool_is_said_and_left(tmp_path, caplog, state):
+    outbox = Outbox(tmp_path, server="a")
+    spool = outbox.new_spool()
+    spool.append(Operation("create", "r", {"name": "smoke", "tags": {}}))
+    spool.release()
+    (spool.folder / "state.json").write_text(json.dumps({"server": "a", "num_bytes": 0, "runs": {}, **state}))
+    assert list(outbox.abandoned()) == []
+    assert f"{spool.folder / 'state.json'} is damaged" in caplog.text
+
+
+def test_no_secret_is_written_for_mlflow(tmp_path, monkeypatch):
+    monkeypatch.setenv("SOME_TOKEN", "open-sesame")
+    settings = settings_for(tmp_path, f"http://me:hirake@127.0.0.1:{free_port()}")
+    monkeypatch.setenv("LLAVA_JP_TRACKING_URI", settings.tracking_uri)
+    monkeypatch.setattr(delivery, "SECONDS_FOR_AN_ABSENT_SERVER", 0)
+    with pretraining(settings) as step:
+        step.log_parameters({"url": "http://a:b%63d@host", "key": ["open-sesame"], "packed": "bWU6aGlyYWtl"})
+        step.log_json("x.json", {"a": "open%2Dsesame"})
+        step.log_trace({"inputs": {"messages": [{"content": "hirake"}]}})
+    written = b"".join(
+        path.read_bytes() for path in (tmp_path / "store" / "mlflow-outbox").rglob("*") if path.is_file()
+    )
+    assert b"metrics" in written or b"params" in written
+    assert not [secret for secret in (b"sesame", b"hirake", b"bWU6aGlyYWtl", b"b%63d") if secret in written]

@@ -39,8 +39,8 @@ def features(tmp_path):
         yield CachedFeatures(reader, CPU)
 
 
-def training_sample(ids: list[int], labels: list[int], image: str | None = None) -> TrainingSample:
-    return TrainingSample("id", Encoded(tuple(ids), tuple(labels)), image)
+def training_sample(ids: list[int], labels: list[int], *images: str) -> TrainingSample:
+    return TrainingSample("id", Encoded(tuple(ids), tuple(labels)), images)
 
 
 def load(tmp_path, features, talks, *, accepted=None, max_length=1000, template="v1"):
@@ -186,6 +186,17 @@ def test_rows_are_padded_on_the_right_and_images_stand_in_order(features):
     assert batch.num_supervised_tokens == 4
 
 
+def test_the_images_of_a_row_stand_in_the_order_of_their_placeholders(features):
+    samples = [
+        training_sample([IMAGE_TOKEN_ID, IMAGE_TOKEN_ID, 6], [-100, -100, 6], H2, H1),
+        training_sample([7, IMAGE_TOKEN_ID, 8, IMAGE_TOKEN_ID], [-100, -100, 8, -100], H1, H1),
+    ]
+    batch = collate(samples, features=features)
+    assert batch.input_ids.tolist() == [[-200] * 8 + [6, 0], [7, *[-200] * 4, 8, *[-200] * 4]]
+    assert batch.labels.tolist() == [[-100] * 8 + [6, -100], [-100] * 5 + [8] + [-100] * 4]
+    assert features.on_device(batch.images, CPU)[:, 0, 0].tolist() == [1000.0, 0.0, 0.0, 0.0]
+
+
 def test_the_first_position_of_a_row_is_not_counted(features):
     assert collate([training_sample([8, 9], [8, 9])], features=features).num_supervised_tokens == 1
 
@@ -199,8 +210,8 @@ def test_no_samples_make_a_batch_without_supervision(features):
 def test_loaded_samples_are_the_accepted_ones_as_they_are_encoded(tmp_path, features):
     talks = {"a": (H1, "<image>\n図形の数", "二つ"), "b": (H1, "図形の数", "三つ"), "c": (None, "図形の数", "一つ")}
     loaded = load(tmp_path, features, talks, accepted=("a", "c"))
-    assert [(sample.sample_id, sample.image_sha256) for sample in loaded] == [("a", H1), ("c", None)]
-    expected = encode_conversation([("図形の数", "二つ")], has_image=True, template="v1", tokenizer=TOKENIZER)
+    assert [(sample.sample_id, sample.images) for sample in loaded] == [("a", (H1,)), ("c", ())]
+    expected = encode_conversation([("図形の数", "二つ")], num_images=1, template="v1", tokenizer=TOKENIZER)
     assert loaded[0].encoded == expected
     assert loaded.num_findings == {}
 

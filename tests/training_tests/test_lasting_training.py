@@ -298,6 +298,6 @@ def test_an_llm_without_max_position_embeddings_answers_in_training_and_in_evalu
     assert [row["optimizer_step"] for row in answers] == [0, 0, 10, 10]
     model = CheckpointUnderTest(directory, GenerationConfig(max_new_tokens=4))
     image = Image.new("RGB", (40, 30), (200, 100, 0))
-    first, second = model.answer([Question("a", "何色ですか。", image, "a"), Question("b", "何ですか。", None, None)])
+    first, second = model.answer([Question("a", "何色ですか。", (image,), ("a",)), Question("b", "何ですか。")])
     assert isinstance(first, str)
     assert isinstance(second, str)

@@ -1,35 +1,37 @@
 """The file of tokenised samples: what is in it, what is left out and why, who writes it."""
 
-from dataclasses import replace
-
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from hypothesis import assume, given, settings
+from hypothesis import strategies as st
 from pydantic import ValidationError
 from transformers import AutoTokenizer
 
-from model.conversation.encode import IGNORED_LABEL, IMAGE_TOKEN_ID, Tokens
+from model.conversation.encode import IGNORED_LABEL, IMAGE_TOKEN_ID, ConversationEncoder, Tokens
 from pipeline.config.experiment import TOKENIZER_FOLDER, StageConfig
 from pipeline.core.errors import ConfigError
 from pipeline.core.parquet import write_rows, write_table
-from pipeline.data.samples import FINDING_SCHEMA, Sample, Turn, sample_table
+from pipeline.data.samples import FINDING_SCHEMA, Sample, SampleImage, Turn, sample_table
 from pipeline.training import tokenise as tokenisation
 from pipeline.training.dataset import TOKENS_FILE, load_samples
 from tests.support import llava_jp_strings
 from tests.support.encoded import encode_conversation
 from tests.support.shared_data import shared_data
 
-IMAGE = "ab" * 32
+IMAGES = tuple(digits * 32 for digits in ("ab", "01", "02", "03", "04", "05", "06", "07", "08"))
+IMAGE = IMAGES[0]
+WITHOUT_FEATURES = "ff" * 32
 
 
 class FourVisionTokens:
-    """Features of one image."""
+    """Features of all images but one."""
 
     num_vision_tokens = 4
 
     def __contains__(self, image_sha256):
-        return image_sha256 == IMAGE
+        return image_sha256 != WITHOUT_FEATURES
 
 
 @pytest.fixture(scope="module")
@@ -43,13 +45,10 @@ def llm_jp():
 
 
 def load(tmp_path, tokenizer, talks, *, max_length=1000, template="v1", **options):
-    """``talks``: has an image or not, and the texts of the turns, by sample id."""
+    """``talks``: has an image or not, or the images, and the texts of the turns, by sample id."""
     samples = [
-        replace(
-            Sample(name, index, "local", "1.png" if has_image else None, None, turns_of(texts)),
-            image_sha256=IMAGE if has_image else None,
-        )
-        for index, (name, (has_image, *texts)) in enumerate(talks.items())
+        sample_of(name, index, images if isinstance(images, tuple) else IMAGES[: int(images)], texts)
+        for index, (name, (images, *texts)) in enumerate(talks.items())
     ]
     tmp_path.mkdir(exist_ok=True)
     write_table(tmp_path / "samples.parquet", sample_table(samples))
@@ -65,6 +64,12 @@ def load(tmp_path, tokenizer, talks, *, max_length=1000, template="v1", **option
         directory=tmp_path / "stage",
         **options,
     )
+
+
+def sample_of(name, index, images, texts):
+    further = tuple(SampleImage(image, image) for image in images[1:])
+    first = images[0] if images else None
+    return Sample(name, index, "local", first, None, turns_of(texts), image_sha256=first, further_images=further)
 
 
 def turns_of(texts):
@@ -87,8 +92,8 @@ def test_samples_keep_the_order_of_the_dataset_over_many_batches(tmp_path, shape
     assert [loaded.sample_id(index) for index in range(11)] == list(talks)
     for sample, (has_image, *texts) in zip(loaded, talks.values(), strict=True):
         exchanges = list(zip(texts[::2], texts[1::2], strict=True))
-        expected = encode_conversation(exchanges, has_image=has_image, template="v1", tokenizer=shapes_ja)
-        assert (sample.encoded, sample.image_sha256) == (expected, IMAGE if has_image else None)
+        expected = encode_conversation(exchanges, num_images=int(has_image), template="v1", tokenizer=shapes_ja)
+        assert (sample.encoded, sample.images) == (expected, (IMAGE,) if has_image else ())
     assert loaded[4:6] == [loaded[4], loaded[5]]
     with pytest.raises(IndexError, match="there is no sample 11 of 11"):
         loaded[11]
@@ -181,7 +186,99 @@ def test_the_masks_of_llava_jp_are_refused_for_a_chat_template_when_the_experime
         )
 
 
+# Several images
+
+
+TWO = ("<image>と<image>", "二つ", "図形の数", "三つ", "<image>は", "二つ")
+
+
+def test_images_stand_in_the_order_of_their_placeholders_and_all_their_tokens_are_planned(tmp_path, shapes_ja):
+    loaded = load(tmp_path, shapes_ja, {"a": (IMAGES[:3], *TWO), "b": (True, *TALK)})
+    exchanges = list(zip(TWO[::2], TWO[1::2], strict=True))
+    expected = encode_conversation(exchanges, num_images=3, template="v1", tokenizer=shapes_ja)
+    assert (loaded[0].encoded, loaded[0].images) == (expected, IMAGES[:3])
+    assert loaded.lengths[0] == len(expected.input_ids) - 3 + 3 * 4
+    assert loaded[1].images == (IMAGE,)
+
+
+def test_an_image_goes_with_the_exchange_that_shows_it(tmp_path, shapes_ja):
+    (whole,) = load(tmp_path / "whole", shapes_ja, {"a": (IMAGES[:3], *TWO)})
+    (sample,) = load(tmp_path, shapes_ja, {"a": (IMAGES[:3], *TWO)}, max_length=len(whole.encoded.input_ids) - 3 + 11)
+    assert sample.images == IMAGES[:2]
+    assert sample.encoded.input_ids.count(IMAGE_TOKEN_ID) == 2
+    ((_, check, _, evidence),) = findings(tmp_path)
+    assert (check, evidence[:12]) == ("shortened", "2 of 3 answe")
+
+
+def test_a_beginning_that_fits_without_the_images_of_later_questions_is_kept(tmp_path, shapes_ja):
+    texts = ("<image>", "二つ", "図形の数", "三つ", "<image><image><image><image>は", "二つ")
+    (two,) = load(tmp_path / "two", shapes_ja, {"a": (True, *texts[:4])})
+    length = len(two.encoded.input_ids) - 1 + 4
+    (sample,) = load(tmp_path, shapes_ja, {"a": (IMAGES[:5], *texts)}, max_length=length)
+    assert (sample.encoded, sample.images) == (two.encoded, (IMAGE,))
+
+
+def test_one_image_without_features_leaves_the_sample_out(tmp_path, shapes_ja):
+    talks = {"a": ((IMAGE, WITHOUT_FEATURES), "<image><image>", "二つ")}
+    assert list(load(tmp_path, shapes_ja, talks)) == []
+    assert findings(tmp_path) == [("a", "no_features", "reject", f"image {WITHOUT_FEATURES}")]
+
+
+def test_images_that_do_not_fit_are_a_finding(tmp_path, shapes_ja):
+    talks = {"a": (IMAGES[:8], "<image>" * 8, "二つ")}
+    assert list(load(tmp_path, shapes_ja, talks, max_length=38)) == []
+    assert findings(tmp_path) == [("a", "too_long", "reject", "39 tokens up to the first answer's end, of 38")]
+
+
+def test_samples_that_share_any_image_are_about_one_subject(tmp_path, shapes_ja):
+    shown = {"a": IMAGES[:2], "b": IMAGES[1:3], "c": IMAGES[3:5], "d": IMAGES[4:5], "e": ()}
+    talks = {name: (images, "<image>" * len(images) + "何", "二つ") for name, images in shown.items()}
+    subjects = load(tmp_path, shapes_ja, talks).subjects()
+    assert subjects == [IMAGES[0], IMAGES[0], IMAGES[3], IMAGES[3], "sample e"]
+
+
+QUESTIONS = st.lists(st.sampled_from(["図形の数", "<image>", "<unk|LLM-jp>", "\n", "a"]), max_size=5).map("".join)
+
+
+@given(
+    st.lists(st.tuples(QUESTIONS, st.sampled_from(["二つ", "赤い丸です。" * 5, " "])), min_size=1, max_size=4),
+    st.sampled_from(["answers", "llava-jp"]),
+    st.sampled_from(["v1", "plain"]),
+    st.integers(20, 120),
+    st.integers(1, 9),
+)
+@settings(deadline=None, max_examples=150)
+def test_placeholders_and_images_always_agree(llm_jp, exchanges, supervision, template, max_length, num_vision_tokens):
+    texts = [text for exchange in exchanges for text in exchange]
+    images = IMAGES[: sum(question.count("<image>") for question, _ in exchanges)]
+    assume(len(images) < len(IMAGES))
+    tokeniser = tokenisation.SampleTokeniser(
+        ConversationEncoder(template, llm_jp, supervision),
+        has_features=lambda _: True,
+        max_length=max_length,
+        num_vision_tokens=num_vision_tokens,
+        lost_token_id=llm_jp.unk_token_id if supervision == "llava-jp" else None,
+    )
+    (batch,) = sample_table([sample_of("a", 0, images, texts)]).to_batches()
+    tokens, found = tokeniser.tokenise(batch)
+    assert tokens.num_rows + sum(finding.severity == "reject" for finding in found) == 1
+    for row in tokens.to_pylist():
+        assert row["input_ids"].count(IMAGE_TOKEN_ID) == len(row["images"])
+        assert tuple(row["images"]) == images[: len(row["images"])]
+        assert row["length"] == len(row["input_ids"]) + len(row["images"]) * (num_vision_tokens - 1) <= max_length
+
+
 # As LLaVA-JP cuts
+
+
+def test_an_image_whose_placeholder_is_cut_away_is_not_trained_on(tmp_path, llm_jp):
+    talks = {"a": (True, "何ですか。", "猫です。", "<image>\n" + "何ですか。" * 20, "猫です。")}
+    (whole,) = load(tmp_path / "whole", llm_jp, talks)
+    place = whole.encoded.input_ids.index(IMAGE_TOKEN_ID)
+    for max_length, num_images in ((place + 4, 1), (place + 3, 0), (place, 0)):
+        loaded = load(tmp_path / str(max_length), llm_jp, talks, max_length=max_length, supervision="llava-jp")
+        assert loaded[0].images == (IMAGE,) * num_images
+        assert loaded[0].encoded.input_ids == whole.encoded.input_ids[: place + num_images]
 
 
 def test_the_compatible_mode_cuts_within_an_answer(tmp_path, llm_jp):

@@ -140,8 +140,11 @@ EVERY_FILE = "**"
 
 
 def matches(name: str, pattern: str) -> bool:
-    """Whether a path is meant; ``*`` does not cross a ``/``."""
-    return pattern == EVERY_FILE or (name.count("/") == pattern.count("/") and fnmatchcase(name, pattern))
+    """Whether a path is meant; ``*`` does not cross a ``/``, ``**`` does."""
+    if "**" in pattern:
+        between = (re.escape(part).replace(r"\*", "[^/]*") for part in pattern.split("**"))
+        return re.fullmatch(".*".join(between), name, re.DOTALL) is not None
+    return name.count("/") == pattern.count("/") and fnmatchcase(name, pattern)
 
 
 def explain_refusal(source: Source, error: RefusedError, *, revision: str) -> PipelineError:

@@ -11,6 +11,7 @@ from pipeline.core.errors import ConfigError
 from pipeline.data.hf_datasets.lines import LINE
 from pipeline.data.hf_datasets.members import JSON_MEMBERS, KEY, TEXT_MEMBERS, row_of_members
 from pipeline.data.record_forms import TEXT_KEYS, llava_form
+from pipeline.data.record_images import image_names
 
 
 def require_columns(columns: DatasetColumns, existing: Iterable[str], *, where: str) -> tuple[str, ...]:
@@ -58,7 +59,7 @@ def root_of(column: str, existing: Iterable[str]) -> str | None:
 
 
 def record_of(row: Mapping[str, Any], columns: DatasetColumns | None) -> Pair:
-    """A record and the bytes of its image. Its image is still named as in the row, or None where the row has no name.
+    """A record and the bytes of its images. These are still named as in the row, or None where the row has no name.
 
     What cannot be used stays in the record as it is, for ``normalise`` to say why; text that is not JSON where JSON is
     meant becomes the error, as a bad line of a file of records does.
@@ -69,14 +70,14 @@ def record_of(row: Mapping[str, Any], columns: DatasetColumns | None) -> Pair:
         if columns is None:
             return llava_form(row_of_members(row) if KEY in row else row)
         if not isinstance(row, Mapping):
-            return row, None
+            return row, ()
         values = {field: _value(row, column, as_text=field != "image") for field, column in columns.names().items()}
     except (ValueError, RecursionError) as error:  # not JSON, not UTF-8, a number of thousands of digits, too deep
-        return json.JSONDecodeError(str(error), "", 0), None
-    record, content = llava_form(values)
-    if content is not None and record.get("image") is None and KEY in row:
+        return json.JSONDecodeError(str(error), "", 0), ()
+    record, contents = llava_form(values)
+    if contents and image_names(record) == [None] and KEY in row:
         record = {**record, "image": f"{row[KEY]}.{columns.image}"}
-    return record, content
+    return record, contents
 
 
 def _value(row: Mapping[str, Any], column: str, *, as_text: bool) -> Any:

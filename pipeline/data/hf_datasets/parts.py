@@ -6,7 +6,7 @@ Only images of rows that become samples are kept, each once.
 
 import hashlib
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -21,6 +21,7 @@ from pipeline.core.progress import Progress
 from pipeline.data.hf_datasets.sizes import expected_size
 from pipeline.data.image_table import embedded_part, embedded_parts
 from pipeline.data.images import MAX_FILE_BYTES, PART_SCHEMA, ImageRecord, inspect_bytes
+from pipeline.data.record_images import all_named, image_names, with_image_names
 from pipeline.data.samples import Sample, normalise
 
 ROWS_VERSION = 1  # raise when the same rows should give other records
@@ -42,12 +43,12 @@ def records_of(source: HfDatasetSource, *, revision: str | None, work: Path, roo
             yield entry["record"] if "record" in entry else json.JSONDecodeError(entry["problem"], "", 0)
 
 
-def rows_of(source: HfDatasetSource, *, cache: Path) -> Iterator[Pair]:
-    """All records of files on this machine and their images, without keeping any."""
+def rows_of(source: HfDatasetSource, *, revision: str | None, cache: Path) -> Iterator[Pair]:
+    """All records and their images, without keeping any."""
     from pipeline.data.hf_datasets.columns import record_of
     from pipeline.data.hf_datasets.stream import batches, open_rows  # Datasets takes a second to import
 
-    for batch, _ in batches(open_rows(source, revision=None, cache=cache), source, size=ROWS_PER_PART, state=None):
+    for batch, _ in batches(open_rows(source, revision=revision, cache=cache), source, size=ROWS_PER_PART, state=None):
         yield from (record_of(row, source.columns) for row in batch)
 
 
@@ -100,18 +101,24 @@ class _Images:
         tables = [pq.read_table(part, columns=["image", "image_sha256"]) for part in embedded_parts(work)]
         return cls({row["image"]: row["image_sha256"] for table in tables for row in table.to_pylist()})
 
-    def keep(self, record: Any, content: bytes | None, *, record_index: int) -> Any:
-        """The record with the name of its image, which is kept if the record can be used."""
-        if content is None:
+    def keep(self, record: Any, contents: Sequence[bytes | None], *, record_index: int) -> Any:
+        """The record with the names of its images, which are kept if the record can be used."""
+        if not contents:
             return record
-        sha256 = hashlib.sha256(content).hexdigest()
-        name = record.get("image") or sha256
-        if self._sha256.get(name, sha256) != sha256:
-            name = f"{name}#{sha256[:16]}"  # two images of one name
-        record = {**record, "image": name}
-        if name not in self._sha256 and isinstance(normalise(record, record_index=record_index), Sample):
-            self._sha256[name] = sha256
-            self._new[name] = content
+        names: list[Any] = []
+        new: dict[str, tuple[str, bytes]] = {}
+        for name, content in zip(image_names(all_named(record, contents)), contents, strict=True):
+            if content is not None:
+                sha256 = hashlib.sha256(content).hexdigest()
+                known = new[name][0] if name in new else self._sha256.get(name, sha256)
+                name = name if known == sha256 else f"{name}#{sha256[:16]}"  # two images of one name
+                if name not in self._sha256:
+                    new[name] = (sha256, content)
+            names.append(name)
+        record = with_image_names(record, names)
+        if new and isinstance(normalise(record, record_index=record_index), Sample):
+            self._sha256 |= {name: sha256 for name, (sha256, _) in new.items()}
+            self._new |= {name: content for name, (_, content) in new.items()}
         return record
 
     def taken(self) -> dict[str, bytes]:

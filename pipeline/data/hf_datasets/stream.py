@@ -5,7 +5,6 @@ refused by it. A card is data of a stranger: files outside its own repository ar
 """
 
 import json
-import logging
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from itertools import chain, islice
@@ -27,6 +26,7 @@ from huggingface_hub.errors import (  # type: ignore[attr-defined]
 from pipeline.config.datasets import HfDatasetSource
 from pipeline.core.errors import ConfigError, DataError, TransientError
 from pipeline.core.files import ending_of, files_meant
+from pipeline.core.quiet_datasets import quieten
 from pipeline.data.download.http import BUSY_STATUSES
 from pipeline.data.download.hub import bound_answers, token
 from pipeline.data.hf_datasets.columns import require_columns, require_known
@@ -69,7 +69,7 @@ def open_rows(source: HfDatasetSource, *, revision: str | None, cache: Path) -> 
         DataError: the files are of another kind, or cannot be read.
         TransientError: the Hub does not answer.
     """
-    _quieten()
+    quieten()
     bound_answers()
     cache.mkdir(parents=True, exist_ok=True)
     with explained(source):
@@ -190,13 +190,6 @@ def _require(value: str | None, existing: Sequence[str], *, what: str, source: H
 
 def _download() -> datasets.DownloadConfig:
     return datasets.DownloadConfig(token=token() or False, disable_tqdm=True)
-
-
-def _quieten() -> None:
-    """No bars, no warnings on the terminal, and no word to anyone of what is read."""
-    datasets.disable_progress_bars()
-    datasets.utils.logging.set_verbosity(logging.CRITICAL)
-    datasets.config.HF_UPDATE_DOWNLOAD_COUNTS = False
 
 
 @contextmanager

@@ -1,29 +1,37 @@
-"""Judgements to numbers: 100 * mean score of the model / mean score of the reference, by category, and two averages.
-
-``average_macro`` is the mean of the categories' ratios (Heron-Bench's own, and the borrowed rows of the article's
-table); ``average_pooled`` is the ratio over all items (LLaVA's "all", and the rows of LLaVA-JP itself).
-"""
+"""Judgements to numbers with their intervals: those of a careful reader, and those of the published script."""
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
 import numpy as np
 import pyarrow as pa
-from numpy.typing import NDArray
 
-from pipeline.evaluation.intervals import NUM_RESAMPLES, TAILS
+from pipeline.evaluation.intervals import MeanInterval, Values, statistic_intervals
+from pipeline.evaluation.judge.numbers import (
+    AVERAGE_MACRO,
+    AVERAGE_POOLED,
+    SCALE,
+    JudgedTable,
+    Mask,
+    Scores,
+    judged_statistics,
+    main_metric,
+    repeats_of,
+    scores_of,
+)
+from pipeline.evaluation.judge.protocols import Wording
 from pipeline.evaluation.judge.rows import Judgement
 
-# Shape suffixes: R = repeats, N = items, B = resamples, 2 = score of the reference, score of the model.
-
 Variant = Literal["clean", "official"]
-"""clean: failures are left out, and counted. official: as the published script does it, a failure is -1 in both means,
-and the first reply to an item counts, read by the official parser."""
+"""clean: failures are left out, and counted. official: as the published script does it, from the first reply to an item
+as its own parser reads it. Heron-Bench's failures are -1 in both means there. What llm-jp-eval-mm cannot read is 0, as
+there; a reply or an answer that is missing is 0 there, and here there is no number then."""
 
-AVERAGE_MACRO, AVERAGE_POOLED = "average_macro", "average_pooled"
 OFFICIAL_FAILURE = -1.0
+LEAST_REFERENCE = 0.01
+"""What llm-jp-eval-mm divides by at least."""
 
 JUDGE_SCORE_SCHEMA = pa.schema(
     [
@@ -42,21 +50,20 @@ JUDGE_SCORE_SCHEMA = pa.schema(
         pa.field("repeat_deviation", pa.float64()),
         pa.field("repeat_lowest", pa.float64()),
         pa.field("repeat_highest", pa.float64()),
+        pa.field("num_clusters", pa.int64()),
     ]
 )
-
-Scores = NDArray[np.float64]
-Indices = NDArray[np.int64]
+"""``num_clusters`` are the images that were drawn for the interval; older files lack it."""
 
 
 @dataclass(frozen=True, slots=True)
 class JudgeScore:
     """One number. ``value`` is the mean over the repeats; None when a category has no judged item in one of them.
 
-    The 95 % interval is a seeded bootstrap over the items: those of each category are drawn anew, as many as it has,
-    with all their repeats. It covers the choice of the items; how much the judge itself varies is the deviation of the
-    repeats (of a sample, None for one repeat). The official variant has no interval: with -1 among the scores,
-    resampled denominators mean nothing.
+    The 95 % interval is a seeded bootstrap over the images: all questions on one are drawn together, with all their
+    repeats. It covers the choice of the images; how much the judge itself varies is the deviation of the repeats (of a
+    sample, None for one repeat). The official variant has no interval: with -1 among the scores, resampled denominators
+    mean nothing.
     """
 
     variant: Variant
@@ -71,9 +78,10 @@ class JudgeScore:
     repeat_deviation: float | None
     repeat_lowest: float | None
     repeat_highest: float | None
+    num_clusters: int
 
 
-def judge_score_rows(judgements: Sequence[Judgement], *, categories: Sequence[str], label: str) -> list[dict[str, Any]]:
+def judge_score_rows(judgements: Sequence[Judgement], wording: Wording, *, label: str) -> list[dict[str, Any]]:
     """Rows of ``JUDGE_SCORE_SCHEMA`` for one artifact's judgements."""
     first = judgements[0]
     names = {
@@ -82,139 +90,112 @@ def judge_score_rows(judgements: Sequence[Judgement], *, categories: Sequence[st
         "judge_model": first.judge_model,
         "prompt_sha256": first.prompt_sha256,
     }
-    return [{**names, **asdict(score)} for score in judge_scores(judgements, categories=categories)]
+    return [{**names, **asdict(score)} for score in judge_scores(judgements, wording)]
 
 
-def judge_scores(judgements: Sequence[Judgement], *, categories: Sequence[str], seed: int = 0) -> list[JudgeScore]:
-    """Both variants of every category and both averages; of the clean one also the image categories.
+def judge_scores(judgements: Sequence[Judgement], wording: Wording, *, seed: int = 0) -> list[JudgeScore]:
+    """Both variants of every number; of the clean one also those of the image categories.
 
     Raises:
         ValueError: an item lacks a repeat.
     """
-    table = _Table(judgements)
-    by_category = {name: table.items_where("category", name) for name in categories}
-    scores = _of_variant("clean", table.clean_RN2, table, by_category, seed=seed)
-    for name in sorted({judgement.image_category for judgement in judgements} - {None}, key=str):
-        items = table.items_where("image_category", name)
-        ratios_R, drawn_B = _ratios(table.clean_RN2, items), _drawn(table.clean_RN2, items, seed=seed)
-        interval = _interval(100 * drawn_B[..., 1] / drawn_B[..., 0])
-        scores.append(
-            _score("clean", f"image_category/{name}", ratios_R, interval, table.num_failed(items), len(items))
-        )
-    return scores + _of_variant("official", table.official_RN2, table, by_category, seed=None)
-
-
-class _Table:
-    """The scores of some judgements as arrays."""
-
-    def __init__(self, judgements: Sequence[Judgement]) -> None:
-        self.items = list({judgement.item_id: judgement for judgement in judgements}.values())
-        position = {item.item_id: index for index, item in enumerate(self.items)}
-        num_repeats = 1 + max(judgement.repeat for judgement in judgements)
-        if len({(row.item_id, row.repeat) for row in judgements}) != num_repeats * len(self.items):
-            raise ValueError(f"{len(judgements)} judgements are not {num_repeats} of each of {len(self.items)} items")
-        self.clean_RN2 = np.full((num_repeats, len(self.items), 2), math.nan)
-        self.official_RN2 = np.full((num_repeats, len(self.items), 2), OFFICIAL_FAILURE)
-        for row in judgements:
-            place = row.repeat, position[row.item_id]
-            if row.reference_score is not None and row.model_score is not None:
-                self.clean_RN2[place] = row.reference_score, row.model_score
-            if row.official_reference_score is not None and row.official_model_score is not None:
-                self.official_RN2[place] = row.official_reference_score, row.official_model_score
-
-    def items_where(self, field: Literal["category", "image_category"], name: str | None) -> Indices:
-        return np.asarray(
-            [index for index, item in enumerate(self.items) if getattr(item, field) == name], dtype=np.int64
-        )
-
-    def num_failed(self, items_N: Indices) -> int:
-        """The same in both variants: without usable scores after all attempts."""
-        return int(np.isnan(self.clean_RN2[:, items_N, 0]).sum())
-
-
-def _of_variant(
-    variant: Variant, scores_RN2: Scores, table: _Table, by_category: Mapping[str, Indices], *, seed: int | None
-) -> list[JudgeScore]:
-    """Three categories and two averages; with a seed, their intervals."""
-    everything = np.concatenate(list(by_category.values()))
-    members = {**by_category, AVERAGE_MACRO: everything, AVERAGE_POOLED: everything}
-    ratios = {name: _ratios(scores_RN2, items) for name, items in by_category.items()}
-    ratios[AVERAGE_MACRO] = np.mean(list(ratios.values()), axis=0)
-    ratios[AVERAGE_POOLED] = _ratios(scores_RN2, everything)
-    intervals: dict[str, tuple[float | None, float | None]] = {}
-    if seed is not None:
-        generator = np.random.SeedSequence(seed).spawn(len(by_category))
-        drawn = {
-            name: _drawn(scores_RN2, items, seed=child)
-            for (name, items), child in zip(by_category.items(), generator, strict=True)
-        }
-        resampled = {name: 100 * sums[..., 1] / sums[..., 0] for name, sums in drawn.items()}
-        resampled[AVERAGE_MACRO] = np.mean(list(resampled.values()), axis=0)
-        total = np.sum(list(drawn.values()), axis=0)
-        resampled[AVERAGE_POOLED] = 100 * total[..., 1] / total[..., 0]
-        intervals = {name: _interval(values) for name, values in resampled.items()}
-    return [
-        _score(
-            variant,
-            name,
-            values,
-            intervals.get(name, (None, None)),
-            table.num_failed(members[name]),
-            len(members[name]),
-        )
-        for name, values in ratios.items()
+    grid = _Grid(judgements, wording)
+    clusters = [item.image_sha256 for item in grid.items]
+    statistics = judged_statistics(grid.table(grid.clean_RN2), wording)
+    values = {name: repeats_of(one, grid.clean_RN2, SCALE[wording.reading]) for name, one in statistics.items()}
+    sure = {name: one for name, one in statistics.items() if not np.isnan(values[name]).any()}
+    intervals = statistic_intervals(sure, clusters=clusters, seed=seed)
+    scores = [
+        _score("clean", name, values[name], grid, one.counted, intervals.get(name)) for name, one in statistics.items()
+    ]
+    return scores + [
+        _score("official", name, values_R, grid, counted, None)
+        for name, (values_R, counted) in _official(grid, wording).items()
     ]
 
 
-def _ratios(scores_RN2: Scores, items_N: Indices) -> Scores:
-    """The ratio of some items in each repeat, ``[R]``; NaN when none of them has scores.
+class _Grid:
+    """The scores of some judgements as arrays."""
 
-    A failure lacks both scores, so the ratio of the sums is that of the means.
+    def __init__(self, judgements: Sequence[Judgement], wording: Wording) -> None:
+        self.items = list({judgement.item_id: judgement for judgement in judgements}.values())
+        position = {item.item_id: index for index, item in enumerate(self.items)}
+        self.num_repeats = 1 + max(judgement.repeat for judgement in judgements)
+        if len({(row.item_id, row.repeat) for row in judgements}) != self.num_repeats * len(self.items):
+            raise ValueError(
+                f"{len(judgements)} judgements are not {self.num_repeats} of each of {len(self.items)} items"
+            )
+        self.clean_RN2 = np.full((self.num_repeats, len(self.items), 2), math.nan)
+        self.official_RN2 = np.full_like(self.clean_RN2, OFFICIAL_FAILURE if wording.has_pairs else math.nan)
+        for row in judgements:
+            place = row.repeat, position[row.item_id]
+            if (clean := scores_of(row, wording)) is not None:
+                self.clean_RN2[place] = clean
+            if row.official_model_score is not None:
+                reference = row.official_reference_score if wording.has_pairs else 1.0
+                self.official_RN2[place] = reference, row.official_model_score
+
+    def table(self, scores_RN2: Scores) -> JudgedTable:
+        return JudgedTable(
+            scores_RN2, [item.category for item in self.items], [item.image_category for item in self.items]
+        )
+
+    def num_failed(self, counted: Mask) -> int:
+        """The same in both variants: without usable scores after all attempts."""
+        return int(np.isnan(self.clean_RN2[:, counted, 0]).sum())
+
+
+def _official(grid: _Grid, wording: Wording) -> dict[str, tuple[Values, Mask]]:
+    """The published script's numbers by name: in each repeat, and the items that they are about."""
+    if wording.reading == "two_keys":
+        return _eval_mm_heron(grid, wording.categories)
+    names = (*wording.categories, AVERAGE_MACRO, AVERAGE_POOLED) if wording.has_pairs else (main_metric(wording),)
+    found = judged_statistics(grid.table(grid.official_RN2), wording)
+    values = {name: repeats_of(found[name], grid.official_RN2, SCALE[wording.reading]) for name in names}
+    if not wording.has_pairs and np.isnan(grid.official_RN2).any():
+        values = {name: np.full_like(values_R, math.nan) for name, values_R in values.items()}
+    return {name: (values[name], found[name].counted) for name in names}
+
+
+def _eval_mm_heron(grid: _Grid, categories: Sequence[str]) -> dict[str, tuple[Values, Mask]]:
+    """``aggregate`` of llm-jp-eval-mm's ``heron-bench``: means, and ratios of means that failures of -1 are part of.
+
+    A category without items, or of failures alone, has no number and adds 0 to ``overall_rel``.
     """
-    reference_R, model_R = np.nansum(scores_RN2[:, items_N], axis=1).T
-    ratios_R: Scores = 100 * model_R / np.where(reference_R == 0, math.nan, reference_R)
-    return ratios_R
-
-
-def _drawn(scores_RN2: Scores, items_N: Indices, *, seed: int | np.random.SeedSequence) -> Scores:
-    """Sums of the scores of items drawn with replacement, ``[B, R, 2]``; NaN where all of them are failures."""
-    filled_RN2 = np.nan_to_num(scores_RN2[:, items_N], nan=0.0)
-    num_items = len(items_N)
-    draws_BN = np.random.default_rng(seed).integers(num_items, size=(NUM_RESAMPLES, num_items))
-    sums = np.stack([filled_RN2[:, draws_N].sum(axis=1) for draws_N in draws_BN])
-    return np.where(sums == 0, math.nan, sums)
-
-
-def _interval(values_BR: Scores) -> tuple[float | None, float | None]:
-    """95 % of the means over the repeats; of the resamples that have scores."""
-    means_B = values_BR.mean(axis=1)
-    if np.isnan(means_B).all():
-        return None, None
-    low, high = np.nanquantile(means_B, TAILS)
-    return float(low), float(high)
+    everything = np.ones(len(grid.items), dtype=bool)
+    found: dict[str, tuple[Values, Mask]] = {}
+    total_R = np.zeros(grid.num_repeats)
+    for name in categories:
+        mask = np.asarray([item.category == name for item in grid.items], dtype=bool)
+        if not mask.any():
+            continue
+        reference_R, model_R = grid.official_RN2[:, mask].mean(axis=1).T
+        model_R = np.where(model_R == OFFICIAL_FAILURE, math.nan, model_R)
+        ratio_R = 100 * model_R / np.maximum(LEAST_REFERENCE, reference_R)
+        found |= {name: (model_R, mask), f"{name}_rel": (ratio_R, mask)}
+        total_R = total_R + np.nan_to_num(ratio_R)
+    found["overall"] = grid.official_RN2[..., 1].mean(axis=1), everything
+    found["overall_rel"] = total_R / len(categories), everything
+    return found
 
 
 def _score(
-    variant: Variant,
-    metric: str,
-    ratios_R: Scores,
-    interval: tuple[float | None, float | None],
-    num_failed: int,
-    num_items: int,
+    variant: Variant, metric: str, values_R: Values, grid: _Grid, counted: Mask, interval: MeanInterval | None
 ) -> JudgeScore:
-    num_repeats = len(ratios_R)
-    has_value = not np.isnan(ratios_R).any()
-    low, high = interval if has_value else (None, None)
+    has_value = not np.isnan(values_R).any()
+    places = [index for index in np.flatnonzero(counted)]
+    images = {grid.items[index].image_sha256 or index for index in places}
     return JudgeScore(
         variant=variant,
         metric=metric,
-        value=float(ratios_R.mean()) if has_value else None,
-        low=low,
-        high=high,
-        num_items=num_items,
-        num_failed=num_failed,
-        num_repeats=num_repeats,
-        repeat_deviation=float(ratios_R.std(ddof=1)) if has_value and num_repeats > 1 else None,
-        repeat_lowest=float(ratios_R.min()) if has_value else None,
-        repeat_highest=float(ratios_R.max()) if has_value else None,
+        value=float(values_R.mean()) if has_value else None,
+        low=interval.low if interval else None,
+        high=interval.high if interval else None,
+        num_items=len(places),
+        num_failed=grid.num_failed(counted),
+        num_repeats=grid.num_repeats,
+        repeat_deviation=float(values_R.std(ddof=1)) if has_value and grid.num_repeats > 1 else None,
+        repeat_lowest=float(values_R.min()) if has_value else None,
+        repeat_highest=float(values_R.max()) if has_value else None,
+        num_clusters=len(images),
     )

@@ -10,13 +10,13 @@ from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import CancelledError, Future, ThreadPoolExecutor, as_completed
 from dataclasses import dataclass
 
-from pipeline.config.evaluation import JudgeConfig
 from pipeline.core.errors import JudgeError, TransientError
 from pipeline.core.progress import Progress
 from pipeline.evaluation.chat_completion import most_tokens
 from pipeline.evaluation.inquiry import Inquiry, Reply
 from pipeline.evaluation.judge.parse import parse_reply
 from pipeline.evaluation.judge.prompt import JudgePrompt
+from pipeline.evaluation.judge.protocols import Judging
 from pipeline.evaluation.judge.replies import Answered, ReplyCache
 from pipeline.evaluation.judge.rows import JudgedItem
 from pipeline.evaluation.openai_client import CeilingReachedError, Judge
@@ -42,7 +42,7 @@ class Asked:
 class Asker:
     """What the inquiries of one run share."""
 
-    config: JudgeConfig
+    config: Judging
     prompt: JudgePrompt
     judge: Judge
     cache: ReplyCache
@@ -74,6 +74,23 @@ class Asker:
                 stop.set()
                 pool.shutdown(wait=True, cancel_futures=True)
         return asked
+
+    def needs_no_reply(self, answers: Mapping[JudgedItem, str]) -> bool:
+        """Whether all replies about the answers are kept."""
+        return all(
+            self._is_kept(item, answer, repeat)
+            for repeat in range(self.config.repeats)
+            for item, answer in answers.items()
+        )
+
+    def _is_kept(self, item: JudgedItem, answer: str, repeat: int) -> bool:
+        for attempt in range(self.config.attempts):
+            reply = self.cache.find(self.inquiry(item, answer, repeat=repeat, attempt=attempt))
+            if reply is None:
+                return False
+            if self._ends(reply):
+                return True
+        return True
 
     def inquiry(self, item: JudgedItem, answer: str, *, repeat: int, attempt: int) -> Inquiry:
         """What the judge is asked about an answer."""
@@ -110,10 +127,15 @@ class Asker:
             except (JudgeError, CeilingReachedError):
                 stop.set()
                 raise
-            reply = answered[-1].reply
-            if reply.is_cut_off or (reply.text is not None and parse_reply(reply.text).status == "ok"):
+            if self._ends(answered[-1].reply):
                 break
         return answered, None
+
+    def _ends(self, reply: Reply) -> bool:
+        """Whether another attempt would bring nothing that is wanted."""
+        if reply.is_cut_off:
+            return True
+        return reply.text is not None and parse_reply(reply.text, self.prompt.wording.reading).status == "ok"
 
     def _collect(
         self,

@@ -10,8 +10,10 @@ from typing import Any
 
 import pyarrow.parquet as pq
 
-from pipeline.config.evaluation import JudgeConfig
+from pipeline.benchmarks.known import OVERALL
 from pipeline.config.experiment import LimitsConfig
+from pipeline.evaluation.judge.numbers import main_metric
+from pipeline.evaluation.judge.protocols import Judging, Wording
 from pipeline.store.manifest import Manifest, Summary
 
 
@@ -35,7 +37,7 @@ class JudgementsSummary(Summary):
     num_output_tokens: int
 
 
-def judge_label(config: JudgeConfig, *, prompt_sha256: str) -> str:
+def judge_label(config: Judging, *, prompt_sha256: str) -> str:
     """Protocol, model and eight digits of all that decides a judge's replies: one column of numbers has one label."""
     asked = json.dumps([config.model, config.sampling, prompt_sha256], sort_keys=True)
     model = re.sub(r"[^\w.-]+", "_", config.model)
@@ -77,6 +79,14 @@ def shown_judge_scores(judgements: Manifest, limits: LimitsConfig) -> list[dict[
         row = {key: value for key, value in row.items() if key not in ("benchmark", "judge_model", "prompt_sha256")}
         shown.append({**row, **hidden} if is_withheld and row["variant"] == "clean" else row)
     return shown
+
+
+def group_of(name: str, wording: Wording) -> dict[str, str]:
+    """Metric, breakdown and group of a number: ``image_category/NAME`` is the main number of a group of items."""
+    breakdown, has_group, group = name.partition("/")
+    if not has_group:
+        return {"metric": name, "breakdown": OVERALL, "group": OVERALL}
+    return {"metric": main_metric(wording), "breakdown": breakdown, "group": group}
 
 
 def judge_metrics(judgements: Manifest, limits: LimitsConfig) -> dict[str, float]:

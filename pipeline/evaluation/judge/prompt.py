@@ -1,4 +1,4 @@
-"""How a judge is asked: the protocol's wording (a data file), the benchmark's rules (downloaded) and one item.
+"""What a judge is sent about one answer: the protocol's wording, the benchmark's rules (downloaded) and the item.
 
 The order is fixed, the reference first, so that a judge's preference for a place is the same for every model.
 """
@@ -6,47 +6,21 @@ The order is fixed, the reference first, so that a judge's preference for a plac
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import cache
-from importlib.resources import files
 from pathlib import Path
 from string import Template
-from typing import Any, Literal
+from typing import Any
 
-import yaml
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from pipeline.config.datasets import PublishedSource
-from pipeline.config.evaluation import BenchmarkConfig, EvaluationConfig, JudgeConfig
 from pipeline.core.errors import DataError, explain
 from pipeline.core.hashing import sha256_of_json
+from pipeline.evaluation.judge.boxed import boxed_answer
+from pipeline.evaluation.judge.protocols import Wording, wording_of
 from pipeline.evaluation.judge.rows import JudgedItem
 
-ProtocolName = Literal["heron-official"]
-WORDING_FILES: Mapping[ProtocolName, str] = {"heron-official": "heron_prompt.yaml"}
+RULES_FILE = "rule.json"
 
 Messages = tuple[Mapping[str, str], ...]
-
-
-class Wording(BaseModel):
-    """The fixed parts of a protocol, as its data file gives them."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-    protocol: ProtocolName
-    source: str
-    licence: str
-    dataset: str
-    """The published dataset whose answers are judged so."""
-    num_items: int
-    categories: tuple[str, ...]
-    system: str
-    user: str
-    """A ``string.Template`` of context, question, role, reference, answer and rule."""
-
-    @property
-    def sha256(self) -> str:
-        """Of what is sent, without the rules; known before anything is downloaded."""
-        return sha256_of_json([self.system, self.user])
 
 
 class Rule(BaseModel):
@@ -60,7 +34,7 @@ class Rule(BaseModel):
 
 @dataclass(frozen=True, slots=True)
 class JudgePrompt:
-    """A protocol's wording with the rules of its categories."""
+    """A protocol's wording with the rules of its categories, where it has rules."""
 
     wording: Wording
     rules: Mapping[str, Rule]
@@ -73,8 +47,20 @@ class JudgePrompt:
 
     def messages(self, item: JudgedItem, answer: str) -> Messages:
         """The system and the user message about one answer. The texts are put in as they are."""
-        rule = self.rules[item.category]
-        text = Template(self.wording.user).substitute(
+        text = self._with_rule(item, answer) if self.wording.has_rules else self._formatted(item, answer)
+        return ({"role": "system", "content": self.wording.system}, {"role": "user", "content": text})
+
+    def judged_text(self, answer: str) -> str:
+        """What of an answer a judge is shown."""
+        return boxed_answer(answer) if self.wording.reading == "verdict" else answer
+
+    def is_worthless(self, answer: str) -> bool:
+        """Whether an answer is nothing at all and scores 0 without being asked about."""
+        return not self.wording.has_pairs and self.judged_text(answer) == ""
+
+    def _with_rule(self, item: JudgedItem, answer: str) -> str:
+        rule = self.rules[str(item.category)]
+        return Template(self.wording.user).substitute(
             context=item.context,
             question=item.question,
             role=rule.role,
@@ -82,34 +68,27 @@ class JudgePrompt:
             answer=answer,
             rule=rule.prompt,
         )
-        return ({"role": "system", "content": self.wording.system}, {"role": "user", "content": text})
+
+    def _formatted(self, item: JudgedItem, answer: str) -> str:
+        """The fields have the names that llm-jp-eval-mm gave them."""
+        question, reference, said = item.question, item.reference, self.judged_text(answer)
+        return self.wording.user.format(
+            context=item.context,
+            **dict.fromkeys(("question", "Question"), question),
+            **dict.fromkeys(("Answer", "gold_answer", "gpt4o_answer"), reference),
+            **dict.fromkeys(("Prediction", "prediction", "model_answer"), said),
+        )
 
 
-@cache
-def wording_of(protocol: ProtocolName) -> Wording:
-    """The wording that comes with this project."""
-    text = (files("pipeline.evaluation.judge") / WORDING_FILES[protocol]).read_text(encoding="utf-8")
-    return Wording.model_validate(yaml.safe_load(text))
-
-
-def is_judged(benchmark: BenchmarkConfig, judge: JudgeConfig) -> bool:
-    """Whether a judge can score the answers: the benchmark's items are those of the judge's protocol."""
-    source = benchmark.source
-    return isinstance(source, PublishedSource) and source.name == wording_of(judge.protocol).dataset
-
-
-def has_judged_benchmark(evaluation: EvaluationConfig) -> bool:
-    """Whether there is anything to judge."""
-    return any(is_judged(benchmark, evaluation.judge) for benchmark in evaluation.benchmarks)
-
-
-def read_prompt(protocol: ProtocolName, rules_file: Path) -> JudgePrompt:
-    """The protocol's prompt with the rules of a downloaded ``rule.json``.
+def read_prompt(protocol: str, rules_file: Path) -> JudgePrompt:
+    """The protocol's prompt, if it has rules with those of a downloaded ``rule.json``.
 
     Raises:
         DataError: the file is not there, not JSON, or has no rule for a category.
     """
     wording = wording_of(protocol)
+    if not wording.has_rules:
+        return JudgePrompt(wording, {})
     try:
         rules: Any = json.loads(rules_file.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:

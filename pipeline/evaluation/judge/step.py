@@ -10,14 +10,16 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import get_args
 
-from pipeline.config.evaluation import JudgeConfig
-from pipeline.core.errors import DataError, TransientError
+from pipeline.benchmarks.known import BLIND, is_blind
+from pipeline.core.clusters import image_clusters
+from pipeline.core.errors import DataError, StoreError, TransientError
 from pipeline.core.parquet import write_rows
 from pipeline.core.wording import first_few
 from pipeline.evaluation.judge.aggregate import JUDGE_SCORE_SCHEMA, judge_score_rows
 from pipeline.evaluation.judge.ask import Asked, Asker, OnReply
 from pipeline.evaluation.judge.headline import JudgementsSummary, judge_label
-from pipeline.evaluation.judge.prompt import JudgePrompt, read_prompt, wording_of
+from pipeline.evaluation.judge.prompt import RULES_FILE, JudgePrompt, read_prompt
+from pipeline.evaluation.judge.protocols import Judging, wording_of
 from pipeline.evaluation.judge.replies import ReplyCache
 from pipeline.evaluation.judge.rows import (
     JUDGEMENT_SCHEMA,
@@ -28,6 +30,7 @@ from pipeline.evaluation.judge.rows import (
     join_answers,
     judgement_of,
     read_items,
+    worthless,
 )
 from pipeline.evaluation.openai_client import Judge, NoJudge
 from pipeline.evaluation.rows import Prediction, read_predictions
@@ -36,12 +39,10 @@ from pipeline.store.manifest import Manifest, Request
 
 log = logging.getLogger(__name__)
 
-VERSION = 1  # raise when the same request should give a different result: also when a number is computed otherwise
-
-RULES_FILE = "rule.json"
+VERSION = 2  # raise when the same request should give a different result: also when a number is computed otherwise
 
 
-def judge_request(config: JudgeConfig, *, dataset_fingerprint: str, predictions_fingerprint: str) -> Request:
+def judge_request(config: Judging, *, dataset_fingerprint: str, predictions_fingerprint: str) -> Request:
     """What ``judge`` is asked to make. The rules are a part of the dataset."""
     return Request(
         step="judgements",
@@ -52,7 +53,7 @@ def judge_request(config: JudgeConfig, *, dataset_fingerprint: str, predictions_
 
 
 def judge(
-    config: JudgeConfig,
+    config: Judging,
     *,
     benchmark: str,
     dataset: Manifest,
@@ -86,25 +87,48 @@ def judge(
     )
 
     def work(directory: Path) -> JudgementsSummary:
-        wording = wording_of(config.protocol)
-        items = read_items(dataset, num_items=wording.num_items, categories=wording.categories)
-        answers = join_answers(
-            items, read_predictions(predictions), source=str(predictions.directory / "predictions.parquet")
-        )
-        prompt = read_prompt(config.protocol, dataset.path(RULES_FILE))
+        items, answers, prompt = _read(config, dataset, predictions)
         asker = Asker(config, prompt, judge or NoJudge(), ReplyCache(store.root), on_reply)
         with store.locked("judge-replies"):  # so that another process does not pay for the same replies
-            asked = asker.ask_all(_to_judge(items, answers))
-        by = JudgedBy(benchmark, config.protocol, config.model, prompt.sha256)
-        rows = _judgements(items, answers, asked, by, num_repeats=config.repeats)
+            asked = asker.ask_all(_to_judge(items, answers, prompt))
+        by = JudgedBy(benchmark, config.protocol, config.model, prompt.sha256, prompt.wording.reading)
+        rows = _judgements(items, answers, asked, by, prompt, num_repeats=config.repeats)
         _require_replies(rows, max_failures=max_failures)
-        return _write(rows, directory, config, prompt)
+        blind = BLIND if is_blind(next(iter(answers.values())).protocol) else ""
+        return _write(rows, directory, config, prompt, label=judge_label(config, prompt_sha256=prompt.sha256) + blind)
 
     return store.produce(request, work)
 
 
-def _to_judge(items: Sequence[JudgedItem], answers: Mapping[str, Prediction]) -> dict[JudgedItem, str]:
-    """The answers that there are; an empty one is an answer.
+def needs_no_judge(
+    config: Judging, *, dataset: Manifest | None, predictions: Manifest | None, store: ArtifactStore
+) -> bool:
+    """Whether all replies are kept, so that ``judge`` asks for none: after an update, or in another experiment."""
+    if dataset is None or predictions is None:
+        return False
+    try:
+        items, answers, prompt = _read(config, dataset, predictions)
+        asker = Asker(config, prompt, NoJudge(), ReplyCache(store.root), lambda _item, _answered: None)
+        return asker.needs_no_reply(_to_judge(items, answers, prompt))
+    except (DataError, StoreError):
+        return False  # whoever has a judge is told
+
+
+def _read(
+    config: Judging, dataset: Manifest, predictions: Manifest
+) -> tuple[tuple[JudgedItem, ...], Mapping[str, Prediction], JudgePrompt]:
+    """Items, the answer to each, and the prompt."""
+    wording = wording_of(config.protocol)
+    items = read_items(dataset, num_items=wording.num_items, categories=wording.categories)
+    source = str(predictions.directory / "predictions.parquet")
+    answers = join_answers(items, read_predictions(predictions), source=source)
+    return items, answers, read_prompt(config.protocol, dataset.directory / RULES_FILE)
+
+
+def _to_judge(
+    items: Sequence[JudgedItem], answers: Mapping[str, Prediction], prompt: JudgePrompt
+) -> dict[JudgedItem, str]:
+    """The answers that there are, less those that score 0 unseen; an empty one is an answer.
 
     Raises:
         DataError: there is none.
@@ -113,7 +137,7 @@ def _to_judge(items: Sequence[JudgedItem], answers: Mapping[str, Prediction]) ->
     if not found:
         first = next(iter(answers.values())).error
         raise DataError(f"none of the {len(items)} items has an answer that could be judged; the first error: {first}")
-    return found
+    return {item: text for item, text in found.items() if not prompt.is_worthless(text)}
 
 
 def _judgements(
@@ -121,18 +145,26 @@ def _judgements(
     answers: Mapping[str, Prediction],
     asked: Mapping[tuple[JudgedItem, int], Asked],
     by: JudgedBy,
+    prompt: JudgePrompt,
     *,
     num_repeats: int,
 ) -> list[Judgement]:
     rows = []
+    images = image_clusters([answer.images_sha256 for answer in answers.values()])
+    images_of_item = dict(zip(answers, images, strict=True))
     for repeat in range(num_repeats):
         for item in items:
-            replies = asked.get((item, repeat))
-            if replies is None:
-                error = answers[item.item_id].error
-                rows.append(judgement_of(item, (), by, repeat=repeat, missing=error, has_answer=False))
+            answer = answers[item.item_id]
+            replies, image = asked.get((item, repeat)), images_of_item[item.item_id]
+            if replies is not None:
+                found, missing = replies.replies, replies.missing
+                rows.append(judgement_of(item, found, by, repeat=repeat, missing=missing, image_sha256=image))
+            elif answer.prediction is not None and prompt.is_worthless(answer.prediction):
+                rows.append(worthless(item, by, repeat=repeat, image_sha256=image))
             else:
-                rows.append(judgement_of(item, replies.replies, by, repeat=repeat, missing=replies.missing))
+                missing = answer.error
+                row = judgement_of(item, (), by, repeat=repeat, missing=missing, has_answer=False, image_sha256=image)
+                rows.append(row)
     return rows
 
 
@@ -147,11 +179,12 @@ def _require_replies(rows: Sequence[Judgement], *, max_failures: int) -> None:
         )
 
 
-def _write(rows: Sequence[Judgement], directory: Path, config: JudgeConfig, prompt: JudgePrompt) -> JudgementsSummary:
+def _write(
+    rows: Sequence[Judgement], directory: Path, config: Judging, prompt: JudgePrompt, *, label: str
+) -> JudgementsSummary:
     """Both tables, and what the summary says of them."""
     write_rows(directory / "judgements.parquet", (row.row() for row in rows), schema=JUDGEMENT_SCHEMA)
-    label = judge_label(config, prompt_sha256=prompt.sha256)
-    scores = judge_score_rows(rows, categories=prompt.wording.categories, label=label)
+    scores = judge_score_rows(rows, prompt.wording, label=label)
     write_rows(directory / "judge_scores.parquet", scores, schema=JUDGE_SCORE_SCHEMA)
     statuses = Counter(row.status for row in rows)
     num_differing = sum(row.parsers_differ for row in rows)

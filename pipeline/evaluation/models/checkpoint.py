@@ -8,6 +8,7 @@ from pathlib import Path
 import torch
 
 from model.config import Dtype, GenerationConfig
+from model.conversation.templates import IMAGE_TOKEN, without_image_token
 from model.decoding import item_seed
 from model.generator import Generator, Prompt, encode_images
 from pipeline.evaluation.answers import Question, Unanswered
@@ -20,11 +21,13 @@ IMAGES_KEPT = 512
 class CheckpointUnderTest:
     """A folder that training or ``llava-jp export`` wrote, or a published LLaVA-JP, on this machine's best device."""
 
+    max_images = None
+
     def __init__(self, folder: Path, generation: GenerationConfig, *, dtype: Dtype = "float32") -> None:
         self._model = open_model(folder, dtype=dtype)
         self._generator = Generator.of(self._model)
         self._generation = generation
-        self._known_features: dict[str | None, torch.Tensor] = {}
+        self._known_features: dict[str, torch.Tensor] = {}
 
     def answer(self, questions: Sequence[Question]) -> list[str | Unanswered]:
         """Answers in order. A prompt that leaves too little room for an answer has none."""
@@ -32,7 +35,7 @@ class CheckpointUnderTest:
 
     def _answer(self, questions: Sequence[Question]) -> list[str | Unanswered]:
         prompts = [
-            self._generator.prompt(question.text, features)
+            self._generator.prompt(_text(question), features)
             for question, features in zip(questions, self._features(questions), strict=True)
         ]
         results: dict[int, str | Unanswered] = {}
@@ -48,13 +51,17 @@ class CheckpointUnderTest:
             results |= dict(zip(answerable, texts, strict=True))
         return [results[index] for index in range(len(questions))]
 
-    def _features(self, questions: Sequence[Question]) -> list[torch.Tensor | None]:
-        """Features of each question's image, ``[P, V]``. Questions share images, and the tower is half of the work."""
-        images = {question.image_sha256: question.image for question in questions if question.image is not None}
+    def _features(self, questions: Sequence[Question]) -> list[list[torch.Tensor]]:
+        """Features of each question's images, ``[P, V]``. Questions share images, and the tower is half of the work."""
+        images = {
+            name: image
+            for question in questions
+            for name, image in zip(question.images_sha256, question.images, strict=True)
+        }
         if unknown := [name for name in images if name not in self._known_features]:
             encoded = encode_images(self._model, [images[name] for name in unknown])
             self._known_features |= zip(unknown, encoded, strict=True)
-        features = [None if one.image is None else self._known_features[one.image_sha256] for one in questions]
+        features = [[self._known_features[name] for name in one.images_sha256] for one in questions]
         for name in list(self._known_features)[:-IMAGES_KEPT]:
             del self._known_features[name]  # the oldest
         return features
@@ -68,6 +75,13 @@ class CheckpointUnderTest:
             f"{prompt.num_tokens} tokens of prompt and image with {self._generation.max_new_tokens} of answer are more "
             f"than the LLM's {self._generator.max_length} positions; lower max_new_tokens"
         )
+
+
+def _text(question: Question) -> str:
+    """The text as a prompt takes it: with placeholders only where the images do not all stand before it."""
+    if question.image_places is None:
+        return without_image_token(question.text) if len(question.images) > 1 else question.text
+    return "".join(part if isinstance(part, str) else IMAGE_TOKEN for part in question.parts())
 
 
 log = logging.getLogger(__name__)

@@ -8,7 +8,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from model.config import HubFolder, LocalFolder
-from pipeline.benchmarks.known import KNOWN_BENCHMARKS
+from pipeline.benchmarks.known import BLIND, JAPANESE, KNOWN_BENCHMARKS, protocol_of, protocols_of
 from pipeline.config.experiment import (
     ExperimentName,
     apply_override,
@@ -172,34 +172,56 @@ def default_name(model: ModelUnderTestConfig) -> str:
     return UNUSUAL.sub("-", text).strip("-") or "model"
 
 
-def benchmarks_of(names: Sequence[str], protocol: str | None = None) -> list[dict[str, Any]]:
+def benchmarks_of(names: Sequence[str], protocol: str | None = None, *, blind: bool = False) -> list[dict[str, Any]]:
     """What stands under ``evaluation.benchmarks``.
 
     Args:
-        names: known benchmarks, or experiments whose benchmarks are meant.
+        names: known benchmarks, ``japanese`` for all of them, or experiments whose benchmarks are meant.
         protocol: for the benchmarks that have it; None: each one's own.
+        blind: also ask everything without its images.
 
     Raises:
         ConfigError: a name is not known, or no benchmark has the protocol.
     """
     found: list[dict[str, Any]] = []
     for name in names:
-        if name in KNOWN_BENCHMARKS:
+        if name == JAPANESE:
+            found += [{"name": one} for one in KNOWN_BENCHMARKS]
+        elif name in KNOWN_BENCHMARKS:
             found.append({"name": name})
         elif is_experiment_name(name) or is_experiment_file(name):
             found += [benchmark.model_dump(mode="json") for benchmark in load_experiment(name).evaluation.benchmarks]
         else:
             raise ConfigError(
-                f"no benchmark is named {name!r}; there are: {', '.join(KNOWN_BENCHMARKS)}; for your own, give an "
-                "experiment file that has them under evaluation.benchmarks"
+                f"no benchmark is named {name!r}; there are: {', '.join(KNOWN_BENCHMARKS)}, and {JAPANESE} for all of "
+                "them; for your own, give an experiment file that has them under evaluation.benchmarks"
             )
-    if protocol is None:
-        return found
-    having = [one for one in found if one["name"] in KNOWN_BENCHMARKS and protocol in _protocols(one["name"])]
-    if not having:
-        raise ConfigError(f"none of {', '.join(names)} has a protocol {protocol!r}")
-    return [{**one, "protocol": protocol} if one in having else one for one in found]
+    if protocol is not None:
+        if not any(_has(one, protocol) for one in found):
+            raise ConfigError(f"none of {', '.join(names)} has a protocol {protocol!r}")
+        found = [_under(one, protocol) if _has(one, protocol) else one for one in found]
+    return [*found, *(_blind(one) for one in found if _has_images(one))] if blind else found
 
 
-def _protocols(name: str) -> Sequence[str]:
-    return list(KNOWN_BENCHMARKS[name].protocols)
+def _has(benchmark: Mapping[str, Any], protocol: str) -> bool:
+    return benchmark["name"] in KNOWN_BENCHMARKS and protocol in protocols_of(benchmark["name"])
+
+
+def _under(benchmark: Mapping[str, Any], protocol: str) -> dict[str, Any]:
+    """The benchmark under another protocol, whose metrics are its own, and whose settings are if it names some."""
+    wanted = protocol_of(benchmark["name"], protocol)
+    kept = ["name", "source"] if wanted and wanted.generation else ["name", "source", "generation"]
+    return {**{key: benchmark[key] for key in kept if key in benchmark}, "protocol": protocol}
+
+
+def _has_images(benchmark: Mapping[str, Any]) -> bool:
+    asked = protocol_of(benchmark["name"], _protocol(benchmark))
+    return asked is None or asked.num_images != 0
+
+
+def _blind(benchmark: Mapping[str, Any]) -> dict[str, Any]:
+    return {**benchmark, "protocol": _protocol(benchmark).removesuffix(BLIND) + BLIND}
+
+
+def _protocol(benchmark: Mapping[str, Any]) -> str:
+    return str(benchmark.get("protocol", protocols_of(benchmark["name"])[0]))

@@ -24,6 +24,8 @@ Answers = Mapping[str, str | Unanswered]
 class StoredAnswersUnderTest:
     """A model that says what is written in a file."""
 
+    max_images = None
+
     def __init__(self, answers: Answers) -> None:
         self._answers = answers
 

@@ -72,11 +72,16 @@ class TransformersUnderTest:
                 "pipeline/evaluation/models/presets.yaml (--preset)"
             )
 
+    @property
+    def max_images(self) -> int | None:
+        """A preset's prompt has a place for one image, and so has a model without a processor for both."""
+        return 1 if self._preset or isinstance(self._processor, _Pair) else None
+
     def answer(self, questions: Sequence[Question]) -> list[str | Unanswered]:
         """Answers in order. Questions without an image are asked apart: a processor takes all or none."""
         results: dict[str, str | Unanswered] = {}
         for has_image in (True, False):
-            group = [question for question in questions if (question.image is not None) == has_image]
+            group = [question for question in questions if bool(question.images) == has_image]
             if group:
                 found = in_halves(self._answer, group)
                 results |= {question.item_id: answer for question, answer in zip(group, found, strict=True)}
@@ -107,7 +112,7 @@ class TransformersUnderTest:
 
     def _inputs(self, questions: Sequence[Question]) -> Mapping[str, Any]:
         texts = [self._prompt(question) for question in questions]
-        images: list[list[Image.Image]] | None = [[one.image] for one in questions if one.image is not None] or None
+        images: list[list[Image.Image]] | None = [list(one.images) for one in questions if one.images] or None
         begin = self._tokenizer.bos_token
         adds = self._preset.add_special_tokens if self._preset else not (begin and texts[0].startswith(begin))
         options = {"return_tensors": "pt", "padding": True, "add_special_tokens": adds}
@@ -115,12 +120,13 @@ class TransformersUnderTest:
         return inputs
 
     def _prompt(self, question: Question) -> str:
-        has_image = question.image is not None
         if self._preset:
             placeholder = getattr(self._processor, "image_token", DEFAULT_PLACEHOLDER)
-            return self._preset.ask(question.text, image=placeholder if has_image else "")
-        content = [{"type": "image"}] if has_image else []
-        messages = [{"role": "user", "content": [*content, {"type": "text", "text": question.text}]}]
+            return self._preset.ask(question.text, image=placeholder if question.images else "")
+        content = [
+            {"type": "text", "text": part} if isinstance(part, str) else {"type": "image"} for part in question.parts()
+        ]
+        messages = [{"role": "user", "content": content}]
         bound_chat_templates()
         try:
             text: str = self._processor.apply_chat_template(messages, add_generation_prompt=True, tokenize=False)

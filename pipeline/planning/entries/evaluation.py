@@ -2,7 +2,7 @@
 
 from functools import partial
 
-from pipeline.config.evaluation import BenchmarkConfig, EvaluationConfig, JudgeConfig
+from pipeline.config.evaluation import BenchmarkConfig, EvaluationConfig
 from pipeline.config.experiment import (
     LimitsConfig,
 )
@@ -14,13 +14,14 @@ from pipeline.evaluation.judge.headline import (
     judgements_withheld_because,
     shown_judge_scores,
 )
+from pipeline.evaluation.judge.protocols import Judging
 from pipeline.evaluation.judge.replies import Answered
 from pipeline.evaluation.judge.rows import JudgedItem
-from pipeline.evaluation.judge.step import judge, judge_request
+from pipeline.evaluation.judge.step import judge, judge_request, needs_no_judge
 from pipeline.evaluation.judge.traces import trace_of
 from pipeline.evaluation.language_gate import LanguageGate
 from pipeline.evaluation.measure import ModelToMeasure, predict_with
-from pipeline.evaluation.predict import predict, predictions_request
+from pipeline.evaluation.predict import not_asked, predict, predictions_request
 from pipeline.evaluation.rows import read_predictions
 from pipeline.evaluation.scores import (
     headline_metrics,
@@ -68,7 +69,7 @@ def predictions(evaluation: EvaluationConfig, benchmark: BenchmarkConfig, datase
         make,
         reads=(dataset.role, model.role),
         num_devices=lambda _: 1,
-        report=partial(_answers, role),
+        report=partial(_answers, role, dataset.role, benchmark.name),
     )
 
 
@@ -91,7 +92,7 @@ def measured_predictions(
         ),
         reads=(dataset.role,),
         num_devices=lambda _: int(model.is_on_device),
-        report=partial(_answers, role),
+        report=partial(_answers, role, dataset.role, benchmark.name),
     )
 
 
@@ -117,7 +118,7 @@ def scores(benchmark: BenchmarkConfig, predictions: Step, *, limits: LimitsConfi
 
 
 def judgements(
-    config: JudgeConfig,
+    config: Judging,
     benchmark: BenchmarkConfig,
     dataset: Step,
     predictions: Step,
@@ -152,6 +153,11 @@ def judgements(
             parameters={str(role): named},
         )
 
+    def skipped_because(machine: Machine) -> str:
+        made = {"dataset": machine.store.find(dataset.request), "predictions": machine.store.find(predictions.request)}
+        can_go_on = machine.judge is not None or needs_no_judge(config, **made, store=machine.store)
+        return "" if can_go_on else _no_judge(config, benchmark, name)
+
     request = judge_request(
         config, dataset_fingerprint=dataset.fingerprint, predictions_fingerprint=predictions.fingerprint
     )
@@ -161,17 +167,20 @@ def judgements(
         request,
         make,
         reads=(dataset.role, predictions.role),
-        skipped_because=lambda machine: "" if machine.judge else _no_judge(config, benchmark, name),
+        skipped_because=skipped_because,
         report=report,
     )
 
 
-def _answers(role: Role, made: Made) -> Report:
+def _answers(role: Role, dataset: Role, benchmark: str, made: Made) -> Report:
     answers = read_predictions(made[role])[:ANSWERS_SHOWN]
-    return Report(tables={"answers": [{name: getattr(row, name) for name in ANSWER_COLUMNS} for row in answers]})
+    return Report(
+        warning=not_asked(benchmark, made[dataset]) if dataset in made else "",
+        tables={"answers": [{name: getattr(row, name) for name in ANSWER_COLUMNS} for row in answers]},
+    )
 
 
-def _no_judge(config: JudgeConfig, benchmark: BenchmarkConfig, name: str) -> str:
+def _no_judge(config: Judging, benchmark: BenchmarkConfig, name: str) -> str:
     return (
         f"{benchmark.label} is not judged: no judge is configured. Set OPENAI_API_KEY (and OPENAI_BASE_URL for another "
         f"endpoint) and run {name} again: the answers are kept, and {config.model} judges them"

@@ -29,6 +29,15 @@ with marked as materialized (
                 then list_filter(english_names(original), lambda name: not contains("text", name))
             else []
         end as names,
+        -- What stands before a title or is a subject may be a name.
+        case
+            when role = 'assistant' and regexp_matches("text", '[ァ-ヺー]{5}(?:は|が|氏|さ|首|大|議|選|監|教|容|長|女|博|知)')
+                then list_filter(
+                    regexp_extract_all("text", '([ァ-ヺー]{5,})(?:は|が|氏|さん|首相|大統領|議員|選手|監督|教授|容疑者|長官|女王|博士|知事)', 1),
+                    lambda word: not regexp_matches(word, common_katakana())
+                )
+            else []
+        end as titled,
         case
             when regexp_matches(original, well_known_places())
                 then list_filter(
@@ -84,13 +93,13 @@ compared as materialized (
                 *,
                 case when len(words) > 0 then ' ' || regexp_replace(original, '[^A-Za-z]+', ' ', 'g') || ' ' else '' end as plain,
                 case
-                    when len(names) > 0 then list_distinct(regexp_extract_all("text", '[ァ-ヺー]{3,}'))[:60]
+                    when len(names) > 0 or len(titled) > 0 then list_distinct(regexp_extract_all("text", '[ァ-ヺー]{3,}'))[:60]
                     else []
                 end as katakana
             from marked
         )
     )
-    where len(words) > 0 or len(new_names) > 0 or len(names) > 0 or len(known) > 0
+    where len(words) > 0 or len(new_names) > 0 or len(names) > 0 or len(titled) > 0 or len(known) > 0
 ),
 spelled as (
     select
@@ -118,22 +127,23 @@ spelled as (
             case when len(unknown) > 0 then lost_words(original, "text") else [] end as lost,
             case when len(unknown) > 0 then lower(replace(plain, ' ', '')) else '' end as letters,
             case
-                when len(missing) > 0
+                when len(missing) > 0 or len(titled) > 0
                     then array_to_string(list_distinct(regexp_extract_all(original, '[A-Za-z]{3,}'))[:300], ' ')
                 else ''
             end as english
         from compared
-        where len(unknown) > 0 or len(missing) > 0 or len(new_names) > 0 or len(known) > 0
+        where len(unknown) > 0 or len(missing) > 0 or len(new_names) > 0 or len(known) > 0 or len(titled) > 0
     )
 ),
 sounded as (
     select
         *,
         case
-            when len(missing) > 0
+            when len(missing) > 0 or len(titled) > 0
                 then list_distinct(
                     list_concat(
-                        string_split(latin_consonants(english), ' '), string_split(latin_consonants_ch(english), ' ')
+                        string_split(latin_consonants(english || ' ' || regexp_replace(english, 's\b', '', 'g')), ' '),
+                        string_split(latin_consonants_ch(english), ' ')
                     )
                 )
             else []
@@ -141,11 +151,27 @@ sounded as (
     from spelled
 ),
 begun as (
-    select *, list_distinct(list_transform(sounds, lambda sound: left(sound, 2))) as beginnings
+    select
+        *,
+        list_distinct(
+            list_concat(
+                list_transform(sounds, lambda sound: left(sound, 3)),
+                list_transform(list_filter(sounds, lambda sound: length(sound) = 2), lambda sound: sound)
+            )
+        ) as beginnings
     from sounded
 ),
 heard_only as materialized (
-    select *, case when len(missing) > 0 then unsourced_katakana(katakana_sounds, sounds, beginnings) else [] end as unsourced
+    select
+        *,
+        case
+            when len(missing) > 0 or len(titled) > 0
+                then list_filter(
+                    unsourced_katakana(katakana_sounds, sounds, beginnings),
+                    lambda word: not regexp_matches(word, common_katakana())
+                )
+            else []
+        end as unsourced
     from begun
 )
 select
@@ -161,4 +187,8 @@ select
         ' '
     ) || ': ' || left("text", 200) as evidence
 from heard_only
-where len(misspelled) > 0 or len(new_short_names) > 0 or (len(missing) > 0 and len(unsourced) > 0) or len(known) > 0;
+where len(misspelled) > 0
+    or len(new_short_names) > 0
+    or (len(missing) > 0 and len(unsourced) > 0)
+    or list_has_any(titled, unsourced)
+    or len(known) > 0;

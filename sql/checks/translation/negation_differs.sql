@@ -4,6 +4,7 @@
 -- severity: warn
 -- example: 1 [["<image>\n説明してください。", "<image>\nPlease describe it."], ["男性は帽子をかぶっていません。", "The man is wearing a hat."]]
 -- example: 1 [["<image>\n説明してください。", "<image>\nPlease describe it."], ["画像には人が写っています。", "There are no people in the image."]]
+-- example: 1 [["<image>\n説明してください。", "<image>\nPlease describe it."], ["二匹目の犬かもしれます。", "It may be a second dog."]]
 -- example: 1 [["<image>\n説明してください。", "<image>\nPlease describe it."], ["犬が走っています。人は座っています。", "A dog is running. Nobody is sitting."]]
 -- example: 1 [["<image>\n説明してください。", "<image>\nPlease describe it."], ["はい。鍵は掛かっていません。", "Yes. The door is locked."]]
 -- example: 1 [["<image>\n説明してください。", "<image>\nPlease describe it."], ["台所は狭いです。部屋には窓があるので、暗く見えます。持ち主は家にいないようです。", "The kitchen is small. There is no window in the room, so it looks dark. The owner does not seem to be at home."]]
@@ -26,30 +27,36 @@ with negated as (
         and not contains("text", '```')
         and (
             regexp_matches(original, plain_english_negation() || '|' || negative_prefix())
+            or regexp_matches("text", broken_negation())
             or (role = 'assistant' and regexp_matches("text", final_japanese_negation()))
         )
 ),
 split as materialized (
-    select *, english_sentences(original_said) as originals, japanese_sentences(said) as sentences
+    select
+        *,
+        english_sentences(original_said) as originals,
+        english_sentences(original) as whole_originals,
+        japanese_sentences("text") as sentences
     from negated
     where length("text") > 0.25 * length(original)
 ),
 compared as (
     select
         *,
-        len(originals) = len(sentences)
+        len(whole_originals) = len(originals)
+            and len(originals) = len(sentences)
             and len(
                 list_filter(
                     range(1, len(originals) + 1),
-                    lambda place: length(sentences[place]) > 1.1 * length(originals[place])
-                        or length(sentences[place]) < 0.15 * length(originals[place])
+                    lambda place: length(sentences[place]) > 1.1 * length(whole_originals[place])
+                        or length(sentences[place]) < 0.15 * length(whole_originals[place])
                 )
             ) = 0 as are_aligned
     from split
 )
 select text_id, left(original, 100) || ' → ' || left("text", 100) as evidence
 from compared
-where case
+where regexp_matches("text", broken_negation()) or case
     when are_aligned
         then len(
             list_filter(
@@ -59,8 +66,10 @@ where case
                     when regexp_matches(originals[place], plain_english_negation() || '|' || negative_prefix())
                         and not regexp_matches(sentences[place], any_japanese_negation())
                         then true
-                    when role = 'assistant' and regexp_matches(sentences[place], final_japanese_negation())
-                        then not regexp_matches(originals[place], any_english_negation())
+                    when role = 'assistant'
+                        and regexp_matches(sentences[place], final_japanese_negation())
+                        and not regexp_matches(whole_originals[place], any_english_negation())
+                        then regexp_matches(without_japanese_idioms(sentences[place]), final_japanese_negation())
                     else false
                 end
             )
@@ -68,7 +77,7 @@ where case
     else (
         regexp_matches(original_said, plain_english_negation())
         and len(regexp_extract_all(original_said, plain_english_negation()))
-            > len(regexp_extract_all(said, any_japanese_negation()))
+            > len(regexp_extract_all("text", any_japanese_negation()))
     )
     or (
         role = 'assistant'

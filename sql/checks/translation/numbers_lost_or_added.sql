@@ -52,6 +52,13 @@ replaced as (
     )
     union all
     from (
+        select text_id, "text", original, array_to_string(units_added(original, "text"), ' ') as added, '' as lost
+        from numbered
+        where regexp_matches("text", '秒|分|時間|日間|週間|月|年間|世紀|インチ|フィート|ヤード|マイル|センチ|ミリ|メートル|グラム|オンス|ドル|ユーロ|円|パーセント')
+            and len(units_added(original, "text")) > 0
+    )
+    union all
+    from (
         select text_id, "text", original, '' as added, clock_times(original)::varchar as lost
         from numbered
         where contains("text", '時')

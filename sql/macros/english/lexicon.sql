@@ -43,7 +43,7 @@ create macro lexicon() as table
             ('lion', 'animal', 'ライオン', 'ライオン|獅子|しし'),
             ('pig', 'animal', '豚が|豚を|ブタ', '豚|ブタ|ぶた|ピッグ'),
             ('mouse mice', 'animal', 'ネズミ', 'ネズミ|ねずみ|鼠|マウス'),
-            ('bicycle bike', 'vehicle', '自転車', '自転車|バイク|サイクル|二輪|バイシクル'),
+            ('bicycle bike', 'vehicle', '自転車', '自転車|バイク|サイクル|二輪|バイシクル|オートバイ'),
             ('motorcycle motorbike', 'vehicle', 'オートバイ|バイク', 'オートバイ|バイク|モーター|単車|二輪'),
             ('bus', 'vehicle', 'バスが|バスを|バスの|バスに', 'バス'),
             ('train', 'vehicle', '電車|列車', '電車|列車|鉄道|汽車|トレイン|新幹線|機関車'),
