@@ -71,8 +71,7 @@ class Run:
 
     def _make(self, step: Step) -> bool:
         """Whether there is an artifact now: nobody may be there to make it."""
-        reason = step.skipped_because(self.machine)
-        if reason and not self.store.is_whole(step.request):
+        if not self.store.is_whole(step.request) and (reason := step.skipped_because(self.machine)):
             log.warning("%s", reason)
             show_text(str(step.role), reason)
             return False

@@ -206,10 +206,11 @@ def test_an_answer_that_is_reasoning_alone_is_one_request_and_a_failed_item():
     assert len(sent) == 1
 
 
-def test_half_a_surrogate_pair_in_an_answer_stands_escaped():
+def test_half_a_surrogate_pair_in_an_answer_stands_escaped(caplog):
     body = b'{"choices": [{"message": {"content": "\xe4\xb8\xb8\\ud83d"}}]}'
     with serving(lambda *_: Act(body=body)) as (url, _):
         assert model_under_test(url).answer(QUESTIONS[:1]) == ["丸\\ud83d"]
+    assert "the answer to 1 has half a surrogate pair, which is spelled out" in caplog.text
 
 
 def test_a_model_without_place_and_key_is_refused_before_anybody_is_asked(monkeypatch):

@@ -75,6 +75,23 @@ class Asker:
                 pool.shutdown(wait=True, cancel_futures=True)
         return asked
 
+    def needs_no_reply(self, answers: Mapping[JudgedItem, str]) -> bool:
+        """Whether all replies about the answers are kept."""
+        return all(
+            self._is_kept(item, answer, repeat)
+            for repeat in range(self.config.repeats)
+            for item, answer in answers.items()
+        )
+
+    def _is_kept(self, item: JudgedItem, answer: str, repeat: int) -> bool:
+        for attempt in range(self.config.attempts):
+            reply = self.cache.find(self.inquiry(item, answer, repeat=repeat, attempt=attempt))
+            if reply is None:
+                return False
+            if self._ends(reply):
+                return True
+        return True
+
     def inquiry(self, item: JudgedItem, answer: str, *, repeat: int, attempt: int) -> Inquiry:
         """What the judge is asked about an answer."""
         messages = tuple(dict(message) for message in self.prompt.messages(item, answer))
@@ -110,12 +127,15 @@ class Asker:
             except (JudgeError, CeilingReachedError):
                 stop.set()
                 raise
-            reply = answered[-1].reply
-            if reply.is_cut_off or (
-                reply.text is not None and parse_reply(reply.text, self.prompt.wording.reading).status == "ok"
-            ):
+            if self._ends(answered[-1].reply):
                 break
         return answered, None
+
+    def _ends(self, reply: Reply) -> bool:
+        """Whether another attempt would bring nothing that is wanted."""
+        if reply.is_cut_off:
+            return True
+        return reply.text is not None and parse_reply(reply.text, self.prompt.wording.reading).status == "ok"
 
     def _collect(
         self,

@@ -17,7 +17,8 @@ MEASURE = "(?:score|rating|grade|スコア|評価|得点|点数|評点)"
 COUNTER = "(?:つ目|番目|人目)"
 WORDS = (
     "scores?|ratings?|grades?|points?|pts?|evaluations?|results?|judge?ments?|assistant(?=['\u2019])|answers?|responses?"
-    "|final|overall|output|your|boxed|text|here|are|is|the|my|i|as|follows|give|for|to|and|vs|versus|s|respectively"
+    "|final|overall|output|your|boxed|text|here|are|is|the|an?|my|i|would|as|follows|gives?|gets?|rate|for|to|and|vs|versus|s|d"
+    "|respectively"
 )
 WORDS_JA = (
     "スコア|評価|採点|判定|結果|点数|得点|評点|最終的?|総合|出力|回答|答え|以下|通り|それぞれ|です|ます|とします|に対する"
@@ -27,15 +28,16 @@ TOKEN = re.compile(
     rf"(?P<both>{NOUN}s?[\s_-]*(?P<left>[12AB])\s*(?:and|&|,|/|と|、|vs\.?)\s*(?P<right>[12AB])(?![0-9a-z]))"
     rf"|(?<![a-z])(?:{NOUN}[\s_-]*|第)(?P<named>[12](?![0-9])|[AB](?![a-z])|[一二](?={COUNTER}))"
     rf"|(?<![a-z]){MEASURE}[\s_-]*(?P<measured>[12](?![0-9])|[AB](?![a-z]))(?=\W*[:=>)])"
-    rf"|(?<![\w.])(?P<bare>[12AB](?=\s*[:=)]|{COUNTER})|[一二](?={COUNTER})|[AB](?=\s))(?=\W*(?:[0-9]|{MEASURE})|{COUNTER})"
-    rf"|(?<![a-z])(?P<ordinal>first|second|1st|2nd)(?![a-z])(?:\s+{NOUN})?"
+    rf"|(?<![\w.])(?P<bare>(?-i:[12AB])(?=\s*[:=)]|{COUNTER})|[一二](?={COUNTER})|(?-i:[AB])(?=[\s.はが]))"
+    rf"(?=[はが\W]*(?:[0-9]|{MEASURE})|{COUNTER})"
+    rf"|(?<![a-z])(?P<ordinal>first|second|1st|2nd|前者|後者)(?![a-z])(?:\s+{NOUN})?"
     r"|(?P<number>(?<![0-9.])-?[0-9]+(?:\.[0-9]+)?(?![0-9]|\.[0-9]))"
     r"|(?P<reason>理由|説明|解説|根拠|コメント|reason|explanation|because|comment|rationale|justification)"
     rf"|(?P<harmless>(?<![a-z])(?:{WORDS})(?![a-z])|{WORDS_JA}|[^\w⁄]|_)",
     re.IGNORECASE,
 )
 LABELS = ("named", "measured", "bare", "ordinal")
-OF_THE_FIRST = ("1", "a", "一", "first", "1st")
+OF_THE_FIRST = ("1", "a", "一", "first", "1st", "前者")
 
 LABELLED = ("LN", "NL")
 PAIRS = ("NN", "LNLN", "NLNL", "LLNN")

@@ -29,6 +29,10 @@ KEYCAP = re.compile("([12])\ufe0f?\u20e3")
 KANJI = str.maketrans({sign: f" {value} " for value, sign in enumerate("一二三四五六七八九十", 1)})
 KANJI_DECIMAL = re.compile("[〇零一二三四五六七八九十][・.]?[〇零一二三四五六七八九十]")
 
+REASON_KEY = re.compile(
+    r"reason|expla|comment|feedback|justif|rationale|analysis|理由|説明|解説|根拠|コメント", re.IGNORECASE
+)
+NAME_KEY = re.compile(r"assistant|model|answer|response|candidate|id|name|アシスタント|モデル|回答", re.IGNORECASE)
 SCORE_TEXT = re.compile(r"\s*-?[0-9][0-9\s./,点-]*")
 """A text in JSON that is a number, or two."""
 OF_GPT, OF_MODEL = "score_gpt", "score"
@@ -66,16 +70,36 @@ def _json_as_lines(text: str) -> str:
     return "\n".join(_lines(value)) + "\n" + text[end:]
 
 
-def _lines(value: Any, path: str = "") -> Iterator[str]:
+def _lines(value: Any, path: str = "", *, is_inside: bool = False) -> Iterator[str]:
     if isinstance(value, dict):
         has_both = OF_GPT in value and OF_MODEL in value
         names = {OF_GPT: "assistant 1", OF_MODEL: "assistant 2"} if has_both else {}
+        path = f"{path} {_named_by(value)}" if is_inside else path
         for key, member in value.items():
-            yield from _lines(member, f"{path} {names.get(key, ' '.join(key.split()))}")
+            if is_inside and key in _names_in(value):
+                continue
+            yield from _lines(member, f"{path} {names.get(key, ' '.join(key.split()))}", is_inside=True)
     elif isinstance(value, list):
         for member in value:
-            yield from _lines(member, path)
+            yield from _lines(member, path, is_inside=True)
     elif isinstance(value, int | float) and not isinstance(value, bool):
         yield f"{path}: {value}" if path else str(value)
     elif isinstance(value, str) and SCORE_TEXT.fullmatch(value):
         yield f"{path}: {value}" if path else value
+
+
+def _names_in(value: dict[str, Any]) -> list[str]:
+    """The keys of what an object inside of a JSON value is about: ``{"assistant": 2, "score": 6}``."""
+    return [
+        key
+        for key, member in value.items()
+        if (isinstance(member, str) and not SCORE_TEXT.fullmatch(member) and not REASON_KEY.search(key))
+        or (isinstance(member, int) and NAME_KEY.fullmatch(key))
+    ]
+
+
+def _named_by(value: dict[str, Any]) -> str:
+    """The same as text: a number with its key, as a label has it."""
+    return " ".join(
+        value[key] if isinstance(value[key], str) else f"{key} {value[key]}" for key in _names_in(value)
+    ).replace("\n", " ")

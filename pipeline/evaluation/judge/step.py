@@ -12,7 +12,7 @@ from typing import get_args
 
 from pipeline.benchmarks.known import BLIND, is_blind
 from pipeline.core.clusters import image_clusters
-from pipeline.core.errors import DataError, TransientError
+from pipeline.core.errors import DataError, StoreError, TransientError
 from pipeline.core.parquet import write_rows
 from pipeline.core.wording import first_few
 from pipeline.evaluation.judge.aggregate import JUDGE_SCORE_SCHEMA, judge_score_rows
@@ -87,12 +87,7 @@ def judge(
     )
 
     def work(directory: Path) -> JudgementsSummary:
-        wording = wording_of(config.protocol)
-        items = read_items(dataset, num_items=wording.num_items, categories=wording.categories)
-        answers = join_answers(
-            items, read_predictions(predictions), source=str(predictions.directory / "predictions.parquet")
-        )
-        prompt = read_prompt(config.protocol, dataset.directory / RULES_FILE)
+        items, answers, prompt = _read(config, dataset, predictions)
         asker = Asker(config, prompt, judge or NoJudge(), ReplyCache(store.root), on_reply)
         with store.locked("judge-replies"):  # so that another process does not pay for the same replies
             asked = asker.ask_all(_to_judge(items, answers, prompt))
@@ -103,6 +98,31 @@ def judge(
         return _write(rows, directory, config, prompt, label=judge_label(config, prompt_sha256=prompt.sha256) + blind)
 
     return store.produce(request, work)
+
+
+def needs_no_judge(
+    config: Judging, *, dataset: Manifest | None, predictions: Manifest | None, store: ArtifactStore
+) -> bool:
+    """Whether all replies are kept, so that ``judge`` asks for none: after an update, or in another experiment."""
+    if dataset is None or predictions is None:
+        return False
+    try:
+        items, answers, prompt = _read(config, dataset, predictions)
+        asker = Asker(config, prompt, NoJudge(), ReplyCache(store.root), lambda _item, _answered: None)
+        return asker.needs_no_reply(_to_judge(items, answers, prompt))
+    except (DataError, StoreError):
+        return False  # whoever has a judge is told
+
+
+def _read(
+    config: Judging, dataset: Manifest, predictions: Manifest
+) -> tuple[tuple[JudgedItem, ...], Mapping[str, Prediction], JudgePrompt]:
+    """Items, the answer to each, and the prompt."""
+    wording = wording_of(config.protocol)
+    items = read_items(dataset, num_items=wording.num_items, categories=wording.categories)
+    source = str(predictions.directory / "predictions.parquet")
+    answers = join_answers(items, read_predictions(predictions), source=source)
+    return items, answers, read_prompt(config.protocol, dataset.directory / RULES_FILE)
 
 
 def _to_judge(

@@ -1,6 +1,7 @@
 """A vision model behind an endpoint that speaks OpenAI's chat completions, asked patiently and in parallel."""
 
 import io
+import logging
 import threading
 from collections.abc import Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
@@ -23,6 +24,8 @@ from pipeline.evaluation.answers import MAX_PIXELS_OF_A_BATCH, AnsweredInPartErr
 from pipeline.evaluation.inquiry import Inquiry, Reply
 from pipeline.evaluation.openai_client import OPENAI_URL, Endpoint, OpenAiJudge, Spending
 from pipeline.evaluation.pace import Pace
+
+log = logging.getLogger(__name__)
 
 Answer = str | Unanswered | TransientError | EndpointError
 FEWEST_FAILURES = 3
@@ -155,6 +158,8 @@ class EndpointUnderTest:
             return error
         except TransientError as error:
             return error
+        if reply.is_escaped:
+            log.warning("the answer to %s has half a surrogate pair, which is spelled out", question.item_id)
         return _answer(reply)
 
     def _inquiry(self, question: Question) -> Inquiry:

@@ -17,7 +17,7 @@ from pipeline.evaluation.judge.headline import (
 from pipeline.evaluation.judge.protocols import Judging
 from pipeline.evaluation.judge.replies import Answered
 from pipeline.evaluation.judge.rows import JudgedItem
-from pipeline.evaluation.judge.step import judge, judge_request
+from pipeline.evaluation.judge.step import judge, judge_request, needs_no_judge
 from pipeline.evaluation.judge.traces import trace_of
 from pipeline.evaluation.language_gate import LanguageGate
 from pipeline.evaluation.measure import ModelToMeasure, predict_with
@@ -153,6 +153,11 @@ def judgements(
             parameters={str(role): named},
         )
 
+    def skipped_because(machine: Machine) -> str:
+        made = {"dataset": machine.store.find(dataset.request), "predictions": machine.store.find(predictions.request)}
+        can_go_on = machine.judge is not None or needs_no_judge(config, **made, store=machine.store)
+        return "" if can_go_on else _no_judge(config, benchmark, name)
+
     request = judge_request(
         config, dataset_fingerprint=dataset.fingerprint, predictions_fingerprint=predictions.fingerprint
     )
@@ -162,7 +167,7 @@ def judgements(
         request,
         make,
         reads=(dataset.role, predictions.role),
-        skipped_because=lambda machine: "" if machine.judge else _no_judge(config, benchmark, name),
+        skipped_because=skipped_because,
         report=report,
     )
 
