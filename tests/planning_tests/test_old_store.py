@@ -92,4 +92,4 @@ def test_its_model_answers(store):
     image = Image.new("RGB", (768, 768), (200, 30, 30))
     chat = Chat(open_model(source.folder), (image,), GenerationConfig(max_new_tokens=4))
     answer = "".join(chat.answer("何色ですか？"))
-    assert chat.history == [("何色ですか？", answer)]
+    assert chat.history == [("<image>\n何色ですか？", answer)]
