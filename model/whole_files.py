@@ -48,8 +48,12 @@ def require_whole(folder: Path, *, has_weights: bool = True) -> None:
 
 
 def _require_layers(folder: Path, weights: Sequence[Path]) -> None:
+    """PyTorch's own files say what they hold in their index alone."""
     config = folder / "config.json"
     tensors = {name for path in weights if path.suffix == ".safetensors" for name in _header(path)}
+    if weights and not tensors:
+        for index in folder.glob("*.bin.index.json"):
+            tensors |= set(json.loads(index.read_bytes())["weight_map"])
     if tensors and config.is_file() and (problem := missing_layers(require_whole_json(config), tensors)):
         raise ModelFolderError(f"{config} is not that of the weights beside it: {problem}; fetch both again")
 

@@ -29,8 +29,10 @@ Model = Annotated[
     typer.Argument(help="An experiment, a fingerprint's first digits, a folder, or owner/name@revision on the Hub."),
 ]
 ReleaseFormatOption = Annotated[
-    Literal["llava-jp", "transformers"],
-    typer.Option(help="llava-jp comes with its code; transformers is Transformers' own LLaVA, for one scale."),
+    Literal["llava-jp", "transformers", "gguf"],
+    typer.Option(
+        help="llava-jp comes with its code; transformers is Transformers' own LLaVA, for one scale; gguf: says why not."
+    ),
 ]
 SHOW = "/image "
 """What begins a line of a chat that shows an image."""
@@ -77,7 +79,7 @@ def _export(
     source: ModelSource,
     folder: Path,
     *,
-    form: Literal["llava-jp", "transformers"],
+    form: Literal["llava-jp", "transformers", "gguf"],
     dtype: Literal["bfloat16", "float32"],
     store: ArtifactStore,
     repo: str | None = None,

@@ -19,6 +19,9 @@ def results(
         typer.Argument(help="An experiment that was run, a .yaml file, or the name of a model measured with `eval`."),
     ],
     to: Annotated[Path, typer.Option(help="Folder that becomes result/<task>/<model>.")] = Path("result"),
+    model_id: Annotated[
+        str | None, typer.Option(help="Name of the model there, as owner/name; without it, the experiment's name.")
+    ] = None,
     overrides: Annotated[list[str] | None, typer.Option("--set", help="Change a field, as for `run`.")] = None,
 ) -> None:
     """Write an experiment's answers as llm-jp-eval-mm does, to be scored there: whole benchmarks only."""
@@ -34,7 +37,7 @@ def results(
     refused = []
     for predictions in evaluated.predictions:
         try:
-            place = export_results(predictions, model=evaluated.name, folder=to)
+            place = export_results(predictions, model=model_id or evaluated.name, folder=to)
         except DataError as error:
             refused.append(str(error))
             continue

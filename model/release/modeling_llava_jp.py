@@ -213,6 +213,8 @@ class LlavaJpForConditionalGeneration(LlavaJpPreTrainedModel, GenerationMixin):
     def __init__(self, config: LlavaJpConfig) -> None:
         super().__init__(config)
         self.language_model = AutoModelForCausalLM.from_config(config.text_config, trust_remote_code=False)
+        # `transformers serve` knows by the name of a model's class whether it takes images.
+        MODEL_FOR_IMAGE_TEXT_TO_TEXT_MAPPING_NAMES[config.model_type] = type(self).__name__
         self.post_init()
 
     def get_output_embeddings(self) -> nn.Module:
@@ -282,7 +284,3 @@ def _patches(tiles: torch.Tensor, patch_size: int) -> torch.Tensor:
     rows, columns = height // patch_size, width // patch_size
     split = tiles.reshape(num_tiles, channels, rows, patch_size, columns, patch_size).permute(0, 2, 4, 3, 5, 1)
     return split.reshape(num_tiles, rows * columns, patch_size * patch_size * channels)
-
-
-# `transformers serve` knows by the name of a class whether it takes images.
-MODEL_FOR_IMAGE_TEXT_TO_TEXT_MAPPING_NAMES[LlavaJpConfig.model_type] = LlavaJpForConditionalGeneration.__name__

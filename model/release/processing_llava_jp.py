@@ -1,17 +1,23 @@
 """Images and conversations to the inputs of a released model. Needs torch, Transformers and Pillow only."""
 
+import base64
+import io
+import os
 import re
 from collections.abc import Sequence
-from contextlib import suppress
 from typing import Any
+from urllib.request import urlopen
 
 import numpy as np
 import torch
-from PIL import Image, ImageOps
+from PIL import Image
 from torch.nn import functional as F
 from transformers import BatchFeature, ProcessorMixin
 from transformers.image_processing_utils import BaseImageProcessor
 from transformers.processing_utils import MultiModalData
+
+PHOTO_FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF", "AVIF")
+"""What files from outside may be, as in training. Pillow has forty decoders more; that of EPS starts Ghostscript."""
 
 
 class LlavaJpImageProcessor(BaseImageProcessor):
@@ -45,6 +51,12 @@ class LlavaJpImageProcessor(BaseImageProcessor):
 
     def __call__(self, images: Any, **kwargs: Any) -> BatchFeature:
         return self.preprocess(images, **kwargs)
+
+    def fetch_images(self, image_url_or_urls: Any) -> Any:
+        """Images that are named by path, URL or base64; as they are stored, so that ``_rgb`` sees all their bits."""
+        if isinstance(image_url_or_urls, str):
+            return _opened(image_url_or_urls)
+        return super().fetch_images(image_url_or_urls)
 
     def preprocess(self, images: Any, return_tensors: str | None = None, **kwargs: Any) -> BatchFeature:
         """``pixel_values``, float32 ``[images, tiles, 3, tile, tile]``: scale after scale, row by row."""
@@ -247,10 +259,44 @@ def _rgb(image: Any) -> Image.Image:
         if array.dtype != np.uint8:
             raise ValueError(f"images as arrays must be uint8, from 0 to 255; this one is {array.dtype}")
         image = Image.fromarray(array.squeeze())
-    with suppress(Exception):  # damaged EXIF raises all kinds of errors and says nothing; the pixels are whole
-        image = ImageOps.exif_transpose(image)
+    image = _upright(image)
     if image.mode.startswith("I"):  # 16 bits a pixel; convert alone would turn every value above 255 into white
         values = np.asarray(image)
         if image.mode.startswith("I;16") or values.max(initial=0) > 255:
             image = Image.fromarray((np.clip(values, 0, 0xFFFF) >> 8).astype(np.uint8))
     return image.convert("RGB")
+
+
+def _opened(source: str) -> Image.Image:
+    """Transformers' own ``load_image`` would make 16-bit images white."""
+    if source.startswith(("http://", "https://")):
+        with urlopen(source, timeout=60) as answer:
+            content = answer.read()
+    elif os.path.isfile(source):
+        with open(source, "rb") as file:
+            content = file.read()
+    else:
+        content = base64.b64decode(source.rpartition(",")[2])
+    return Image.open(io.BytesIO(content), formats=PHOTO_FORMATS)
+
+
+def _upright(image: Image.Image) -> Image.Image:
+    """Turned as EXIF says. Pillow's ``exif_transpose`` turns nothing where it cannot write the EXIF block again."""
+    image.load()  # the block may stand behind the pixels
+    try:
+        turn = _TURNS.get(image.getexif().get(0x0112, 1))
+    except Exception:  # damaged EXIF raises all kinds of errors and says nothing; the pixels are whole
+        return image
+    return image if turn is None else image.transpose(turn)
+
+
+_TURNS = {
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_270,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_90,
+}
+"""What undoes each EXIF orientation."""

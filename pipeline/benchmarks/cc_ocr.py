@@ -22,7 +22,7 @@ def read(files: Sequence[Path], images: Path) -> Iterator[Pair]:
 
 
 def _records(index: int, row: dict[str, Any]) -> Iterator[tuple[dict[str, Any], tuple[bytes, ...]]]:
-    content = base64.b64decode(row["image"], validate=True)
+    content = base64.b64decode(row["image"].rpartition(";base64,")[2])
     yield record(str(index), row["question"], row["answer"], images=[{"bytes": content}])
 
 

@@ -26,8 +26,8 @@ Row = dict[str, Any]
 RecordOf = Callable[[int, Row], Iterable[tuple[Row, tuple[bytes, ...]]]]
 """Number of a row and the row to its records, each with its images."""
 
-ROW_ERRORS = (LookupError, ValueError, TypeError, AttributeError, SyntaxError, RecursionError)
-"""What a row of another shape raises where it is used."""
+ROW_ERRORS = (LookupError, ValueError, TypeError, AttributeError, SyntaxError, RecursionError, MemoryError)
+"""What a row of another shape raises where it is used; text that nests too deeply is too much for Python's parser."""
 
 
 def parquet_rows(

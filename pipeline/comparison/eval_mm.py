@@ -1,5 +1,7 @@
 """Predictions in the folders of llm-jp-eval-mm, to be scored there: ``result/<task>/<model>/prediction.jsonl``.
 
+A model named ``owner/name`` has two folders there, one in the other.
+
 That harness pairs predictions with its questions by their order and asks all of them, so only whole benchmarks go
 there. The shape is that of its ``result_schema.py``, version 1.0.
 """
@@ -12,6 +14,7 @@ from pipeline.benchmarks.eval_mm import EVAL_MM
 from pipeline.benchmarks.known import KNOWN_BENCHMARKS
 from pipeline.core.errors import DataError
 from pipeline.core.files import write_text
+from pipeline.core.safe_paths import safe_parts
 from pipeline.evaluation.predict import PredictionsSummary
 from pipeline.evaluation.rows import read_predictions
 from pipeline.store.manifest import Manifest
@@ -23,7 +26,8 @@ def export_results(predictions: Manifest, *, model: str, folder: Path) -> Path:
     There as here a failed item is told apart: its text is empty, and its error is in the second file.
 
     Raises:
-        DataError: the harness has no such task, or it asks more questions than this protocol.
+        DataError: the harness has no such task, it asks more questions than this protocol, or the model's name cannot
+            be that of a folder.
     """
     rows = read_predictions(predictions)
     summary = PredictionsSummary.of(predictions)
@@ -38,7 +42,12 @@ def export_results(predictions: Manifest, *, model: str, folder: Path) -> Path:
             f"{protocol} has {len(rows)} of them. "
             f"Add {{name: {benchmark}, protocol: {EVAL_MM}}} to evaluation.benchmarks"
         )
-    place: Path = folder / benchmark / model.replace("/", "__")
+    if KNOWN_BENCHMARKS[benchmark].loses_images:
+        raise DataError(
+            f"llm-jp-eval-mm fetches the photos of {benchmark} itself and pairs answers by their order: on another day "
+            "other photos are there, so these answers cannot be scored there"
+        )
+    place = folder.joinpath(benchmark, *safe_parts(model, where="the model's name"))
     place.mkdir(parents=True, exist_ok=True)
     answers = [{"question_id": row.item_id, "text": row.prediction or ""} for row in rows]
     errors = [{"question_id": row.item_id, "error": row.error} for row in rows if row.error is not None]

@@ -35,6 +35,8 @@ or more: other items might as well have shown the opposite.
 INSIDE, OUTSIDE = "inside the noise", "beyond the noise"
 TOO_FEW = "none"
 """What can be shown by fewer images than a test needs."""
+MOST_DIVIDED = 3
+"""Benchmarks that are shown with their groups; the groups of more would fill screens."""
 KEY_COLUMNS = ("benchmark", "protocol", "metric", "group", "items")
 
 
@@ -93,6 +95,8 @@ def power_rows(rows: Sequence[Row]) -> list[dict[str, Any]]:
 
 def _main_rows(rows: Sequence[Row]) -> list[Row]:
     there = {(row["benchmark"], row["breakdown"]) for row in rows}
+    if len({benchmark for benchmark, _ in there}) > MOST_DIVIDED:
+        return [row for row in rows if row["breakdown"] == OVERALL]
 
     def main(benchmark: str) -> str:
         return next((name for name in ("category", DETAIL) if (benchmark, name) in there), "question_type")

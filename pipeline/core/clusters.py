@@ -12,7 +12,7 @@ def image_clusters(images: Sequence[Sequence[str]]) -> list[str | None]:
 
     def root(image: str) -> str:
         while (parent := parents.setdefault(image, image)) != image:
-            image = parents[image] = parents[parent]
+            parents[image] = image = parents[parent]  # from left to right
         return image
 
     for own in images:

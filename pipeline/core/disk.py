@@ -11,8 +11,8 @@ from pipeline.core.errors import StoreError
 from pipeline.core.wording import size_text
 
 FULL = (errno.ENOSPC, errno.EDQUOT)
-DISK_ERRORS = (*FULL, errno.EROFS, errno.EACCES)
-FAULTS = (*DISK_ERRORS, errno.EPERM, errno.EIO, errno.ESTALE, errno.EMFILE)
+DISK_ERRORS = (*FULL, errno.EFBIG, errno.EROFS, errno.EACCES)
+FAULTS = (*DISK_ERRORS, errno.EPERM, errno.EIO, errno.ESTALE, errno.EMFILE, errno.ENFILE, errno.EREMOTEIO, errno.EBUSY)
 """What is wrong with a disk or a machine, never with our own code."""
 
 
@@ -39,13 +39,16 @@ def explaining_full_disk(what: str, folder: Path) -> Iterator[None]:
     except OSError as error:
         if error.errno not in DISK_ERRORS or (error.errno == errno.EACCES and _is_elsewhere(error, folder)):
             raise
-        advice = "Free some space" if error.errno in FULL else "Give access"
+        advice = (
+            "Free some space" if error.errno in FULL else TOO_LARGE if error.errno == errno.EFBIG else "Give access"
+        )
         raise StoreError(
             f"{what} cannot write to {folder}: {os.strerror(error.errno)} ({size_text(free_bytes(folder))} free). "
             f"{advice} and run the same command again: finished files are kept"
         ) from error
 
 
+TOO_LARGE = "Raise `ulimit -f`, or use a file system that holds larger files"
 ADVICE = {
     **dict.fromkeys(FULL, "free some space and run the same command again: what is finished is kept"),
     errno.EROFS: "it cannot be written there: make it writable, or name another folder (LLAVA_JP_STORE for the store)",
@@ -58,7 +61,13 @@ ADVICE = {
     errno.ENAMETOOLONG: "choose a shorter name",
     errno.EIO: "the disk does not read or write it: look at the system's log, and have a copy before you go on",
     errno.ESTALE: "its file system has lost it: mount it again",
+    errno.EREMOTEIO: "the disk does not read or write it: look at the system's log, and have a copy before you go on",
     errno.EMFILE: "too many files are open: raise `ulimit -n`",
+    errno.ENFILE: "too many files are open on this machine: end what holds them",
+    errno.EFBIG: "no file may become so large: raise `ulimit -f`, or use a file system that holds larger files",
+    errno.ELOOP: "links lead to each other: remove them",
+    errno.EBUSY: "another program uses it: end that",
+    errno.ENOTEMPTY: "something else lies in its place: move it away",
 }
 """What to do about an error of the operating system."""
 
@@ -77,14 +86,21 @@ def system_error_text(error: OSError) -> str | None:
     return f"{error.strerror if error.errno else f'{error}: {os.strerror(number)}'}; {ADVICE[number]}"
 
 
-FULL_TEXTS = (os.strerror(errno.ENOSPC), os.strerror(errno.EDQUOT), "database or disk is full")
+FULL_TEXTS = {
+    os.strerror(errno.ENOSPC): errno.ENOSPC,
+    os.strerror(errno.EDQUOT): errno.EDQUOT,
+    "database or disk is full": errno.ENOSPC,
+    os.strerror(errno.EFBIG): errno.EFBIG,
+}
 """How libraries that are not written in Python say it, in errors of their own: safetensors, PyTorch, SQLite, DuckDB."""
 
 
 def full_disk_text(error: BaseException) -> str | None:
-    """The same for any error that says in its text alone that a disk is full; None for others."""
-    said = next((line for line in str(error).splitlines() if any(text in line for text in FULL_TEXTS)), None)
-    return said and f"{said}; {ADVICE[errno.ENOSPC]}"
+    """The same for any error that says in its text alone that a disk is full, or a file too large; None for others."""
+    for line in str(error).splitlines():
+        if number := next((number for text, number in FULL_TEXTS.items() if text in line), None):
+            return f"{line}; {ADVICE[number]}"
+    return None
 
 
 def is_writable(folder: Path) -> bool:

@@ -16,10 +16,9 @@ import pyarrow.parquet as pq
 from pipeline.core.files import write_text
 from pipeline.core.parquet import write_rows
 from pipeline.core.wording import whole_characters
-from pipeline.data.image_table import FURTHER_IMAGES
 from pipeline.data.placeholders import question_of
-from pipeline.data.sample_images import images_of
-from pipeline.data.samples import exchanges_of
+from pipeline.data.sample_images import images_of, names_of
+from pipeline.data.samples import IMAGE_TOKEN, exchanges_of
 
 ITEMS_VERSION = 1  # raise when the same files should give other items
 ITEMS_FILE = "items.parquet"
@@ -84,21 +83,24 @@ def item_rows(
     num_asked: Counter[tuple[str, ...]] = Counter()
     for sample in samples:
         asked, reference = exchanges_of(sample["turns"])[0]
-        images = (sample["image"], *(image["image"] for image in sample.get(FURTHER_IMAGES) or ()))
-        index = num_asked[images] if sample["image"] is not None else 0
-        num_asked[images] += 1
+        names, hashes = names_of(sample), images_of(sample)
+        if len(names) > 1:  # later questions show the others
+            num_shown = asked.count(IMAGE_TOKEN)
+            names, hashes = names[:num_shown], hashes[:num_shown]
+        index = num_asked[names] if names else 0
+        num_asked[names] += 1
         own = details.get(sample["sample_id"], {})
-        question, places = question_of(asked, num_images=len(images))
+        question, places = question_of(asked, num_images=len(names))
         yield {
             "item_id": sample["sample_id"],
-            "image": sample["image"],
-            "image_sha256": sample["image_sha256"],
+            "image": names[0] if names else None,
+            "image_sha256": hashes[0] if hashes else None,
             "question_index": index,
             "category": sample["category"],
             **dict.fromkeys(DETAILS),
             **own,
             "question": own.get(EXACT_QUESTION) or question,
             "reference": reference,
-            "further_images_sha256": images_of(sample)[1:] or None,
+            "further_images_sha256": hashes[1:] or None,
             "image_places": None if own.get(EXACT_QUESTION) else places,
         }

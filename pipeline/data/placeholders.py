@@ -5,36 +5,10 @@ question, in order. Anything else cannot be known. A conversation with one image
 first question that names it, or the first of all.
 """
 
-from collections.abc import Sequence
-from dataclasses import replace
+from collections.abc import Mapping, Sequence
 from itertools import accumulate
-from typing import Protocol, TypeVar
 
 from pipeline.data.record_forms import IMAGE_TOKEN
-
-
-class _Turn(Protocol):
-    role: str
-    text: str
-    original: str | None
-
-
-Turn = TypeVar("Turn", bound=_Turn)
-
-
-def with_placeholders(turns: Sequence[Turn], num_images: int) -> tuple[Turn, ...] | str:
-    """The turns with one placeholder for each image, or the evidence that the two differ in number."""
-    if num_images < 2:
-        return tuple(turns)
-    in_questions = sum(turn.text.count(IMAGE_TOKEN) for turn in turns if turn.role == "user")
-    in_answers = sum(turn.text.count(IMAGE_TOKEN) for turn in turns if turn.role != "user")
-    if in_questions == num_images and not in_answers:
-        return tuple(turns)
-    is_anywhere = in_questions or in_answers or any(IMAGE_TOKEN in (turn.original or "") for turn in turns)
-    if not is_anywhere:  # a translation that lost them would be found nowhere else
-        return (replace(turns[0], text=f"{IMAGE_TOKEN}\n" * num_images + turns[0].text), *turns[1:])
-    beside = f" and {in_answers} in the answers" if in_answers else ""
-    return f"{num_images} images, and {in_questions} {IMAGE_TOKEN} in the questions{beside}"
 
 
 def question_of(text: str, *, num_images: int) -> tuple[str, list[int] | None]:
@@ -46,3 +20,30 @@ def question_of(text: str, *, num_images: int) -> tuple[str, list[int] | None]:
     if num_images < 2 or len(parts) < 2 or not "".join(parts[:-1]).strip():
         return text.replace(IMAGE_TOKEN, "").strip(), None
     return "".join(parts), list(accumulate(map(len, parts[:-1])))
+
+
+def with_one_placeholder(turns: Sequence[Mapping[str, str | None]]) -> Sequence[Mapping[str, str | None]]:
+    """Stored turns of several images with one placeholder before the first question.
+
+    As they are where a turn has another number of placeholders than its original, unless no original has any.
+    """
+    counts = [(str(turn["text"]).count(IMAGE_TOKEN), (turn["original"] or "").count(IMAGE_TOKEN)) for turn in turns]
+    known = [turn["original"] is not None for turn in turns]
+    is_moved = any(here != there and is_known for (here, there), is_known in zip(counts, known, strict=True))
+    if is_moved and any(there for _, there in counts):
+        return turns
+    return [
+        {
+            **turn,
+            "text": _opened(turn["text"], is_first=not place),
+            "original": _opened(turn["original"], is_first=not place),
+        }
+        for place, turn in enumerate(turns)
+    ]
+
+
+def _opened(text: str | None, *, is_first: bool) -> str | None:
+    if text is None:
+        return None
+    clean = text.replace(IMAGE_TOKEN, "").strip() if IMAGE_TOKEN in text else text
+    return f"{IMAGE_TOKEN}\n{clean}" if is_first else clean

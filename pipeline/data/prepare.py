@@ -27,7 +27,7 @@ from pipeline.data.download.datasets import DatasetOnDisk, dataset_on_disk
 from pipeline.data.download.hub_datasets import hub_revision
 from pipeline.data.formats import RECORD_READERS, llava_records
 from pipeline.data.hf_datasets.parts import records_of
-from pipeline.data.image_table import KeptImages, inspect_images, join_parts
+from pipeline.data.image_table import FURTHER_IMAGES, KeptImages, inspect_images, join_parts
 from pipeline.data.images import inspect_bytes
 from pipeline.data.ingest import ingest
 from pipeline.data.items import keeping_details, write_items
@@ -62,6 +62,8 @@ class DatasetSummary(Summary):
     num_with_original: int
     num_turns: int
     num_characters: int
+    num_further_images: int = 0
+    """Images of samples behind their first ones, each as often as it is shown; none before there could be several."""
 
 
 def prepare_request(source: DatasetSource, identities: Identities) -> Request:
@@ -242,7 +244,14 @@ def _link(work: Path, images: pa.Table, directory: Path) -> dict[str, int]:
     }
 
 
-SAMPLE_COUNTS = ("num_samples", "num_text_only", "num_with_original", "num_turns", "num_characters")
+SAMPLE_COUNTS = (
+    "num_samples",
+    "num_text_only",
+    "num_with_original",
+    "num_turns",
+    "num_characters",
+    "num_further_images",
+)
 
 
 def _counts(samples: pa.Table) -> dict[str, int]:
@@ -253,5 +262,6 @@ def _counts(samples: pa.Table) -> dict[str, int]:
         "num_text_only": samples["image"].null_count,
         "num_with_original": len(samples) - pc.struct_field(first_turns, "original").null_count,
         "num_turns": len(turns),
+        "num_further_images": pc.sum(pc.list_value_length(samples[FURTHER_IMAGES])).as_py() or 0,
         "num_characters": pc.sum(pc.utf8_length(pc.struct_field(turns, "text"))).as_py() or 0,
     }

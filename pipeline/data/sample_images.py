@@ -4,15 +4,22 @@
 which tables of before there were several do not have.
 """
 
-from collections.abc import Mapping
+import hashlib
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
+import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
+from pipeline.core.parquet import ROWS_PER_GROUP, table_writer
 from pipeline.data.image_table import FURTHER_IMAGES
+from pipeline.data.placeholders import with_one_placeholder
 from pipeline.data.samples import FINDING_SCHEMA, IMAGE_TYPE, SAMPLE_SCHEMA, Finding
 
 
@@ -34,6 +41,44 @@ def images_of(row: Mapping[str, Any]) -> list[str]:
     """The hashes of all images of a sample or item, in order, whichever version wrote its table."""
     first = [] if row["image_sha256"] is None else [row["image_sha256"]]
     return first + [image["image_sha256"] for image in row.get(FURTHER_IMAGES) or ()]
+
+
+def names_of(row: Mapping[str, Any]) -> tuple[str, ...]:
+    """The paths of all images of a sample, in order, whichever version wrote its table."""
+    first = () if row["image"] is None else (row["image"],)
+    return (*first, *(image["image"] for image in row.get(FURTHER_IMAGES) or ()))
+
+
+@contextmanager
+def shown_as_one_image(samples_file: Path) -> Iterator[Path]:
+    """The samples as the translation checks read them, which know one image that opens the first question.
+
+    Several images are such a one, unless a turn has another number of placeholders than its original: that is for a
+    check to say. Without several images it is the file itself.
+    """
+    with pq.ParquetFile(samples_file) as file:
+        further = file.read(columns=[FURTHER_IMAGES])
+        if not further.num_columns or not pc.sum(pc.list_value_length(further[FURTHER_IMAGES])).as_py():
+            yield samples_file
+            return
+        with TemporaryDirectory(prefix="llava-jp-samples-") as folder:
+            path = Path(folder) / samples_file.name
+            with table_writer(path, SAMPLE_SCHEMA) as writer:
+                for batch in file.iter_batches(batch_size=ROWS_PER_GROUP):
+                    rows = [_as_one_image(row) if row[FURTHER_IMAGES] else row for row in batch.to_pylist()]
+                    writer.write_table(pa.Table.from_pylist(rows, schema=SAMPLE_SCHEMA))
+            yield path
+
+
+def _as_one_image(row: dict[str, Any]) -> dict[str, Any]:
+    sha256 = hashlib.sha256(" ".join(map(str, images_of(row))).encode()).hexdigest()
+    return {
+        **row,
+        "image": " ".join(names_of(row)),
+        "image_sha256": sha256,
+        FURTHER_IMAGES: [],
+        "turns": with_one_placeholder(row["turns"]),
+    }
 
 
 def _places(samples: pa.Table, images: pa.Table) -> tuple[NDArray[np.int64], NDArray[np.int64]]:

@@ -8,7 +8,7 @@ beside the English ``value``, which then is the turn's original. Other forms: ``
 import json
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import accumulate
 from operator import attrgetter
 from typing import Annotated, Any, Literal
@@ -17,7 +17,6 @@ import pyarrow as pa
 
 from pipeline.benchmarks.benchmark import PROBLEM
 from pipeline.core.tables import NULLABLE, row_of, schema_of, struct_of
-from pipeline.data.placeholders import with_placeholders
 from pipeline.data.record_forms import IMAGE_TOKEN as IMAGE_TOKEN
 from pipeline.data.record_forms import llava_form
 from pipeline.data.record_images import image_names
@@ -178,7 +177,7 @@ def _normalised(record: Any, record_index: int, default_source: str) -> Sample |
         return reject(check, evidence)
     if not images and any(IMAGE_TOKEN in turn.text for turn in turns):
         return reject("image_token_without_image", turns[0].text)
-    turns = with_placeholders(turns, len(images))
+    turns = _with_placeholders(turns, len(images))
     if isinstance(turns, str):
         return reject("image_tokens_differ", turns)
     category = record.get("category")
@@ -247,6 +246,21 @@ def _turns(conversations: Any) -> tuple[Turn, ...] | str:
     if len(turns) % 2:
         return f"answer_missing: {turns[-1].text}"
     return tuple(turns)
+
+
+def _with_placeholders(turns: tuple[Turn, ...], num_images: int) -> tuple[Turn, ...] | str:
+    """The turns with one placeholder for each image, or the evidence that the two differ in number."""
+    if num_images < 2:
+        return turns
+    in_questions = sum(turn.text.count(IMAGE_TOKEN) for turn in turns if turn.role == "user")
+    in_answers = sum(turn.text.count(IMAGE_TOKEN) for turn in turns if turn.role != "user")
+    if in_questions == num_images and not in_answers:
+        return turns
+    is_anywhere = in_questions or in_answers or any(IMAGE_TOKEN in (turn.original or "") for turn in turns)
+    if not is_anywhere:  # a translation that lost them would be found nowhere else
+        return (replace(turns[0], text=f"{IMAGE_TOKEN}\n" * num_images + turns[0].text), *turns[1:])
+    beside = f" and {in_answers} in the answers" if in_answers else ""
+    return f"{num_images} images, and {in_questions} {IMAGE_TOKEN} in the questions{beside}"
 
 
 def exchanges_of(turns: Sequence[dict[str, str]]) -> list[tuple[str, str]]:

@@ -70,7 +70,7 @@ def _hf_dataset(source: HfDatasetSource, identities: Identities) -> dict[str, An
     Raises:
         TransientError: the Hub does not answer.
     """
-    config = {"kind": source.kind, "split": source.split, "rows_version": ROWS_VERSION}
+    config: dict[str, Any] = {"kind": source.kind, "split": source.split, "rows_version": ROWS_VERSION}
     config |= {"name": source.name} if source.name else {}
     config |= {"columns": source.columns.names()} if source.columns else {}
     if source.is_on_hub:

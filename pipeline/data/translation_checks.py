@@ -20,6 +20,7 @@ from pipeline.core.parquet import write_table
 from pipeline.core.progress import Progress
 from pipeline.data.dropped_exchanges import DROPPED, droppable
 from pipeline.data.prepare import DatasetSummary
+from pipeline.data.sample_images import shown_as_one_image
 from pipeline.data.samples import FINDING_SCHEMA
 from pipeline.data.translation_report import CheckCount, TranslationSummary, write_report
 from pipeline.store.artifacts import ArtifactStore
@@ -116,9 +117,10 @@ def _check(checks: Mapping[str, SqlFile], dataset: Manifest, directory: Path) ->
     samples = pq.read_table(dataset.path("samples.parquet"), columns=["sample_id", "record_index"])
     progress = Progress("check translations", total=len(checks), unit="checks")
     tables = [FINDING_SCHEMA.empty_table()]
-    for check, found in findings_of(checks.values(), samples=dataset.path("samples.parquet")):
-        tables.append(_findings(check, found, samples))
-        progress.advance(note=check.name)
+    with shown_as_one_image(dataset.path("samples.parquet")) as file:
+        for check, found in findings_of(checks.values(), samples=file):
+            tables.append(_findings(check, found, samples))
+            progress.advance(note=check.name)
     progress.finish()
     findings = pa.concat_tables(tables)
     dropped = droppable(_rejecting(findings), dataset)

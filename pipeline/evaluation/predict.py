@@ -195,7 +195,7 @@ def not_asked(benchmark: str, dataset: Manifest) -> str:
 
 
 def _item(benchmark: BenchmarkConfig, row: dict[str, Any]) -> Item:
-    values = {
+    values: dict[str, Any] = {
         name: tuple(value) if isinstance(value, list) else value
         for name, value in row.items()
         if name != "context"  # the judge reads it from the items

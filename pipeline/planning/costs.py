@@ -170,7 +170,8 @@ def training_cost(workload: Workload, stage: StageForecast, device: Device) -> C
     num_samples = workload.data[stage.stage].num_samples * stage_config.num_epochs
     flops = stage.flops
     if workload.config.features.form == "live":
-        flops += num_samples * encoding_flops(workload.tower, workload.config.features)
+        num_images = workload.data[stage.stage].num_shown_images * stage_config.num_epochs
+        flops += num_images * encoding_flops(workload.tower, workload.config.features)
     num_micro_batches = num_samples // (stage_config.micro_batch_size * num_devices)
     seconds = START_SECONDS + num_micro_batches * SECONDS_PER_MICRO_BATCH + device.seconds(flops) / num_devices
     num_bytes = stage.published_bytes + (tower_bytes(workload) if stage.stage == "finetune" else 0)
@@ -181,7 +182,7 @@ def predictions_cost(workload: Workload, items: DatasetSize, generation: Generat
     """The tower sees every image again, the LLM reads the prompt and writes at most ``max_new_tokens``, per beam."""
     tower, features = workload.tower, workload.config.features
     num_written = items.num_samples * generation.max_new_tokens * generation.num_beams
-    num_tokens = items.num_samples * tower.num_tokens(features.layout) + items.num_text_tokens + num_written
+    num_tokens = items.num_shown_images * tower.num_tokens(features.layout) + items.num_text_tokens + num_written
     num_llm = workload.stages["finetune"].request.sizes.num_llm
     flops = 2.0 * num_llm * num_tokens + encoding_flops(tower, features) * items.num_images
     return Cost(items.num_samples * BYTES_PER_ROW, device.seconds(flops), (num_llm + tower.num_parameters) * 4)

@@ -14,6 +14,7 @@ from pipeline.data.download.registry import find_dataset, find_source
 from pipeline.data.hf_datasets.sizes import expected_size
 from pipeline.data.local_records import as_table, json_records, record_files
 from pipeline.data.prepare import DatasetSummary
+from pipeline.data.record_images import image_names
 from pipeline.data.samples import Sample, normalise
 from pipeline.data.shapes_ja import generate_shapes
 from pipeline.planning.steps import Plan, Role, Step
@@ -39,6 +40,13 @@ class DatasetSize:
     num_samples: int
     num_characters: int
     num_bytes: int
+    num_further_images: int = 0
+    """Images of samples behind their first ones, each as often as it is shown."""
+
+    @property
+    def num_shown_images(self) -> int:
+        """Images as often as they are shown: one for each sample, and those behind it."""
+        return self.num_samples + self.num_further_images
 
     @property
     def num_text_tokens(self) -> float:
@@ -50,8 +58,10 @@ class DatasetSize:
         if protocol is None:
             return self
         num_items = min(protocol.num_items, self.num_samples)
-        num_characters = self.num_characters * num_items // max(self.num_samples, 1)
-        return replace(self, num_samples=num_items, num_characters=num_characters)
+        num_characters, num_further = (
+            number * num_items // max(self.num_samples, 1) for number in (self.num_characters, self.num_further_images)
+        )
+        return replace(self, num_samples=num_items, num_characters=num_characters, num_further_images=num_further)
 
 
 def data_sizes(config: ExperimentConfig, plan: Plan, *, store: ArtifactStore) -> Mapping[str, DatasetSize]:
@@ -65,7 +75,13 @@ def _size(source: DatasetSource, step: Step, store: ArtifactStore) -> DatasetSiz
     """From the artifact once there is one; before, from the records, or from the first of those to be generated."""
     if manifest := store.find(step.request):
         summary = DatasetSummary.of(manifest)
-        return DatasetSize(summary.num_images, summary.num_samples, summary.num_characters, manifest.num_bytes)
+        return DatasetSize(
+            summary.num_images,
+            summary.num_samples,
+            summary.num_characters,
+            manifest.num_bytes,
+            summary.num_further_images,
+        )
     if isinstance(source, ShapesJaSource):
         return _drawn(source)
     if isinstance(source, PublishedSource):
@@ -83,7 +99,7 @@ def _drawn(source: ShapesJaSource) -> DatasetSize:
     """The first ``IMAGES_LOOKED_AT``, for all."""
     num_drawn = min(source.num_images, IMAGES_LOOKED_AT)
     drawn = list(generate_shapes(source.content, num_images=num_drawn, seed=source.seed))
-    num_bytes = sum(len(image) for image in {record["image"]: image for record, (image,) in drawn}.values())
+    num_bytes = sum(len(image or b"") for image in {record["image"]: image for record, (image,) in drawn}.values())
     return _extrapolated([record for record, _ in drawn], source.num_images / num_drawn, num_bytes=num_bytes)
 
 
@@ -116,8 +132,10 @@ def _first_records(files: Sequence[Path]) -> DatasetSize:
 
 def _extrapolated(records: Sequence[Mapping[str, Any]], factor: float, *, num_bytes: int) -> DatasetSize:
     """What some records and their bytes are, times a factor."""
-    num_images = len({str(record.get("image")) for record in records if record.get("image")})
-    numbers = num_images, len(records), sum(map(_characters, records)), num_bytes
+    named = [[str(name) for name in image_names(record) if name] for record in records]
+    num_images = len({name for names in named for name in names})
+    num_further = sum(len(names[1:]) for names in named)
+    numbers = num_images, len(records), sum(map(_characters, records)), num_bytes, num_further
     return DatasetSize(*(int(number * factor) for number in numbers))
 
 

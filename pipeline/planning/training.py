@@ -82,8 +82,9 @@ def model_sizes(config: ExperimentConfig, tower: Tower) -> ModelSizes:
 def _work(size: DatasetSize, num_vision: int, config: StageConfig) -> Work:
     """All text counts as supervised: of captions it is, of conversations a part; the output layer is a few percent."""
     num_samples, text = size.num_samples * config.num_epochs, size.num_text_tokens * config.num_epochs
-    length = min(num_vision + text / max(num_samples, 1), config.max_length)
-    return Work(length * num_samples, text, num_vision * num_samples, length**2 * num_samples)
+    vision = num_vision * size.num_shown_images * config.num_epochs
+    length = min((vision + text) / max(num_samples, 1), config.max_length)
+    return Work(length * num_samples, text, vision, length**2 * num_samples)
 
 
 def _trained(stage: Stage, config: StageConfig, sizes: ModelSizes) -> tuple[Trained, int, int]:

@@ -1,6 +1,7 @@
 """The README.md of a released model, in Japanese and English: what it is, how to use it, data, licences, scores."""
 
 import json
+import shlex
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -8,12 +9,13 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from pipeline.core.wording import encodable, markdown_text
 from pipeline.release.facts import ModelFacts, StageFact
+from pipeline.release.metadata import front_matter, licence_fields
 
 if TYPE_CHECKING:
     from model.disk.checkpoint import LoadedModel
 
 TEMPLATE = "model_card.md"
-ReleaseFormat = Literal["llava-jp", "transformers"]
+ReleaseFormat = Literal["llava-jp", "transformers", "gguf"]
 
 
 def model_card(
@@ -44,7 +46,6 @@ def model_card(
     scales = f", S2 {list(images.scales)}" if is_s2 else ""
     llm_config, tower_config = model.vlm.llm.config, tower.vit.config
     licence_lines = list(dict.fromkeys(line for data in facts.data for line in data.licences)) if facts else []
-    origins = (facts.llm, facts.tower) if facts else ()
     num_parameters = sum(parameter.numel() for part in (tower, model.vlm) for parameter in part.parameters())
     environment = Environment(
         loader=PackageLoader("pipeline.release", ""),
@@ -52,7 +53,7 @@ def model_card(
         autoescape=False,  # Markdown: what comes from data goes through a filter
         keep_trailing_newline=True,
     )
-    environment.filters |= {"shown": markdown_text, "quoted": _quoted}
+    environment.filters |= {"shown": markdown_text, "quoted": _quoted, "worded": _worded}
     return environment.get_template(TEMPLATE).render(
         name=name,
         repo=repo,
@@ -66,10 +67,12 @@ def model_card(
         f"layout {images.layout}",
         parameters=f"{num_parameters / 1e9:.2f}B" if num_parameters >= 1e8 else f"{num_parameters / 1e6:.2f}M",
         dtype=dtype,
-        is_s2=is_s2,
-        is_non_commercial=any(data.is_non_commercial for data in facts.data) if facts else False,
+        front_matter=front_matter(facts, is_s2=is_s2),
+        licence=licence_fields(facts)["license"],
+        non_commercial=list(dict.fromkeys(name for data in facts.data for name in data.non_commercial))
+        if facts
+        else [],
         licence_lines=licence_lines,
-        base_models=[origin.split(" at ")[0] for origin in origins if " at " in origin],
         remote_code=form == "llava-jp",
         trust=", trust_remote_code=True" if form == "llava-jp" else "",
         summary_ja="画像についての質問に日本語で答える視覚言語モデルです。",
@@ -80,6 +83,11 @@ def model_card(
 def _quoted(text: str) -> str:
     """A text in quotes, as YAML and Python read it."""
     return json.dumps(encodable(text), ensure_ascii=False)
+
+
+def _worded(text: str) -> str:
+    """A text as one word of a shell."""
+    return shlex.quote(" ".join(encodable(text).split()))
 
 
 def _part(config: Any, origin: str) -> str:

@@ -22,7 +22,10 @@ class DataFact:
     revisions: tuple[str, ...]
     licences: tuple[str, ...]
     """One line for each source, with its citation."""
-    is_non_commercial: bool
+    non_commercial: tuple[str, ...] = ()
+    """Names of the sources whose licence forbids commercial use, at least of a part."""
+    repos: tuple[str, ...] = ()
+    """Datasets on the Hugging Face Hub that it is made of."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +50,8 @@ class ScoreFact:
     low: float
     high: float
     num_items: int
+    date: str
+    """When it was computed, ISO 8601."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,7 +119,9 @@ def scores_of(fingerprint: str, *, store: ArtifactStore) -> tuple[ScoreFact, ...
         for row in score_rows(manifest):
             if row["breakdown"] in (OVERALL, "category"):
                 values = (row["mean"], row["low"], row["high"], row["num_items"])
-                found[label, row["metric"], row["group"]] = ScoreFact(label, row["metric"], row["group"], *values)
+                found[label, row["metric"], row["group"]] = ScoreFact(
+                    label, row["metric"], row["group"], *values, date=manifest.created_at
+                )
     return tuple(found.values())
 
 
@@ -125,6 +132,8 @@ def origin(weights: Mapping[str, Any]) -> str:
             return f"{weights['id']} at {weights['revision']}"
         case "local":
             return f"a local folder with sha256 {weights.get('folder_sha256', 'unknown')}"
+        case "llava-jp":
+            return origin(weights.get("source", {}))
         case "random":
             return f"random weights, family {weights.get('model_type', 'unknown')}, seed {weights.get('seed', 0)}"
         case _:
@@ -146,5 +155,8 @@ def _data_facts(stages: Mapping[str, Manifest], store: ArtifactStore) -> Iterato
             num_samples=StageSummary.of(manifest).num_samples,
             revisions=tuple(f"{source}: {revision}" for source, revision in sorted(dict(revisions).items())),
             licences=tuple(f"{source.name}: {source.licence} ({source.citation})" for source in sources),
-            is_non_commercial=any(source.is_non_commercial for source in sources),
+            non_commercial=tuple(source.name for source in sources if source.is_non_commercial),
+            repos=tuple(
+                dict.fromkeys(source.repo for source in sources if source.kind == "hub_dataset" and source.repo)
+            ),
         )

@@ -169,7 +169,7 @@ def item_groups(questions: Sequence[str], answers: Sequence[str]) -> list[tuple[
 IMAGES_OF_A_DATASET = """
     with samples as (
         select * from read_parquet($samples, hive_partitioning = false)
-        union all by name  -- as in the view of this name
+        union all by name  -- as in the view sample_images
         select
             null::struct(image varchar, image_sha256 varchar, coco_id bigint, visual_genome_id bigint)[]
                 as further_images

@@ -21,13 +21,10 @@ with found as (
     group by all
 ),
 shown as (
-    select
-        fingerprint,
-        sample_id,
-        image || list_aggregate(list_transform(further_images, lambda one: ', ' || one.image), 'string_agg', '') as more,
-        coalesce(more, image) as image
-    from samples
+    select fingerprint, sample_id, string_agg(image, ', ' order by image_index) as image
+    from sample_images
     where sample_id = $sample_id
+    group by all
 )
 select
     turns.fingerprint,
@@ -38,7 +35,7 @@ select
     turns.original,
     found.findings
 from turns
-join shown using (fingerprint, sample_id)
+left join shown using (fingerprint, sample_id)
 left join found using (fingerprint, sample_id, turn_index)
 where turns.sample_id = $sample_id
     and (

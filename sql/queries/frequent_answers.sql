@@ -12,12 +12,18 @@
 -- num_questions  different questions it is given to
 -- num_images     different images, or sets of them, it is given on
 -- question       the shortest of the questions
-with answers as (
+with shown as (
+    select fingerprint, sample_id, list(image_sha256 order by image_index) as images
+    from sample_images
+    group by all
+),
+answers as (
     select
-        fingerprint,
-        list_prepend(image_sha256, list_transform(further_images, lambda one: one.image_sha256)) as images,
+        samples.fingerprint,
+        shown.images,
         unnest(list_zip(list_slice(turns, 1, len(turns), 2), list_slice(turns, 2, len(turns), 2))) as exchange
     from samples
+    left join shown using (fingerprint, sample_id)
 ),
 counted as (
     select
@@ -25,7 +31,7 @@ counted as (
         exchange[2]."text" as answer,
         count(*) as num_answers,
         count(distinct exchange[1]."text") as num_questions,
-        count(distinct images) filter (images[1] is not null) as num_images,
+        count(distinct images) as num_images,
         arg_min(exchange[1]."text", (length(exchange[1]."text"), exchange[1]."text")) as question,
         sum(count(*)) over (partition by answers.fingerprint) as num_all
     from answers

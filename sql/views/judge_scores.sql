@@ -6,8 +6,7 @@
 -- judge_model       varchar  the judge that was asked
 -- prompt_sha256     varchar  hash of wording and rules
 -- variant           varchar  clean: without failures; official: as the published script has it
--- metric            varchar  conv, detail, complex, average_macro, average_pooled; mean_grade; accuracy;
---                            category/NAME, image_category/NAME; and the official names
+-- metric            varchar  conv, detail, complex, average_…, mean_grade, accuracy, (image_)category/NAME, official names
 -- value             double   100 * mean of the model's scores / mean of the reference's, or the mean of the model's
 -- low               double   lower end of the 95 % interval over the images
 -- high              double   upper end

@@ -9,6 +9,22 @@
 -- image_sha256      varchar  hash of the image's bytes
 -- coco_id           bigint   number of the image in COCO, where the record or the path tells
 -- visual_genome_id  bigint   number of the image in Visual Genome or GQA, where the record or the path tells
+with listed as (
+    select split_part(filename, '/', -2) as fingerprint, sample_id, record_index, "source", further_images
+    from (
+        from read_parquet(getvariable('samples'), filename = true, hive_partitioning = false, union_by_name = true)
+        union all by name -- tables of before a sample could have several images have no such column
+        select
+            null::struct(image varchar, image_sha256 varchar, coco_id bigint, visual_genome_id bigint)[]
+                as further_images
+        where false
+    )
+    where len(further_images) > 0
+),
+further as (
+    select *, unnest(further_images) as shown, generate_subscripts(further_images, 1) as image_index
+    from listed
+)
 select
     fingerprint,
     sample_id,
@@ -28,18 +44,8 @@ select
     record_index,
     "source",
     image_index,
-    further.image,
-    further.image_sha256,
-    further.coco_id,
-    further.visual_genome_id
-from (
-    select
-        fingerprint,
-        sample_id,
-        record_index,
-        "source",
-        unnest(further_images) as further,
-        generate_subscripts(further_images, 1) as image_index
-    from samples
-    where len(further_images) > 0
-);
+    shown.image,
+    shown.image_sha256,
+    shown.coco_id,
+    shown.visual_genome_id
+from further;

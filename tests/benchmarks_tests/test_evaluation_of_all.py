@@ -8,7 +8,7 @@ import pytest
 from pipeline.benchmarks import known
 from pipeline.comparison.step import compare, leaderboard_tables, score_table
 from pipeline.config.experiment import PublishedSource
-from pipeline.config.measured import EndpointModel
+from pipeline.config.measured import EndpointModel, StoredModel
 from pipeline.core.errors import ConfigError
 from pipeline.core.settings import Settings
 from pipeline.data.prepare import prepare_dataset
@@ -86,6 +86,21 @@ def test_a_protocol_that_all_have_is_asked_of_all_with_its_own_metrics():
     config = evaluation_of(MODEL, name="fake", benchmarks=found, generation="sakana", batch_size=4)
     assert {one.generation.preset for one in config.evaluation.benchmarks} == {"greedy-256"}
     assert next(one for one in config.evaluation.benchmarks if one.name == "ja-vg-vqa-500").metrics == ("rougeL_nfkc",)
+
+
+def test_your_own_benchmark_can_be_asked_blind_too():
+    found = benchmarks_of(["smoke"], blind=True)
+    config = evaluation_of(MODEL, name="fake", benchmarks=found, generation="greedy-256", batch_size=4)
+    assert [one.label for one in config.evaluation.benchmarks] == ["shapes-ja", "shapes-ja/all-blind"]
+
+
+def test_answers_from_files_cannot_be_blind(tmp_path):
+    (tmp_path / "a.jsonl").write_text("")
+    stored = StoredModel(kind="stored", files={"cvqa": tmp_path / "a.jsonl"})
+    with pytest.raises(ConfigError, match="answers from files were made with the images; cvqa/.*-blind asks without"):
+        evaluation_of(
+            stored, name="x", benchmarks=benchmarks_of(["cvqa"], blind=True), generation="greedy-256", batch_size=4
+        )
 
 
 def test_what_has_no_images_cannot_be_asked_blind():

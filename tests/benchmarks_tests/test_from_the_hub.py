@@ -4,17 +4,22 @@ import pyarrow.parquet as pq
 import pytest
 
 from pipeline.benchmarks import fetched_images
+from pipeline.benchmarks.benchmark import PROBLEM
 from pipeline.benchmarks.known import KNOWN_BENCHMARKS
 from pipeline.config.evaluation import BenchmarkConfig
 from pipeline.config.experiment import PublishedSource
 from pipeline.core import public_http
 from pipeline.core.errors import DataError
+from pipeline.data import image_table
 from pipeline.data.download.datasets import fetch_datasets
+from pipeline.data.image_table import KeptImages, embedded_parts
+from pipeline.data.images import inspect_bytes
 from pipeline.data.prepare import prepare_dataset, require_complete
 from pipeline.evaluation.predict import benchmark_items
 from pipeline.store.artifacts import ArtifactStore
 from tests.support.hub_server import running_hub
-from tests.support.small_benchmarks import publish, small_sets
+from tests.support.small_benchmarks import image, jmmmu_row, publish, small_sets, table
+from tests.support.small_data import picture
 
 NEW = sorted(small_sets(""))
 MULTIPLE_CHOICE = "\n\n与えられた選択肢の中から最も適切な回答のアルファベットを直接記入してください。"
@@ -72,6 +77,50 @@ def test_all_images_of_an_item_are_in_its_dataset(prepared):
     assert numbers["jdocqa"] == [1, 2]
     assert numbers["mmmlu"] == [0, 0]
     assert {number for name in set(NEW) - {"ja-multi-image-vqa", "jdocqa", "mmmlu"} for number in numbers[name]} == {1}
+
+
+def test_a_row_that_cannot_be_used_is_a_finding_that_names_it(tmp_path):
+    rows = [
+        {**jmmmu_row("Biology", 2), "image_1": image(1), "options": "[" * 100_000},
+        {**jmmmu_row("Biology", 4), "image_1": None},
+        {**jmmmu_row("Biology", 6), "image_1": image(1), "id": "6"},
+        {**jmmmu_row("Biology", 8), "image_1": image(1)},
+        {**jmmmu_row("Biology", 8), "image_1": image(1)},
+    ]
+    (tmp_path / "test.parquet").write_bytes(table("jmmmu", *rows))
+    found = [record for record, _ in KNOWN_BENCHMARKS["jmmmu"].read([tmp_path / "test.parquet"], tmp_path)]
+    assert [record["id"] for record in found] == ["0", "1", "2", "test_Biology_8", "test_Biology_8#2"]
+    checks, evidence = zip(*(record[PROBLEM] for record in found[:3]), strict=True)
+    assert set(checks) == {"row_unusable"}
+    assert evidence[1:] == (
+        "row 1: ValueError: image_1 is named and not there",
+        "row 2: ValueError: id '6' has no subject",
+    )
+
+
+def test_files_without_a_column_or_of_another_kind_say_so(tmp_path):
+    read = KNOWN_BENCHMARKS["jdocqa"].read
+    (tmp_path / "test.parquet").write_bytes(table("cvqa"))
+    with pytest.raises(DataError, match=r"test.parquet has no column question, answer, .*; it has: image, ID"):
+        list(read([tmp_path / "test.parquet"], tmp_path))
+    (tmp_path / "test.parquet").write_bytes(b"PAR1 and nothing more")
+    with pytest.raises(DataError, match=r"test.parquet cannot be read: .*; fetch it again"):
+        list(read([tmp_path / "test.parquet"], tmp_path))
+    (tmp_path / "t.csv").write_text(",Question\n0,?\n")
+    with pytest.raises(DataError, match=r"t.csv has no column A, B, C, D, Answer, Subject; it has: Unnamed: 0, Quest"):
+        list(KNOWN_BENCHMARKS["mmmlu"].read([tmp_path / "t.csv"], tmp_path))
+
+
+def test_images_that_come_with_records_are_written_in_parts_and_kept_once(tmp_path, monkeypatch):
+    monkeypatch.setattr(image_table, "BYTES_PER_PART", 100)
+    kept = KeptImages(tmp_path)
+    for number in range(3):
+        kept.add(inspect_bytes(f"{number}", picture(number)))
+    kept.finish()
+    assert len(embedded_parts(tmp_path)) == 3
+    assert ("1" in kept, "3" in kept) == (True, False)
+    assert KeptImages(tmp_path) is not None
+    assert embedded_parts(tmp_path) == []  # those of a run that was killed are made again
 
 
 def test_what_scorers_need_travels_with_the_item(prepared):

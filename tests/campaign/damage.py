@@ -26,6 +26,7 @@ from tests.support.commands import LLAVA_JP, Commands, clean_environment
 
 EXPERIMENT = "smoke"
 SHARD = "feature_shard"
+SECONDS_PER_RUN = 1200
 SELDOM = 0.05
 """Share of the damages to features, which only a training reads, in seconds."""
 
@@ -36,7 +37,8 @@ def smoke_store(folder: Path) -> Path:
     """The store of an undisturbed run; it is made once."""
     store = folder / "store"
     if not (folder / "made").exists():
-        done = Commands(clean_environment(folder)).finished(*LLAVA_JP, "run", EXPERIMENT, LLAVA_JP_STORE=str(store))
+        commands = Commands(clean_environment(folder))
+        done = commands.finished(*LLAVA_JP, "run", EXPERIMENT, seconds=SECONDS_PER_RUN, LLAVA_JP_STORE=str(store))
         if done.returncode:
             sys.exit(done.stdout + done.stderr)
         (folder / "made").touch()

@@ -38,7 +38,7 @@ def lines(file):
 def test_answers_go_to_the_folder_of_their_task_and_model(tmp_path):
     made = predictions(tmp_path, "ja-vlm-bench-in-the-wild", "犬です。", "")
     place = export_results(made, model="team/model", folder=tmp_path / "result")
-    assert place == tmp_path / "result" / "ja-vlm-bench-in-the-wild" / "team__model"
+    assert place == tmp_path / "result" / "ja-vlm-bench-in-the-wild" / "team" / "model"
     assert lines(place / "prediction.jsonl") == [
         {"question_id": "0", "text": "犬です。"},
         {"question_id": "1", "text": ""},
@@ -58,6 +58,8 @@ def test_a_failed_item_is_an_empty_text_and_an_error_message(tmp_path):
 @pytest.mark.parametrize(
     ("benchmark", "protocol", "message"),
     [
+        ("jic-vqa", "eval-mm-9f450a5", "fetches the photos of jic-vqa itself and pairs answers by their order"),
+        ("cvqa", "eval-mm-9f450a5-blind", "eval-mm-9f450a5-blind has 1 of them"),
         ("mine", "all", "llm-jp-eval-mm has no task 'mine'; of the benchmarks here it has cc-ocr, "),
         (
             "ja-vg-vqa-500",
@@ -70,3 +72,10 @@ def test_what_cannot_be_scored_there_is_refused(tmp_path, benchmark, protocol, m
     made = predictions(tmp_path, benchmark, "犬", protocol=protocol)
     with pytest.raises(DataError, match=re.escape(message)):
         export_results(made, model="m", folder=tmp_path / "result")
+
+
+@pytest.mark.parametrize("name", ["../elsewhere", "/etc", "a\\b", ""])
+def test_a_models_name_stays_inside_the_folder(tmp_path, name):
+    made = predictions(tmp_path, "ja-vlm-bench-in-the-wild", "犬です。")
+    with pytest.raises(DataError, match="the model's name: .* is not a path inside a folder"):
+        export_results(made, model=name, folder=tmp_path / "result")

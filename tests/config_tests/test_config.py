@@ -6,7 +6,7 @@ import pytest
 import yaml
 
 from model.config import GENERATION_PRESETS, GenerationConfig
-from pipeline.config.evaluation import EvaluationConfig
+from pipeline.config.evaluation import BenchmarkConfig, EvaluationConfig
 from pipeline.config.experiment import ExperimentName, PublishedSource, load_experiment
 from pipeline.core.errors import ConfigError
 from pipeline.core.settings import load_settings
@@ -28,6 +28,16 @@ def problem(name: str, *overrides: str) -> str:
     with pytest.raises(ConfigError) as caught:
         load_experiment(name, overrides)
     return str(caught.value)
+
+
+def test_a_protocol_brings_its_metrics_and_its_generation_and_an_experiment_may_name_others():
+    plain = BenchmarkConfig.model_validate({"name": "ja-vg-vqa-500"})
+    theirs = BenchmarkConfig.model_validate({"name": "ja-vg-vqa-500", "protocol": "eval-mm-9f450a5"})
+    own = {"name": "ja-vg-vqa-500", "protocol": "eval-mm-9f450a5", "metrics": ["rougeL"], "generation": "sakana"}
+    assert (plain.metrics, plain.generation) == (("rougeL", "rougeL_ja"), None)
+    assert (theirs.metrics, theirs.generation) == (("rougeL_nfkc",), GENERATION_PRESETS["greedy-256"])
+    changed = BenchmarkConfig.model_validate(own)
+    assert (changed.metrics, changed.generation) == (("rougeL",), GENERATION_PRESETS["sakana"])
 
 
 def test_a_misspelled_key_is_named_with_its_section():

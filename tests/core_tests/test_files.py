@@ -6,7 +6,7 @@ import threading
 
 import pytest
 
-from pipeline.core.disk import explaining_full_disk
+from pipeline.core.disk import explaining_full_disk, full_disk_text
 from pipeline.core.errors import StoreError
 from pipeline.core.files import appearing, appearing_folder, write_text
 from pipeline.core.hashing import sha256_of_json
@@ -112,11 +112,23 @@ def test_who_waits_for_a_lock_says_why(tmp_path, caplog):
 
 
 @pytest.mark.parametrize(
-    ("number", "advice"), [(errno.ENOSPC, "Free some space"), (errno.EDQUOT, "Free some space"), (errno.EROFS, "Give")]
+    ("number", "advice"),
+    [
+        (errno.ENOSPC, "Free some space"),
+        (errno.EFBIG, "Raise `ulimit -f`, or use a file system that holds larger files"),
+        (errno.EDQUOT, "Free some space"),
+        (errno.EROFS, "Give"),
+    ],
 )
 def test_a_disk_that_takes_no_more_is_explained(tmp_path, number, advice):
     with pytest.raises(StoreError, match=advice), explaining_full_disk("encode", tmp_path):
         raise OSError(number, os.strerror(number))
+
+
+def test_a_library_that_says_in_its_text_alone_that_a_file_is_too_large_is_understood():
+    said = full_disk_text(RuntimeError("Error while serializing\nI/O error: File too large (os error 27)"))
+    assert said.startswith("I/O error: File too large (os error 27); no file may become so large: raise `ulimit -f`")
+    assert full_disk_text(RuntimeError("a bug")) is None
 
 
 def test_a_file_elsewhere_that_may_not_be_read_is_no_trouble_of_the_disk(tmp_path):

@@ -99,6 +99,24 @@ def test_a_turned_photo_is_found_by_what_its_exif_says(tmp_path, store):
     assert [row["matched_by"] for row in rows(contamination(store, training, benchmark))] == ["similar"]
 
 
+def test_a_sample_is_contaminated_by_any_of_its_images(tmp_path, store):
+    images = {f"{name}.jpg": photo_bytes(index) for index, name in enumerate("abc")}
+    records = [
+        {"id": "second", "images": ["a.jpg", "b.jpg"], "conversations": talk("1", None)["conversations"]},
+        {"id": "clean", "images": ["a.jpg", "c.jpg"], "conversations": talk("1", None)["conversations"]},
+        talk("text", None),
+    ]
+    (tmp_path / "training").mkdir()
+    training = prepare_dataset(local_source(tmp_path / "training", records, images), store=store)
+    benchmark = dataset(tmp_path / "benchmark", store, {"wild.jpg": photo_bytes(1)})
+    found = contamination(store, training, benchmark)
+    assert {row["image"] for row in rows(found)} == {"b.jpg"}
+    assert [row["sample_id"] for row in rows(found, "accepted.parquet")] == ["clean", "text"]
+    summary = found.summary
+    assert (summary["num_samples"], summary["num_contaminated"], summary["num_accepted"]) == (3, 1, 2)
+    assert summary["num_samples_by_benchmark"] == {"wild": 1}
+
+
 def test_images_of_one_colour_are_alike_only_by_their_bytes(tmp_path, store):
     grey, white = (encoded(Image.new("RGB", (40, 30), (level,) * 3)) for level in (100, 255))
     training = dataset(tmp_path / "training", store, {"a.png": grey, "b.png": white})

@@ -52,6 +52,7 @@ def test_counts_in_equal_counts_out_whatever_is_wrong(tmp_path, store):
         "num_with_original": 0,
         "num_turns": 6,
         "num_characters": 12,
+        "num_further_images": 0,
         "num_images": 2,
     }
     assert [row["sample_id"] for row in rows(manifest, "samples.parquet")] == ["good", "text", "good#2"]

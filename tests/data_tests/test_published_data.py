@@ -224,6 +224,9 @@ def test_a_benchmark_keeps_its_items_as_published_and_the_judges_rules(hub, stor
         "context": "トトロ。",
         "question": "誰。",
         "reference": "先。",
+        "scoring": None,
+        "further_images_sha256": None,
+        "image_places": None,
     }
     assert (second["question_index"], second["category"]) == (1, "detail")
     assert manifest.path("rule.json").read_bytes() == RULES

@@ -90,6 +90,51 @@ def test_a_lost_or_moved_image_token_is_found(tmp_path, texts, image, turn):
     assert found("image_token_lost_or_moved", [row("bad", *texts, image=image)], tmp_path) == [("bad", turn)]
 
 
+def several(sample_id: str, *texts: str | tuple[str, str], images: str, index: int = 0) -> dict:
+    """A sample with the images whose names are the letters, and turns of a text or of text and original."""
+    plain = row(sample_id, *(text if isinstance(text, str) else text[0] for text in texts), index=index)
+    for turn, text in zip(plain["turns"], texts, strict=True):
+        turn["original"] = None if isinstance(text, str) else text[1]
+    further = [{"image": f"{name}.jpg", "image_sha256": name} for name in images[1:]]
+    return {**plain, "image": f"{images[0]}.jpg", "image_sha256": images[0], "further_images": further}
+
+
+def test_the_checks_know_samples_with_several_images(tmp_path):
+    store = ArtifactStore(tmp_path)
+    samples = [
+        several(
+            "in place", "<image>\n<image>\n違いは。", "色です。", "<image>はどうですか。", "赤です。", images="abc"
+        ),
+        several(
+            "same words",
+            "<image>\n<image>\n違いは。",
+            "色です。",
+            "<image>はどうですか。",
+            "赤です。",
+            images="abd",
+            index=1,
+        ),
+        several(
+            "copy", "<image>\n<image>\n違いは。", "色です。", "<image>はどうですか。", "赤です。", images="abc", index=2
+        ),
+        several(
+            "moved",
+            ("<image>\n<image>\n何ですか。", "<image>\nWhat is it?"),
+            ("猫です。", "A cat."),
+            ("これは何ですか。", "And <image>?"),
+            ("犬です。", "A dog."),
+            images="ef",
+            index=3,
+        ),
+    ]
+    checked = check_translations(TranslationChecksConfig(), dataset=publish(store, samples), store=store)
+    findings = pq.read_table(checked.path("findings.parquet")).to_pylist()
+    assert [(one["check"], one["sample_id"], one["turn_index"]) for one in findings] == [
+        ("duplicate_conversation", "copy", None),
+        ("image_token_lost_or_moved", "moved", 0),
+    ]
+
+
 def test_an_image_token_in_its_place_is_not_found(tmp_path):
     clean = [
         row("first", QUESTION, "犬です。", "色は。", "白です。"),

@@ -126,6 +126,8 @@ PLANTED: Mapping[str, list[tuple[list[Turn], int | None]]] = {
         (said("空が青く見えます。雲も浮かんでいるよ。"), 1),
     ],
     "numbers_differ": [
+        # More digits than the integers of SQL have.
+        (answered(f"番号は{'1' * 60}です。", f"The number is {'2' * 60}."), 1),
         (answered("犬が3匹います。", "There are two dogs."), 1),
         (answered("犬が三匹います。", "There are 2 dogs."), 1),
         (answered("価格は１５００円です。", "The price is 1,600 yen."), 1),

@@ -97,6 +97,19 @@ def test_a_model_sees_the_question_as_it_is_and_the_image(images, tmp_path):
     assert (question.text, question.images[0].size, question.images_sha256) == ("何ですか。", (32, 32), (IMAGE,))
 
 
+def test_a_question_with_more_images_than_the_model_takes_fails_alone(images, tmp_path):
+    class TakesOne(Echo):
+        max_images = 1
+
+    items = [item("a", image_sha256=IMAGE, further_images_sha256=(IMAGE,)), item("b", image_sha256=IMAGE)]
+    two, one = answer_items(TakesOne(), items, images=images, batch_size=2, directory=tmp_path / "one")
+    assert (two.prediction, two.error) == (None, "the question has 2 images, and the model takes 1")
+    assert (one.prediction, one.error) == ("「何ですか。」", None)
+    assert two.images_sha256 == (IMAGE, IMAGE)
+    two, _ = answer_items(Echo(), items, images=images, batch_size=2, directory=tmp_path / "any")
+    assert two.error is None
+
+
 def test_an_item_that_fails_is_a_row_with_its_error_and_harms_no_other(images, tmp_path):
     items = [item("a", image_sha256=IMAGE), item("b", image_sha256=GONE), item("c", image_sha256=IMAGE)]
     first, second, third = answer_items(Echo(broken=["c"]), items, images=images, batch_size=3, directory=tmp_path)

@@ -6,6 +6,8 @@ from model.disk.checkpoint import save_model
 from pipeline.evaluation.answers import Question, Unanswered
 from pipeline.evaluation.models import checkpoint as checkpoint_answers
 from pipeline.evaluation.models.checkpoint import CheckpointUnderTest
+from pipeline.evaluation.models.weights import open_model
+from pipeline.release.chat import Chat
 from tests.support.small_model import build_model
 
 
@@ -32,6 +34,18 @@ def test_a_batch_gives_the_same_answers_as_one_question_at_a_time(folder, fields
     together = model.answer(QUESTIONS)
     assert together == [answer for one in QUESTIONS for answer in model.answer([one])]
     assert len(set(together)) > 1
+
+
+def test_several_images_stand_where_the_question_says(folder):
+    model = CheckpointUnderTest(folder, GenerationConfig(max_new_tokens=6))
+    images = tuple(Image.new("RGB", (40, 30), (shade, 100, 255 - shade)) for shade in (0, 200))
+    asked = Question("a", "左と<image>右の違いは。", images, ("x", "y"))
+    placed = Question("b", "左と右の違いは。", images, ("x", "y"), image_places=(1, 3))
+    swapped = Question("c", "左と右の違いは。", images[::-1], ("y", "x"), image_places=(1, 3))
+    alone = [model.answer([one])[0] for one in (asked, placed, swapped)]
+    assert model.answer([asked, placed, swapped]) == alone
+    chat = Chat(open_model(folder), images, GenerationConfig(max_new_tokens=6))
+    assert "".join(chat.answer("左<image>と右<image>の違いは。")).strip() == alone[1]
 
 
 def test_the_tower_sees_an_image_once_for_all_its_questions(folder, monkeypatch):

@@ -26,7 +26,7 @@ from tests.support.judge_server import Act, completion, refused
 
 GREEDY = GENERATION_PRESETS["greedy-256"]
 KEY = "sk-secret"
-RED = Image.new("RGB", (3, 2), "red")
+RED, BLUE = (Image.new("RGB", (3, 2), colour) for colour in ("red", "blue"))
 QUESTIONS = [Question("1", "何色ですか。", (RED,)), Question("2", "こんにちは。")]
 
 
@@ -85,6 +85,27 @@ def test_the_image_is_sent_as_png_before_the_question_and_nothing_is_added():
     assert (first["model"], first["max_tokens"], first["temperature"]) == ("vision-1", 256, 0.0)
     assert "seed" not in first
     assert first["authorization"] == f"Bearer {KEY}"
+
+
+def test_several_images_are_several_parts_in_their_order():
+    asked = Question("1", "左と右の違いは。", (RED, BLUE), image_places=(1, 3))
+    with serving(lambda text, _: completion("色")) as (url, sent):
+        model_under_test(url).answer([asked, Question("2", "違いは。", (BLUE, RED))])
+    placed, before = sorted(sent, key=lambda payload: -len(payload["messages"][0]["content"]))
+    parts = placed["messages"][0]["content"]
+    assert [part.get("text") for part in parts] == ["左", None, "と右", None, "の違いは。"]
+    colours = [
+        pixels_of(part)
+        for payload in (placed, before)
+        for part in payload["messages"][0]["content"]
+        if "image_url" in part
+    ]
+    assert colours == [RED.tobytes(), BLUE.tobytes(), BLUE.tobytes(), RED.tobytes()]
+
+
+def pixels_of(part):
+    data = part["image_url"]["url"].partition(",")[2]
+    return Image.open(io.BytesIO(base64.b64decode(data))).tobytes()
 
 
 def test_sampling_is_seeded_and_a_model_may_want_other_names():

@@ -82,10 +82,12 @@ def test_precision_recall_and_fields_of_every_receipt_are_eval_mms():
         assert details == pytest.approx(expected, abs=1e-9)
 
 
-@pytest.mark.parametrize("case", GOLDEN["edge_errors"]["cases"], ids=lambda case: case["scorer"])
+@pytest.mark.parametrize(
+    "case",
+    [case for case in GOLDEN["edge_errors"]["cases"] if case["input"].get("aggregate of") == []],
+    ids=lambda case: case["scorer"],
+)
 def test_nothing_scored_is_what_eval_mm_makes_of_it_and_0_where_it_stops(case):
-    if case["input"].get("aggregate of") != []:
-        return
     metric = {"rougel": "rougeL_nfkc"}.get(case["scorer"], case["scorer"])
     returned = case.get("returns") or 0.0
     expected = returned if isinstance(returned, dict) else {"overall_score": returned, "details": {}}

@@ -146,6 +146,17 @@ def test_a_judgement_keeps_the_raw_reply_the_judge_and_the_prompt(store):
     assert manifest.summary["num_input_tokens"] == 103 * 100
 
 
+def test_what_a_judge_says_of_answers_without_the_images_has_a_label_of_its_own(store):
+    options = {"benchmark": BENCHMARK, "dataset": publish_dataset(store), "store": store}
+    config = judging_of("heron-official", JudgeConfig())
+    labels = []
+    for protocol in ("all", "all-blind"):
+        predictions = publish_predictions(store, answers(), protocol=protocol)
+        made = judge(config, predictions=predictions, judge=ScriptedJudge(by_category), **options)
+        labels.append(made.summary["label"])
+    assert labels[1] == f"{labels[0]}-blind"
+
+
 def test_the_judge_is_asked_once_with_the_official_settings(store):
     _, scripted = judged(store)
     assert len(scripted.asked) == len({inquiry.key for inquiry in scripted.asked}) == 103

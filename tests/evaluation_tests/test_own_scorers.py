@@ -14,6 +14,10 @@ CITIES = {"options": ["東京", "大阪", "京都", "福岡"]}
 @pytest.mark.parametrize(
     "prediction",
     [
+        *("AではなくBです", "正解はAではなくBです", "【B】", "『B』", "B（大阪）", "選択肢：B", "答：B", "Bを選びます"),
+        *("私の答えはBです。Aは誤りです。", "正答はBである", "Aは誤り。最も適切なのはBです", "Aは誤りで、正しいのはB"),
+        *("Aは違う。よって、Bです。", "したがってB", "<answer>B</answer>", '{"answer": "B"}', "$\\boxed{\\text{B}}$"),
+        *("```\nB\n```", "The answer is B because A is wrong.", "I think B."),
         *(
             "B",
             "b",
@@ -99,6 +103,9 @@ def test_an_answer_chooses_its_letter_however_it_is_written(prediction):
             " ",
             "。",
             "わかりません",
+            "(A)と(B)",
+            "A. 東京\nB. 大阪\nC. 京都\nD. 福岡",
+            "CとBで迷う",
             "E",
             "AかB",
             "AかBです",
@@ -185,6 +192,8 @@ OPEN = {"question_type": "open", "options": "[]"}
             ("15%", "15%"),
             ("5", "<think>答えは3</think>5"),
             ("二酸化炭素", "二酸化炭素です"),
+            ("12cm", "１２ cm"),
+            ("2,000円", "2000円です"),
         ),
     ],
 )
@@ -219,6 +228,8 @@ def test_an_open_score_does_not_depend_on_the_items_before():
 
 def test_choices_of_jmmmu_are_read_as_any_choices():
     scoring = {"question_type": "multiple-choice", "options": "['東京', '大阪']"}
+    answers = [Answer(f"test_Music_{number}", "B", "?", one) for number, one in enumerate((scoring, OPEN))]
+    assert SCORERS["choice_or_short_answer"].counts(answers) == {"no_choice_count": 1}
     assert SCORERS["choice_or_short_answer"].score("B", "Ｂ\n", scoring) == 1
     assert SCORERS["jmmmu"].score("B", "Ｂ\n", scoring) == 0
 

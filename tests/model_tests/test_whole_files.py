@@ -189,3 +189,11 @@ def test_layers_that_the_weights_lack_are_not_drawn_at_random(cached):
 )
 def test_what_a_config_says_of_layers_is_compared_with_the_weights(config, names, problem):
     assert missing_layers(config, names) == problem
+
+
+def test_the_index_of_files_of_pytorch_says_what_layers_they_have(tmp_path):
+    (tmp_path / "config.json").write_text('{"num_hidden_layers": 3}')
+    torch.save({"model.layers.1.w": torch.ones(1)}, tmp_path / "pytorch_model-00001-of-00001.bin")
+    index = {"weight_map": {"model.layers.1.w": "pytorch_model-00001-of-00001.bin"}}
+    (tmp_path / "pytorch_model.bin.index.json").write_text(json.dumps(index))
+    assert "num_hidden_layers is 3, and the weights have 2" in problem(tmp_path)

@@ -1,5 +1,6 @@
 """Estimates are sums that can be checked by hand, and a finished step shows what it took."""
 
+import json
 from types import SimpleNamespace
 
 import pytest
@@ -22,11 +23,12 @@ from pipeline.planning.costs import (
     translation_cost,
     workload_of,
 )
-from pipeline.planning.data_sizes import DatasetSize
+from pipeline.planning.data_sizes import DatasetSize, _first_records
 from pipeline.planning.plan import plan_experiment
 from pipeline.planning.steps import Role
-from pipeline.planning.training import model_sizes
+from pipeline.planning.training import _work, model_sizes
 from pipeline.store.artifacts import ArtifactStore
+from tests.support.small_data import talk
 
 SLOW = Device("a slow device", 2**34, Peak(1e9 / 0.45, is_measured=True))
 """It reaches 10^9 operations a second."""
@@ -74,6 +76,16 @@ def test_the_steps_without_a_model_cost_what_their_rows_and_images_do():
     assert dataset_cost(size) == Cost(700_000, pytest.approx(1000 * 0.002 + 5000 * 0.0002), 700_000)
     assert translation_cost(size) == Cost(1_000_000, pytest.approx(0.5 + 0.5), 80_000 * 4 + 1_000_000)
     assert contamination_cost(size) == Cost(60_000, pytest.approx(0.502), 200_000)
+
+
+def test_every_image_of_a_sample_is_counted_where_it_is_shown(tmp_path):
+    talks = [{"images": [f"{index}.png", "same.png"], "question": "違いは。", "answer": "色。"} for index in range(3)]
+    (tmp_path / "records.json").write_text(json.dumps([*talks, talk("one", "same.png")]), encoding="utf-8")
+    size = _first_records([tmp_path / "records.json"])
+    assert (size.num_images, size.num_samples, size.num_further_images, size.num_shown_images) == (4, 4, 3, 7)
+    config = load_experiment("smoke").finetune.model_copy(update={"num_epochs": 2, "max_length": 1000})
+    work = _work(DatasetSize(4, 4, 60, 0, num_further_images=4), 16, config)
+    assert (work.num_vision_tokens, work.num_tokens) == (16 * 8 * 2, 16 * 8 * 2 + 2 * 60 / 1.5)
 
 
 def test_every_step_has_an_estimate(forecast):

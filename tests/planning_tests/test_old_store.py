@@ -90,6 +90,6 @@ def test_its_evaluation_is_compared(config, completed, store):
 def test_its_model_answers(store):
     source = find_model(str(next((store.root / "artifacts" / "finetune").iterdir()).name), Settings(store=store.root))
     image = Image.new("RGB", (768, 768), (200, 30, 30))
-    chat = Chat(open_model(source.folder), image, GenerationConfig(max_new_tokens=4))
+    chat = Chat(open_model(source.folder), (image,), GenerationConfig(max_new_tokens=4))
     answer = "".join(chat.answer("何色ですか？"))
-    assert chat.history == [("何色ですか？", answer)]
+    assert chat.history == [("<image>\n何色ですか？", answer)]

@@ -3,6 +3,7 @@
 import csv
 import io
 import json
+from contextlib import closing
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -98,6 +99,30 @@ def test_the_share_of_samples_with_an_original_and_why_others_have_none(root):
 def test_the_most_frequent_answers(root):
     columns = ("answer", "num_answers", "percent", "num_questions", "num_images", "question")
     assert ask(root, "frequent_answers", *columns, experiment="one") == [("赤です。", 3, 60.0, 3, 2, "誰。")]
+
+
+def test_every_image_of_a_sample_is_a_row_also_beside_tables_without_further_images(tmp_path):
+    store = ArtifactStore(tmp_path)
+    further = [
+        {"image": "coco/2.jpg", "image_sha256": "h2", "coco_id": 2, "visual_genome_id": None},
+        {"image": "coco/3.jpg", "image_sha256": "h3", "coco_id": None, "visual_genome_id": None},
+    ]
+    two = {**sample("a", 0, "何色。", "赤です。", image="coco/1.jpg", sha256="h1"), "further_images": further}
+    text = sample("b", 1, "何色。", "赤です。")
+    older = SAMPLE_SCHEMA.remove(SAMPLE_SCHEMA.get_field_index("further_images"))
+    old = produce(store, "dataset", {"samples.parquet": ([two, text], older)}, label="old")
+    columns = "sample_id, image_index, image, image_sha256, coco_id"
+    query = f"select {columns} from sample_images where fingerprint = $made order by all"
+    first = ("a", 0, "coco/1.jpg", "h1", None)
+    with closing(connect(tmp_path)) as connection:
+        assert connection.execute(query, {"made": old.fingerprint}).fetchall() == [first]
+        new = produce(store, "dataset", {"samples.parquet": ([two, text], SAMPLE_SCHEMA)}, label="new")
+        found = connection.execute(query, {"made": new.fingerprint}).fetchall()
+        assert found == [first, ("a", 1, "coco/2.jpg", "h2", 2), ("a", 2, "coco/3.jpg", "h3", None)]
+        assert connection.execute(query, {"made": old.fingerprint}).fetchall() == [first]
+    assert ask(tmp_path, "conversation", "image", sample_id="a")[-1] == ("coco/1.jpg, coco/2.jpg, coco/3.jpg",)
+    counts = ask(tmp_path, "turns_per_source", "source", "num_samples", "num_images")
+    assert sorted(counts) == [("coco", 1, 1), ("coco", 1, 3), ("text-only", 1, 0), ("text-only", 1, 0)]
 
 
 def test_one_conversation_is_shown_whole_with_its_findings(root):

@@ -62,10 +62,14 @@ def publish_dataset(
     return store.produce(Request(step="dataset", version=1, config={"name": BENCHMARK, "rows": repr(rows)}), work)
 
 
-def publish_predictions(store: ArtifactStore, answers: Mapping[str, str | None], *, model: str = "ours") -> Manifest:
+def publish_predictions(
+    store: ArtifactStore, answers: Mapping[str, str | None], *, model: str = "ours", protocol: str = "all"
+) -> Manifest:
     """One model's answers by item; None is an answer that failed."""
     rows = [
-        Prediction(BENCHMARK, name, None, "", "", text, None, None if text is not None else "out of memory").row()
+        Prediction(
+            BENCHMARK, name, None, "", "", text, None, None if text is not None else "out of memory", protocol=protocol
+        ).row()
         for name, text in answers.items()
     ]
 

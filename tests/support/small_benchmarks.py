@@ -97,7 +97,7 @@ def small_sets(photos: str) -> dict[str, dict[str, bytes]]:
         "cvqa": {
             "data/test-00000-of-00001.parquet": table(
                 "cvqa",
-                {"Subset": "('Breton', 'France')", "Question": "?", "Options": ["a"], "Label": 0, "image": image(1)},
+                {"Subset": "('Breton', 'France')", "Question": "?", "Options": [], "Label": 9, "image": {"bytes": b""}},
                 *(
                     {**japanese, "Question": f"何{n}。", "Options": choices(n), "Label": n, "image": image(40 + n)}
                     for n in range(2)

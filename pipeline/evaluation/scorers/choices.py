@@ -18,12 +18,15 @@ MOST_OPTIONS = 10
 OPENING, CLOSING = r"[(\[{「『<\s]*", r"[)\]}」』>]"
 BETWEEN = r"\s*(?:か|または|もしくは|あるいは|と|や|or|and|[,、/・&|]|\s)\s*"
 STATES = (
-    r"(?i:(?:答え?|回答|解答|正解|正答|選択|結論|answer|option|choice|\\boxed)"
+    r"(?i:(?:答え?|回答|解答|正解|正答|選択|結論|(?:正し|適切|妥当|近|ふさわし|該当|当てはま)\w{0,3}のは"
+    r"|answer|option|choice|\\boxed)"
     r"(?:\s*(?:is|は|が|として|:|=|->|→|,|、|the|correct|option|letter|選択肢))*\s*)"
 )
 IS_RIGHT = (
     r"\s*(?:が|は|is)\s*(?:the\s+)?(?:最も|一番|most\s+)?(?:正し|正解|適切|適当|妥当|答|correct|right|answer|best)"
 )
+CONCLUDES = r"(?:したがって|よって|ゆえに|以上より|以上から)[、,\s]*"
+IS_SAID = r"(?=\s*(?:です|である|だ|を選|[。.\n]|$))"
 IS_NOT = r"\s*(?:では|じゃ|で)\s*(?:な|あり)"
 """Behind a letter that the answer rules out."""
 DELIMITER = r"\s*(?:[.:,、。]|\n|$|\s(?=[^A-Za-z]))"
@@ -41,7 +44,7 @@ def statistics(answers: Sequence[Answer], values: Sequence[float]) -> Statistics
     return consistency(answers, values, lambda answer: choice_of(answer.prediction, answer.scoring))
 
 
-def counts(answers: Sequence[Answer]) -> Mapping[str, int]:
+def counts(answers: Sequence[Answer]) -> dict[str, int]:
     """Answers that choose nothing."""
     return {"no_choice_count": sum(choice_of(answer.prediction, answer.scoring) is None for answer in answers)}
 
@@ -65,11 +68,12 @@ def choice_of(prediction: str, scoring: Scoring) -> str | None:
         return _only(named)
     one = rf"{letter}(?![A-Za-z0-9])(?!{ARTICLE})"
     text = re.sub(rf"(?<![A-Za-z0-9]){one}{CLOSING}*{IS_NOT}", " ", text)
-    several = rf"(?<![A-Za-z0-9]){one}(?:{BETWEEN}{one}){{0,{MOST_OPTIONS}}}"
+    several = rf"(?<![A-Za-z0-9]){one}(?:{CLOSING}?{BETWEEN}[(\[{{「『<]?{one}){{0,{MOST_OPTIONS}}}"
     if stated := _statements(text, several):
         return _only(re.findall(one, stated[-1]))
-    if begins := re.match(rf"{OPENING}({several})(?:{CLOSING}|{DELIMITER})", text):
-        return _only(re.findall(one, begins[1]))
+    begins = re.findall(rf"(?m)^{OPENING}({several})(?:{CLOSING}|{DELIMITER})", text)
+    if re.match(rf"{OPENING}{one}", text) and begins:
+        return _only(re.findall(one, " ".join(begins)))  # several where the options are repeated, line by line
     rest, options_in_it = _without(text, texts)
     return _only(re.findall(rf"(?<![A-Za-z0-9]){one}", rest) or options_in_it)
 
@@ -78,7 +82,8 @@ def _statements(text: str, several: str) -> list[str]:
     """The letters of each statement about the answer, in the order of the text."""
     before = re.finditer(rf"{STATES}{OPENING}({several}){CLOSING}*", text)
     behind = re.finditer(rf"({several}){CLOSING}*{IS_RIGHT}", text)
-    return [found[1] for found in sorted([*before, *behind], key=lambda found: found.start(1))]
+    concluded = re.finditer(rf"{CONCLUDES}{OPENING}({several}){CLOSING}*{IS_SAID}", text)
+    return [found[1] for found in sorted([*before, *behind, *concluded], key=lambda found: found.start(1))]
 
 
 def _without(text: str, options: Mapping[str, str]) -> tuple[str, list[str]]:

@@ -5,11 +5,19 @@ from collections.abc import Mapping, Sequence
 from pipeline.benchmarks.metrics import MetricName
 from pipeline.evaluation.language_gate import LanguageGate
 from pipeline.evaluation.rouge import rouge_l
-from pipeline.evaluation.scorers import cc_ocr, handwriting_ocr, jdocqa, jic_vqa, jmmmu, matching, mecha_ja
+from pipeline.evaluation.scorers import (
+    cc_ocr,
+    handwriting_ocr,
+    jdocqa,
+    jic_vqa,
+    jmmmu,
+    matching,
+    mecha_ja,
+    short_answers,
+)
 from pipeline.evaluation.scorers.choices import CHOICE_MATCH
 from pipeline.evaluation.scorers.receipts import eval_mm_match, own_match, receipt_scorer
 from pipeline.evaluation.scorers.scorer import Scorer, Scoring
-from pipeline.evaluation.scorers.short_answers import choice_or_short_answer
 
 
 def _rouge_l(reference: str, prediction: str, scoring: Scoring) -> float:
@@ -23,7 +31,9 @@ def _rouge_l_nfkc(reference: str, prediction: str, scoring: Scoring) -> float:
 SCORERS: Mapping[MetricName, Scorer] = {
     "exact_match": Scorer(matching.exact_match),
     "choice_match": CHOICE_MATCH,
-    "choice_or_short_answer": Scorer(choice_or_short_answer, statistics=jmmmu.statistics),
+    "choice_or_short_answer": Scorer(
+        short_answers.choice_or_short_answer, statistics=jmmmu.statistics, counts=short_answers.counts
+    ),
     "receipt_fields": receipt_scorer(own_match),
     "rougeL": Scorer(_rouge_l, "rougel"),
     "rougeL_nfkc": Scorer(_rouge_l_nfkc, "rougel"),

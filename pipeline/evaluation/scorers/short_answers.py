@@ -5,13 +5,13 @@ state this number and no other; else it must have the reference in it, or be it,
 """
 
 import re
-import unicodedata
+from collections.abc import Sequence
 
-from pipeline.evaluation.scorers.choices import choice_of
+from pipeline.evaluation.scorers import choices
 from pipeline.evaluation.scorers.jmmmu import is_multiple_choice
 from pipeline.evaluation.scorers.matching import comparable
 from pipeline.evaluation.scorers.reading import plain
-from pipeline.evaluation.scorers.scorer import Scoring
+from pipeline.evaluation.scorers.scorer import Answer, Scoring
 
 STATEMENT = re.compile(
     r"(?:よって|したがって|最終的に|答え?は|回答は|解答は|正解は|答え?:|answer is|answer:|=)[、,\s]*", re.IGNORECASE
@@ -25,8 +25,13 @@ NUM_DIGITS = 2
 def choice_or_short_answer(reference: str, prediction: str, scoring: Scoring) -> float:
     """1 or 0."""
     if is_multiple_choice(scoring):
-        return float(choice_of(prediction, scoring) == reference)
+        return float(choices.choice_of(prediction, scoring) == reference)
     return float(is_stated(reference, prediction))
+
+
+def counts(answers: Sequence[Answer]) -> dict[str, int]:
+    """Answers that choose nothing, of those that should."""
+    return choices.counts([answer for answer in answers if is_multiple_choice(answer.scoring)])
 
 
 def is_stated(reference: str, prediction: str) -> bool:
@@ -37,7 +42,12 @@ def is_stated(reference: str, prediction: str) -> bool:
         return numbers_in(stated) == numbers
     if len(wanted) == 1:
         return ENDING.sub("", stated).strip() == wanted
-    return bool(wanted) and wanted in unicodedata.normalize("NFKC", stated)
+    return bool(wanted) and _unspaced(wanted) in _unspaced(stated)
+
+
+def _unspaced(text: str) -> str:
+    """Without white space and the commas of thousands."""
+    return re.sub(r"(?<=\d),(?=\d{3})", "", "".join(text.split()))
 
 
 def numbers_in(text: str) -> set[float]:

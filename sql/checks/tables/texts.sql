@@ -7,7 +7,6 @@
 -- text       varchar  what is said
 -- original   varchar  the English text that was translated, null when it is not known
 -- num_turns  bigint   turns that say it
-select text_id, "source", role, "text", original, num_turns
+select text_id, "source", role, "text", original, count(*) as num_turns
 from turns
--- Only the numbers of rows are grouped: texts would be copied for every turn.
-join (select min(rowid) as first_row, count(*) as num_turns from turns group by text_id) on turns.rowid = first_row;
+group by all;

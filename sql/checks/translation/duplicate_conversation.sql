@@ -1,4 +1,4 @@
--- One row per sample with the same images and the same words as an earlier sample.
+-- One row per sample with the same image and the same words as an earlier sample.
 -- severity: warn
 --
 -- sample_id   the sample
@@ -8,11 +8,7 @@ with hashed as (
     select
         sample_id,
         record_index,
-        hash(
-            image_sha256,
-            list_transform(further_images, lambda one: one.image_sha256),
-            list_transform(turns, lambda turn: [turn.role, turn."text"])
-        ) as content
+        hash(image_sha256, list_transform(turns, lambda turn: [turn.role, turn."text"])) as content
     from samples
 ),
 repeated as (

@@ -1,5 +1,5 @@
--- One row per sample that is nearly an earlier sample with the same images: the same words but for punctuation,
--- spaces, case and です or ます, or, in a longer conversation, kana and what one leaves out. 白い猫 and 黒い猫 are not the same. Only
+-- One row per sample that is nearly an earlier sample with the same image: the same words but for punctuation, spaces,
+-- case and です or ます, or, in a longer conversation, kana and what one leaves out. 白い猫 and 黒い猫 are not the same. Only
 -- conversations that begin or end alike are compared. Exact copies are found by duplicate_conversation.
 -- severity: warn
 --
@@ -9,10 +9,7 @@
 with ends as (
     select
         record_index,
-        case
-            when len(further_images) = 0 then coalesce(image_sha256, image)
-            else list_prepend(image_sha256, list_transform(further_images, lambda one: one.image_sha256))::varchar
-        end as image,
+        coalesce(image_sha256, image) as image,
         len(turns) as num_turns,
         plain_words(left(turns[1]."text", 30)) as question_start,
         plain_words(right(turns[len(turns) - 1]."text", 30)) as question_end,
