@@ -52,6 +52,7 @@ def predictions(evaluation: EvaluationConfig, benchmark: BenchmarkConfig, datase
             dataset=made[dataset.role],
             model=made[model.role],
             store=machine.store,
+            run_job=machine.share_answers,
         )
 
     request = predictions_request(
@@ -68,7 +69,7 @@ def predictions(evaluation: EvaluationConfig, benchmark: BenchmarkConfig, datase
         request,
         make,
         reads=(dataset.role, model.role),
-        num_devices=lambda _: 1,
+        num_devices=lambda machine: 0 if machine.cluster else machine.settings.num_processes,
         report=partial(_answers, role, dataset.role, benchmark.name),
     )
 
