@@ -118,17 +118,47 @@ def predict(
 
         return CheckpointUnderTest(model.directory, generation)
 
+    if run_job is None:
+        return store.produce(
+            request,
+            lambda directory: write_predictions(
+                load, benchmark, dataset=dataset, batch_size=batch_size, generation=generation, directory=directory
+            ),
+        )
+    return store.produce(
+        request,
+        lambda directory: write_shared_predictions(
+            model.directory,
+            benchmark,
+            generation,
+            dataset=dataset,
+            batch_size=batch_size,
+            directory=directory,
+            run_job=run_job,
+        ),
+    )
+
+
+def write_shared_predictions(
+    model: Path,
+    benchmark: BenchmarkConfig,
+    generation: GenerationConfig,
+    *,
+    dataset: Manifest,
+    batch_size: int,
+    directory: Path,
+    run_job: RunJob,
+    dtype: Dtype = "float32",
+) -> PredictionsSummary:
+    """The same as ``write_predictions`` from the checkpoint in a folder, its items shared among processes."""
+
     def answer(items: Sequence[Item], directory: Path) -> list[Prediction]:
-        if run_job is None:
-            asking = as_asked(load(), benchmark)
-            return answer_items(
-                asking, items, images=ImageReader([dataset]), batch_size=batch_size, directory=directory
-            )
         job = AnsweringJob(
             benchmark=benchmark,
             generation=generation,
             batch_size=batch_size,
-            model=model.directory,
+            dtype=dtype,
+            model=model,
             dataset=dataset.directory,
             directory=directory,
             num_items=len(items),
@@ -136,10 +166,7 @@ def predict(
         )
         return answer_together(items, job, run_job=run_job)
 
-    return store.produce(
-        request,
-        lambda directory: _written(answer, benchmark, dataset=dataset, generation=generation, directory=directory),
-    )
+    return _written(answer, benchmark, dataset=dataset, generation=generation, directory=directory)
 
 
 def write_predictions(
