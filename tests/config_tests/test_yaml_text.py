@@ -37,10 +37,10 @@ def test_a_section_that_stands_twice_is_refused(tmp_path):
     ],
 )
 def test_yaml_that_cannot_be_meant_is_refused_at_once(text, message):
-    started = time.monotonic()
+    started = time.process_time()
     with pytest.raises(ConfigError, match=message):
         read_yaml(text, source="e.yaml")
-    assert time.monotonic() - started < 5
+    assert time.process_time() - started < 5
 
 
 def test_anchors_and_merged_keys_are_yaml_as_ever():
