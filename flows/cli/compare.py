@@ -28,7 +28,8 @@ def require_prefect() -> None:
         start_temporary_server()
         return
     try:
-        httpx.get(f"{url.rstrip('/')}/health", timeout=20).raise_for_status()
+        with httpx.stream("GET", f"{url.rstrip('/')}/health", timeout=20) as answer:  # whose body nobody reads
+            answer.raise_for_status()
     except httpx.HTTPError as error:
         raise ConfigError(
             f"no Prefect server answers at PREFECT_API_URL={url} ({error}); "
