@@ -161,9 +161,10 @@ def contaminated_images(
 def item_groups(questions: Sequence[str], answers: Sequence[str]) -> list[tuple[str, str]]:
     """Type of each question and length of its answer, by the macros ``question_type`` and ``answer_length``."""
     items = pa.table({"question": pa.array(questions, pa.string()), "answer": pa.array(answers, pa.string())})
-    with closing(_quiet_connection()) as connection:
+    query = "select question_type(question), answer_length(answer) from items"
+    with closing(_quiet_connection(_named_under([query]))) as connection:
         connection.register("items", items)
-        return connection.execute("select question_type(question), answer_length(answer) from items").fetchall()
+        return connection.execute(query).fetchall()
 
 
 IMAGES_OF_A_DATASET = """

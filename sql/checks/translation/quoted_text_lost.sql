@@ -133,7 +133,8 @@ select sample_id, turn_index, 'not in the original: ' || left(unknown."text", 20
 from (
     select text_id, "text"
     from texts
-    where regexp_matches("text", '[「『][A-Za-z][A-Za-z0-9 ''’!?.,&-]+[」』]')
+    where (contains("text", '「') or contains("text", '『'))
+        and regexp_matches("text", '[「『][A-Za-z][A-Za-z0-9 ''’!?.,&-]+[」』]')
         and original is not null
         and len(
             list_filter(

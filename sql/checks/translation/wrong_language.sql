@@ -17,14 +17,13 @@ with foreign_part as (
             else "text"
         end as unquoted
     from texts
-    where regexp_matches("text", foreign_script() || '|' || chinese_phrase() || '|' || chinese_letter())
-        or regexp_matches("text", accented_words())
-        or (
-            regexp_matches("text", '[a-z] (?:' || foreign_small_word() || ') [a-z]')
-            and len(foreign_small_words("text")) >= 2
+    -- One look at each text for all of it; what is found there is told apart below.
+    where regexp_matches(
+            "text",
+            foreign_script() || '|' || chinese_phrase() || '|' || chinese_letter() || '|' || accented_words()
+            || '|[a-z] (?:' || foreign_small_word() || ') [a-z]|\p{Han}{24}'
         )
-        or (regexp_matches("text", chinese_words()) and not has_kana("text"))
-        or (regexp_matches("text", '\p{Han}{24}'))
+        or (not has_kana("text") and regexp_matches("text", chinese_words()))
 ),
 matched as (
     select
