@@ -11,6 +11,7 @@ error names what is wrong; anything else has failed. ``docs/reliability.md`` say
 import argparse
 import logging
 import shutil
+import signal
 import sys
 import time
 import warnings
@@ -112,6 +113,8 @@ def main() -> None:
     options = parser.parse_args()
     logging.disable(logging.CRITICAL)
     warnings.simplefilter("ignore")  # of libraries, about what is odd on purpose
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell lets what it starts in the background ignore
+    signal.signal(signal.SIGQUIT, signal.SIG_DFL)  # both, and so would all that is killed here
     started = time.monotonic()
     with ExitStack() as stack:
         work = Path(mkdtemp(prefix="campaign-"))
