@@ -27,8 +27,11 @@ GENERATION = GenerationConfig(max_new_tokens=5)
 
 @pytest.fixture(scope="module")
 def made(tmp_path_factory):
+    return benchmark_and_model(tmp_path_factory.mktemp("shared"))
+
+
+def benchmark_and_model(folder):
     """A store with a benchmark of seven questions, one too long for the model, and with the model."""
-    folder = tmp_path_factory.mktemp("shared")
     store = ArtifactStore(folder / "store")
     records = [talk(f"{number}", f"{number}.png", f"いくつ{'?' * number}", "2つ") for number in range(NUM_ITEMS - 1)]
     records.append(talk("long", "0.png", "丸は何色ですか。" * 60, "赤"))

@@ -26,6 +26,7 @@ from pipeline.features.ray_part import Part, run_part
 from pipeline.features.step import cache_features, calibrate_features, on_this_machine
 from pipeline.store.artifacts import ArtifactStore
 from pipeline.store.manifest import Manifest
+from tests.evaluation_tests.test_sharing import answered, benchmark_and_model
 from tests.support.commands import REPOSITORY, Commands, clean_environment, processes_with, wait_until
 from tests.support.small_data import local_source, picture, talk
 
@@ -208,6 +209,14 @@ def test_an_error_arrives_as_itself(commands, cluster, made, environment):
     server = temporary_settings({PREFECT_API_URL: commands.environment["PREFECT_API_URL"]})
     with server, pytest.raises(DataError, match="no image can be decoded, so int8 features cannot be calibrated"):
         calibrate(store=made.store, run_job=partial(run_on_ray, address=cluster))
+
+
+def test_questions_asked_on_the_cluster_get_the_answers_of_this_machine(commands, cluster, environment):
+    asked = benchmark_and_model(environment / "asked")
+    server = temporary_settings({PREFECT_API_URL: commands.environment["PREFECT_API_URL"]})
+    with server:
+        there = answered(asked, environment / "there", partial(run_on_ray, address=cluster))
+    assert there == answered(asked, environment / "here", None)
 
 
 def test_a_machine_without_the_store_is_named(tmp_path):
