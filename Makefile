@@ -37,7 +37,7 @@ test-all: test test-rest  ## every test that needs no GPU
 test-gpu: .venv/installed  ## the tests that need a GPU
 	@$(BIN)/python -m pytest -m gpu --numprocesses 0
 
-campaign: .venv/installed  ## kills, damaged files, hostile inputs: half an hour, or OPTIONS="--minutes N"; the table: build/campaign.md
+campaign: .venv/installed  ## kills, bad disks, failing servers, damaged files, hostile inputs: half an hour, or OPTIONS="--minutes N"; the table: build/campaign.md
 	@$(BIN)/python -m tests.campaign $(OPTIONS)
 
 bench-data: .venv/installed  ## ingestion and all checks on 1.2 million conversations, against datasets.map (half an hour)

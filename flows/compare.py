@@ -92,7 +92,8 @@ def _compare(evaluated: Sequence[ComparedExperiment], tracked: TrackedRun | None
     show_table("sample-answers", texts, description=f"Sample answers of {title}; with images in samples.html")
     if power := power_table(comparison):
         show_table("power", power, description=f"The smallest differences that the items of {title} can show")
-    show_table("scores", score_table(comparison), description=f"Scores of {title}")
+    if scores := score_table(comparison):
+        show_table("scores", scores, description=f"Scores of {title}")
     if article := article_table(comparison):
         show_table("article", article, description=f"The article's table with {title}")
     if differences := difference_table(comparison):

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from huggingface_hub import set_client_factory
+from huggingface_hub.errors import HTTPError  # type: ignore[attr-defined]
 from huggingface_hub.utils._http import default_client_factory
 from transformers.utils import cached_file
 
@@ -67,7 +68,7 @@ def fetched_folder(id: str, revision: str, *, has_weights: bool = True) -> Path 
 def _fetched(id: str, revision: str, name: str) -> Path | None:
     try:
         path = cached_file(id, name, revision=revision)
-    except OSError:
+    except (OSError, HTTPError):
         return None
     return Path(path) if path else None
 

@@ -72,6 +72,7 @@ ENVIRONMENT_READ = {
     # what torchrun or our launcher tells a worker
     "pipeline/compute/worker.py": {"FOLLOWS_STDIN", "load_settings"},
     "pipeline/features/encoder.py": {"LOCAL_RANK"},
+    "pipeline/evaluation/answering_worker.py": {"RANK", "WORLD_SIZE"},
     "pipeline/features/run.py": {"RANK", "WORLD_SIZE"},
     "pipeline/training/distributed.py": {"LOCAL_RANK"},
     # workers inherit the environment of the process that starts them

@@ -28,7 +28,8 @@ def require_prefect() -> None:
         start_temporary_server()
         return
     try:
-        httpx.get(f"{url.rstrip('/')}/health", timeout=20).raise_for_status()
+        with httpx.stream("GET", f"{url.rstrip('/')}/health", timeout=20) as answer:  # whose body nobody reads
+            answer.raise_for_status()
     except httpx.HTTPError as error:
         raise ConfigError(
             f"no Prefect server answers at PREFECT_API_URL={url} ({error}); "
@@ -92,7 +93,10 @@ def print_comparison(comparison: Manifest | None) -> None:
         return
     if power := power_table(comparison):
         print_records(power, title="The smallest difference that these items can show (80 % power at 5 %)")
-    print_records(score_table(comparison), title="Scores with 95 % intervals")
+    if scores := score_table(comparison):
+        print_records(scores, title="Scores with 95 % intervals")
+    else:
+        console.print("there is no number to show; the log and the report say why")
     if article := article_table(comparison):
         print_records(article, title="The article's table")
     for title, rows in leaderboard_tables(comparison).items():

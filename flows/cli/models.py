@@ -124,18 +124,13 @@ def chat(
         return
     _print_heading(source, images or ())
     for asked in _questions():
-        if asked.startswith(SHOW):
-            _show(started, Path(asked.removeprefix(SHOW).strip()).expanduser())
-        else:
-            _print_answer(started, asked)
-
-
-def _show(chat: "Chat", path: Path) -> None:
-    """One more image; one that cannot be read is said, and the conversation goes on."""
-    try:
-        chat.show([_decoded(path)])
-    except (ConfigError, DataError) as error:
-        console.print(str(error), soft_wrap=True, highlight=False, markup=False)
+        try:
+            if asked.startswith(SHOW):
+                started.show([_decoded(Path(asked.removeprefix(SHOW).strip()).expanduser())])
+            else:
+                _print_answer(started, asked)
+        except ConfigError as error:  # another file or another question may do
+            console.print(str(error), soft_wrap=True, highlight=False, markup=False)
 
 
 def _decoded(path: Path) -> "Image":
@@ -146,7 +141,7 @@ def _decoded(path: Path) -> "Image":
     try:
         return decode(path.read_bytes())
     except (DataError, OSError) as error:
-        raise DataError(f"{path} cannot be read as an image: {error}") from error
+        raise ConfigError(f"{path} cannot be read as an image: {error}") from error
 
 
 def _one_question(question: str) -> str:
@@ -193,6 +188,8 @@ def _print_answer(chat: "Chat", question: str) -> None:
                 print(printable(piece), end="", flush=True)
     except KeyboardInterrupt:
         print(" …", end="")
-    except (PlaceholderError, TooLongError) as error:
+    except PlaceholderError as error:
+        raise ConfigError(str(error)) from error
+    except TooLongError as error:
         raise DataError(str(error)) from error
     print(flush=True)

@@ -2,7 +2,7 @@
 
 Prefect puts the folder that a run works in first on ``PYTHONPATH``, and again first on the path while it imports the
 flow. People have data there, and a ``grp.py`` beside data is no code of ours: so the variable is read here and not by
-Python, without that folder, and the flow is imported before Prefect looks for it.
+Python, without that folder, and the flows are imported before Prefect looks for one.
 """
 
 import os
@@ -10,8 +10,6 @@ import runpy
 import sys
 from importlib import import_module
 from pathlib import Path
-
-ENTRYPOINT = "PREFECT__FLOW_ENTRYPOINT"
 
 
 def folders_of_modules() -> list[str]:
@@ -27,9 +25,7 @@ def main() -> None:
     os.environ.update(PYTHONPATH=os.pathsep.join(folders), PYTHONSAFEPATH="1")
     sys.path[:0] = folders
     sys.path.append(str(Path(__file__).resolve().parents[2]))
-    module = os.environ.get(ENTRYPOINT, "").partition(":")[0]
-    if module.startswith("flows."):
-        import_module(module)
+    import_module("flows.runtime.deployments").import_flows()
     sys.argv = ["prefect.engine"]
     runpy.run_module("prefect.engine", run_name="__main__")
 

@@ -1,8 +1,9 @@
-"""Encodes images on a Ray cluster: a job's shards in tasks of a few, each a Prefect task with a device of its own.
+"""Encodes images and asks questions on a Ray cluster: a job in tasks, each a Prefect task with a device of its own.
 
 Needs ``pip install 'llava-jp-pipeline[ray]'`` on every machine, and the store under the same path on every machine.
 """
 
+import json
 import logging
 import math
 import socket
@@ -32,6 +33,7 @@ from flows.runtime.tasks import as_task
 from pipeline.core.errors import ConfigError, TransientError
 from pipeline.core.progress import Progress
 from pipeline.core.settings import load_settings
+from pipeline.evaluation.sharing import AnsweringJob
 from pipeline.features.cache import read_shards
 from pipeline.features.calibration import CalibrationJob
 from pipeline.features.ray_part import Done, Part, run_part
@@ -64,7 +66,7 @@ class Devices:
 
 
 def run_on_ray(job_file: Path, *, address: str) -> None:
-    """Run a job of ``pipeline.features.step`` on the cluster to its end.
+    """Run a job of ``pipeline.features.step`` or ``pipeline.evaluation.sharing`` on the cluster to its end.
 
     Raises:
         ConfigError: no cluster answers, it has no devices, or its machines lack the store or the server of Prefect.
@@ -77,14 +79,33 @@ def run_on_ray(job_file: Path, *, address: str) -> None:
         nodes = [node for node in ray.nodes() if node["Alive"]]
         require_common_server(nodes, server=server)
         devices = devices_of(node["Resources"] for node in nodes)
-        job = read_job(job_file)
-        if isinstance(job, CalibrationJob):
-            _finish(job_file, 1, devices, progress=None)
-            return
-        num_tasks = number_of_tasks(len(read_shards(job.shards)), num_devices=devices.count)
-        amounts = (_count(num_tasks, "task"), _count(devices.count, "device"))
-        log.info("encode images: %s on %s of the Ray cluster at %s", *amounts, address)
-        _finish(job_file, num_tasks, devices, progress=Progress("encode images", total=job.num_images, unit="images"))
+        division = division_of(job_file, num_devices=devices.count)
+        amounts = (_count(division.num_tasks, "task"), _count(devices.count, "device"))
+        log.info("%s: %s on %s of the Ray cluster at %s", division.name, *amounts, address)
+        _finish(job_file, division, devices)
+
+
+@dataclass(frozen=True, slots=True)
+class Division:
+    """Into how many tasks a job is cut, and what is counted while they run; 0: nothing is."""
+
+    name: str
+    num_tasks: int
+    total: int = 0
+    unit: str = ""
+
+
+def division_of(job_file: Path, *, num_devices: int) -> Division:
+    """How a job is cut. Questions: one task a device, which reads the model once."""
+    if json.loads(job_file.read_text(encoding="utf-8"))["kind"] == "answer":
+        answering = AnsweringJob.model_validate_json(job_file.read_text(encoding="utf-8"))
+        num_tasks = max(1, min(answering.num_batches, num_devices))
+        return Division("answer questions", num_tasks, answering.num_items, "items")
+    job = read_job(job_file)
+    if isinstance(job, CalibrationJob):
+        return Division("calibrate", 1)
+    num_tasks = number_of_tasks(len(read_shards(job.shards)), num_devices=num_devices)
+    return Division("encode images", num_tasks, job.num_images, "images")
 
 
 def devices_of(resources: Iterator[Mapping[str, float]]) -> Devices:
@@ -123,9 +144,15 @@ def require_common_server(nodes: Sequence[Mapping[str, Any]], *, server: str) ->
         )
 
 
-def _finish(job_file: Path, num_tasks: int, devices: Devices, *, progress: Progress | None) -> None:
+TASK_NAMES = {"encode images": "encode-shards"}
+
+
+def _finish(job_file: Path, division: Division, devices: Devices) -> None:
     """Run all parts of a job; the first error ends it."""
-    task = as_task(run_part_here, name="encode-shards" if progress else "calibrate", retries=RETRIES)
+    num_tasks = division.num_tasks
+    progress = Progress(division.name, total=division.total, unit=division.unit) if division.total else None
+    name = TASK_NAMES.get(division.name, division.name.replace(" ", "-"))
+    task = as_task(run_part_here, name=name, retries=RETRIES)
     options = {"num_gpus": devices.num_gpus, "num_cpus": devices.num_cpus, "max_retries": RETRIES}
     parts = [Part(number, num_tasks) for number in range(num_tasks)]
     nodes = set()
@@ -136,7 +163,7 @@ def _finish(job_file: Path, num_tasks: int, devices: Devices, *, progress: Progr
             done, node = result_of(future)
             nodes.add(node)
             if progress:
-                progress.advance(done.num_images, note=done.note)
+                progress.advance(done.num_done, note=done.note)
     if progress:
         progress.finish(f"on {_count(len(nodes), 'machine')}")
 

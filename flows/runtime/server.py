@@ -149,9 +149,10 @@ def _say_when_away(url: str, is_over: threading.Event) -> None:
     next_warning = 0.0
     while not is_over.wait(SECONDS_BETWEEN_QUESTIONS):
         try:
-            httpx.get(f"{url.rstrip('/')}/health", timeout=SECONDS_BETWEEN_QUESTIONS).raise_for_status()
+            with httpx.stream("GET", f"{url.rstrip('/')}/health", timeout=SECONDS_BETWEEN_QUESTIONS) as answer:
+                answer.raise_for_status()
         except httpx.HTTPError as error:
-            if time.monotonic() >= next_warning:
+            if time.monotonic() >= next_warning and not is_over.is_set():
                 log.warning(AWAY, _address(url), error or type(error).__name__)
                 next_warning = time.monotonic() + SECONDS_BETWEEN_WARNINGS
         else:

@@ -185,6 +185,8 @@ def _keys(chart: Chart) -> list[str]:
 
 
 def _markdown(table: Sequence[Row]) -> str:
+    if not table:
+        return "There is no number to show; the notes say why."
     columns = list(table[0])
     lines = [columns, ["---"] * len(columns), *[[row[column] for column in columns] for row in table]]
     return "\n".join("| " + " | ".join(markdown_text(cell) for cell in line) + " |" for line in lines)

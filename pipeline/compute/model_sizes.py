@@ -9,6 +9,7 @@ from functools import cache
 from typing import Any
 
 import torch
+from huggingface_hub.errors import HTTPError  # type: ignore[attr-defined]
 from transformers import AutoConfig, PreTrainedConfig
 
 from model.config import (
@@ -106,8 +107,8 @@ def explained_loading(weights: object) -> Iterator[None]:
         yield
     except ModelFolderError as error:
         raise ConfigError(str(error)) from error
-    except (OSError, ValueError) as error:
-        reason = str(error).strip().splitlines()[0]
+    except (OSError, ValueError, RecursionError, HTTPError) as error:
+        reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
         raise ConfigError(
             f"{weights} cannot be loaded: {reason} Check id, revision and connection (HF_TOKEN for a gated one), "
             "or fetch it elsewhere and name its folder: {kind: local, folder: ...}"

@@ -22,7 +22,9 @@ class Settings(BaseSettings):
 
     store: Path = Field(Path("store"), description="folder of all artifacts")
     tracking_uri: str = Field("", description="MLflow server or database; empty: SQLite in the store")
-    num_processes: int = Field(1, gt=0, description="training processes on this machine, one per device")
+    num_processes: int = Field(
+        1, gt=0, description="processes that train, encode and answer on this machine, one per device"
+    )
     zero_stage: int | None = Field(None, ge=0, le=3, description="DeepSpeed ZeRO; default 0 on one device, 2 on more")
     offload: Offload = Field(
         "none",
@@ -53,7 +55,8 @@ class Settings(BaseSettings):
     )
     num_readers: int = Field(4, gt=0, description="threads of a training process that read cached features")
     ray_address: str = Field(
-        "", description="Ray cluster that encodes images: auto, ray://host:10001; empty: processes of this machine"
+        "",
+        description="Ray cluster that encodes and answers: auto, ray://host:10001; empty: processes of this machine",
     )
     language_model: Path | None = Field(
         None, description="fastText's lid.176.ftz for rougeL_ja; default: the one that was fetched into the store"

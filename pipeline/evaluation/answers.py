@@ -103,26 +103,34 @@ def answer_items(
     """
     kept_file = directory / WORK_FOLDER / "answers.jsonl"
     kept_file.parent.mkdir(parents=True, exist_ok=True)
-    kept = _kept_answers(kept_file)
+    kept = kept_answers(kept_file)
     answers = {item.item_id: item.answered(kept[item.item_id]) for item in items if item.item_id in kept}
     progress = Progress("answer questions", total=len(items), unit="items", start=len(answers))
     with kept_file.open("a", encoding="utf-8") as file:
         ordered = batches(items, batch_size)
         missing = [[item for item in batch if item.item_id not in answers] for batch in ordered]
-        found = (
-            _streamed(model_under_test, [item for batch in missing for item in batch], images)
-            if isinstance(model_under_test, StreamingModel)
-            else _in_batches(model_under_test, [batch for batch in missing if batch], images)
-        )
-        by_id = {item.item_id: item for item in items}
-        for name, said in found:
-            answers[name] = answer = _prediction(by_id[name], said)
+        for answer in answer_batches(model_under_test, [batch for batch in missing if batch], images=images):
+            answers[answer.item_id] = answer
             if answer.prediction is not None:
-                file.write(_line(answer))
+                file.write(kept_line(answer.item_id, answer.prediction))
                 file.flush()
             progress.advance(1)
     progress.finish()
     return [answers[item.item_id] for item in items]
+
+
+def answer_batches(
+    model_under_test: ModelUnderTest, batches: Sequence[Sequence[Item]], *, images: ImageReader
+) -> Iterator[Prediction]:
+    """The answers to some batches as they come."""
+    by_id = {item.item_id: item for batch in batches for item in batch}
+    found = (
+        _streamed(model_under_test, list(by_id.values()), images)
+        if isinstance(model_under_test, StreamingModel)
+        else _in_batches(model_under_test, batches, images)
+    )
+    for name, said in found:
+        yield _prediction(by_id[name], said)
 
 
 def batches(items: Sequence[Item], batch_size: int) -> list[list[Item]]:
@@ -201,12 +209,13 @@ def _prediction(item: Item, answer: str | Unanswered) -> Prediction:
     return item.failed(whole) if isinstance(answer, Unanswered) else item.answered(whole)
 
 
-def _line(answer: Prediction) -> str:
-    row = {"item_id": answer.item_id, "prediction": answer.prediction}
+def kept_line(item_id: str, prediction: str) -> str:
+    """An answer as it is kept."""
+    row = {"item_id": item_id, "prediction": prediction}
     return json.dumps({**row, "sha256": sha256_of_json(row)}, ensure_ascii=False) + "\n"
 
 
-def _kept_answers(path: Path) -> Mapping[str, str]:
+def kept_answers(path: Path) -> Mapping[str, str]:
     """Answers by item; a last line that a crash has cut is taken out of the file.
 
     Raises:

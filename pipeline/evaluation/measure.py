@@ -28,7 +28,9 @@ from pipeline.evaluation.predict import (
     predictions_request,
     unless_float32,
     write_predictions,
+    write_shared_predictions,
 )
+from pipeline.features.cache import RunJob
 from pipeline.store.artifacts import ArtifactStore
 from pipeline.store.manifest import Manifest, Request
 
@@ -50,6 +52,8 @@ class ModelToMeasure:
     """Opens it for a benchmark with its dataset."""
     manifest: Manifest | None = None
     """Of a model that was trained in this store: then the identity is its fingerprint."""
+    checkpoint: Callable[[], Path] | None = None
+    """Gives the folder of a checkpoint, whose items can be shared among processes."""
     batch_size: int | None = None
     """Items asked together, where that is not the evaluation's affair."""
 
@@ -99,8 +103,11 @@ def predict_with(
     *,
     dataset: Manifest,
     store: ArtifactStore,
+    run_job: RunJob | None = None,
 ) -> Manifest:
     """Write ``predictions.parquet`` and ``predictions.jsonl`` with the answers of a model under test.
+
+    ``run_job`` shares the items of a checkpoint among processes.
 
     Raises:
         ConfigError: the model cannot be opened.
@@ -109,6 +116,21 @@ def predict_with(
     """
     request = model.request(benchmark, config, Identities(store.root), dataset_fingerprint=dataset.fingerprint)
     generation = config.evaluation.generation_for(benchmark)
+    if run_job is not None and isinstance(model.config, CheckpointModel) and model.checkpoint is not None:
+        dtype, folder = model.config.dtype, model.checkpoint
+        return store.produce(
+            request,
+            lambda directory: write_shared_predictions(
+                folder(),
+                benchmark,
+                generation,
+                dataset=dataset,
+                batch_size=config.evaluation.batch_size,
+                directory=directory,
+                run_job=run_job,
+                dtype=dtype,
+            ),
+        )
     return store.produce(
         request,
         lambda directory: write_predictions(
@@ -162,7 +184,7 @@ def _checkpoint(config: CheckpointModel, source: ModelSource, identities: Identi
         return CheckpointUnderTest(source.intact_folder(), generation, dtype=config.dtype)
 
     what = {**_identity_of(source, identities), **unless_float32(config.dtype)}
-    return ModelToMeasure(config, what, load, manifest=source.manifest)
+    return ModelToMeasure(config, what, load, manifest=source.manifest, checkpoint=source.intact_folder)
 
 
 def _identity_of(source: ModelSource, identities: Identities) -> Mapping[str, Any]:

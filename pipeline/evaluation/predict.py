@@ -2,6 +2,7 @@
 
 import json
 import logging
+import math
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -20,6 +21,8 @@ from pipeline.data.items import ITEMS_FILE, item_rows
 from pipeline.evaluation.answers import ModelUnderTest, answer_items
 from pipeline.evaluation.labelled_images import LabelledTogether
 from pipeline.evaluation.rows import PREDICTION_SCHEMA, Item, Prediction
+from pipeline.evaluation.sharing import AnsweringJob, answer_together
+from pipeline.features.cache import RunJob
 from pipeline.store.artifacts import ArtifactStore
 from pipeline.store.manifest import Manifest, Request, Summary
 
@@ -96,8 +99,12 @@ def predict(
     dataset: Manifest,
     model: Manifest,
     store: ArtifactStore,
+    run_job: RunJob | None = None,
 ) -> Manifest:
-    """Write ``predictions.parquet`` and ``predictions.jsonl`` with a checkpoint's answers."""
+    """Write ``predictions.parquet`` and ``predictions.jsonl`` with a checkpoint's answers.
+
+    ``run_job`` shares the items among processes; without it they are answered in this one.
+    """
     request = predictions_request(
         benchmark,
         generation,
@@ -111,12 +118,55 @@ def predict(
 
         return CheckpointUnderTest(model.directory, generation)
 
+    if run_job is None:
+        return store.produce(
+            request,
+            lambda directory: write_predictions(
+                load, benchmark, dataset=dataset, batch_size=batch_size, generation=generation, directory=directory
+            ),
+        )
     return store.produce(
         request,
-        lambda directory: write_predictions(
-            load, benchmark, dataset=dataset, batch_size=batch_size, generation=generation, directory=directory
+        lambda directory: write_shared_predictions(
+            model.directory,
+            benchmark,
+            generation,
+            dataset=dataset,
+            batch_size=batch_size,
+            directory=directory,
+            run_job=run_job,
         ),
     )
+
+
+def write_shared_predictions(
+    model: Path,
+    benchmark: BenchmarkConfig,
+    generation: GenerationConfig,
+    *,
+    dataset: Manifest,
+    batch_size: int,
+    directory: Path,
+    run_job: RunJob,
+    dtype: Dtype = "float32",
+) -> PredictionsSummary:
+    """The same as ``write_predictions`` from the checkpoint in a folder, its items shared among processes."""
+
+    def answer(items: Sequence[Item], directory: Path) -> list[Prediction]:
+        job = AnsweringJob(
+            benchmark=benchmark,
+            generation=generation,
+            batch_size=batch_size,
+            dtype=dtype,
+            model=model,
+            dataset=dataset.directory,
+            directory=directory,
+            num_items=len(items),
+            num_batches=math.ceil(len(items) / batch_size),
+        )
+        return answer_together(items, job, run_job=run_job)
+
+    return _written(answer, benchmark, dataset=dataset, generation=generation, directory=directory)
 
 
 def write_predictions(
@@ -141,13 +191,36 @@ def write_predictions(
     Raises:
         DataError: the dataset is not the benchmark that the protocol means.
     """
+
+    def answer(items: Sequence[Item], directory: Path) -> list[Prediction]:
+        model = as_asked(load(), benchmark)
+        return answer_items(model, items, images=ImageReader([dataset]), batch_size=batch_size, directory=directory)
+
+    return _written(answer, benchmark, dataset=dataset, generation=generation, directory=directory)
+
+
+def as_asked(model: ModelUnderTest, benchmark: BenchmarkConfig) -> ModelUnderTest:
+    """The model as a protocol asks it."""
+    protocol = protocol_of(benchmark.name, benchmark.protocol)
+    return LabelledTogether(model) if protocol and protocol.is_one_image else model
+
+
+def as_seen(items: Sequence[Item], benchmark: BenchmarkConfig) -> list[Item]:
+    """The items as the model sees them."""
+    return [item.without_images() for item in items] if is_blind(benchmark.protocol) else list(items)
+
+
+def _written(
+    answer: Callable[[Sequence[Item], Path], list[Prediction]],
+    benchmark: BenchmarkConfig,
+    *,
+    dataset: Manifest,
+    generation: GenerationConfig | None,
+    directory: Path,
+) -> PredictionsSummary:
+    """The files of a ``predictions`` artifact."""
     items = benchmark_items(benchmark, dataset)
-    asked = [item.without_images() for item in items] if is_blind(benchmark.protocol) else items
-    model = load()
-    if (protocol := protocol_of(benchmark.name, benchmark.protocol)) and protocol.is_one_image:
-        model = LabelledTogether(model)
-    answers = answer_items(model, asked, images=ImageReader([dataset]), batch_size=batch_size, directory=directory)
-    answers = [item.like(answer) for item, answer in zip(items, answers, strict=True)]
+    answers = [item.like(said) for item, said in zip(items, answer(as_seen(items, benchmark), directory), strict=True)]
     write_rows(directory / "predictions.parquet", (answer.row() for answer in answers), schema=PREDICTION_SCHEMA)
     write_text(directory / "predictions.jsonl", "".join(map(_line, answers)))
     return PredictionsSummary(

@@ -98,7 +98,7 @@ def score_predictions(
     Without the ``gate`` ``rougeL_ja`` is not computed.
 
     Raises:
-        DataError: no item has a prediction, or the predictions are not those of this benchmark.
+        DataError: there is no item, or the predictions are not those of this benchmark.
     """
     request = score_request(benchmark, gate, predictions_fingerprint=predictions.fingerprint)
     return store.produce(request, lambda directory: _score(benchmark, gate, predictions, directory))
@@ -108,6 +108,8 @@ def scores_withheld_because(scores: Manifest, *, max_failed_items: int) -> str |
     """Why the means of a benchmark are not to be shown as its numbers; None when they are."""
     summary = ScoresSummary.of(scores)
     num_failed = summary.num_failed
+    if num_failed == summary.num_items:
+        return f"{summary.label}: none of the {num_failed} items has an answer; `llava-jp query failed_items` says why"
     if num_failed <= max_failed_items:
         return None
     return (
@@ -155,7 +157,7 @@ def _score(
             "%s: %s is not computed, its language model is not there. %s", benchmark.label, METRIC, HOW_TO_GET_IT
         )
     answered = [item for item in items if item.error is None]
-    scored = dict(_scored(answered, scorers, name=benchmark.label))
+    scored = dict(_scored(answered, scorers, name=benchmark.label)) if answered else {}
     rows = _rows(answered, {metric: one.percents for metric, one in scored.items()})
     write_rows(directory / "scores.parquet", rows, schema=SCORE_SCHEMA)
     return ScoresSummary(
@@ -181,9 +183,8 @@ def _check(items: Sequence[Prediction], benchmark: BenchmarkConfig, predictions:
         raise DataError(f"{source}: several predictions have the same item_id; an item must be answered once")
     if OVERALL in {item.category for item in items}:
         raise DataError(f"{source} has a category {OVERALL!r}, the name that the mean of all items has; rename it")
-    if all(item.error is not None for item in items):
-        example = f"; the first error: {items[0].error}" if items else ""
-        raise DataError(f"{source}: none of the {len(items)} items has a prediction that could be scored{example}")
+    if not items:
+        raise DataError(f"{source} has no item, so there is nothing to score")
 
 
 @dataclass(frozen=True, slots=True)
@@ -227,6 +228,8 @@ def in_percent(metric: MetricName, interval: MeanInterval) -> MeanInterval:
 
 def _rows(items: Sequence[Prediction], values: Mapping[MetricName, Sequence[float]]) -> list[dict[str, Any]]:
     """Rows of ``SCORE_SCHEMA``."""
+    if not items:
+        return []
     groups = item_groups([item.question for item in items], [item.reference for item in items])
     clusters = image_clusters([item.images_sha256 for item in items])
     rows = []

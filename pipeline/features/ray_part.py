@@ -3,22 +3,23 @@
 Whatever goes wrong there is raised as an error of ``pipeline.core.errors`` with a message alone, so that it can travel.
 """
 
+import json
 import socket
 import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from importlib import import_module
 from pathlib import Path
 
 from pipeline.compute.launch import RAISED_AGAIN, WorkerEvent
 from pipeline.compute.worker import explained
 from pipeline.core.errors import ConfigError
-from pipeline.features.run import do_job
 
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """A part of a job: every ``of``-th shard, beginning at shard ``number``, as the ranks of a worker process."""
+    """A part of a job: every ``of``-th shard or batch, beginning at ``number``, as the ranks of a worker process."""
 
     number: int
     of: int
@@ -28,13 +29,16 @@ class Part:
 class Done:
     """What a part came to."""
 
-    num_images: int
+    num_done: int
+    """Images or items."""
     note: str
     """Where the time went."""
 
 
 def run_part(job_file: Path, part: Part, *, num_decoders: int) -> Done:
-    """Encode some shards; the tower stays in this process for its next part. A calibration has one part only.
+    """Encode some shards or ask some batches; the model stays in this process for its next part.
+
+    A calibration has one part only.
 
     Raises:
         ConfigError: this machine does not have the store under the same path.
@@ -43,7 +47,8 @@ def run_part(job_file: Path, part: Part, *, num_decoders: int) -> Done:
     with _raised_again(job_file):
         _require_readable(job_file)
         events: list[WorkerEvent] = []
-        do_job(job_file, rank=part.number, num_processes=part.of, num_decoders=num_decoders, report=events.append)
+        entry = import_module(json.loads(job_file.read_text(encoding="utf-8"))["entry"])
+        entry.do_job(job_file, rank=part.number, num_processes=part.of, num_decoders=num_decoders, report=events.append)
         return Done(sum(event.count for event in events), events[-1].note if events else "")
 
 

@@ -82,9 +82,9 @@ class MemoryRequest:
     """Of these, the ones whose moments stay in 32 bits."""
     num_devices: int
     feature_bytes: int
-    """One image as it is stored."""
+    """A sample's images as they are stored."""
     feature_numbers: int
-    """One image's features: vision tokens times channels."""
+    """The features of a sample's images: vision tokens times channels."""
     offload: Offload = "none"
 
 

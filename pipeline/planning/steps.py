@@ -6,6 +6,7 @@ from typing import Any, Literal, NamedTuple
 
 from pipeline.core.settings import Settings
 from pipeline.evaluation.openai_client import Judge
+from pipeline.evaluation.sharing import on_this_machine as answering_on_this_machine
 from pipeline.features.cache import RunJob
 from pipeline.features.step import on_this_machine
 from pipeline.store.artifacts import ArtifactStore
@@ -41,7 +42,7 @@ class Machine:
     judge: Judge | None = None
     """None when there is nothing to judge, or nobody to do it."""
     cluster: RunJob | None = None
-    """Runs the jobs of the feature steps on a Ray cluster; None: the devices of this machine do."""
+    """Runs the jobs of features and answers on a Ray cluster; None: the devices of this machine do."""
     log_trace: Callable[[Mapping[str, Any]], None] = lambda _: None
     """Takes every call of a judge."""
 
@@ -49,6 +50,13 @@ class Machine:
     def run_encoding(self) -> RunJob:
         """Runs the jobs of the feature steps."""
         return self.cluster or on_this_machine(self.settings)
+
+    @property
+    def share_answers(self) -> RunJob | None:
+        """Shares a benchmark's items among processes; None: one process answers them."""
+        if self.cluster or self.settings.num_processes == 1:
+            return self.cluster
+        return answering_on_this_machine(self.settings)
 
 
 @dataclass(frozen=True)

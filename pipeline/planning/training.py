@@ -1,6 +1,7 @@
 """What the training of an experiment will take, before it starts: operations, bytes, memory of a device, advice."""
 
 from dataclasses import dataclass
+from math import ceil
 
 import torch
 from transformers import AutoModelForCausalLM
@@ -54,6 +55,8 @@ def forecast(
     stage_config = config.pretrain if stage == "pretrain" else config.finetune
     trained, num_trained, num_embeddings = _trained(stage, stage_config, sizes)
     num_vision, form = tower.num_tokens(config.features.layout), config.features.form
+    images_per_sample = size.num_shown_images / max(size.num_samples, 1)
+    bytes_of_image = 0 if form == "live" else bytes_per_image(config.vision_tower, config.features, form=form)
     request = MemoryRequest(
         config=stage_config,
         sizes=sizes,
@@ -61,8 +64,8 @@ def forecast(
         num_trained=num_trained,
         num_trained_embeddings=num_embeddings,
         num_devices=sum(host.num_slots for host in training_hosts(settings)),
-        feature_bytes=0 if form == "live" else bytes_per_image(config.vision_tower, config.features, form=form),
-        feature_numbers=num_vision * tower.width * len(config.features.scales),
+        feature_bytes=ceil(bytes_of_image * images_per_sample),
+        feature_numbers=ceil(num_vision * tower.width * len(config.features.scales) * images_per_sample),
         offload=settings.offload,
     )
     reason = why_nothing_is_learned(stage, stage_config, num_samples=size.num_samples)

@@ -147,7 +147,8 @@ class SampleTokeniser:
         before an image does not depend on it.
         """
         seen = tokens.cut(self._max_length).without(lost_token_id)
-        seen = seen.cut(bisect_right(self._ends(seen), self._max_length))
+        if self._length(seen) > self._max_length:
+            seen = seen.cut(bisect_right(self._ends(seen), self._max_length))
         if len(seen.input_ids) < len(tokens.input_ids) and seen.num_predicted:
             evidence = f"{len(seen.input_ids)} of {len(tokens.input_ids)} tokens are left"
             findings.append(_finding("shortened", talk, evidence))

@@ -34,6 +34,8 @@ from pipeline.training.prefetch import DevicePrefetcher
 
 LEAST_TRAINED_ON = 100
 """Training samples for each held-out one, at least: a small dataset is for training."""
+LARGEST_DRAWN = 10
+"""Samples for each one of a held-out subject, at least."""
 THUMBNAIL_PIXELS = 192
 
 
@@ -41,12 +43,14 @@ def set_aside(subjects: Sequence[str], config: ValidationConfig, *, seed: int) -
     """Which samples are trained on, and which are looked at, by their places among the ``subjects``.
 
     Subjects (images) are drawn by seed and content, the same for any number of processes. All samples of a drawn one
-    leave the training, also those beyond ``num_samples``.
+    leave the training, also those beyond ``num_samples``; so one that has more than a tenth of the samples, such as
+    those that all show one logo beside another image, is never drawn.
     """
     wanted = min(config.num_samples, len(subjects) // LEAST_TRAINED_ON)
     places: dict[str, list[int]] = {}
     for place, subject in enumerate(subjects if wanted else ()):
         places.setdefault(subject, []).append(place)
+    places = {subject: own for subject, own in places.items() if LARGEST_DRAWN * len(own) <= len(subjects)}
     left_out: list[int] = []
     for subject in heapq.nsmallest(wanted, places, key=lambda name: hashlib.sha256(f"{seed}/{name}".encode()).digest()):
         if len(left_out) < wanted:

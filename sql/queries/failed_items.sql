@@ -10,7 +10,7 @@
 -- item_id       the item
 -- error         why there is no answer
 -- question      what was asked
--- image_sha256  hash of the image's bytes
+-- image_sha256  hash of the first image's bytes
 -- fingerprint   the predictions; `llava-jp discard` forgets them, and the next run asks again
 select
     experiment_steps.experiment,

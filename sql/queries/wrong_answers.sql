@@ -17,7 +17,7 @@
 -- wrong_prediction  the wrong answer, null when there is none
 -- right_value       value of the right answer
 -- wrong_value       value of the wrong answer, null when there is none
--- image_sha256      hash of the image's bytes
+-- image_sha256      hash of the first image's bytes
 with chosen as (
     select *
     from experiment_scores

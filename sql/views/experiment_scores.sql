@@ -16,7 +16,7 @@
 -- question             varchar  what was asked
 -- reference            varchar  the expected answer
 -- prediction           varchar  the model's answer
--- image_sha256         varchar  hash of the image's bytes
+-- image_sha256         varchar  hash of the first image's bytes
 with scored as (
     select
         steps.experiment,

@@ -8,7 +8,7 @@
 -- image_category  varchar  category of its image, if it has one
 -- question_type   varchar  what it asks for: counting, colour, position, ...; see the macro question_type
 -- answer_length   varchar  length of the expected answer in characters: 01-05, 06-15, 16-40, 41+
--- image_sha256    varchar  hash of the image's bytes; items on one image are no independent observations
+-- image_sha256    varchar  hash of the first image's bytes; items on one image are no independent observations
 -- metric          varchar  name of the metric
 -- value           double   0 to 100
 select

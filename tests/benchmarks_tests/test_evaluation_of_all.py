@@ -182,3 +182,10 @@ def test_a_dataset_is_shared_by_all_protocols(evaluated, prepared):  # noqa: F81
     source = PublishedSource(kind="published", name="mecha-ja")
     store = ArtifactStore(prepared["mecha-ja"].directory.parents[2])
     assert prepare_dataset(source, store=store).fingerprint == evaluated[0][Role("dataset", "mecha-ja")].fingerprint
+
+
+def test_a_benchmark_that_only_a_judge_can_score_is_compared_without_a_number(prepared, any_number):  # noqa: F811
+    _, skipped, comparison = evaluate(["jawildtext-board-vqa"], prepared["cvqa"].directory.parents[2])
+    assert len(skipped) == 2
+    assert score_table(comparison) == []
+    assert "no number" in comparison.path("report.md").read_text(encoding="utf-8")

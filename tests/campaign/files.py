@@ -16,7 +16,7 @@ from model.whole_files import require_whole
 from pipeline.compute.hosts import read_host_file
 from pipeline.config.experiment import load_experiment
 from pipeline.core.errors import PipelineError
-from pipeline.evaluation.answers import _kept_answers
+from pipeline.evaluation.answers import kept_answers
 from pipeline.evaluation.models.stored import read_answers
 from pipeline.evaluation.rows import Item
 from pipeline.store.artifacts import read_manifest
@@ -169,7 +169,7 @@ KINDS: Mapping[str, tuple[Callable[[random.Random, Path], Path], Callable[[Path]
         _json_file("answers.jsonl", ANSWERS, is_lines=True),
         lambda path: read_answers(path, items=ITEMS, all_items=ITEMS),
     ),
-    "kept answers": (_json_file("kept.jsonl", ANSWERS, is_lines=True), _kept_answers),
+    "kept answers": (_json_file("kept.jsonl", ANSWERS, is_lines=True), kept_answers),
     "config": (_json_file("config.json", CONFIG), read_record),
     "weights": (_weights, require_whole),
     "hosts": (_hosts, read_host_file),

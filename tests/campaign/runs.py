@@ -14,8 +14,9 @@ from typing import Any
 from pipeline.config.experiment import load_experiment
 from pipeline.core.settings import Settings
 from pipeline.planning.plan import plan_experiment
+from pipeline.store.artifacts import ArtifactStore
 from tests.campaign.cases import LostError
-from tests.campaign.damage import EXPERIMENT, SHARD, contents
+from tests.campaign.damage import EXPERIMENT, contents
 from tests.campaign.prefect_server import PrefectServer
 from tests.support.commands import LLAVA_JP, Commands, clean_environment
 from tests.support.fork_server import fork_server
@@ -69,6 +70,7 @@ class Runs:
         plan = plan_experiment(load_experiment(EXPERIMENT), Settings(store=store))
         self.addresses = [step.request.address for step in plan]
         self.roles = [str(step.role) for step in plan]
+        self._parts = {manifest.address: manifest.parts for manifest in ArtifactStore(store).manifests()}
 
     @classmethod
     @contextmanager
@@ -92,10 +94,8 @@ class Runs:
     def _without(self, folder: Path, without: Sequence[str]) -> Path:
         store = folder / "store"
         shutil.copytree(self._store, store)
-        for address in without:
-            shutil.rmtree(store / "artifacts" / address)
-        if any(address.startswith("features/") for address in without):
-            shutil.rmtree(store / "artifacts" / SHARD)
+        for part in {part for address in without for part in (address, *self._parts[address])}:
+            shutil.rmtree(store / "artifacts" / part)
         return store
 
     def start(self, store: Path, *arguments: str, module: str = COMMAND, **environment: str) -> Run:

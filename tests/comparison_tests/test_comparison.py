@@ -17,7 +17,7 @@ from pipeline.benchmarks.known import KNOWN_BENCHMARKS
 from pipeline.comparison.charts import Chart, draw, drawable, drawn
 from pipeline.comparison.differences import DIFFERENCE_SCHEMA
 from pipeline.comparison.published import article_rows, published_table
-from pipeline.comparison.sample_sheet import SheetItem, choose, sheet_table
+from pipeline.comparison.sample_sheet import SheetItem, _thumbnail, choose, sheet_table
 from pipeline.comparison.scores import COMPARISON_SCHEMA, ComparedExperiment, OtherScores, score_chart
 from pipeline.comparison.step import (
     article_table,
@@ -517,3 +517,21 @@ def test_experiments_that_answered_different_items_are_refused(store, name, answ
 def test_the_same_comparison_is_made_once(store):
     experiments = [experiment(store, "a", GOOD)]
     assert compare(experiments, store=store) == compare(experiments, store=store)
+
+
+def test_the_images_of_one_item_stand_one_below_the_other():
+    def content(size, colour):
+        buffer = io.BytesIO()
+        Image.new("RGB", size, colour).save(buffer, "PNG")
+        return buffer.getvalue()
+
+    with Image.open(io.BytesIO(_thumbnail([content((8, 4), "red"), content((6, 10), "blue")]))) as whole:
+        assert (whole.format, whole.size) == ("PNG", (8, 4 + 4 + 10))
+        assert [whole.getpixel(place) for place in ((7, 3), (0, 5), (5, 8), (7, 8))] == [
+            (255, 0, 0),
+            (255, 255, 255),
+            (0, 0, 255),
+            (255, 255, 255),
+        ]
+    with Image.open(io.BytesIO(_thumbnail([content((8, 4), "red"), content((600, 300), "blue")]))) as whole:
+        assert (whole.format, whole.size) == ("JPEG", (256, 4 + 4 + 128))

@@ -1,3 +1,4 @@
+import base64
 import json
 import time
 
@@ -91,6 +92,28 @@ def test_a_sample_with_an_image_that_cannot_be_used_is_one_finding_that_names_it
     assert (one["check"], one["evidence"]) == ("image_missing", "no.png: No such file or directory")
     assert two["check"] == "image_missing"
     assert two["evidence"].startswith("no.png: No such file or directory; bad.png: ")
+
+
+def test_several_images_are_read_in_the_forms_of_openai_and_trl(tmp_path, store):
+    held = [f"data:image/png;base64,{base64.b64encode(picture(shade)).decode()}" for shade in (1, 3)]
+    text = {"type": "text", "text": "違いは。"}
+    parts = [text, *({"type": "image_url", "image_url": {"url": url}} for url in (held[0], "b.png"))]
+    records = [
+        {"id": "openai", "messages": [{"role": "user", "content": parts}, {"role": "assistant", "content": "色"}]},
+        {
+            "id": "trl",
+            "images": ["b.png", held[1]],
+            "prompt": [{"role": "user", "content": [{"type": "image"}, {"type": "image"}, text]}],
+            "completion": [{"role": "assistant", "content": [{"type": "text", "text": "色"}]}],
+        },
+    ]
+    manifest = prepare_dataset(local_source(tmp_path, records, {"b.png": picture(2)}), store=store)
+    openai, trl = rows(manifest, "samples.parquet")
+    assert openai["turns"][0]["text"] == "違いは。\n<image>\n<image>"
+    assert trl["turns"][0]["text"] == "<image>\n<image>\n違いは。"
+    assert images_of(openai) == [sha256_of(picture(1)), sha256_of(picture(2))]
+    assert images_of(trl) == [sha256_of(picture(2)), sha256_of(picture(3))]
+    assert manifest.summary["num_further_images"] == 2
 
 
 def test_a_further_image_is_part_of_what_a_dataset_is(tmp_path, store):

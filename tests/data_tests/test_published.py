@@ -6,6 +6,7 @@ import pytest
 from pipeline.core.errors import DataError
 from pipeline.data.download.datasets import locate
 from pipeline.data.download.fetch import fetch
+from pipeline.data.download.hub import matches
 from pipeline.store.sources import PublishedDataset, Source
 from tests.support.hub_server import running_hub
 
@@ -66,3 +67,19 @@ def test_a_file_that_an_archive_does_not_have_is_an_error_with_those_it_has(fetc
     annotations = {"source": "captions", "file": "captions/other.json", "is_unpacked": True}
     with pytest.raises(DataError, match=r"captions has no captions/other.json; below .* there are: .*'captions.json'"):
         locate(dataset(annotations=annotations), fetched, root=tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("pattern", "meant"),
+    [
+        ("*.parquet", ["test.parquet"]),
+        ("data/test-*.parquet", ["data/test-0.parquet"]),
+        ("**test**.parquet", ["test.parquet", "data/test-0.parquet", "a/b/x-test.parquet"]),
+        ("**board**.parquet", ["board/train-0.parquet"]),
+        ("**", ["test.parquet", "data/test-0.parquet", "a/b/x-test.parquet", "board/train-0.parquet", "t+.csv"]),
+        ("**t+.csv", ["t+.csv"]),
+    ],
+)
+def test_a_star_stays_in_a_folder_and_two_cross_folders(pattern, meant):
+    names = ["test.parquet", "data/test-0.parquet", "a/b/x-test.parquet", "board/train-0.parquet", "t+.csv"]
+    assert [name for name in names if matches(name, pattern)] == meant

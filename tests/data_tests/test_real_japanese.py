@@ -38,6 +38,19 @@ MORE_FALSE_ALARMS = {
     "a number with a fraction": ("I give it 3 1/2 stars.", "星3.5個です。"),
     "hundreds of millions": ("It cost 286 million pounds.", "286百万ポンドかかりました。"),
     "blanks in an amount": ("It happened 450 million years ago.", "それは4億 5000万年前に起きました。"),
+    "a window where tickets are sold": ("You have to buy one at the office.", "切符売り場で買わなければなりません。"),
+    "not a few": ("Quite a few people went to the concert.", "たくさんの人がそのコンサートに行きました。"),
+    "an opposite with a negation": ("The test was not easy.", "テストは難しかったです。"),
+    "a word inside of another": ("The hall is in the donbas region.", "会場はドンバスにあります。"),
+    "half a minute": ("It was online for half a minute.", "30秒ほどオンラインでした。"),
+    "seven days": ("We stayed there for a week.", "私たちはそこに7日間滞在しました。"),
+    "cannot": ("Sellers are not responsible for delays.", "出品者は遅延の責任を負いかねます。"),
+    "bad for good": ("It is bad to hurt others.", "他人を傷つけることはよくない。"),
+    "never forget": ("I'll never forget seeing her.", "彼女に会ったことを決して忘れないでしょう。"),
+    "a request": ("Could you send up some aspirin?", "アスピリンを持ってきてください。"),
+    "a country by another name": ("The British Museum is old.", "イギリスの博物館は古いです。"),
+    "loanwords of another sound": ("The laptop is next to a mug.", "パソコンがカップの横にあります。"),
+    "one spelling": ("A sofa and a table stand there.", "ソファーとテーブルがあります。"),
     "open English": ("So, what I wanted to say,", "それで、私が言いたかったのは、"),
 }
 
@@ -77,6 +90,29 @@ def test_a_japanese_compound_without_kana_is_no_chinese():
     words = ("非在来型資源", "有限変形理論", "有効化", "存在証明書", "月面着陸時刻", "在宅勤務制度")
     samples = [Sample(word, 0, "text-only", None, None, (QUESTION, Turn("assistant", word))) for word in words]
     assert {name: by_check(found) for name, found in findings(samples).items() if found} == {}
+
+
+MORE_MISSED = {
+    "another unit": ("The meeting lasted for several hours.", "会議は数分間続きました。"),
+    "another currency": ("The club signed him for £5 million.", "クラブは500万ユーロで彼を獲得しました。"),
+    "right for left": ("Two cups stand on the left.", "二つのカップが右側にあります。"),
+    "sold for bought": ("She bought a new desk last week.", "彼女は先週新しい机を売りました。"),
+    "woman for man": ("One man is chopping a log with an axe.", "一人の女性が斧で丸太を切っています。"),
+    "a broken phrase": ("It may be the best umbrella.", "一番いい傘かもしれます。"),
+    "no question": ("Did you pay for those shoes?", "その靴の代金を払いました。"),
+    "another person": ("Mandela was freed in 1990.", "ゴンザレス氏は1990年に釈放されました。"),
+    "a sentence without its verb": ("There is a box of strawberries.", "イチゴの入った箱が。"),
+    "two animals for one": ("The duck is white. The duck walks.", "アヒルは白いです。カモは歩いています。"),
+    "bold inside of brackets": ("It is **Passengers**.", "それは『パッセンジャーズ**』です。"),
+}
+
+
+def test_more_defects_are_found():
+    samples = [
+        Sample(name, 0, "text-only", None, None, (QUESTION, Turn("assistant", text, original)))
+        for name, (original, text) in MORE_MISSED.items()
+    ]
+    assert [name for name, found in findings(samples).items() if not found] == []
 
 
 def test_there_are_34_kinds_of_planted_defects():

@@ -184,6 +184,19 @@ def test_the_forms_that_were_found_in_the_field():
     assert {form: parse_reply(form).scores for form in forms} == expected
 
 
+def test_long_and_deep_replies_are_read_like_any_other():
+    """Each of them takes minutes if what is tried at a place goes through the rest of the text."""
+    number = 2 * 10**4
+    deep, open_ended = '{"a":' * number, "<think>" * number
+    assert read([" \n" * number + "8 6", deep, open_ended, "1: " * number]) == {
+        " \n" * number + "8 6": ("ok", (8, 6)),
+        deep: ("unreadable", None),
+        open_ended: ("unreadable", None),
+        "1: " * number: ("unreadable", None),
+    }
+    assert parse_reply(deep, "two_keys").official is None
+
+
 LABELS = st.sampled_from(
     [
         ("Assistant 1", "Assistant 2"),

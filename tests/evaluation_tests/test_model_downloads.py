@@ -4,7 +4,8 @@ import pytest
 from huggingface_hub import constants
 
 from model.hub import LEADS_OUT
-from pipeline.core.errors import ConfigError
+from pipeline.core.errors import ConfigError, TransientError
+from pipeline.data.download.hub import MAX_ANSWER_BYTES
 from pipeline.evaluation.models.weights import download_model
 from tests.support.hub_server import Trick, commit_of, running_hub
 
@@ -70,3 +71,20 @@ def test_a_mirror_whose_headers_are_paths_is_refused(hub, tmp_path, header, valu
 @pytest.mark.parametrize("etag", ['W/"1f-qL/x+9E="', '"d41d8cd98f00b204e9800998ecf8427e-12"', '"0"', ""])
 def test_etags_of_honest_servers_are_taken(etag):
     assert not LEADS_OUT.search(etag)
+
+
+@pytest.mark.parametrize(
+    ("trick", "reason"),
+    [
+        (Trick(status=200, content=b"[" * 200_000 + b"]" * 200_000), "maximum recursion depth"),
+        (
+            Trick(status=200, content=b"{}", headers={"Content-Encoding": "br"}),
+            "packed as 'br', which was not asked for",
+        ),
+        (Trick(status=200, content=b" " * (MAX_ANSWER_BYTES + 1)), "the answer is longer than 67.1 MB"),
+    ],
+)
+def test_an_answer_that_nobody_can_read_is_one_message(hub, trick, reason):
+    hub.misbehave("/api/models/team/vlm*", trick)
+    with pytest.raises(TransientError, match=rf"/team/vlm cannot be fetched now: .*{reason}"):
+        download_model("team/vlm", revision=commit_of("first"))

@@ -4,6 +4,8 @@ import numpy as np
 import pytest
 
 from pipeline.evaluation.intervals import mean_interval, paired_difference, statistic_differences
+from pipeline.evaluation.judge.numbers import AVERAGE_MACRO, JudgedTable, judged_statistics
+from pipeline.evaluation.judge.protocols import wording_of
 from pipeline.evaluation.power import detectable_difference, student_quantile
 from pipeline.evaluation.scorers.statistics import mean_of
 
@@ -85,3 +87,40 @@ def test_simulated_tests_by_image_keep_their_level_and_find_the_detectable_diffe
     assert false_by_question > 0.10
     assert coverage > 0.90
     assert power == pytest.approx(0.80, abs=0.05)
+
+
+def judged_pair(random, shift, *, by_image):
+    """Two models before one judge, in Heron-Bench's form: what is the image's differs from model to model."""
+    categories = ["conv", "conv", "complex", "complex", "detail"] * IMAGES
+    num_items = len(categories)
+    reference = np.clip(np.round(8.5 + 0.8 * random.normal(size=num_items)), 1, 10)
+    common = random.normal(size=num_items)
+
+    def numbers(added):
+        of_image = np.repeat(random.normal(size=IMAGES), QUESTIONS)
+        own = 0.5 * common + CORRELATION**0.5 * of_image + 0.55 * random.normal(size=num_items)
+        model = np.clip(np.round(5 + added + 1.5 * own), 0, 10)
+        table = JudgedTable(np.stack([reference, model], axis=1)[None], categories, [None] * num_items)
+        return {AVERAGE_MACRO: judged_statistics(table, wording_of("heron-official"))[AVERAGE_MACRO]}
+
+    clusters = [f"photo{index // QUESTIONS}" for index in range(num_items)] if by_image else None
+    return statistic_differences(numbers(0.0), numbers(shift), clusters=clusters)[AVERAGE_MACRO]
+
+
+@pytest.mark.long
+def test_simulated_judges_numbers_are_compared_by_image():
+    """The figures stand in docs/evaluation.md."""
+    random, num_trials = np.random.default_rng(3), 400
+
+    def trials(shift, *, by_image):
+        found = [judged_pair(random, shift, by_image=by_image) for _ in range(num_trials)]
+        share = sum(one.p_value < 0.05 for one in found) / num_trials
+        return share, float(np.median([one.detectable for one in found]))
+
+    false_by_image, detectable = trials(0.0, by_image=True)
+    false_by_question, _ = trials(0.0, by_image=False)
+    power, _ = trials(detectable / 100 * 8.5, by_image=True)
+    print(f"false by image {false_by_image:.3f}, by question {false_by_question:.3f}; found {power:.3f}")
+    assert false_by_image < 0.09
+    assert false_by_question > 0.12
+    assert power == pytest.approx(0.80, abs=0.07)

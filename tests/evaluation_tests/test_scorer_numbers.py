@@ -201,6 +201,6 @@ def test_a_score_a_hair_above_100_is_drawn(tmp_path):
 def test_every_scorer_takes_what_a_model_may_say():
     scoring = {"question_type": "open", "options": ["a", "b"], "answer_type": 3}
     for metric, scorer in SCORERS.items():
-        for prediction in ("", "\0", "答え\0は", "﷽" * 50, "１" * 5000, "(" * 3000, "<think>", "İΣß"):
+        for prediction in ("", "\0", "答え\0は", "﷽" * 50, "１" * 400, "(" * 400, "<think>", "İΣß"):
             value = scorer.score('{"store_name": "x"}', prediction, scoring)
             assert 0 <= value <= METRICS[metric].largest + 1e-9, (metric, prediction)

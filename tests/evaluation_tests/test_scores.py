@@ -127,11 +127,7 @@ def test_an_empty_answer_is_wrong_not_failed(tmp_path):
 @pytest.mark.parametrize(
     ("items", "message"),
     [
-        (
-            [failed("1"), failed("2")],
-            "none of the 2 items has a prediction that could be scored; the first error: the image",
-        ),
-        ([], "none of the 0 items has a prediction"),
+        ([], "predictions.parquet has no item, so there is nothing to score"),
         ([answered("1", "赤"), answered("1", "青")], "several predictions have the same item_id"),
         (
             [answered("1", "赤", category="overall")],
@@ -142,6 +138,15 @@ def test_an_empty_answer_is_wrong_not_failed(tmp_path):
 def test_predictions_that_give_no_mean_are_refused_with_the_reason(tmp_path, items, message):
     with pytest.raises(DataError, match=re.escape(message)):
         score(tmp_path, *items)
+
+
+def test_where_no_item_has_an_answer_there_is_no_number_whatever_is_allowed(tmp_path):
+    """One benchmark that a model cannot answer at all does not keep the others from being scored."""
+    scores = score(tmp_path, failed("1"), failed("2"))
+    assert (scores.summary["num_failed"], scores.summary["metrics"]) == (2, {})
+    assert scores_withheld_because(scores, max_failed_items=2) == (
+        "shapes-ja: none of the 2 items has an answer; `llava-jp query failed_items` says why"
+    )
 
 
 def test_the_predictions_of_another_benchmark_are_refused(tmp_path):

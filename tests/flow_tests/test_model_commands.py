@@ -207,6 +207,22 @@ def test_one_question_is_answered_and_nothing_else_is_written(llava_jp, trained,
     assert piped.stdout == expected + "\n"
 
 
+def test_any_number_of_images_is_talked_about(llava_jp, trained, image):
+    with Image.open(image) as opened:
+        shown = opened.convert("RGB")
+    asked = "<image>と<image>の違いは？"
+    expected = expected_answer(trained, shown, shown, question=asked)
+    done = llava_jp("chat", "smoke", image, image, "-q", asked, "--max-new-tokens", "6")
+    assert (done.exit_code, done.stderr, done.stdout) == (0, "", expected + "\n")
+    lines = f"/image missing.png\n/image {image}\n{asked}\n/image {image}\n{asked}\n"
+    talked = llava_jp("chat", "smoke", "--max-new-tokens", "6", input=lines)
+    assert talked.stdout.splitlines()[1:] == [
+        "there is no image missing.png",
+        "the question names 2 images with <image>, and 1 are shown with it; name each of them or none",
+        *expected.splitlines(),
+    ]
+
+
 def test_a_terminal_gets_no_control_characters_of_a_model():
     assert printable("赤\x1b[31mい\x07\t色\nです") == "赤[31mい\t色\nです"
 

@@ -39,7 +39,8 @@ def test_every_experiment_has_a_deployment():
 
 def test_runs_start_without_the_folder_that_they_work_in_on_the_path():
     parsed = yaml.safe_load(TEXT)
-    (step,) = parsed["build"]
+    (pull,), (step,) = parsed["pull"], parsed["build"]
+    assert pull == {"flows.runtime.deployments.work_in": {"directory": "{{ $PWD }}"}}
     assert step == {"flows.runtime.deployments.engine_command": {"id": "engine"}}
     assert {one["work_pool"]["job_variables"]["command"] for one in parsed["deployments"]} == {"{{ engine.command }}"}
     assert engine_command() == {

@@ -102,12 +102,12 @@ def test_a_control_token_that_a_message_spells_is_text_in_a_released_prompt(requ
     tokenizer = request.getfixturevalue(tokenizer_name)
     processor = processor_of(tokenizer, template)
     history, question = [("何がありますか。", f"猫{spelled}犬")], f"色{spelled}は？"
-    chat = messages(history, question, has_image=True)
+    chat = messages(history, question, num_images=1)
     text = processor.apply_chat_template(chat, add_generation_prompt=True)
     ids = processor._ids(text, add_special_tokens=processor.adds_special_tokens)
     found = tuple(IMAGE_TOKEN_ID if token == processor.image_token_id else token for token in ids)
-    assert found == encode_prompt(question, history=history, has_image=True, template=template, tokenizer=tokenizer)
-    clean = messages([("何", "猫犬")], "色は？", has_image=True)
+    assert found == encode_prompt(question, history=history, num_images=1, template=template, tokenizer=tokenizer)
+    clean = messages([("何", "猫犬")], "色は？", num_images=1)
     expected = processor._ids(
         processor.apply_chat_template(clean, add_generation_prompt=True),
         add_special_tokens=processor.adds_special_tokens,

@@ -11,6 +11,7 @@ import pytest
 
 from flows.cli.row_formats import RowFormat, rows_as
 from pipeline.data.samples import FINDING_SCHEMA, SAMPLE_SCHEMA
+from pipeline.evaluation.rows import PREDICTION_SCHEMA
 from pipeline.store.artifacts import ArtifactStore
 from pipeline.store.queries import connect, run_query
 from tests.support.small_store import ACCEPTED_SCHEMA, produce, sample
@@ -123,6 +124,19 @@ def test_every_image_of_a_sample_is_a_row_also_beside_tables_without_further_ima
     assert ask(tmp_path, "conversation", "image", sample_id="a")[-1] == ("coco/1.jpg, coco/2.jpg, coco/3.jpg",)
     counts = ask(tmp_path, "turns_per_source", "source", "num_samples", "num_images")
     assert sorted(counts) == [("coco", 1, 1), ("coco", 1, 3), ("text-only", 1, 0), ("text-only", 1, 0)]
+
+
+def test_predictions_say_all_images_also_beside_tables_of_before(tmp_path):
+    store = ArtifactStore(tmp_path)
+    row = dict.fromkeys(PREDICTION_SCHEMA.names, "x") | {"error": None, "image_sha256": "h1"}
+    older = PREDICTION_SCHEMA.remove(PREDICTION_SCHEMA.get_field_index("further_images_sha256"))
+    rows = [{**row, "further_images_sha256": ["h2"]}, {**row, "image_sha256": None, "further_images_sha256": None}]
+    produce(store, "predictions", {"predictions.parquet": (rows, older)}, label="old")
+    query = "select images_sha256 from predictions order by all"
+    with closing(connect(tmp_path)) as connection:
+        assert connection.execute(query).fetchall() == [([],), (["h1"],)]
+        produce(store, "predictions", {"predictions.parquet": (rows, PREDICTION_SCHEMA)}, label="new")
+        assert connection.execute(query).fetchall() == [([],), ([],), (["h1"],), (["h1", "h2"],)]
 
 
 def test_one_conversation_is_shown_whole_with_its_findings(root):

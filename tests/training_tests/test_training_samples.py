@@ -1,5 +1,7 @@
 """The file of tokenised samples: what is in it, what is left out and why, who writes it."""
 
+import copy
+
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -294,15 +296,18 @@ def test_the_compatible_mode_cuts_within_an_answer(tmp_path, llm_jp):
 
 
 def test_the_compatible_mode_loses_tokens_of_the_unk_that_it_pads_with(tmp_path, llm_jp):
-    talks = {"a": (True, "<image>\n何<unk|LLM-jp>ですか。", "猫<unk|LLM-jp>です。")}
-    (sample,) = load(tmp_path, llm_jp, talks, supervision="llava-jp")
+    tokenizer = copy.deepcopy(llm_jp)
+    tokenizer.unk_token = "猫"  # a token that any text may hold
+    (sample,) = load(tmp_path, tokenizer, {"a": (True, "<image>\n何猫ですか。", "猫です。")}, supervision="llava-jp")
     labels = [label for label in sample.encoded.labels if label != IGNORED_LABEL]
-    assert llm_jp.unk_token_id not in sample.encoded.input_ids
-    assert llm_jp.convert_ids_to_tokens(labels)[:3] == ["▁", "猫", "▁"]
+    assert tokenizer.unk_token_id not in sample.encoded.input_ids
+    assert tokenizer.convert_ids_to_tokens(labels)[:2] == ["▁", "です"]
 
 
-def test_an_unk_that_the_data_spells_is_text_where_nothing_is_lost(tmp_path, llm_jp):
-    (sample,) = load(tmp_path, llm_jp, {"a": (True, "<image>\n何<unk|LLM-jp>ですか。", "猫<unk|LLM-jp>です。")})
+@pytest.mark.parametrize("supervision", ["answers", "llava-jp"])
+def test_an_unk_that_the_data_spells_is_text(tmp_path, llm_jp, supervision):
+    talks = {"a": (True, "<image>\n何<unk|LLM-jp>ですか。", "猫<unk|LLM-jp>です。")}
+    (sample,) = load(tmp_path, llm_jp, talks, supervision=supervision)
     assert llm_jp.unk_token_id not in sample.encoded.input_ids
     assert "猫<unk|LLM-jp>です。" in llm_jp.decode(sample.encoded.input_ids[-20:]).replace(" ", "")
 
@@ -315,7 +320,7 @@ def test_a_sample_of_the_compatible_mode_without_supervision_is_left_out(tmp_pat
 
 @pytest.mark.parametrize("num_repeats", [1, 200, 700])
 def test_the_compatible_mode_trains_on_what_llava_jps_model_sees(tmp_path, llm_jp, num_repeats):
-    question, answer = "<image>\n何<unk|LLM-jp>ですか。", "The 猫🐈 です。" * num_repeats
+    question, answer = "<image>\n何ですか。", "The 猫🐈 です。" * num_repeats
     (sample,) = load(tmp_path, llm_jp, {"a": (True, question, answer)}, max_length=1532, supervision="llava-jp")
     expected = llava_jp_strings.seen_by_the_model(
         *llava_jp_strings.v1([(question, answer)], llm_jp), llm_jp, num_vision_tokens=4

@@ -30,3 +30,12 @@ def test_images_are_drawn_by_seed_and_content_wherever_they_stand():
     _, moved = aside(SUBJECTS[::-1], 4)
     assert {SUBJECTS[place] for place in looked_at} == {SUBJECTS[::-1][place] for place in moved}
     assert aside(SUBJECTS, 4, seed=1)[1] != looked_at
+
+
+def test_what_most_samples_are_about_is_never_held_out():
+    subjects = ["logo"] * 900 + [f"image {number}" for number in range(100)]
+    trained_on, looked_at = aside(subjects, 10)
+    assert len(looked_at) == 10
+    assert min(looked_at) >= 900
+    assert len(trained_on) == 990
+    assert aside(["logo"] * 1000, 10) == (list(range(1000)), [])

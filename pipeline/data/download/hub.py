@@ -36,6 +36,8 @@ from pipeline.store.sources import Source
 log = logging.getLogger(__name__)
 
 MAX_ANSWER_BYTES = 64 << 20
+NO_ANSWERS = (AnswerTooLargeError, TooSlowError, RecursionError, HTTPError)
+"""What ``huggingface_hub`` raises of an answer without an end, one that nests too deeply, or no HTTP at all."""
 """A longer listing of a repository is none: it would name two hundred thousand files."""
 MAX_ANSWER_SECONDS = 300.0
 """For the body of an answer to whoever asks through ``huggingface_hub``; we wait less."""

@@ -70,7 +70,7 @@ def official_scores(text: str) -> Scores | None:
 
 
 FENCED = re.compile(r"```json(.*?)```", re.DOTALL)
-BRACES = re.compile(r"\{.*?\}", re.DOTALL)
+BRACES = re.compile(r"\{[^}]*\}")
 CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 
 
@@ -79,7 +79,7 @@ def eval_mm_pair(text: str) -> Scores | None:
 
     Numbers lose their decimals. Where the script itself stops (a key that is no number), there is no score.
     """
-    for found in FENCED.findall(text) or BRACES.findall(text):
+    for found in FENCED.findall(text) or BRACES.findall(text[: text.rfind("}") + 1]):
         value = _json(found.strip())
         if isinstance(value, dict) and "score" in value and "score_gpt" in value:
             try:

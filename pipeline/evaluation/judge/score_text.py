@@ -21,7 +21,7 @@ OUT_OF = {
 DECORATION = re.compile(r"</[^<>\n]{1,40}>|[*`$\\{}\[\]#|\"<>「」【】]")
 LINE_BREAK = re.compile(r"<br\s*/?>", re.IGNORECASE)
 PIECE_END = re.compile(r"[。!]|\.(?=\s|$)|\n")
-ENUMERATED = re.compile(r"^\s*([12])[.)]\s+(?=-?[0-9])", re.MULTILINE)
+ENUMERATED = re.compile(r"^[^\S\n]*([12])[.)]\s+(?=-?[0-9])", re.MULTILINE)
 """The number of a line of a list."""
 
 CIRCLED = str.maketrans({"①": " (1) ", "②": " (2) "})

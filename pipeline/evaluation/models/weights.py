@@ -57,7 +57,7 @@ def download_model(repo: str, *, revision: str, patterns: Sequence[str] = FILES)
     )
 
     from model.hub import HubAnswerError
-    from pipeline.data.download.hub import bound_answers, endpoint, token
+    from pipeline.data.download.hub import NO_ANSWERS, bound_answers, endpoint, token
 
     bound_answers()
     page = f"{endpoint()}/{repo}"
@@ -79,7 +79,7 @@ def download_model(repo: str, *, revision: str, patterns: Sequence[str] = FILES)
         raise ConfigError(f"{page} has no revision {revision!r}; its commits are listed at {page}/commits") from error
     except RepositoryNotFoundError as error:
         raise ConfigError(f"{page} does not exist, or is private: then set HF_TOKEN to a token with access") from error
-    except (HfHubHTTPError, LocalEntryNotFoundError) as error:
+    except (*NO_ANSWERS, HfHubHTTPError, LocalEntryNotFoundError) as error:
         raise TransientError(f"{page} cannot be fetched now: {_reason(error)}") from error
     return Path(folder)
 
@@ -112,7 +112,7 @@ def _commit(repo: str, revision: str) -> str | None:
 
 def _reason(error: Exception) -> str:
     """The first line of what ``huggingface_hub`` says; it puts ``Got:`` before an error of the connection."""
-    return str(error).splitlines()[0].removeprefix("Got: ")
+    return (str(error).splitlines() or [type(error).__name__])[0].removeprefix("Got: ")
 
 
 MODEL_STEP = "finetune"

@@ -52,6 +52,7 @@ def predictions(evaluation: EvaluationConfig, benchmark: BenchmarkConfig, datase
             dataset=made[dataset.role],
             model=made[model.role],
             store=machine.store,
+            run_job=machine.share_answers,
         )
 
     request = predictions_request(
@@ -68,9 +69,13 @@ def predictions(evaluation: EvaluationConfig, benchmark: BenchmarkConfig, datase
         request,
         make,
         reads=(dataset.role, model.role),
-        num_devices=lambda _: 1,
+        num_devices=_num_devices,
         report=partial(_answers, role, dataset.role, benchmark.name),
     )
+
+
+def _num_devices(machine: Machine) -> int:
+    return 0 if machine.cluster else machine.settings.num_processes
 
 
 def measured_predictions(
@@ -88,10 +93,15 @@ def measured_predictions(
         "evaluate",
         model.request(benchmark, evaluation, identities, dataset_fingerprint=dataset.fingerprint),
         lambda made, machine: predict_with(
-            model, evaluation, benchmark, dataset=made[dataset.role], store=machine.store
+            model,
+            evaluation,
+            benchmark,
+            dataset=made[dataset.role],
+            store=machine.store,
+            run_job=machine.share_answers,
         ),
         reads=(dataset.role,),
-        num_devices=lambda _: int(model.is_on_device),
+        num_devices=lambda machine: _num_devices(machine) if model.checkpoint else int(model.is_on_device),
         report=partial(_answers, role, dataset.role, benchmark.name),
     )
 

@@ -1,14 +1,19 @@
--- One row per answer that spells a word in two ways: with and without the long vowel at its end (ソファ, ソファー), or in kanji and
--- kana, or that calls one thing by two names (ノートパソコン, ラップトップ).
+-- One row per answer that spells a word in two ways: with and without a long vowel or a dot (ソファ, ソファー), with other letters
+-- for a sound (サンドイッチ, サンドウィッチ), or in kanji and kana; or that calls one thing by two names (ノートパソコン, ラップトップ).
 -- severity: warn
 -- example: 1 ["<image>\n何がありますか。", "青いソファーがあります。ソファの上には毛布があります。"]
+-- example: 1 ["<image>\n何がありますか。", "サンドイッチが二つあります。サンドウィッチにはハムが入っています。"]
 -- example: 1 ["<image>\n何がいますか。", "猫が窓辺で寝ています。ネコは外を見るのが好きです。"]
 -- example: 1 [["<image>\n説明してください。", "<image>\nPlease describe it."], ["アヒルが道を歩いています。カモは車に気をつけなければなりません。", "A duck is walking on the road. The duck has to watch out for cars."]]
 --
 -- text_id   the text
 -- evidence  the spellings, and the beginning of the text
 with words as (
-    select text_id, "text", list_distinct(regexp_extract_all("text", '[ァ-ヺー]{2,}')) as katakana
+    select
+        text_id,
+        "text",
+        list_distinct(regexp_extract_all("text", '[ァ-ヺー]{2,}')) as katakana,
+        list_distinct(regexp_extract_all("text", '[ァ-ヺー・]{6,}'))[:60] as long_words
     from texts
     where role = 'assistant' and regexp_matches("text", '[ァ-ヺー]{2}')
 ),
@@ -17,7 +22,18 @@ spelled as (
         text_id,
         "text",
         list_concat(
-            list_filter(katakana, lambda word: length(word) >= 3 and list_contains(katakana, word || 'ー')),
+            list_concat(
+                list_filter(katakana, lambda word: length(word) >= 3 and list_contains(katakana, word || 'ー')),
+                case
+                    when len(long_words) > len(list_distinct(list_transform(long_words, lambda word: katakana_spelling(word))))
+                        then list_filter(
+                            long_words,
+                            lambda word: length(katakana_spelling(word)) >= 5
+                                and len(list_filter(long_words, lambda other: katakana_spelling(other) = katakana_spelling(word))) > 1
+                        )
+                    else []
+                end
+            ),
             list_transform(
                 list_filter(
                     [

@@ -81,8 +81,7 @@ where regexp_matches("text", broken_negation()) or case
     )
     or (
         role = 'assistant'
-        and len(originals) <= 2
         and regexp_matches(said, final_japanese_negation())
-        and not regexp_matches(original, any_english_negation())
+        and len(regexp_extract_all(said, final_japanese_negation())) > len(regexp_extract_all(original, any_english_negation()))
     )
 end;

@@ -53,8 +53,12 @@ replaced as (
     union all
     from (
         select text_id, "text", original, array_to_string(units_added(original, "text"), ' ') as added, '' as lost
-        from numbered
-        where regexp_matches("text", '秒|分|時間|日間|週間|月|年間|世紀|インチ|フィート|ヤード|マイル|センチ|ミリ|メートル|グラム|オンス|ドル|ユーロ|円|パーセント')
+        from texts
+        where original is not null
+            and regexp_matches(
+                "text",
+                '[0-9０-９一二三四五六七八九十百千万数] ?(?:秒|分|時間|日間|週間|[かヶカヵケ箇個]月|年間|世紀|インチ|フィート|ヤード|マイル|センチ|ミリ|キロ|メートル|グラム|オンス|ドル|ユーロ|円|パーセント)'
+            )
             and len(units_added(original, "text")) > 0
     )
     union all

@@ -2,6 +2,7 @@
 -- there is no original.
 -- severity: warn
 -- example: 1 ["<image>\n何が見えますか？", "車の**速度**と**密度が交通量を示しています。"]
+-- example: 1 ["<image>\n何が見えますか？", "映画『パッセンジャーズ**』の場面です。"]
 -- example: 1 ["<image>\n何が見えますか？", "映画タイタニック』は悲しい結末です。"]
 -- example: 1 ["<image>\n何が見えますか？", "看板には「出口と書かれています。"]
 -- example: 1 ["<image>\n何が見えますか？", "犬（白いプードルが走っています。"]
@@ -29,6 +30,11 @@ unpaired as (
         ) as marks
     from counted
     where regexp_matches(outside, '[（()）「」『』【】《》]|\*\*')
+    union all
+    -- Half of a ** pair inside of brackets that have their partners.
+    select *, ['**'] as marks
+    from counted
+    where not contains(outside, '**') and count_occurrences("text", '**') % 2 = 1 and not contains("text", '```')
 )
 select text_id, array_to_string(marks, ' ') || ': ' || left("text", 200) as evidence
 from unpaired

@@ -9,7 +9,7 @@ create macro any_english_negation() as
     || '|far from|anything but|same|other(?: than|wise)?|or else|short(?:age)?|poor|easy|must|have to|had to|has to|need(?:s|ed)? to|should|ought|afraid|fear|worr[a-z]*|doubt[a-z]*|mistak[a-z]*|wrong'
     || '|unless|against|exce(?:ed|pt|ss)[a-z]*|mere(?:ly)?|wonder[a-z]*|idea|loss|care(?:ful)?|sure|may|might|perhaps|maybe|probably'
     || '|as\b[^.]{1,30}\bas|unusual|rare|strange|secret|mute|silent|quiet|calm|harmless|give up|gave up|quit|reject[a-z]*|disagree|oppos[a-z]*'
-    || '|bored?|tired|blind|deaf|all right|willing|mind|problem[a-z]*|trouble|suspic[a-z]*|run(?:ning)? (?:out|short)'
+    || '|last|elude[sd]?|above|insane|insanity|crazy|stranger|lethargic|slow|hedg[a-z]*|flat|more than|clear of|new to|worst|incomparable|cold day|satisfied|happy|fine|foreign|hate[sd]?|detest[a-z]*|sick of|numb|loose|crooked|sleepless|anonymous|exceptional|determined|mystery|mysterious|odd|weird|awkward|bored?|tired|blind|deaf|all right|willing|mind|problem[a-z]*|trouble|suspic[a-z]*|run(?:ning)? (?:out|short)'
     || '|un(?:[abcefghjklmopqrsvwxyz][a-z]{2,}|d(?:o|r|e[cfnstv]|eli|ema)[a-z]*|t(?:o|r|a|e|id|ie|im)[a-z]*|i(?:nt|nf|ns|mp|de)[a-z]+)'
     || '|in(?:cap|cor|dep|ex|suf|eff|act|vis|sec|aud|cons|tol|just)[a-z]*|im(?:poss|perf|mob|mat|pat|pol|prop)[a-z]*|il(?:leg|log)[a-z]*'
     || '|ir(?:reg|rel|res)[a-z]*|dis(?:ab|agr|app|cont|conn|cour|hon|lik|ord|reg|sat|resp|tru|loy|adv|mis|pos|int)[a-z]*)\b'
