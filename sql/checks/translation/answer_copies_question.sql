@@ -5,7 +5,20 @@
 -- sample_id   the sample
 -- turn_index  the answer, from 0
 -- evidence    the answer
-with exchanges as materialized (
+with beginnings as (
+    -- Only the beginnings are kept until most answers are left out: all questions at once need much memory.
+    select sample_id, turn_index, left(ltrim(replace("text", '<image>', ''), E' \n　「"'), 5) as beginning
+    from turns
+    where role = 'user'
+),
+answers as materialized (
+    select answers.sample_id, answers.turn_index, answers."text", answers.original
+    from turns as answers
+    join beginnings
+        on beginnings.sample_id = answers.sample_id and beginnings.turn_index = answers.turn_index - 1
+    where answers.role = 'assistant' and contains(answers."text", beginning)
+),
+exchanges as materialized (
     select
         answers.sample_id,
         answers.turn_index,
@@ -15,12 +28,10 @@ with exchanges as materialized (
         plain_letters(asked(questions."text")) as question,
         coalesce(starts_with(plain_letters(answers.original), plain_letters(asked(questions.original))), false)
             as is_copied_in_original
-    from turns as questions
-    join turns as answers
-        on answers.sample_id = questions.sample_id and answers.turn_index = questions.turn_index + 1
+    from answers
+    join turns as questions
+        on questions.sample_id = answers.sample_id and questions.turn_index = answers.turn_index - 1
     where questions.role = 'user'
-        and answers.role = 'assistant'
-        and contains(answers."text", left(ltrim(replace(questions."text", '<image>', ''), E' \n　「"'), 5))
 )
 select sample_id, turn_index, "text" as evidence
 from exchanges
