@@ -7,10 +7,14 @@ import pytest
 
 from pipeline.config.evaluation import JudgeConfig
 from pipeline.config.experiment import LimitsConfig
-from pipeline.core.errors import DataError
 from pipeline.core.parquet import write_rows
 from pipeline.evaluation.judge.differences import judged_differences
-from pipeline.evaluation.judge.headline import judge_metrics, judgements_withheld_because, read_judge_scores
+from pipeline.evaluation.judge.headline import (
+    JudgementsSummary,
+    judge_metrics,
+    judgements_withheld_because,
+    read_judge_scores,
+)
 from pipeline.evaluation.judge.protocols import judging_of
 from pipeline.evaluation.judge.rows import read_judgements
 from pipeline.evaluation.judge.step import judge, needs_no_judge
@@ -162,9 +166,11 @@ def test_two_graded_models_are_compared_image_by_image(store):
     assert (overall["p_value"], overall["detectable"]) == (0.25, None)
 
 
-def test_no_answer_at_all_is_an_error(store):
-    with pytest.raises(DataError, match="none of the 6 items has an answer that could be judged"):
-        judged(store, [None] * 6, lambda _: "5")
+def test_without_any_answer_nobody_is_asked_and_the_numbers_are_withheld(store):
+    manifest, judge = judged(store, [None] * 6, lambda _: "5")
+    assert JudgementsSummary.of(manifest).failures == {"no_answer": 6}
+    assert judge.asked == []
+    assert "6 of 6 judgements failed (6 no_answer)" in judgements_withheld_because(manifest, LimitsConfig())
 
 
 def test_a_judge_is_needed_only_where_a_reply_is_missing(store):

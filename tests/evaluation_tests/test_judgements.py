@@ -10,6 +10,7 @@ from pipeline.config.evaluation import JudgeConfig
 from pipeline.config.experiment import LimitsConfig
 from pipeline.core.errors import DataError, JudgeError, StoreError, TransientError
 from pipeline.evaluation.judge.headline import (
+    JudgementsSummary,
     judge_label,
     judge_metrics,
     judgements_withheld_because,
@@ -405,11 +406,10 @@ def test_a_missing_answer_names_the_item(store):
         judged(store, given=given)
 
 
-def test_answers_that_all_failed_are_not_judged(store):
-    with pytest.raises(
-        DataError, match="none of the 103 items has an answer that could be judged; the first error: out"
-    ):
-        judged(store, given=dict.fromkeys(answers(), None))
+def test_answers_that_all_failed_are_not_judged_and_stop_no_other_step(store):
+    manifest, _ = judged(store, given=dict.fromkeys(answers(), None))
+    summary = JudgementsSummary.of(manifest)
+    assert (summary.num_failed, summary.failures) == (103, {"no_answer": 103})
 
 
 @pytest.mark.parametrize(

@@ -128,15 +128,8 @@ def _read(
 def _to_judge(
     items: Sequence[JudgedItem], answers: Mapping[str, Prediction], prompt: JudgePrompt
 ) -> dict[JudgedItem, str]:
-    """The answers that there are, less those that score 0 unseen; an empty one is an answer.
-
-    Raises:
-        DataError: there is none.
-    """
+    """The answers that there are, less those that score 0 unseen; an empty one is an answer."""
     found = {item: text for item in items if (text := answers[item.item_id].prediction) is not None}
-    if not found:
-        first = next(iter(answers.values())).error
-        raise DataError(f"none of the {len(items)} items has an answer that could be judged; the first error: {first}")
     return {item: text for item, text in found.items() if not prompt.is_worthless(text)}
 
 
