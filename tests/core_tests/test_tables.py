@@ -18,6 +18,14 @@ TURN_TYPE = pa.struct(
         pa.field("original", pa.string()),
     ]
 )
+FURTHER_IMAGE_TYPE = pa.struct(
+    [
+        pa.field("image", pa.string(), nullable=False),
+        pa.field("image_sha256", pa.string()),
+        pa.field("coco_id", pa.int64()),
+        pa.field("visual_genome_id", pa.int64()),
+    ]
+)
 ON_DISK = {
     "SAMPLE_SCHEMA": pa.schema(
         [
@@ -30,6 +38,9 @@ ON_DISK = {
             pa.field("visual_genome_id", pa.int64()),
             pa.field("category", pa.string()),
             pa.field("turns", pa.list_(pa.field("element", TURN_TYPE, nullable=False)), nullable=False),
+            pa.field(
+                "further_images", pa.list_(pa.field("element", FURTHER_IMAGE_TYPE, nullable=False)), nullable=False
+            ),
         ]
     ),
     "FINDING_SCHEMA": pa.schema(
@@ -68,13 +79,15 @@ ON_DISK = {
             pa.field("prediction", pa.string()),
             pa.field("image_sha256", pa.string()),
             pa.field("error", pa.string()),
+            pa.field("scoring", pa.string()),
+            pa.field("further_images_sha256", pa.list_(pa.string())),
         ]
     ),
     "JUDGEMENT_SCHEMA": pa.schema(
         [
             pa.field("benchmark", pa.string(), nullable=False),
             pa.field("item_id", pa.string(), nullable=False),
-            pa.field("category", pa.string(), nullable=False),
+            pa.field("category", pa.string()),
             pa.field("image_category", pa.string()),
             pa.field("repeat", pa.int64(), nullable=False),
             pa.field("status", pa.string(), nullable=False),
@@ -91,6 +104,7 @@ ON_DISK = {
             pa.field("prompt_sha256", pa.string(), nullable=False),
             pa.field("num_input_tokens", pa.int64(), nullable=False),
             pa.field("num_output_tokens", pa.int64(), nullable=False),
+            pa.field("image_sha256", pa.string()),
         ]
     ),
 }
