@@ -14,7 +14,6 @@ from typing import Any
 from huggingface_hub import set_client_factory
 from huggingface_hub.errors import HTTPError  # type: ignore[attr-defined]
 from huggingface_hub.utils._http import default_client_factory
-from transformers.utils import cached_file
 
 NAMES = ("ETag", "X-Linked-Etag", "X-Repo-Commit")
 LEADS_OUT = re.compile(r'\.\.|\\|^(W/)?"?/')
@@ -66,6 +65,8 @@ def fetched_folder(id: str, revision: str, *, has_weights: bool = True) -> Path 
 
 
 def _fetched(id: str, revision: str, name: str) -> Path | None:
+    from transformers.utils import cached_file  # a command silences Transformers before it is imported
+
     try:
         path = cached_file(id, name, revision=revision)
     except (OSError, HTTPError):

@@ -313,3 +313,8 @@ def test_the_wheel_has_nothing_else(wheel_files):
 def test_the_command_line_and_the_planning_start_without_torch():
     code = "import sys, flows.cli.main, pipeline.planning.plan; sys.exit('torch' in sys.modules)"
     call("python", "-c", code, cwd=REPOSITORY)
+
+
+def test_the_command_line_silences_transformers_before_it_is_imported():
+    code = "import sys, flows.cli.main; sys.exit('transformers.utils.logging' in sys.modules)"
+    call("python", "-c", code, cwd=REPOSITORY)

@@ -43,7 +43,7 @@ def test_a_run_reports_progress_and_ends_with_the_scores(smoke):
         "pretrain: 6 optimizer steps in",
         "finetune: 12 optimizer steps in",
         "answer questions: 24 items in",
-        "score shapes-ja: 24 items in",
+        "score shapes-ja: 48 scores in",
         "Scores with 95 % intervals",
     ):
         assert line in done.stdout
