@@ -155,8 +155,14 @@ def test_a_wrong_key_stops_at_once_and_is_not_told():
 
 
 def test_what_was_answered_before_the_account_was_empty_is_kept(tmp_path):
+    other = threading.Event()
+
     def script(text, count):
-        return refused(429, "insufficient_quota", "no credit") if text == "何色ですか。" else completion("はい")
+        if text != "何色ですか。":
+            other.set()
+            return completion("はい")
+        assert other.wait(10)  # both are under way
+        return refused(429, "insufficient_quota", "no credit")
 
     items = [
         Item(benchmark="b", protocol="all", item_id=name, question=text, reference="")

@@ -178,6 +178,7 @@ def test_a_missing_file_is_found_before_anything_runs(commands, tmp_path):
 IN_A_TERMINAL = "import os, pty, sys; sys.exit(os.waitstatus_to_exitcode(pty.spawn(sys.argv[1:])))"
 
 
+@pytest.mark.long  # a real start, which takes a quarter of a minute
 def test_a_terminal_shows_no_notice_of_a_library(commands, tmp_path):
     (tmp_path / "empty.json").write_text("[]")
     local = f"datasets.finetune={{kind: local, annotations: {tmp_path}/empty.json, images: {tmp_path}}}"
