@@ -52,6 +52,16 @@ def environment() -> dict[str, str]:
     return {**{name: value for name, value in os.environ.items() if name != "PYTHONPATH"}, "HF_HUB_OFFLINE": "1"}
 
 
+@pytest.fixture
+def vllm():
+    return engine("LLAVA_JP_TEST_VLLM")
+
+
+@pytest.fixture
+def serve():
+    return engine("LLAVA_JP_TEST_SERVE")
+
+
 @pytest.fixture(params=MODELS)
 def released(request, tmp_path):
     """Folder, image, and the token ids of our own greedy answers."""
@@ -62,7 +72,7 @@ def released(request, tmp_path):
     end = model.tokenizer.eos_token_id
     answers = model.vlm.generate(
         [prompt_of(model, question) for question in QUESTIONS],
-        list(features_of(model, *[tmp_path / "noise.png"] * len(QUESTIONS))),
+        [(features,) for features in features_of(model, *[tmp_path / "noise.png"] * len(QUESTIONS))],
         GenerationConfig(max_new_tokens=NEW_TOKENS),
         eos_token_id=end,
         pad_token_id=model.tokenizer.pad_token_id,
@@ -70,12 +80,11 @@ def released(request, tmp_path):
     return tmp_path / "released", tmp_path / "noise.png", answers, model.tokenizer
 
 
-def test_vllm_gives_our_answers(released):
-    python = engine("LLAVA_JP_TEST_VLLM")
+def test_vllm_gives_our_answers(vllm, released):
     folder, image, answers, tokenizer = released
     script = Path(__file__).parents[1] / "support" / "vllm_user.py"
     variables = {**environment(), "VLLM_CPU_KVCACHE_SPACE": "1"}
-    command = [python, str(script), str(folder), str(image), *QUESTIONS]
+    command = [vllm, str(script), str(folder), str(image), *QUESTIONS]
     done = subprocess.run(command, capture_output=True, text=True, env=variables, check=False)
     assert done.returncode == 0, done.stderr[-3000:]
     given = [json.loads(line) for line in done.stdout.splitlines() if line.startswith("[") and "INFO" not in line]
@@ -83,10 +92,9 @@ def test_vllm_gives_our_answers(released):
     assert [answer[: answer.index(end)] if end in answer else answer for answer in given] == answers
 
 
-def test_transformers_serve_gives_our_answers(released, tmp_path):
-    program = engine("LLAVA_JP_TEST_SERVE")
+def test_transformers_serve_gives_our_answers(serve, released, tmp_path):
     folder, image, answers, tokenizer = released
-    with serving(program, folder, log_file=tmp_path / "serve.log") as address:
+    with serving(serve, folder, log_file=tmp_path / "serve.log") as address:
         given = [asked(address, folder, image, question) for question in QUESTIONS]
     assert given == [tokenizer.decode(answer, skip_special_tokens=True) for answer in answers]
 
