@@ -47,11 +47,10 @@ def added(tmp_path, monkeypatch):
 
 
 @pytest.fixture
-def plan_with_lengths(added, monkeypatch):
+def plan_with_lengths(added):
     """The plan of ``smoke`` on other conversations, with the page's step behind the datasets."""
-    module = added("pipeline/data/answer_lengths.py", pipeline.data)
-    monkeypatch.setattr(entries, "count_answer_lengths", module.count_answer_lengths, raising=False)
-    namespace = {**vars(entries), "Request": import_module("pipeline.store.manifest").Request}
+    added("pipeline/data/answer_lengths.py", pipeline.data)
+    namespace = dict(vars(entries))
     exec(FILES["pipeline/planning/entries/data.py"], namespace)
 
     def plan(config):
