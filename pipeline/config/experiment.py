@@ -210,7 +210,8 @@ class ExperimentConfig(Section):
 def load_experiment(name_or_path: str, overrides: Sequence[str] = ()) -> ExperimentConfig:
     """Read an experiment by name or from a YAML file, apply ``a.b=c`` overrides, and check everything.
 
-    A file may start from another experiment with ``extends: NAME``. Paths in a file start at the file's folder.
+    A file may start from another experiment with ``extends: NAME``; without a ``name`` it has that of the file.
+    Paths in a file start at the file's folder.
 
     Raises:
         ConfigError: no such experiment, not YAML, or any number of invalid fields, all of them named.
@@ -249,6 +250,8 @@ def _read(name_or_path: str, *, extended_by: tuple[str, ...] = ()) -> dict[str, 
         return dict(values)
     if not isinstance(base, str):
         raise ConfigError(f"{name_or_path}: extends must be one name or path, not {_short(base)}")
+    if not extended_by:
+        values.setdefault("name", path.stem)  # that of the base would put this in its place everywhere
     start = base if is_experiment_name(base) else str(path.parent.resolve() / base)
     return _merged(_read(start, extended_by=(*extended_by, name_or_path)), values)
 

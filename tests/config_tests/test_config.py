@@ -189,6 +189,10 @@ def test_a_file_extends_an_experiment_field_by_field(tmp_path):
     assert experiment.llm == smoke.llm
 
 
+def test_a_file_that_extends_another_experiment_is_not_taken_for_it(tmp_path):
+    assert load_experiment(write(tmp_path / "mine.yaml", extends="smoke")).name == "mine"
+
+
 def test_a_file_extends_a_file_beside_it(tmp_path):
     write(tmp_path / "base.yaml", extends="smoke", description="base")
     assert load_experiment(write(tmp_path / "a.yaml", extends="base.yaml", name="a")).description == "base"
