@@ -3,6 +3,8 @@
 import argparse
 import sys
 from functools import partial
+from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import numpy as np
 import pytest
@@ -33,6 +35,13 @@ class MappedReader(NpyReader):
 class ForgetfulReader(RowReader):
     def read(self, position, ready):
         return ready
+
+
+@pytest.fixture
+def on_disk():
+    """A folder of the machine's own temporary ones; those of other tests may lie in memory."""
+    with TemporaryDirectory() as folder:
+        yield Path(folder)
 
 
 def large_rows(folder):
@@ -66,29 +75,29 @@ def test_a_wrong_row_stops_the_benchmark():
         check_rows(ForgetfulReader(SHAPE), Mode.BATCHES, [3, 1], ROWS)
 
 
-def test_a_view_of_a_mapped_file_is_not_a_read(tmp_path):
-    rows = large_rows(tmp_path)
-    opener = partial(MappedReader, tmp_path, rows.shape[1:])
+def test_a_view_of_a_mapped_file_is_not_a_read(on_disk):
+    rows = large_rows(on_disk)
+    opener = partial(MappedReader, on_disk, rows.shape[1:])
     with pytest.raises(RuntimeError, match="random: a pass over 1,9.* bytes loaded"):
-        timed_passes([(opener, tmp_path)], Mode.RANDOM, chosen_rows(64, Mode.RANDOM, 0), rows, order=[0])
+        timed_passes([(opener, on_disk)], Mode.RANDOM, chosen_rows(64, Mode.RANDOM, 0), rows, order=[0])
 
 
-def test_a_copy_of_a_mapped_file_is_a_read(tmp_path):
-    rows = large_rows(tmp_path)
-    opener = partial(NpyReader, tmp_path, rows.shape[1:])
-    passes = timed_passes([(opener, tmp_path)], Mode.RANDOM, chosen_rows(64, Mode.RANDOM, 0), rows, order=[0])
+def test_a_copy_of_a_mapped_file_is_a_read(on_disk):
+    rows = large_rows(on_disk)
+    opener = partial(NpyReader, on_disk, rows.shape[1:])
+    passes = timed_passes([(opener, on_disk)], Mode.RANDOM, chosen_rows(64, Mode.RANDOM, 0), rows, order=[0])
     assert all(seconds > 0 for [seconds] in passes)
 
 
-def test_mapped_pages_stay_and_are_noticed(tmp_path):
-    rows = large_rows(tmp_path)
-    with NpyReader(tmp_path, rows.shape[1:]) as reader:
+def test_mapped_pages_stay_and_are_noticed(on_disk):
+    rows = large_rows(on_disk)
+    with NpyReader(on_disk, rows.shape[1:]) as reader:
         reader.read(5, reader.buffer(1)[0])
-        assert resident_bytes(tmp_path) > 0
+        assert resident_bytes(on_disk) > 0
         for position in range(len(rows)):
             reader.read(position, reader.buffer(1)[0])
         with pytest.raises(RuntimeError, match="bytes stay in memory after eviction"):
-            evict(tmp_path)
+            evict(on_disk)
 
 
 def test_a_library_that_is_not_installed_is_reported_as_missing(monkeypatch):
