@@ -6,6 +6,7 @@ import shutil
 import signal
 import socket
 import subprocess
+import threading
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -23,6 +24,8 @@ from tests.support.fork_server import fork_server
 
 SECONDS_PER_RUN = 400.0
 SECONDS_TO_LEAVE = 180.0
+SECONDS_OF_OUTPUT = 10.0
+"""For the rest of what a command said; a process that it left behind may hold its output."""
 COMMAND = "flows.cli.main"
 FAULTY = "tests.support.faulty_disk"
 """The same command on a disk with faults."""
@@ -33,9 +36,10 @@ ONE_STEP = "tests.support.one_step"
 class Run:
     """A command that was started: a fork, in a session of its own."""
 
-    def __init__(self, connection: socket.socket, log: Path) -> None:
+    def __init__(self, connection: socket.socket, log: Path, output: threading.Thread) -> None:
         self._replies = connection.makefile("r")
         self._connection = connection
+        self._output = output
         self.log = log
         self.pid = int(self._replies.readline())
 
@@ -43,10 +47,12 @@ class Run:
         """The exit code, negative for a signal; None when it still runs after that time."""
         self._connection.settimeout(seconds)
         try:
-            return int(self._replies.readline())
+            code = int(self._replies.readline())
         except TimeoutError:
             self._replies = self._connection.makefile("r")
             return None
+        self._output.join(SECONDS_OF_OUTPUT)
+        return code
 
     def signal(self, number: signal.Signals, whom: str) -> None:
         """Send a signal to the ``process`` or to its ``group``."""
@@ -56,6 +62,12 @@ class Run:
         """Whatever it does."""
         self._replies.close()
         self._connection.close()
+
+
+def _copy(output: int, log: Path) -> None:
+    """What a command says goes through a pipe: a bound on the size of its files must not cut its message."""
+    with open(output, "rb", buffering=0) as said, log.open("wb", buffering=0) as file:
+        shutil.copyfileobj(said, file)
 
 
 class Runs:
@@ -110,11 +122,14 @@ class Runs:
             "folder": str(store.parent),
         }
         sent = json.dumps(asked).encode()
-        with log.open("wb") as file, open(os.devnull, "rb") as nothing:
-            descriptors = [nothing.fileno(), file.fileno(), file.fileno()]
+        reader, writer = os.pipe()
+        with open(writer, "wb") as output, open(os.devnull, "rb") as nothing:
+            descriptors = [nothing.fileno(), output.fileno(), output.fileno()]
             socket.send_fds(connection, [len(sent).to_bytes(8, "big")], descriptors)
         connection.sendall(sent)
-        return Run(connection, log)
+        copying = threading.Thread(target=_copy, args=(reader, log), daemon=True)
+        copying.start()
+        return Run(connection, log, copying)
 
     def finished(self, store: Path, *arguments: str, module: str = COMMAND, **environment: str) -> tuple[int, str]:
         """The same, waited for: its exit code and what it said."""
