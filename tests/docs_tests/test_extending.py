@@ -16,7 +16,7 @@ from pipeline.config.experiment import load_experiment
 from pipeline.core.parquet import write_rows
 from pipeline.core.settings import Settings, load_settings
 from pipeline.data.samples import SAMPLE_SCHEMA
-from pipeline.evaluation.scorers.scorer import Answer, aggregate
+from pipeline.evaluation.scorers.scorer import Answer
 from pipeline.planning.entries import data as entries
 from pipeline.planning.plan import plan_experiment
 from pipeline.planning.steps import Machine, Plan, Role
@@ -25,6 +25,7 @@ from pipeline.store.queries import findings_of
 from pipeline.store.sql_files import parse_sql
 from tests.data_tests.test_translation_checks import sample
 from tests.support.pages import blocks_of, files_of
+from tests.support.scored import aggregate
 from tests.support.small_data import local_source, picture, talk
 
 PAGE = "extending.md"

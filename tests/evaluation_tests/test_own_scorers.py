@@ -6,7 +6,8 @@ import pytest
 
 from pipeline.evaluation.scorers.choices import choice_of
 from pipeline.evaluation.scorers.known import SCORERS
-from pipeline.evaluation.scorers.scorer import Answer, aggregate
+from pipeline.evaluation.scorers.scorer import Answer
+from tests.support.scored import aggregate
 
 CITIES = {"options": ["東京", "大阪", "京都", "福岡"]}
 

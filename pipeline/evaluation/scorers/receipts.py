@@ -66,7 +66,7 @@ def receipt_scorer(match: Callable[[str, str], Match]) -> Scorer:
         unreadable = [not match(answer.reference, answer.prediction).is_readable for answer in answers]
         return {"parse_error_count": sum(unreadable)}
 
-    return Scorer(score, mean_name="f1", statistics=statistics, counts=counts)
+    return Scorer(score, statistics=statistics, counts=counts)
 
 
 def eval_mm_match(reference: str, prediction: str) -> Match:

@@ -37,8 +37,6 @@ class Scorer:
     """How answers become numbers. ``statistics`` takes answers and their scores, in the same order."""
 
     score: Score
-    mean_name: str | None = None
-    """What its author calls the mean of the items among the details."""
     statistics: Callable[[Sequence[Answer], Sequence[float]], Statistics] = no_statistics
     """The details by name, in the order in which they are shown; over no answers they are 0."""
     headline: str | None = None
@@ -63,13 +61,3 @@ class Scorer:
             return self.score(answer.reference, answer.prediction, answer.scoring)
         except DataError as error:
             raise DataError(f"item {answer.item_id!r} cannot be scored: {error}") from error
-
-
-def aggregate(scorer: Scorer, answers: Sequence[Answer]) -> tuple[float, dict[str, float]]:
-    """The benchmark's number and its details by name, on the scorer's own scale; 0 over no answers."""
-    values = scorer.scores(answers)
-    mean = sum(values) / len(values) if values else 0.0
-    details = {} if scorer.mean_name is None else {scorer.mean_name: mean}
-    details |= {name: statistic.value for name, statistic in scorer.statistics(answers, values).items()}
-    details |= scorer.counts(answers)
-    return mean if scorer.headline is None else details[scorer.headline], details
